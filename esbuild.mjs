@@ -1,0 +1,119 @@
+/**
+ * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
+ * four programs for Node, the webviews for the browser, and the launcher, which is C.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { build } from 'esbuild';
+
+const root = import.meta.dirname;
+const { values: options } = parseArgs({
+  options: { target: { type: 'string', default: `linux-${process.arch}` }, out: { type: 'string', default: 'dist' } },
+});
+
+/** Where each target finds its compiler, and the package that holds koffi's binary. */
+const TARGETS = {
+  'linux-x64': { machine: 'x86_64', compilers: ['x86_64-linux-gnu-gcc', 'gcc'] },
+  'linux-arm64': { machine: 'aarch64', compilers: ['aarch64-linux-gnu-gcc'] },
+};
+
+const target = TARGETS[options.target];
+if (target === undefined) fail(`unknown target ${options.target}; there are ${Object.keys(TARGETS).join(', ')}`);
+const out = path.resolve(root, options.out);
+
+function fail(message) {
+  console.error(`build: ${message}`);
+  process.exit(1);
+}
+
+/** koffi chooses its binary at run time with a computed require; this resolves it to the target's one, copied beside the bundle. */
+const koffiBinary = {
+  name: 'koffi-binary',
+  setup(bundler) {
+    const binary = koffiBinaryPath();
+    // The CommonJS entry: the other one finds itself by import.meta.url, which a CommonJS bundle does not have.
+    bundler.onResolve({ filter: /^koffi$/ }, () => ({ path: path.join(root, 'node_modules/koffi/index.cjs') }));
+    bundler.onResolve({ filter: /^@koromix\/koffi-/ }, (resolved) =>
+      resolved.path === `@koromix/koffi-${options.target}` ? { path: binary } : { path: resolved.path, external: true },
+    );
+  },
+};
+
+function koffiBinaryPath() {
+  const name = `@koromix/koffi-${options.target}`;
+  const places = ['node_modules', '.cache/targets/node_modules'].map((folder) => path.join(root, folder, name));
+  const place = places.find((folder) => existsSync(folder));
+  if (place === undefined) fail(`${name} is missing; run "npm run package", which fetches it, or "npm ci"`);
+  return path.join(place, target.machine === 'x86_64' ? 'linux_x64' : 'linux_arm64', 'koffi.node');
+}
+
+const shared = {
+  bundle: true,
+  absWorkingDir: root,
+  minify: true,
+  sourcemap: false,
+  logLevel: 'warning',
+  legalComments: 'none',
+};
+const forNode = {
+  ...shared,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  loader: { '.node': 'copy' },
+  assetNames: '[name]',
+};
+
+/** The launcher is freestanding: no C library, so nothing in it can look up a user, load a module or read a locale. */
+function buildLauncher() {
+  const compiler = target.compilers.find((name) => succeeds(name, ['--version']));
+  if (compiler === undefined) {
+    fail(
+      `no C compiler for ${options.target}: install gcc${options.target === 'linux-arm64' ? '-aarch64-linux-gnu' : ''} (apt-get install)`,
+    );
+  }
+  const flags = [
+    '-std=c11',
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-ffreestanding',
+    '-nostdlib',
+    '-static',
+    '-fno-stack-protector',
+  ];
+  const link = ['-fno-asynchronous-unwind-tables', '-Wl,--build-id=none', '-Wl,-z,noexecstack', '-s'];
+  execFileSync(compiler, [...flags, ...link, '-o', path.join(out, 'launcher'), path.join(root, 'helper/launcher/launcher.c')], {
+    stdio: 'inherit',
+  });
+}
+
+function succeeds(program, args) {
+  try {
+    execFileSync(program, args, { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+rmSync(out, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+await Promise.all([
+  build({ ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), external: ['vscode'] }),
+  build({ ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') }),
+  build({ ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') }),
+  build({ ...forNode, entryPoints: ['helper/main.ts'], outfile: path.join(out, 'helper.js'), plugins: [koffiBinary] }),
+  build({
+    ...shared,
+    entryPoints: ['webview/process.ts'],
+    outdir: path.join(out, 'webview'),
+    platform: 'browser',
+    format: 'iife',
+    target: 'es2022',
+  }),
+]);
+buildLauncher();

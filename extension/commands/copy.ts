@@ -1,0 +1,37 @@
+/** Copies what names a row elsewhere: in a shell, in another tool, in a bug report. */
+import * as vscode from 'vscode';
+import type { Host } from '../host/host.ts';
+import { nsenterNamespace, nsenterProcess } from '../host/nsenter.ts';
+import type { CommandTarget } from '../target.ts';
+import { namespaceId } from '../trees/words.ts';
+
+async function copy(text: string): Promise<void> {
+  await vscode.env.clipboard.writeText(text);
+  vscode.window.setStatusBarMessage(vscode.l10n.t('$(check) Copied'), 2000);
+}
+
+/** The engine's whole id of a container, or `net:[4026532281]`. */
+export async function copyId(target: CommandTarget): Promise<void> {
+  if (target.container !== undefined) await copy(target.container.id);
+  else if (target.namespace !== undefined) await copy(namespaceId(target.namespace));
+}
+
+/** The pid of a process, of a container's leader, or of a namespace's first process. */
+export async function copyPid(target: CommandTarget): Promise<void> {
+  const process = target.process ?? target.container?.leader ?? target.namespace?.leader;
+  if (process !== undefined) await copy(String(process.pid));
+}
+
+export async function copyNsenter(host: Host, target: CommandTarget): Promise<void> {
+  const line = target.namespace === undefined ? processLine(host, target) : nsenterNamespace(target.namespace);
+  if (line !== undefined) return copy(line);
+  void vscode.window.showInformationMessage(
+    vscode.l10n.t('No file that nsenter could open is known for it: no process is in it, and nothing in sight holds it.'),
+  );
+}
+
+function processLine(host: Host, target: CommandTarget): string | undefined {
+  const ref = target.container?.leader ?? target.process;
+  const process = ref === undefined ? undefined : host.model.process(ref);
+  return process === undefined ? undefined : nsenterProcess(host.model, process);
+}

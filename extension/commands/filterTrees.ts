@@ -1,0 +1,24 @@
+import * as vscode from 'vscode';
+import type { TreeFilter } from '../trees/treeFilter.ts';
+
+/** Asks for the text to filter the trees by, and filters as it is typed. Escape brings back the filter from before. */
+export function filterTrees(filter: TreeFilter): void {
+  const before = filter.text;
+  const box = vscode.window.createInputBox();
+  box.title = vscode.l10n.t('Filter containers and namespaces');
+  box.placeholder = vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything');
+  box.value = before;
+  let accepted = false;
+  box.onDidChangeValue((text) => {
+    filter.text = text;
+  });
+  box.onDidAccept(() => {
+    accepted = true;
+    box.hide();
+  });
+  box.onDidHide(() => {
+    if (!accepted) filter.text = before;
+    box.dispose();
+  });
+  box.show();
+}

@@ -1,0 +1,51 @@
+import * as vscode from 'vscode';
+import { type ProgramParams, ProgramsRun, type ProgramsRunResult } from '../../helper/protocol.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import type { ProgramOutputs } from '../documents/programOutput.ts';
+import { showSyscalls } from '../documents/syscalls.ts';
+import { shellWord } from '../host/plainText.ts';
+import { splitCommandLine } from '../programs/commandLine.ts';
+import { askForEntry, type Proposal } from '../programs/entry.ts';
+import { showStartFailure } from '../programs/hostTools.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** Runs a program to its end in a subset of a target's namespaces, and shows what it wrote and its exit status. */
+export async function runInNamespaces(
+  connection: HelperConnection,
+  outputs: ProgramOutputs,
+  target: CommandTarget = {},
+  proposal: Proposal = 'usual',
+): Promise<void> {
+  const entry = await askForEntry(connection, target, vscode.l10n.t('Run Command in Namespaces'), proposal);
+  if (entry === undefined) return;
+  const command = await askForCommand(entry.name);
+  if (command === undefined) return;
+  if (entry.explain) return showSyscalls(entry.name, { ...entry.params, command });
+  try {
+    await outputs.show(entry.name, command, await run(connection, { ...entry.params, command }));
+  } catch (error) {
+    await showStartFailure(error, () => runInNamespaces(connection, outputs, entry.target, 'hostTools'));
+  }
+}
+
+async function askForCommand(where: string): Promise<string[] | undefined> {
+  const line = await vscode.window.showInputBox({
+    title: vscode.l10n.t('Run Command in Namespaces'),
+    prompt: vscode.l10n.t('Program and arguments, to run in {0}. No shell reads them; quotes keep words together.', where),
+    placeHolder: 'ip addr',
+    ignoreFocusOut: true,
+    validateInput: (text) => (splitCommandLine(text) === undefined ? vscode.l10n.t('A quote is not closed.') : undefined),
+  });
+  const words = line === undefined ? undefined : splitCommandLine(line);
+  return words === undefined || words.length === 0 ? undefined : words;
+}
+
+function run(connection: HelperConnection, params: ProgramParams & { command: string[] }): Promise<ProgramsRunResult> {
+  const title = vscode.l10n.t('Running {0}', params.command.map(shellWord).join(' '));
+  return Promise.resolve(
+    vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
+      (_progress, token) => connection.request(ProgramsRun, params, token),
+    ),
+  );
+}

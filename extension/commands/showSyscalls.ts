@@ -1,0 +1,27 @@
+import * as vscode from 'vscode';
+import type { ProgramParams } from '../../helper/protocol.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { showSyscalls } from '../documents/syscalls.ts';
+import { oneLine } from '../host/plainText.ts';
+import { askForEntry, namespaceEntry, wholeEntry } from '../programs/entry.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** Shows what a terminal in the target would do: in all its namespaces, or in those that the person chooses. */
+export async function showTargetSyscalls(connection: HelperConnection, target: CommandTarget = {}): Promise<void> {
+  const known = knownEntry(target);
+  if (known !== undefined) return showSyscalls(known.name, { ...known.params, terminal: true });
+  const entry = await askForEntry(connection, target, vscode.l10n.t('Show the Syscalls'));
+  if (entry !== undefined) await showSyscalls(entry.name, { ...entry.params, terminal: true });
+}
+
+/** What the target alone says, the most particular first. */
+function knownEntry(target: CommandTarget): { name: string; params: ProgramParams } | undefined {
+  const { container, process, namespace } = target;
+  if (namespace !== undefined) {
+    const name = `${namespace.kind} ${namespace.ino}`;
+    return { name, params: namespaceEntry(namespace) };
+  }
+  if (container !== undefined) return { name: oneLine(container.name), params: wholeEntry({ container }) };
+  if (process !== undefined) return { name: String(process.pid), params: wholeEntry({ process }) };
+  return undefined;
+}

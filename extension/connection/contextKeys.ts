@@ -1,0 +1,19 @@
+import * as vscode from 'vscode';
+import { ContextKey, type ContextKeyId } from '../ids.ts';
+import type { ConnectionState, HelperConnection } from './connection.ts';
+
+/** Keeps the context keys that menus, views and welcome texts are bound to in step with the connection. */
+export function followWithContextKeys(connection: HelperConnection): vscode.Disposable {
+  setContext(ContextKey.unsupportedPlatform, process.platform !== 'linux');
+  publish(connection.state);
+  return connection.onDidChangeState(publish);
+}
+
+function publish(state: ConnectionState): void {
+  setContext(ContextKey.state, state.kind);
+  setContext(ContextKey.mode, state.kind === 'ready' ? state.host.mode : undefined);
+}
+
+function setContext(key: ContextKeyId, value: string | boolean | undefined): void {
+  void vscode.commands.executeCommand('setContext', key, value);
+}

@@ -1,0 +1,20 @@
+import type { ErrorData, Reason } from '../../helper/protocol.ts';
+
+/** `disconnected`: the helper is not running, or ended before it answered. `cancelled`: the caller's token said so. */
+export type HelperErrorReason = Reason | 'disconnected' | 'cancelled';
+
+/** A request that was refused or never answered. `message` and `hint` are words for a person. */
+export class HelperError extends Error {
+  override readonly name = 'HelperError';
+  readonly reason: HelperErrorReason;
+  readonly hint: string | undefined;
+  /** What the helper sent with its refusal: errno, system call, path. */
+  readonly data: ErrorData | undefined;
+
+  constructor(reason: HelperErrorReason, message: string, hint?: string, data?: ErrorData) {
+    super(message);
+    this.reason = reason;
+    this.hint = hint;
+    this.data = data;
+  }
+}

@@ -1,0 +1,36 @@
+import * as vscode from 'vscode';
+import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
+import type { ErrorData } from '../../helper/protocol.ts';
+import { HelperError } from './helperError.ts';
+
+/** What a failed request is to its caller: the helper's refusal in its own words, or the end of the helper. */
+export function requestErrorFrom(method: string, error: unknown, token?: vscode.CancellationToken): HelperError {
+  if (token?.isCancellationRequested === true) return cancelled();
+  if (!(error instanceof ResponseError)) return disconnected();
+  if (error.code === ErrorCodes.PendingResponseRejected) return disconnected();
+  if (error.code === ErrorCodes.MethodNotFound) {
+    return new HelperError('unsupported', vscode.l10n.t('This helper does not know the request {0}.', method));
+  }
+  const data = error.data as ErrorData | undefined;
+  return new HelperError(data?.reason ?? 'kernel', error.message, data?.hint, data);
+}
+
+export function cancelled(): HelperError {
+  return new HelperError('cancelled', vscode.l10n.t('Cancelled.'));
+}
+
+export function disconnected(): HelperError {
+  return new HelperError(
+    'disconnected',
+    vscode.l10n.t('The helper is not running.'),
+    vscode.l10n.t('Restart it; the log says why it ended.'),
+  );
+}
+
+export function unsupportedPlatform(): HelperError {
+  return new HelperError(
+    'unsupported',
+    vscode.l10n.t('Isoscope looks at a Linux kernel, and this window runs on {0}.', process.platform),
+    vscode.l10n.t('Open a folder on a Linux host, for example with Remote-SSH or WSL.'),
+  );
+}

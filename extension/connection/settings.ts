@@ -1,0 +1,23 @@
+import { tmpdir } from 'node:os';
+import { isAbsolute } from 'node:path';
+import * as vscode from 'vscode';
+import { Setting } from '../ids.ts';
+import type { ConnectionOptions } from './connection.ts';
+import type { Preference } from './elevation.ts';
+
+/** What the setting says: `auto` is root, where it can be had. */
+export function elevationPreference(): Preference {
+  const value = vscode.workspace.getConfiguration().get<string>(Setting.elevation, 'auto');
+  return value === 'never' ? 'user' : 'root';
+}
+
+/** The programs and places with which the helper is started here. */
+export function startEnvironment(context: vscode.ExtensionContext): ConnectionOptions['start'] {
+  const node = process.execPath;
+  return {
+    uid: process.getuid?.() ?? -1,
+    program: { node, script: context.asAbsolutePath('dist/helper.js'), electron: process.versions.electron !== undefined },
+    askpass: { node, script: context.asAbsolutePath('dist/askpass.js') },
+    folders: [process.env.XDG_RUNTIME_DIR ?? '', tmpdir()].filter(isAbsolute),
+  };
+}

@@ -1,0 +1,100 @@
+/** The text filter of the trees: which processes, containers and namespaces a text finds. Pure functions of the model. */
+import type { Container, Namespace, NamespaceKind, Process } from '../../helper/protocol.ts';
+import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './hostModel.ts';
+
+/**
+ * What a filter's text finds in one state of the model. Something found by its own name shows all that is in it; something that only
+ * holds a finding shows just that. Words are all to be found, in any order, whatever their case.
+ */
+export class Findings {
+  readonly text: string;
+  private readonly model: HostModel;
+  private readonly words: string[];
+  /** Processes found by their own text, and all their ancestors, so that the way to each stays visible. */
+  private readonly processes = new Set<number>();
+  private readonly onTheWay = new Set<number>();
+  private readonly containers = new Set<string>();
+  private readonly containersWithFindings = new Set<string>();
+  private readonly namespaces = new Set<NamespaceKey>();
+  private readonly namespacesWithFindings = new Set<NamespaceKey>();
+
+  constructor(model: HostModel, text: string) {
+    this.text = text;
+    this.model = model;
+    this.words = text
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== '');
+    for (const container of model.containers.values())
+      if (this.found(containerText(container))) this.containers.add(container.key);
+    for (const process of model.processes.values()) if (this.found(processText(process))) this.addProcess(process);
+    for (const namespace of model.namespaces.values()) this.addNamespace(namespace);
+  }
+
+  private found(text: string): boolean {
+    const lower = text.toLowerCase();
+    return this.words.every((word) => lower.includes(word));
+  }
+
+  private addProcess(process: Process): void {
+    this.processes.add(process.pid);
+    if (process.container !== undefined) this.containersWithFindings.add(process.container);
+    for (const [kind, ino] of Object.entries(process.namespaces) as [NamespaceKind, number | null][]) {
+      if (ino !== null) this.namespacesWithFindings.add(namespaceKey(kind, ino));
+    }
+    for (let at: Process | undefined = process; at !== undefined && !this.onTheWay.has(at.pid); ) {
+      this.onTheWay.add(at.pid);
+      at = this.model.processes.get(at.parentPid);
+    }
+  }
+
+  private addNamespace(namespace: Namespace): void {
+    const key = keyOf(namespace);
+    const leader = namespace.leader === undefined ? undefined : this.model.process(namespace.leader);
+    const container = leader?.container === undefined ? undefined : this.model.containers.get(leader.container);
+    const ofContainer = !namespace.host && container !== undefined && this.containers.has(container.key);
+    if (ofContainer || this.found(namespaceText(namespace))) this.namespaces.add(key);
+  }
+
+  /** The container itself is found, so everything in it is shown. */
+  containerItself(key: string): boolean {
+    return this.containers.has(key);
+  }
+
+  container(key: string): boolean {
+    return this.containers.has(key) || this.containersWithFindings.has(key);
+  }
+
+  namespaceItself(key: NamespaceKey): boolean {
+    return this.namespaces.has(key);
+  }
+
+  namespace(key: NamespaceKey): boolean {
+    return this.namespaces.has(key) || this.namespacesWithFindings.has(key);
+  }
+
+  process(process: Process): boolean {
+    return this.processes.has(process.pid);
+  }
+
+  /** The process is found, or one below it is. */
+  processOrBelow(process: Process): boolean {
+    return this.onTheWay.has(process.pid);
+  }
+}
+
+function processText(process: Process): string {
+  const line = Array.isArray(process.arguments) ? process.arguments.join(' ') : '';
+  return `${process.name}\n${line}\n${process.pid}\n${process.nestedPids.join('\n')}\n${process.user}`;
+}
+
+function containerText(container: Container): string {
+  const pod =
+    container.pod === undefined ? '' : `${container.pod.name ?? ''}\n${container.pod.namespace ?? ''}\n${container.pod.uid}`;
+  return `${container.name}\n${container.image ?? ''}\n${container.id}\n${container.engine}\n${pod}`;
+}
+
+function namespaceText(namespace: Namespace): string {
+  const mounts = namespace.pins.map((pin) => (pin.by === 'bindMount' ? pin.mountPoint : ''));
+  return `${namespace.kind}:[${namespace.ino}]\n${namespace.leader?.name ?? ''}\n${mounts.join('\n')}`;
+}

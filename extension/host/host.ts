@@ -1,0 +1,226 @@
+/**
+ * Keeps the model of the host current while something visible shows it, and only then: asks the helper for what it says
+ * has changed, one round at a time, and tells the trees which rows that touches.
+ */
+import * as vscode from 'vscode';
+import {
+  ContainersList,
+  type HostPart,
+  type NamespaceRef,
+  NamespacesList,
+  NetworkInspect,
+  type NetworkInspectResult,
+  ProcessesList,
+} from '../../helper/protocol.ts';
+import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import { ContextKey } from '../ids.ts';
+import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
+
+const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'network'];
+
+/** More than a person has open at a time; those looked into last are kept current. */
+const MOST_NETWORKS = 50;
+
+export class Host extends Disposable {
+  readonly model = new HostModel();
+  private readonly connection: HelperConnection;
+  private readonly log: vscode.LogOutputChannel;
+  private readonly changeEmitter = this.register(new vscode.EventEmitter<HostDelta>());
+  private readonly statusEmitter = this.register(new vscode.EventEmitter<void>());
+  /** Of the net namespaces that were looked into. */
+  private readonly networks = new Map<NamespaceKey, Promise<NetworkInspectResult>>();
+  private readonly due = new Set<HostPart>();
+  private round: Promise<void> | undefined;
+  private watching: vscode.Disposable | undefined;
+  private viewers = 0;
+  private revision: number | undefined;
+  /** Counts helpers, so that an answer of an earlier one is not taken for the present one's. */
+  private generation = 0;
+  private everLoaded = false;
+  private lastProblem: string | undefined;
+
+  /** Fires after the model changed. */
+  readonly onDidChange = this.changeEmitter.event;
+  /** Fires when `state`, `loaded`, `stale` or `problem` may have changed. */
+  readonly onDidChangeStatus = this.statusEmitter.event;
+
+  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+    super();
+    this.log = log;
+    this.connection = connection;
+    this.register(connection.onDidChangeState(() => this.onState()));
+    this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
+    this.register(new vscode.Disposable(() => this.watching?.dispose()));
+  }
+
+  get state(): ConnectionState {
+    return this.connection.state;
+  }
+
+  /** The model has been filled once. */
+  get loaded(): boolean {
+    return this.everLoaded;
+  }
+
+  /** The model is of a helper that is no more: it is shown, but as something of the past. */
+  get stale(): boolean {
+    return this.everLoaded && this.state.kind !== 'ready';
+  }
+
+  /** Why the last reading of the host failed, in the helper's words. */
+  get problem(): string | undefined {
+    return this.lastProblem;
+  }
+
+  get privileged(): boolean {
+    const { state } = this;
+    return state.kind !== 'ready' || state.host.mode === 'privileged';
+  }
+
+  /** Keeps the model current until disposed of. The first to do so starts the helper. */
+  watch(): vscode.Disposable {
+    this.viewers += 1;
+    if (this.viewers === 1) this.begin();
+    let ended = false;
+    return new vscode.Disposable(() => {
+      if (ended) return;
+      ended = true;
+      this.viewers -= 1;
+      if (this.viewers === 0) this.end();
+    });
+  }
+
+  private begin(): void {
+    this.watching = this.connection.watch(PARTS);
+    if (this.state.kind === 'stopped') void this.connection.start().catch(() => undefined);
+    // Anything may have changed while nothing was visible.
+    this.onChanged(PARTS);
+  }
+
+  private end(): void {
+    this.watching?.dispose();
+    this.watching = undefined;
+  }
+
+  /** Reads everything afresh. Resolves when the model has it, or when it could not be read. */
+  async refresh(): Promise<void> {
+    if (this.state.kind !== 'ready') await this.connection.start().catch(() => undefined);
+    this.revision = undefined;
+    for (const part of PARTS) this.due.add(part);
+    await this.update();
+  }
+
+  /** Resolves when the model is filled, for commands that need it before any view was opened. */
+  async load(): Promise<void> {
+    if (!this.everLoaded) await this.refresh();
+  }
+
+  private onState(): void {
+    if (this.state.kind !== 'ready') {
+      this.generation += 1;
+      this.revision = undefined;
+      this.networks.clear();
+      this.lastProblem = undefined;
+    } else if (this.viewers > 0) {
+      this.onChanged(PARTS);
+    }
+    this.statusEmitter.fire();
+  }
+
+  private onChanged(parts: readonly HostPart[]): void {
+    for (const part of parts) if (PARTS.includes(part)) this.due.add(part);
+    if (this.state.kind === 'ready' && this.due.size > 0) void this.update();
+  }
+
+  private update(): Promise<void> {
+    this.round ??= this.rounds().finally(() => {
+      this.round = undefined;
+    });
+    return this.round;
+  }
+
+  /** Rounds of questions until nothing is due. Changes that come in meanwhile are asked for together in the next round. */
+  private async rounds(): Promise<void> {
+    while (this.due.size > 0 && this.state.kind === 'ready' && !this.disposed) {
+      const parts = new Set(this.due);
+      this.due.clear();
+      try {
+        await this.read(parts);
+        this.setProblem(undefined);
+      } catch (error) {
+        // A helper that ended is told by the connection's state.
+        if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) continue;
+        this.log.error(`reading the host: ${error instanceof Error ? error.message : String(error)}`);
+        this.setProblem(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+
+  private async read(parts: ReadonlySet<HostPart>): Promise<void> {
+    const { generation, connection, model } = this;
+    const [processes, namespaces, containers, networks] = await Promise.all([
+      parts.has('processes')
+        ? connection.request(ProcessesList, this.revision === undefined ? {} : { since: this.revision })
+        : undefined,
+      parts.has('namespaces') ? connection.request(NamespacesList, { members: false }) : undefined,
+      parts.has('containers') ? connection.request(ContainersList, {}) : undefined,
+      parts.has('network') ? this.changedNetworks() : [],
+    ]);
+    if (generation !== this.generation) return;
+    const delta = emptyDelta();
+    if (containers !== undefined) model.applyContainers(containers, delta);
+    if (namespaces !== undefined) model.applyNamespaces(namespaces, delta);
+    if (processes !== undefined) {
+      model.applyProcesses(processes, delta);
+      this.revision = processes.revision;
+    }
+    for (const key of networks) delta.networks.add(key);
+    const first = !this.everLoaded && processes !== undefined;
+    if (first) this.setLoaded();
+    if (first || !isEmpty(delta)) this.changeEmitter.fire(delta);
+    if (first) this.statusEmitter.fire();
+  }
+
+  private setLoaded(): void {
+    this.everLoaded = true;
+    void vscode.commands.executeCommand('setContext', ContextKey.loaded, true);
+  }
+
+  private setProblem(problem: string | undefined): void {
+    if (this.lastProblem === problem) return;
+    this.lastProblem = problem;
+    this.statusEmitter.fire();
+  }
+
+  /** Looks again into the net namespaces that were looked into. Most changes of the host's network are not of these. */
+  private async changedNetworks(): Promise<NamespaceKey[]> {
+    const known = [...this.networks].slice(-MOST_NETWORKS);
+    this.networks.clear();
+    const changed = await Promise.all(
+      known.map(async ([key, before]) => {
+        const namespace = this.model.namespaces.get(key);
+        if (namespace === undefined) return undefined;
+        const [old, now] = await Promise.allSettled([before, this.network(namespace)]);
+        return JSON.stringify(old) === JSON.stringify(now) ? undefined : key;
+      }),
+    );
+    return changed.filter((key) => key !== undefined);
+  }
+
+  /** Interfaces, routes and sockets of a net namespace; asked once until they change. Rejects with a `HelperError`. */
+  network(namespace: NamespaceRef): Promise<NetworkInspectResult> {
+    const key = keyOf(namespace);
+    const known = this.networks.get(key);
+    if (known !== undefined) return known;
+    const { kind, dev, ino } = namespace;
+    const asked = this.connection.request(NetworkInspect, { namespace: { kind, dev, ino } });
+    this.networks.set(key, asked);
+    // A failure is not kept: the next look asks again.
+    asked.catch(() => {
+      if (this.networks.get(key) === asked) this.networks.delete(key);
+    });
+    return asked;
+  }
+}

@@ -1,0 +1,89 @@
+/** The extension's entry: constructs its parts, wires them, and hands what must end to VS Code. */
+import * as vscode from 'vscode';
+import { registerCommand } from './commandRegistration.ts';
+import { copyId, copyNsenter, copyPid } from './commands/copy.ts';
+import { enterNamespaces } from './commands/enterNamespaces.ts';
+import { filterTrees } from './commands/filterTrees.ts';
+import { groupNamespaces } from './commands/groupNamespaces.ts';
+import { inspectProcess } from './commands/inspectProcess.ts';
+import { openTerminalInContainer } from './commands/openTerminalInContainer.ts';
+import { revealInContainers } from './commands/revealInContainers.ts';
+import { revealInNamespaces } from './commands/revealInNamespaces.ts';
+import { runInNamespaces } from './commands/runInNamespaces.ts';
+import { showHelperActions } from './commands/showHelperActions.ts';
+import { showTargetSyscalls } from './commands/showSyscalls.ts';
+import { HelperConnection } from './connection/connection.ts';
+import { followWithContextKeys } from './connection/contextKeys.ts';
+import { elevationPreference, startEnvironment } from './connection/settings.ts';
+import { ProgramOutputs } from './documents/programOutput.ts';
+import { SyscallDocuments } from './documents/syscalls.ts';
+import { Host } from './host/host.ts';
+import { Command, Scheme } from './ids.ts';
+import { createLog } from './log.ts';
+import { ProcessPanels } from './panels/processPanels.ts';
+import { TerminalOpener } from './programs/terminal.ts';
+import { StatusBar } from './statusBar.ts';
+import type { CommandTarget } from './target.ts';
+import { ContainersTree } from './trees/containers.ts';
+import { NamespacesTree } from './trees/namespaces.ts';
+import type { TreeNode } from './trees/node.ts';
+import { RowDecorations } from './trees/rowDecorations.ts';
+import { TreeFilter } from './trees/treeFilter.ts';
+
+export function activate(context: vscode.ExtensionContext): void {
+  const log = createLog();
+  const connection = new HelperConnection({ log, start: startEnvironment(context), preference: elevationPreference });
+  const terminals = new TerminalOpener(connection, context.asAbsolutePath('dist/attach.js'));
+  const outputs = new ProgramOutputs();
+
+  const host = new Host(connection, log);
+  const filter = new TreeFilter(host);
+  const containers = new ContainersTree(host, filter, context.extensionUri);
+  const namespaces = new NamespacesTree(host, filter, context.extensionUri, context.workspaceState);
+  const panels = new ProcessPanels(connection, host, context.extensionUri);
+
+  context.subscriptions.push(
+    log,
+    outputs,
+    new StatusBar(connection),
+    followWithContextKeys(connection),
+    vscode.workspace.registerTextDocumentContentProvider(Scheme.syscalls, new SyscallDocuments(connection)),
+    vscode.workspace.registerTextDocumentContentProvider(Scheme.output, outputs),
+    registerCommand(Command.restartHelper, () => connection.restart()),
+    registerCommand(Command.restartHelperAsRoot, () => connection.restart('root')),
+    registerCommand(Command.restartHelperAsUser, () => connection.restart('user')),
+    registerCommand(Command.showHelperLog, () => log.show()),
+    registerCommand(Command.showHelperActions, () => showHelperActions(connection)),
+    registerCommand(Command.openTerminalInContainer, (target?: CommandTarget) =>
+      openTerminalInContainer(connection, terminals, target),
+    ),
+    registerCommand(Command.enterNamespaces, (target?: CommandTarget) => enterNamespaces(connection, terminals, target)),
+    registerCommand(Command.runInNamespaces, (target?: CommandTarget) => runInNamespaces(connection, outputs, target)),
+    registerCommand(Command.showSyscalls, (target?: CommandTarget) => showTargetSyscalls(connection, target)),
+    registerCommand(Command.refresh, () => host.refresh()),
+    registerCommand(Command.filter, () => filterTrees(filter)),
+    registerCommand(Command.clearFilter, () => {
+      filter.text = '';
+    }),
+    registerCommand(Command.showMore, (row: TreeNode) => row.tree.showMore(row)),
+    registerCommand(Command.groupNamespaces, () => groupNamespaces(namespaces)),
+    registerCommand(Command.revealInContainers, (target?: CommandTarget) =>
+      revealInContainers(connection, host, containers, filter, target),
+    ),
+    registerCommand(Command.revealInNamespaces, (target?: CommandTarget) =>
+      revealInNamespaces(connection, host, namespaces, filter, target),
+    ),
+    registerCommand(Command.copyId, copyId),
+    registerCommand(Command.copyPid, copyPid),
+    registerCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
+    registerCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
+    panels,
+    new RowDecorations(host),
+    containers,
+    namespaces,
+    filter,
+    host,
+    // Last, so that it ends first: nothing of the helper's reaches what is already gone.
+    connection,
+  );
+}

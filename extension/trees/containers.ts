@@ -1,0 +1,123 @@
+/** The Containers view: containers by name, and at the end the services that isolate nothing. */
+import * as vscode from 'vscode';
+import type { Container, ProcessRef } from '../../helper/protocol.ts';
+import { isContainer, sortedContainers } from '../host/hierarchy.ts';
+import type { Host } from '../host/host.ts';
+import type { HostDelta } from '../host/hostModel.ts';
+import { View } from '../ids.ts';
+import { ContainerNode } from './containerNode.ts';
+import { GroupNode, type TreeNode } from './node.ts';
+import { ProcessNode } from './processNode.ts';
+import { Tree } from './tree.ts';
+import type { TreeFilter } from './treeFilter.ts';
+import { parts } from './words.ts';
+
+export class ContainersTree extends Tree {
+  constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri) {
+    super(View.containers, host, filter, extensionUri);
+  }
+
+  protected override roots(): TreeNode[] {
+    const rows: TreeNode[] = this.root.rows(this.shown(true), (container) => this.row(container, undefined));
+    return this.shown(false).length === 0 ? rows : [...rows, this.services];
+  }
+
+  private shown(isolated: boolean): Container[] {
+    const containers = sortedContainers(this.model, isolated);
+    const { findings } = this;
+    return findings === undefined ? containers : containers.filter((container) => findings.container(container.key));
+  }
+
+  private get services(): ServicesNode {
+    return this.node(
+      'services',
+      () =>
+        new ServicesNode(
+          this,
+          'services',
+          undefined,
+          () => this.shown(false),
+          (one, parent) => this.row(one, parent),
+        ),
+    );
+  }
+
+  private row(container: Container, parent: TreeNode | undefined): ContainerNode {
+    const id = `${parent === undefined ? 'container' : 'service'} ${container.key}`;
+    return this.node(id, () => new ContainerNode(this, id, parent, container));
+  }
+
+  protected override rootsTouchedBy(delta: HostDelta): boolean {
+    return delta.containerList;
+  }
+
+  protected override title(): string | undefined {
+    return undefined;
+  }
+
+  /** The row of a container, or of a process within its container; undefined when it is in none, or the filter hides it. */
+  rowOf(target: { container?: Container | undefined; process?: ProcessRef | undefined }): TreeNode | undefined {
+    const process = target.process === undefined ? undefined : this.model.process(target.process);
+    const container = this.model.containers.get(target.container?.key ?? process?.container ?? '');
+    if (container === undefined) return undefined;
+    const row = this.row(container, isContainer(container) ? undefined : this.services);
+    if (target.container !== undefined || process === undefined) return row;
+    return this.processRow(row, process.pid);
+  }
+
+  private processRow(container: ContainerNode, pid: number): TreeNode | undefined {
+    const way: number[] = [];
+    const members = this.model.processesOf(container.container.key);
+    for (let at: number | undefined = pid; at !== undefined && members.has(at) && !way.includes(at); ) {
+      way.unshift(at);
+      at = this.model.processes.get(at)?.parentPid;
+    }
+    let node: TreeNode = container.processes;
+    for (const step of way) {
+      // Past the limit the list has to be long enough to hold the row.
+      node.limit = Math.max(node.limit, members.size);
+      const next = (node.children() as TreeNode[]).find((child) => child instanceof ProcessNode && child.process.pid === step);
+      if (next === undefined) return undefined;
+      node = next;
+    }
+    return node;
+  }
+}
+
+/** Services of the host that have no namespace of their own: listed, because they are cgroups, but out of the way. */
+class ServicesNode extends GroupNode {
+  private readonly list: () => Container[];
+  private readonly row: (container: Container, parent: TreeNode) => TreeNode;
+
+  constructor(
+    tree: Tree,
+    id: string,
+    parent: TreeNode | undefined,
+    list: () => Container[],
+    row: (container: Container, parent: TreeNode) => TreeNode,
+  ) {
+    super(tree, id, parent);
+    this.list = list;
+    this.row = row;
+  }
+
+  protected label(): string {
+    return this.unknown ? vscode.l10n.t('Services') : vscode.l10n.t('Services without isolation');
+  }
+  /** Whether some of them may have namespaces of their own that could not be read. */
+  private get unknown(): boolean {
+    return this.list().some((container) => Object.values(container.namespaces).includes(null));
+  }
+
+  protected icon(): string {
+    return 'server';
+  }
+  protected override description(): string {
+    const count = String(this.list().length);
+    return this.unknown ? parts(count, vscode.l10n.t('isolation unknown')) : count;
+  }
+
+  override children(): TreeNode[] {
+    return this.rows(this.list(), (container) => this.row(container, this));
+  }
+}

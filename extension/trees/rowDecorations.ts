@@ -1,0 +1,44 @@
+import * as vscode from 'vscode';
+import { Disposable } from '../disposable.ts';
+import type { Host } from '../host/host.ts';
+import { Scheme } from '../ids.ts';
+import type { TreeNode } from './node.ts';
+
+/** The URI that stands for a row, only so that the row can be coloured; nothing opens it. */
+export function rowUri(serial: number, decoration: TreeNode['decoration']): vscode.Uri {
+  return vscode.Uri.from({ scheme: Scheme.row, path: `/${serial}`, query: decoration ?? '' });
+}
+
+/** Colours rows: all grey while what they show is of a helper that is no more, and grey what a container shares with the host. */
+export class RowDecorations extends Disposable implements vscode.FileDecorationProvider {
+  private readonly host: Host;
+  private readonly emitter = this.register(new vscode.EventEmitter<undefined>());
+  private wasStale = false;
+  readonly onDidChangeFileDecorations = this.emitter.event;
+
+  constructor(host: Host) {
+    super();
+    this.host = host;
+    this.register(vscode.window.registerFileDecorationProvider(this));
+    this.register(host.onDidChangeStatus(() => this.onStatus()));
+  }
+
+  private onStatus(): void {
+    if (this.wasStale === this.host.stale) return;
+    this.wasStale = this.host.stale;
+    this.emitter.fire(undefined);
+  }
+
+  provideFileDecoration(uri: vscode.Uri): vscode.FileDecoration | undefined {
+    if (uri.scheme !== Scheme.row) return undefined;
+    const paused = uri.query === 'paused';
+    if (uri.query === 'notice') return undefined;
+    const color = this.host.stale ? 'disabledForeground' : uri.query === 'muted' ? 'descriptionForeground' : undefined;
+    if (color === undefined && !paused) return undefined;
+    return new vscode.FileDecoration(
+      paused ? 'Ⅱ' : undefined,
+      paused ? vscode.l10n.t('Paused') : undefined,
+      color === undefined ? undefined : new vscode.ThemeColor(color),
+    );
+  }
+}

@@ -1,0 +1,43 @@
+import * as vscode from 'vscode';
+import { Disposable } from '../disposable.ts';
+import { Findings } from '../host/filter.ts';
+import type { Host } from '../host/host.ts';
+import { ContextKey } from '../ids.ts';
+
+/** The one filter of all trees: its text, and what it finds in the model as it is now. */
+export class TreeFilter extends Disposable {
+  private readonly host: Host;
+  private readonly emitter = this.register(new vscode.EventEmitter<void>());
+  private current = '';
+  private found: Findings | undefined;
+  readonly onDidChange = this.emitter.event;
+
+  constructor(host: Host) {
+    super();
+    this.host = host;
+    this.register(
+      host.onDidChange(() => {
+        this.found = undefined;
+      }),
+    );
+  }
+
+  get text(): string {
+    return this.current;
+  }
+
+  set text(text: string) {
+    if (text.trim() === this.current) return;
+    this.current = text.trim();
+    this.found = undefined;
+    void vscode.commands.executeCommand('setContext', ContextKey.filtered, this.current !== '');
+    this.emitter.fire();
+  }
+
+  /** Undefined when nothing is filtered. */
+  get findings(): Findings | undefined {
+    if (this.current === '') return undefined;
+    this.found ??= new Findings(this.host.model, this.current);
+    return this.found;
+  }
+}

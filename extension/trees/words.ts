@@ -1,0 +1,165 @@
+/** The words that the trees, panels and pickers share: engines, kinds of namespace, reasons, and names made safe to show. */
+import { l10n, ThemeColor, ThemeIcon } from 'vscode';
+import type {
+  Container,
+  Engine,
+  Namespace,
+  NamespaceKind,
+  NamespaceRef,
+  Process,
+  Reason,
+  Unknown,
+} from '../../helper/protocol.ts';
+import { containerOf, containersIn } from '../host/hierarchy.ts';
+import { type HostModel, keyOf } from '../host/hostModel.ts';
+import { oneLine } from '../host/plainText.ts';
+
+export const SEPARATOR = ' · ';
+
+/** Parts of a description, without those that there are not. */
+export function parts(...words: (string | undefined)[]): string {
+  return words.filter((word) => word !== undefined && word !== '').join(SEPARATOR);
+}
+
+export function engineName(engine: Engine): string {
+  const names: Record<Engine, string> = {
+    docker: 'Docker',
+    podman: 'Podman',
+    containerd: 'containerd',
+    kubernetes: 'Kubernetes',
+    'cri-o': 'CRI-O',
+    lxc: 'LXC',
+    'systemd-nspawn': 'systemd-nspawn',
+    systemd: 'systemd',
+    snap: 'Snap',
+    flatpak: 'Flatpak',
+    unnamed: l10n.t('no engine'),
+  };
+  return names[engine];
+}
+
+/** "network", within a sentence. */
+export function kindName(kind: NamespaceKind): string {
+  const names: Record<NamespaceKind, string> = {
+    net: l10n.t('network'),
+    pid: l10n.t('process ids'),
+    mnt: l10n.t('mounts'),
+    user: l10n.t('users'),
+    uts: l10n.t('host name'),
+    ipc: l10n.t('IPC'),
+    cgroup: l10n.t('cgroups'),
+    time: l10n.t('clocks'),
+  };
+  return names[kind];
+}
+
+/** "Network", heading the namespaces of a kind. */
+export function kindTitle(kind: NamespaceKind): string {
+  const titles: Record<NamespaceKind, string> = {
+    net: l10n.t('Network'),
+    pid: l10n.t('Process ids'),
+    mnt: l10n.t('Mounts'),
+    user: l10n.t('Users'),
+    uts: l10n.t('Host name'),
+    ipc: l10n.t('IPC'),
+    cgroup: l10n.t('Cgroups'),
+    time: l10n.t('Clocks'),
+  };
+  return titles[kind];
+}
+
+const KIND_ICONS: Record<NamespaceKind, string> = {
+  net: 'globe',
+  pid: 'list-tree',
+  mnt: 'folder-library',
+  user: 'account',
+  uts: 'tag',
+  ipc: 'arrow-swap',
+  cgroup: 'dashboard',
+  time: 'watch',
+};
+
+export function kindIcon(kind: NamespaceKind): string {
+  return KIND_ICONS[kind];
+}
+
+/** `net:[4026531840]`, as the links in `/proc/PID/ns` read. */
+export function namespaceId(namespace: NamespaceRef): string {
+  return `${namespace.kind}:[${namespace.ino}]`;
+}
+
+/** Most facts are either what they are, of any type, or why they are unknown. */
+export function isUnknown(value: unknown): value is Unknown {
+  return typeof value === 'object' && value !== null && 'unknown' in value;
+}
+
+export function reasonText(reason: Reason): string {
+  const words: Record<Reason, string> = {
+    notFound: l10n.t('not found'),
+    gone: l10n.t('it has ended'),
+    permission: l10n.t('permission denied'),
+    unsupported: l10n.t('not supported by this kernel'),
+    invalid: l10n.t('the kernel refused the question'),
+    busy: l10n.t('the kernel was busy'),
+    kernel: l10n.t('the kernel reported an error'),
+  };
+  return words[reason];
+}
+
+/** "unknown: permission denied". */
+export function unknownText(unknown: Unknown): string {
+  return l10n.t('unknown: {0}', reasonText(unknown.unknown));
+}
+
+export const PERMISSION: Unknown = { unknown: 'permission' };
+
+export function processCount(count: number): string {
+  return count === 1 ? l10n.t('1 process') : l10n.t('{0} processes', count);
+}
+
+/** "nginx (1234)". */
+export function processName(process: { name: string; pid: number }): string {
+  return `${oneLine(process.name, 40)} (${process.pid})`;
+}
+
+/** The command line on one line; for a kernel thread or a zombie, which have none, the name as ps(1) writes it. */
+export function commandText(process: Process): string {
+  const line = Array.isArray(process.arguments) ? process.arguments.join(' ') : '';
+  if (line.trim() !== '') return oneLine(line);
+  return process.kernelThread || process.state === 'Z' ? `[${oneLine(process.name)}]` : oneLine(process.name);
+}
+
+export function containerName(container: Container): string {
+  return oneLine(container.name, 60);
+}
+
+/** Whose namespace it is: "host", a container's name with how many share it, or its first process. */
+export function namespaceHolder(model: HostModel, namespace: Namespace): string | undefined {
+  if (namespace.host) return l10n.t('host');
+  const containers = containersIn(model, namespace);
+  const first = containers[0] ?? leaderContainer(model, namespace);
+  if (first !== undefined) {
+    const name = containerName(first);
+    return containers.length > 1 ? l10n.t('{0} and {1} more', name, containers.length - 1) : name;
+  }
+  return namespace.leader === undefined ? undefined : processName(namespace.leader);
+}
+
+function leaderContainer(model: HostModel, namespace: Namespace): Container | undefined {
+  const leader = namespace.leader === undefined ? undefined : model.process(namespace.leader);
+  return leader === undefined ? undefined : containerOf(model, leader);
+}
+
+/** Where something is: "the host", a container's name, or the namespace's id. */
+export function namespacePlace(model: HostModel, ref: NamespaceRef): string {
+  const namespace = model.namespaces.get(keyOf(ref));
+  if (namespace?.host) return l10n.t('the host');
+  const [container] = containersIn(model, ref);
+  return container === undefined ? namespaceId(ref) : containerName(container);
+}
+
+export function mutedIcon(icon: string): ThemeIcon {
+  return new ThemeIcon(icon, new ThemeColor('descriptionForeground'));
+}
+
+export const UNKNOWN_ICON = new ThemeIcon('question', new ThemeColor('list.warningForeground'));

@@ -1,0 +1,72 @@
+/** The errors that a request is answered with: one class, one reason from the closed list, words for a person. */
+import { ResponseError } from 'vscode-jsonrpc';
+import { ERROR_CODES, type ErrorData, type Reason, type Unknown } from './protocol.ts';
+
+/** A request that could not be done. `message` says what failed and what to do; it reaches the person as it is. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+  readonly data: ErrorData;
+
+  constructor(reason: Reason, message: string, details: Omit<ErrorData, 'reason'> = {}, options?: ErrorOptions) {
+    super(message, options);
+    // Details taken from another failure bring its reason along; this one's counts.
+    this.data = { ...details, reason };
+  }
+
+  get reason(): Reason {
+    return this.data.reason;
+  }
+}
+
+/** What the errors of Node's fs and of helper/kernel have in common. */
+interface SystemError extends Error {
+  code: string;
+  syscall?: string;
+  path?: string;
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && typeof (error as Partial<SystemError>).code === 'string';
+}
+
+const REASONS: Record<string, Reason> = {
+  ESRCH: 'gone',
+  ENOENT: 'notFound',
+  ENOTDIR: 'notFound',
+  EPERM: 'permission',
+  EACCES: 'permission',
+  EBUSY: 'busy',
+  EAGAIN: 'busy',
+  ENOSYS: 'unsupported',
+  EOPNOTSUPP: 'unsupported',
+  EINVAL: 'invalid',
+};
+
+/** The reason that an errno stands for, by the errno's name; `kernel` for every one without a reason of its own. */
+export function reasonOf(code: string): Reason {
+  return REASONS[code] ?? 'kernel';
+}
+
+/** `Unknown` for a fact of a process that could not be read. ENOENT below `/proc/PID` means that the process is gone. */
+export function unknownFrom(error: unknown): Unknown {
+  if (error instanceof Failure)
+    return { unknown: error.reason, ...(error.data.errno === undefined ? {} : { errno: error.data.errno }) };
+  if (!isSystemError(error)) throw error;
+  return { unknown: error.code === 'ENOENT' ? 'gone' : reasonOf(error.code), errno: error.code };
+}
+
+/** The response for whatever a handler threw. An error that nobody foresaw becomes `kernel` and keeps its words. */
+export function responseErrorFrom(error: unknown): ResponseError<ErrorData> {
+  if (error instanceof Failure) return new ResponseError(ERROR_CODES[error.reason], error.message, error.data);
+  if (isSystemError(error)) {
+    const reason = reasonOf(error.code);
+    const data: ErrorData = { reason, errno: error.code };
+    if (error.syscall !== undefined) data.syscall = error.syscall;
+    if (error.path !== undefined) data.path = error.path;
+    return new ResponseError(ERROR_CODES[reason], error.message, data);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new ResponseError(ERROR_CODES.kernel, `The helper failed unexpectedly: ${message}. Its log has the details.`, {
+    reason: 'kernel',
+  });
+}

@@ -1,0 +1,56 @@
+/** What an engine's files tell about a container. They are data of others: bounded, validated, and only ever shown. */
+import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
+import type { Container } from '../../protocol.ts';
+import type { HostModel } from '../hostModel.ts';
+import type { ProcessRecord } from '../processRecord.ts';
+import { describeContainerd } from './containerd.ts';
+import { describeDocker } from './docker.ts';
+import { describeMachine } from './nspawn.ts';
+import { describePodman } from './podman.ts';
+
+export interface Description {
+  name: string;
+  image?: string;
+  pod?: Omit<NonNullable<Container['pod']>, 'uid'>;
+}
+
+/** As long as `docker ps` shows. */
+const SHORT_ID = 12;
+
+/** Always a name: its shortened id, or its leader's command, when no file tells one. */
+export function describeContainer(
+  claim: CgroupClaim,
+  leader: ProcessRecord,
+  model: HostModel,
+): Pick<Container, 'name' | 'image'> & { pod: Container['pod'] | undefined } {
+  const found = describeByEngine(claim, model);
+  const description = { name: fallbackName(claim, leader), ...found };
+  return claim.pod === undefined
+    ? { ...description, pod: undefined }
+    : { ...description, pod: { ...claim.pod, ...found?.pod } };
+}
+
+function describeByEngine({ engine, id, uid }: CgroupClaim, model: HostModel): Description | undefined {
+  switch (engine) {
+    case 'docker':
+      return describeDocker(id, uid, model);
+    case 'podman':
+    case 'cri-o':
+      return describePodman(id, uid);
+    case 'containerd':
+      return describeContainerd(id);
+    case 'kubernetes':
+      // The kubelet's cgroups do not say which engine is below it.
+      return describeContainerd(id) ?? describePodman(id, undefined) ?? describeDocker(id, undefined, model);
+    case 'systemd-nspawn':
+      return describeMachine(id);
+    default:
+      return undefined;
+  }
+}
+
+function fallbackName({ engine, id, name }: CgroupClaim, leader: ProcessRecord): string {
+  if (name !== undefined) return name;
+  if (engine === 'unnamed') return leader.name;
+  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, SHORT_ID) : id;
+}

@@ -1,0 +1,65 @@
+/** Names and images of Docker's containers, from the daemon's data directory. */
+import path from 'node:path';
+import * as v from 'valibot';
+import type { HostModel } from '../hostModel.ts';
+import { homeOf } from '../users.ts';
+import { jsonOf, parsedFile } from './boundedFile.ts';
+import type { Description } from './description.ts';
+
+/** The part of `config.v2.json` that is used (moby: container/container.go). */
+const Config = v.object({
+  Name: v.string(),
+  Config: v.object({ Image: v.string(), Labels: v.nullish(v.record(v.string(), v.string())) }),
+});
+const Daemon = v.object({ 'data-root': v.optional(v.string()), graph: v.optional(v.string()) });
+
+export function describeDocker(id: string, uid: number | undefined, model: HostModel): Description | undefined {
+  for (const root of dataRoots(uid, model)) {
+    const config = parsedFile(path.join(root, 'containers', id, 'config.v2.json'), parseConfig);
+    if (config !== undefined) return config;
+  }
+  return undefined;
+}
+
+export function parseConfig(text: string): Description | undefined {
+  const config = v.safeParse(Config, jsonOf(text));
+  if (!config.success) return undefined;
+  const { Name: name, Config: told } = config.output;
+  const labels = told.Labels ?? {};
+  const pod = labels['io.kubernetes.pod.name'];
+  const namespace = labels['io.kubernetes.pod.namespace'];
+  return {
+    name: labels['io.kubernetes.container.name'] ?? name.replace(/^\//, ''),
+    image: told.Image,
+    ...(pod === undefined ? {} : { pod: { name: pod, ...(namespace === undefined ? {} : { namespace }) } }),
+  };
+}
+
+/** Of every dockerd that runs, as it was told or configured; then the default ones. */
+function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
+  const roots = new Set<string>();
+  for (const { name, arguments: words, uid: owner } of model.processes) {
+    // A container's own process may call itself dockerd; its arguments are its own, and so is the folder they name.
+    if (name !== 'dockerd' || !Array.isArray(words) || (owner !== 0 && owner !== uid)) continue;
+    const told = option(words, '--data-root') ?? option(words, '-g') ?? option(words, '--graph');
+    roots.add(told ?? configuredRoot(option(words, '--config-file') ?? '/etc/docker/daemon.json') ?? '/var/lib/docker');
+  }
+  roots.add('/var/lib/docker');
+  const home = uid === undefined ? undefined : homeOf(uid);
+  if (home !== undefined) roots.add(path.join(home, '.local/share/docker'));
+  return new Set([...roots].filter(path.isAbsolute));
+}
+
+function option(words: readonly string[], name: string): string | undefined {
+  const joined = words.find((word) => word.startsWith(`${name}=`));
+  if (joined !== undefined) return joined.slice(name.length + 1);
+  const index = words.indexOf(name);
+  return index === -1 ? undefined : words[index + 1];
+}
+
+function configuredRoot(file: string): string | undefined {
+  return parsedFile(file, (text) => {
+    const daemon = v.safeParse(Daemon, jsonOf(text));
+    return daemon.success ? (daemon.output['data-root'] ?? daemon.output.graph) : undefined;
+  });
+}

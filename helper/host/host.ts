@@ -1,0 +1,158 @@
+/** This host, as the requests ask for it: the model, kept fresh, and the lists that are derived from it. */
+import { Failure } from '../failure.ts';
+import { formatNamespaceLink } from '../proc/namespaceLink.ts';
+import type {
+  ContainersListResult,
+  HostPart,
+  Namespace,
+  NamespaceRef,
+  NamespacesListParams,
+  NamespacesListResult,
+  NetworkInspectResult,
+  Process,
+  ProcessesInspectResult,
+  ProcessesListResult,
+  ProcessRef,
+} from '../protocol.ts';
+import { ContainerTable } from './containers.ts';
+import { HostModel } from './hostModel.ts';
+import { ownNamespaces } from './hostNamespaces.ts';
+import { inspectProcess } from './inspection.ts';
+import { MountPins } from './mountPins.ts';
+import { NamespaceLister, sameNamespace } from './namespaceList.ts';
+import { inspectNetwork, type OpenNetwork } from './network.ts';
+import { openNamespace } from './openNamespace.ts';
+import { namespaceOf, namespacesByKind, type ProcessRecord } from './processRecord.ts';
+import { namespaceRef, RelationTable } from './relations.ts';
+import { userNames } from './users.ts';
+import { hasProcessEvents, Watcher } from './watcher.ts';
+
+export class Host {
+  private readonly model = new HostModel();
+  private readonly mounts = new MountPins(this.model.namespaces);
+  private readonly relations = new RelationTable();
+  private readonly lister = new NamespaceLister(this.model, this.mounts, this.relations);
+  private readonly containers = new ContainerTable(this.model, this.relations);
+  private readonly watcher: Watcher;
+  private ownMountsChanged = false;
+  private eventsAvailable: boolean | undefined;
+
+  constructor(notify: (parts: HostPart[]) => void) {
+    this.watcher = new Watcher(this.model, {
+      notify,
+      mountsChanged: () => {
+        this.ownMountsChanged = true;
+      },
+      freezerFiles: () => this.containers.freezerFiles(),
+    });
+  }
+
+  get changes(): 'events' | 'scan' {
+    this.eventsAvailable ??= hasProcessEvents();
+    return this.eventsAvailable ? 'events' : 'scan';
+  }
+
+  watch(parts: readonly HostPart[]): void {
+    this.watcher.watch(parts);
+  }
+
+  async listProcesses(since: number | undefined): Promise<ProcessesListResult> {
+    await this.refresh(since);
+    this.containers.group();
+    const { complete, changed, gone } = this.model.changesSince(since);
+    const nameOf = userNames();
+    const processes = changed.map((record) => this.describe(record, nameOf));
+    return { revision: this.model.revision, complete, processes, gone };
+  }
+
+  async listContainers(since: number | undefined): Promise<ContainersListResult> {
+    await this.refresh(since);
+    return { revision: this.model.revision, containers: this.containers.list() };
+  }
+
+  async listNamespaces({ since, kinds, members = true }: NamespacesListParams): Promise<NamespacesListResult> {
+    await this.refresh(since);
+    this.readMounts(since);
+    return this.lister.list({ kinds, members });
+  }
+
+  /** One namespace, read now, with its members. */
+  async inspectNamespace(ref: NamespaceRef): Promise<Namespace> {
+    const { namespaces } = await this.listNamespaces({ kinds: [ref.kind] });
+    const found = namespaces.find((namespace) => sameNamespace(namespace, ref));
+    if (found !== undefined) return found;
+    throw new Failure('gone', `The namespace ${formatNamespaceLink(ref)} has ended, or may not be looked at.`, {
+      hint: 'Refresh the view and choose another namespace.',
+    });
+  }
+
+  /** A descriptor of this very namespace, for programs that are to run in it; the caller closes it. */
+  openNamespace(ref: NamespaceRef): number {
+    return openNamespace(ref, this.mounts);
+  }
+
+  async inspectNetwork(target: { namespace: NamespaceRef } | { process: ProcessRef }): Promise<NetworkInspectResult> {
+    await this.model.scan();
+    this.mounts.read('all');
+    const namespace = 'namespace' in target ? target.namespace : this.networkOf(target.process);
+    const others: NamespaceRef[] = [];
+    for (const { kind, ino } of this.model.namespaces.namespaces) if (kind === 'net') others.push(namespaceRef(kind, ino));
+    for (const { kind, ino } of this.mounts.namespaces()) if (kind === 'net') others.push(namespaceRef(kind, ino));
+    const own = ownNamespaces().net;
+    const open: OpenNetwork = (ref) =>
+      own !== undefined && sameNamespace(own, ref) ? undefined : openNamespace(ref, this.mounts);
+    return inspectNetwork(namespace, open, others, this.model.processes);
+  }
+
+  async inspectProcess(process: ProcessRef): Promise<ProcessesInspectResult> {
+    await this.refresh(undefined);
+    return inspectProcess(process, {
+      describe: (record) => this.describe(record, userNames()),
+      membersOf: (mountNamespace) => this.model.namespaces.get(mountNamespace)?.members.keys() ?? [],
+    });
+  }
+
+  private networkOf({ pid, startTime }: ProcessRef): NamespaceRef {
+    const record = this.model.process(pid);
+    if (record?.startTime !== startTime) {
+      throw new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view.' });
+    }
+    const ino = namespaceOf(record, 'net');
+    if (typeof ino === 'number') return namespaceRef('net', ino);
+    throw new Failure('permission', `The network namespace of process ${pid} may not be read by this user.`, {
+      hint: 'Restart the helper as root.',
+    });
+  }
+
+  /** A client that follows the changes gets them from the model; one that asks for everything gets it read now. */
+  private async refresh(since: number | undefined): Promise<void> {
+    if (since !== undefined && this.watcher.isFollowing) this.watcher.flush();
+    else this.watcher.noteScan(await this.model.scan());
+  }
+
+  private readMounts(since: number | undefined): void {
+    const own = ownNamespaces().mnt;
+    const changed = new Set(this.ownMountsChanged && own !== undefined ? [own.ino] : []);
+    this.ownMountsChanged = false;
+    this.mounts.read(since !== undefined && this.watcher.isFollowing ? changed : 'all');
+  }
+
+  private describe(record: ProcessRecord, nameOf: (uid: number) => string): Process {
+    const container = this.containers.keyOf(record);
+    return {
+      pid: record.pid,
+      startTime: record.startTime,
+      parentPid: record.parentPid,
+      name: record.name,
+      arguments: record.arguments,
+      state: record.state,
+      uid: record.uid,
+      user: nameOf(record.uid),
+      threads: record.threads,
+      kernelThread: record.kernelThread,
+      ...(container === undefined ? {} : { container }),
+      nestedPids: record.nestedPids,
+      namespaces: namespacesByKind(record.namespaces),
+    };
+  }
+}

@@ -1,0 +1,59 @@
+/** Waits for what the kernel tells only to one who sits in poll(2): process events and changed mounts. */
+import { AT_FDCWD, close, openAt } from '../kernel/files.ts';
+import { openPipe } from '../kernel/pipe.ts';
+import { closeProcessEvents, type ProcessEvents, receiveProcessEvents } from '../kernel/processEvents.ts';
+import { POLLIN, POLLPRI, waitForAny } from '../kernel/readiness.ts';
+
+/** What happened since the last time. */
+export interface KernelNews extends ProcessEvents {
+  mounts: boolean;
+}
+
+/** After news is told, more is gathered for so long: a storm of forks costs a few rounds, and a first event no delay. */
+const GATHER_MILLIS = 20;
+
+export class KernelWatch {
+  private readonly onNews: (news: KernelNews) => void;
+  private readonly processEvents: number | undefined;
+  private readonly mountinfo = openAt(AT_FDCWD, '/proc/self/mountinfo', 0);
+  private readonly stopPipe = openPipe();
+  private stopped = false;
+
+  /** Takes over the socket of `openProcessEvents`; without one only mounts are watched. */
+  constructor(processEvents: number | undefined, onNews: (news: KernelNews) => void) {
+    this.processEvents = processEvents;
+    this.onNews = onNews;
+    void this.run();
+  }
+
+  /** Nothing is told from now on. */
+  stop(): void {
+    if (this.stopped) return;
+    this.stopped = true;
+    close(this.stopPipe.write);
+  }
+
+  private async run(): Promise<void> {
+    const awaited = [
+      { descriptor: this.stopPipe.read, events: POLLIN },
+      { descriptor: this.mountinfo, events: POLLPRI },
+      // poll(2) ignores a negative descriptor.
+      { descriptor: this.processEvents ?? -1, events: POLLIN },
+    ];
+    while (!this.stopped) {
+      const [, mounts, events] = await waitForAny(awaited);
+      if (!this.stopped) this.tell(mounts !== 0, events !== 0);
+      await new Promise((resolve) => setTimeout(resolve, this.stopped ? 0 : GATHER_MILLIS));
+    }
+    // Only now: a number that is given to another file must not be in poll(2) still.
+    if (this.processEvents !== undefined) closeProcessEvents(this.processEvents);
+    close(this.mountinfo);
+    close(this.stopPipe.read);
+  }
+
+  private tell(mounts: boolean, events: boolean): void {
+    const news: KernelNews = { changed: new Set(), exited: new Set(), overflow: false, mounts };
+    if (events && this.processEvents !== undefined) receiveProcessEvents(this.processEvents, news);
+    if (mounts || news.overflow || news.changed.size > 0 || news.exited.size > 0) this.onNews(news);
+  }
+}

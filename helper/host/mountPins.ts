@@ -1,0 +1,197 @@
+/**
+ * Bind mounts of namespaces (`ip netns add` makes one), in every mount namespace of the host. Each mount namespace has a
+ * table of its own, so each is read, once, through a process that sees the whole of it; one without a process is visited.
+ */
+import { AT_FDCWD, close, readLinkText, readText } from '../kernel/files.ts';
+import { parseMountinfo } from '../proc/mountinfo.ts';
+import { parseNamespaceLink } from '../proc/namespaceLink.ts';
+import type { NamespaceKind, Pin } from '../protocol.ts';
+import { visitMountNamespaces } from './mountNamespaceVisit.ts';
+import type { IndexedNamespace, NamespaceIndex } from './namespaceIndex.ts';
+import { openPlace, type Place, placesOf, reopenNamespace } from './places.ts';
+
+/** 100,000 mounts, the kernel's default limit (fs.mount-max), take about 20 MB. */
+const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
+/** Members of a mount namespace that are asked, until one is not in a chroot. */
+const MAX_ATTEMPTS = 8;
+/** Mount namespaces without a process that are visited at a time. */
+const MAX_VISITS = 64;
+
+/** A namespace that a mount pins. */
+export interface NamespaceMount {
+  kind: NamespaceKind;
+  ino: number;
+  pin: Pin & { by: 'bindMount' };
+  /** The path to it leads through a file system that a process answers for, perhaps never: not to be walked. */
+  belowFuse: boolean;
+}
+
+interface MountTable {
+  mounts: NamespaceMount[];
+  /** False when the table could not be read, or only as far as a chroot lets see. */
+  complete: boolean;
+}
+
+const UNREAD: MountTable = { mounts: [], complete: false };
+
+export class MountPins {
+  private readonly index: NamespaceIndex;
+  private tables = new Map<number, MountTable>();
+  private byNamespace = new Map<number, NamespaceMount[]>();
+
+  constructor(index: NamespaceIndex) {
+    this.index = index;
+  }
+
+  /** False when some mount namespace could not be read, so that a pin may be missing. */
+  get complete(): boolean {
+    return [...this.tables.values()].every(({ complete }) => complete);
+  }
+
+  /** Reads the tables of mount namespaces not seen before, of those in `changed`, or of all. */
+  read(changed: ReadonlySet<number> | 'all'): void {
+    const tables = new Map<number, MountTable>();
+    const empty: IndexedNamespace[] = [];
+    for (const namespace of this.index.namespaces) {
+      if (namespace.kind !== 'mnt') continue;
+      const known = changed === 'all' || changed.has(namespace.ino) ? undefined : this.tables.get(namespace.ino);
+      const table = known ?? readTable(namespace);
+      tables.set(namespace.ino, table ?? UNREAD);
+      if (table === undefined) empty.push(namespace);
+    }
+    this.tables = tables;
+    this.arrange();
+    this.visit(empty);
+  }
+
+  *namespaces(): Generator<{ kind: NamespaceKind; ino: number }> {
+    for (const [mount] of this.byNamespace.values()) if (mount !== undefined) yield mount;
+  }
+
+  mountsOf(ino: number): readonly NamespaceMount[] {
+    return this.byNamespace.get(ino) ?? [];
+  }
+
+  pinsOf(ino: number): Pin[] {
+    return this.mountsOf(ino).map(({ pin }) => pin);
+  }
+
+  /** Ways to a namespace by its bind mounts, through the processes that see them. */
+  *placesOf(ino: number): Generator<Place> {
+    for (const { pin, belowFuse } of this.mountsOf(ino)) {
+      const mountNamespace = this.index.get(pin.mountNamespace);
+      if (belowFuse || mountNamespace === undefined) continue;
+      for (const { pid, prefix } of readers(mountNamespace)) yield { pid, path: `${prefix}root${pin.mountPoint}` };
+    }
+  }
+
+  /** Every way to a namespace that is known without asking the kernel for relations. */
+  *allPlacesOf(ino: number): Generator<Place> {
+    const indexed = this.index.get(ino);
+    if (indexed !== undefined) yield* placesOf(indexed);
+    yield* this.placesOf(ino);
+  }
+
+  /** A descriptor by a bind mount in a mount namespace that no process is in. Starts a Worker: the last resort. */
+  openByVisit(ino: number): number | undefined {
+    for (const { pin, belowFuse } of this.mountsOf(ino)) {
+      if (belowFuse) continue;
+      const mountNamespace = openFirst(this.allPlacesOf(pin.mountNamespace), pin.mountNamespace);
+      if (mountNamespace === undefined) continue;
+      const [visited] = visitMountNamespaces([{ descriptor: mountNamespace, open: pin.mountPoint }]);
+      close(mountNamespace);
+      const descriptor = visited?.opened === undefined ? -1 : reopenNamespace(visited.opened, ino);
+      if (descriptor >= 0) return descriptor;
+    }
+    return undefined;
+  }
+
+  private arrange(): void {
+    this.byNamespace = new Map();
+    for (const { mounts } of this.tables.values()) {
+      for (const mount of mounts) {
+        const same = this.byNamespace.get(mount.ino);
+        if (same === undefined) this.byNamespace.set(mount.ino, [mount]);
+        else same.push(mount);
+      }
+    }
+    this.addPinnedMountNamespaces();
+  }
+
+  /** A mount namespace that only a bind mount keeps is not in the index, and has a table too (snapd keeps them so). */
+  private addPinnedMountNamespaces(): void {
+    for (const [{ kind, ino }] of this.byNamespace.values() as Iterable<[NamespaceMount]>) {
+      if (kind === 'mnt' && !this.tables.has(ino)) this.tables.set(ino, UNREAD);
+    }
+  }
+
+  private visit(empty: readonly IndexedNamespace[]): void {
+    const unread = new Set(empty.map(({ ino }) => ino));
+    for (const [ino, table] of this.tables) if (table === UNREAD && this.index.get(ino) === undefined) unread.add(ino);
+    const visits: { ino: number; descriptor: number }[] = [];
+    for (const ino of unread) {
+      if (visits.length === MAX_VISITS) break;
+      const descriptor = openFirst(this.allPlacesOf(ino), ino);
+      if (descriptor !== undefined) visits.push({ ino, descriptor });
+    }
+    const visited = visitMountNamespaces(visits);
+    visits.forEach(({ ino, descriptor }, at) => {
+      close(descriptor);
+      const mountinfo = visited[at]?.mountinfo;
+      if (mountinfo !== undefined) this.tables.set(ino, { mounts: namespaceMounts(mountinfo, ino), complete: true });
+    });
+    if (visits.length > 0) this.arrange();
+  }
+}
+
+/** A descriptor of the namespace by the first place that leads to it. */
+export function openFirst(places: Iterable<Place>, ino: number): number | undefined {
+  let attempts = 0;
+  for (const place of places) {
+    const descriptor = openPlace(place, ino);
+    if (descriptor >= 0) return descriptor;
+    attempts += 1;
+    if (attempts === MAX_ATTEMPTS) break;
+  }
+  return undefined;
+}
+
+/** Undefined when there is nobody in the mount namespace to read it through. */
+function readTable(namespace: IndexedNamespace): MountTable | undefined {
+  let best: MountTable | undefined;
+  let attempts = 0;
+  for (const { pid, prefix } of readers(namespace)) {
+    const directory = `/proc/${pid}/${prefix}`;
+    const text = readText(AT_FDCWD, `${directory}mountinfo`, MAX_MOUNTINFO_BYTES);
+    best ??= UNREAD;
+    if (typeof text === 'string') {
+      const complete = readLinkText(AT_FDCWD, `${directory}root`) === '/';
+      best = { mounts: namespaceMounts(text, namespace.ino), complete };
+      if (complete) return best;
+    }
+    attempts += 1;
+    if (attempts === MAX_ATTEMPTS) break;
+  }
+  return best;
+}
+
+/** The processes, then the single threads, that are in a mount namespace. */
+function* readers({ members, pins }: IndexedNamespace): Generator<{ pid: number; prefix: string }> {
+  for (const pid of members.keys()) yield { pid, prefix: '' };
+  for (const [pid, own] of pins) for (const pin of own) if (pin.by === 'thread') yield { pid, prefix: `task/${pin.tid}/` };
+}
+
+function namespaceMounts(mountinfo: string, mountNamespace: number): NamespaceMount[] {
+  // Most tables have none, and are not worth parsing.
+  if (!mountinfo.includes(' - nsfs ')) return [];
+  const mounts = parseMountinfo(mountinfo);
+  const fuse = mounts.filter(({ type }) => type.startsWith('fuse')).map(({ mountPoint }) => mountPoint);
+  const found: NamespaceMount[] = [];
+  for (const { id, type, root, mountPoint } of mounts) {
+    const link = type === 'nsfs' ? parseNamespaceLink(root) : undefined;
+    if (link === undefined) continue;
+    const belowFuse = fuse.some((above) => above === '/' || mountPoint.startsWith(`${above}/`));
+    found.push({ ...link, pin: { by: 'bindMount', mountNamespace, mountId: id, mountPoint }, belowFuse });
+  }
+  return found;
+}

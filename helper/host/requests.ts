@@ -1,0 +1,60 @@
+/** Answers every request about the host: processes, namespaces, containers, network, and what of it is being watched. */
+import * as v from 'valibot';
+import type { Dispatcher } from '../dispatch.ts';
+import { Failure } from '../failure.ts';
+import {
+  ContainersList,
+  type HostPart,
+  HostWatch,
+  Initialize,
+  NamespacesInspect,
+  NamespacesList,
+  NetworkInspect,
+  PROTOCOL_VERSION,
+  ProcessesInspect,
+  ProcessesList,
+} from '../protocol.ts';
+import { namespaceKind, namespaceRef, processRef, revision } from '../schemas.ts';
+import { Host } from './host.ts';
+import { identity } from './identity.ts';
+
+const HOST_PARTS = ['processes', 'namespaces', 'containers', 'network', 'cgroups', 'mounts', 'sandboxes'] as const;
+const since = v.exactOptional(revision);
+const listParams = v.strictObject({ since });
+
+/** Tells the client which parts changed. */
+export type Notify = (parts: HostPart[]) => void;
+
+/** Registers the handlers. `notify` is called only for parts that the client said it watches. */
+export function serveHost(requests: Dispatcher, notify: Notify, { streamSocket }: { streamSocket: string }): Host {
+  const host = new Host(notify);
+  requests.on(Initialize, v.looseObject({ protocolVersion: v.exactOptional(v.number()) }), ({ protocolVersion }) => {
+    if (protocolVersion !== undefined && protocolVersion !== PROTOCOL_VERSION) {
+      throw new Failure(
+        'unsupported',
+        `The helper speaks version ${PROTOCOL_VERSION} of its protocol, not ${protocolVersion}.`,
+        {
+          hint: 'Reload the window, so that extension and helper are of one version.',
+        },
+      );
+    }
+    return identity(streamSocket, host.changes);
+  });
+  requests.on(HostWatch, v.strictObject({ parts: v.pipe(v.array(v.picklist(HOST_PARTS)), v.maxLength(64)) }), ({ parts }) => {
+    host.watch(parts);
+    return {};
+  });
+  requests.on(ProcessesList, listParams, (params) => host.listProcesses(params.since));
+  requests.on(ProcessesInspect, v.strictObject({ process: processRef }), ({ process }) => host.inspectProcess(process));
+  requests.on(ContainersList, listParams, (params) => host.listContainers(params.since));
+  const kinds = v.exactOptional(v.pipe(v.array(namespaceKind), v.maxLength(64)));
+  requests.on(NamespacesList, v.strictObject({ since, kinds, members: v.exactOptional(v.boolean()) }), (params) =>
+    host.listNamespaces(params),
+  );
+  const network = v.union([v.strictObject({ namespace: namespaceRef }), v.strictObject({ process: processRef })]);
+  requests.on(NamespacesInspect, v.strictObject({ namespace: namespaceRef }), ({ namespace }) =>
+    host.inspectNamespace(namespace),
+  );
+  requests.on(NetworkInspect, network, (params) => host.inspectNetwork(params));
+  return host;
+}

@@ -1,0 +1,215 @@
+/**
+ * Keeps the model up to date while something visible shows it. Events say which processes to read again; what raises no event
+ * (setns, unshare) is found by a slow scan. Without events the pids are compared about once a second. When nothing is
+ * visible nothing runs.
+ */
+import { closeProcessEvents, openProcessEvents } from '../kernel/processEvents.ts';
+import type { HostPart } from '../protocol.ts';
+import { FreezerWatch } from './freezerWatch.ts';
+import type { HostModel, ModelChanges } from './hostModel.ts';
+import { type KernelNews, KernelWatch } from './kernelWatch.ts';
+
+/** A program is executed right after its fork: reading a moment later reads once instead of twice. */
+const SETTLE_MILLIS = 4;
+/** At most five notifications a second. */
+const NOTIFY_MILLIS = 200;
+/** New processes are read once more: some enter their namespaces only after they started, and no event says so. */
+const SECOND_LOOK_MILLIS = 250;
+/** A zombie is waited for by its parent soon, or not for long; no event says so. */
+const ZOMBIE_LOOKS_MILLIS = [30, 250, 1000, 5000, 30_000];
+/** Of one processor at most this share goes to scans: a scan of 5 ms every 5 s. */
+const SCAN_SHARE = 0.001;
+const MIN_SCAN_MILLIS = 2000;
+const MIN_COMPARE_MILLIS = 1000;
+/** In place of events it is all there is, so it may cost more: 2 ms for 5,000 pids, every second. */
+const COMPARE_SHARE = 0.01;
+
+export interface WatcherCallbacks {
+  notify(parts: HostPart[]): void;
+  /** The mounts of the helper's own mount namespace changed. */
+  mountsChanged(): void;
+  /** Files whose change tells that a container was paused or resumed. */
+  freezerFiles(): Iterable<string>;
+}
+
+/** Whether this kernel and user get process events: asked by trying. */
+export function hasProcessEvents(): boolean {
+  const socket = openProcessEvents();
+  if (socket !== undefined) closeProcessEvents(socket);
+  return socket !== undefined;
+}
+
+export class Watcher {
+  private readonly model: HostModel;
+  private readonly callbacks: WatcherCallbacks;
+  private parts = new Set<HostPart>();
+  private kernel: KernelWatch | undefined;
+  private freezers: FreezerWatch | undefined;
+  private readonly pending = new Set<number>();
+  /** Read once, to be read once more. */
+  private readonly young = new Set<number>();
+  private readonly changed = new Set<HostPart>();
+  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private lastNotified = -NOTIFY_MILLIS;
+  private primed = false;
+
+  constructor(model: HostModel, callbacks: WatcherCallbacks) {
+    this.model = model;
+    this.callbacks = callbacks;
+    // A thread in poll(2) would keep the process from ending.
+    process.on('exit', () => this.stop());
+  }
+
+  /** True while the model follows the host, so that it need not be scanned to answer. */
+  get isFollowing(): boolean {
+    return this.parts.size > 0 && this.primed;
+  }
+
+  watch(parts: readonly HostPart[]): void {
+    const wasWatching = this.parts.size > 0;
+    this.parts = new Set(parts);
+    if (this.parts.size > 0 && !wasWatching) this.start();
+    if (this.parts.size === 0 && wasWatching) this.stop();
+  }
+
+  /** Reads what events named but what was not read yet, so that an answer holds all that happened before it. */
+  flush(): void {
+    const pids = [...this.pending];
+    this.pending.clear();
+    this.cancel('settle');
+    if (pids.length > 0) this.markChanges(this.model.reread(pids));
+  }
+
+  /** What a scan found that was not known: the client hears of it, but not of the first one, which found everything. */
+  noteScan(changes: ModelChanges): void {
+    if (this.isFollowing) this.markChanges(changes);
+  }
+
+  private start(): void {
+    const socket = openProcessEvents();
+    this.kernel = new KernelWatch(socket, (news) => this.receive(news));
+    this.freezers = new FreezerWatch(() => this.mark(['containers']));
+    this.reconcile();
+    if (socket === undefined) this.comparePids();
+  }
+
+  private stop(): void {
+    this.kernel?.stop();
+    this.kernel = undefined;
+    this.freezers?.dispose();
+    this.freezers = undefined;
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    this.timers.clear();
+    this.pending.clear();
+    this.young.clear();
+    this.changed.clear();
+    this.primed = false;
+  }
+
+  private receive(news: KernelNews): void {
+    if (this.parts.size === 0) return;
+    if (news.overflow) this.later('reconcile', 0, () => this.reconcile());
+    if (news.mounts) {
+      this.callbacks.mountsChanged();
+      this.mark(['mounts', 'namespaces']);
+    }
+    // What began and ended in between was never seen, and need not be looked for.
+    for (const pid of news.changed) if (!news.exited.has(pid) || this.model.process(pid)) this.pending.add(pid);
+    for (const pid of news.exited) if (this.model.process(pid)) this.noteExit(pid);
+    if (this.pending.size > 0) this.later('settle', SETTLE_MILLIS, () => this.applyPending());
+  }
+
+  /** Its children have another parent now. */
+  private noteExit(pid: number): void {
+    this.pending.add(pid);
+    for (const child of this.model.childrenOf(pid)) this.pending.add(child);
+    this.lookAgainAtZombie(pid, 0);
+  }
+
+  private applyPending(): void {
+    const again = [...this.pending];
+    this.flush();
+    for (const pid of again) if (this.model.process(pid) !== undefined) this.young.add(pid);
+    if (this.young.size > 0) this.later('second look', SECOND_LOOK_MILLIS, () => this.lookAgain());
+  }
+
+  private lookAgain(): void {
+    const pids = [...this.young];
+    this.young.clear();
+    this.markChanges(this.model.reread(pids));
+  }
+
+  private lookAgainAtZombie(pid: number, look: number): void {
+    const wait = ZOMBIE_LOOKS_MILLIS[look];
+    if (wait === undefined) return;
+    this.later(`zombie ${pid}`, wait, () => {
+      if (this.model.process(pid) === undefined) return;
+      this.markChanges(this.model.reread([pid]));
+      if (this.model.process(pid)?.state === 'Z') this.lookAgainAtZombie(pid, look + 1);
+    });
+  }
+
+  /** Everything, as seldom as its cost demands. */
+  private reconcile(): void {
+    void this.model.scan().then((changes) => {
+      if (this.parts.size === 0) return;
+      this.noteScan(changes);
+      this.primed = true;
+      this.callbacks.mountsChanged();
+      this.freezers?.watch(this.callbacks.freezerFiles());
+      this.later('reconcile', Math.max(MIN_SCAN_MILLIS, changes.costMillis / SCAN_SHARE), () => this.reconcile());
+    });
+  }
+
+  /** In place of events: which pids there are, and are no more. */
+  private comparePids(): void {
+    const before = performance.now();
+    if (this.primed) this.markChanges(this.model.rereadDifferentPids());
+    const cost = performance.now() - before;
+    this.later('compare', Math.max(MIN_COMPARE_MILLIS, cost / COMPARE_SHARE), () => this.comparePids());
+  }
+
+  private markChanges({ processes, namespaces, containers }: ModelChanges): void {
+    const parts: HostPart[] = [];
+    if (processes) parts.push('processes');
+    if (namespaces) parts.push('namespaces', 'network');
+    if (containers) {
+      parts.push('containers');
+      this.later('freezers', NOTIFY_MILLIS, () => this.freezers?.watch(this.callbacks.freezerFiles()));
+    }
+    this.mark(parts);
+  }
+
+  private mark(parts: readonly HostPart[]): void {
+    for (const part of parts) if (this.parts.has(part)) this.changed.add(part);
+    if (this.changed.size === 0) return;
+    const wait = this.lastNotified + NOTIFY_MILLIS - performance.now();
+    if (wait <= 0) this.sendNotification();
+    else this.later('notify', wait, () => this.sendNotification());
+  }
+
+  private sendNotification(): void {
+    this.cancel('notify');
+    this.lastNotified = performance.now();
+    const parts = [...this.changed];
+    this.changed.clear();
+    if (parts.length > 0) this.callbacks.notify(parts);
+  }
+
+  /** One timer a name; the first one set is kept. */
+  private later(name: string, millis: number, action: () => void): void {
+    if (this.timers.has(name)) return;
+    const timer = setTimeout(() => {
+      this.timers.delete(name);
+      action();
+    }, millis);
+    // A timer never keeps a helper alive whose client has gone.
+    timer.unref();
+    this.timers.set(name, timer);
+  }
+
+  private cancel(name: string): void {
+    clearTimeout(this.timers.get(name));
+    this.timers.delete(name);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Reading many small kernel files at the least cost: openat(2), read(2), readlinkat(2), getdents64(2) and statx(2) relative
+ * to a held directory, into buffers that are allocated once.
+ *
+ * `/proc/PID` of a process that ends answers ENOENT or ESRCH, one that may not be examined EACCES, and both happen
+ * thousands of times in one scan: so these return `-errno`, as the kernel itself does, and do not throw.
+ */
+import fs from 'node:fs';
+import os from 'node:os';
+import { lastErrno, libcFunction, SyscallError } from './libc.ts';
+
+const openatCall = libcFunction('int openat(int directory, const char *path, int flags)');
+const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
+const closeCall = libcFunction('int close(int descriptor)');
+const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const char *path, void *buffer, size_t size)');
+const statxCall = libcFunction('int statx(int directory, const char *path, int flags, uint32_t mask, void *buffer)');
+const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, void *buffer, size_t count)');
+
+export const { ENOENT, EACCES, EPERM, ESRCH, EINVAL } = os.constants.errno;
+
+/** The same number on every architecture that Node runs on. */
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const O_DIRECTORY = fs.constants.O_DIRECTORY;
+export const AT_FDCWD = -100;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_UID = 0x8;
+const STATX_SIZE = 0x200;
+
+/** Shared by every function here; what they return is copied out of it before the next call. */
+const buffer = Buffer.alloc(64 * 1024);
+const statBuffer = Buffer.alloc(256);
+
+/** A descriptor (`O_CLOEXEC`), or `-errno`. */
+export function openAt(directory: number, path: string, flags: number): number {
+  const descriptor = openatCall(directory, path, flags | O_CLOEXEC);
+  return descriptor === -1 ? -lastErrno() : descriptor;
+}
+
+export function close(descriptor: number): void {
+  closeCall(descriptor);
+}
+
+/** The directory of a process, to read below; `-errno` when there is none. It stays that process's when the pid is reused. */
+export function openDirectory(directory: number, path: string): number {
+  return openAt(directory, path, O_PATH | O_DIRECTORY);
+}
+
+/**
+ * The file's bytes, at most `limit` of them, or `-errno`. Reads once when the file fits, for one read(2) of a proc file is
+ * consistent in itself and two are not. The bytes are valid until the next call.
+ */
+export function readBytes(directory: number, path: string, limit = buffer.length): Buffer | number {
+  const descriptor = openAt(directory, path, 0);
+  if (descriptor < 0) return descriptor;
+  const length = readCall(descriptor, buffer, Math.min(limit, buffer.length));
+  const result = length === -1 ? -lastErrno() : buffer.subarray(0, Number(length));
+  closeCall(descriptor);
+  return result;
+}
+
+/** Reads a file that may be longer than one buffer, such as mountinfo, up to `limit` bytes; as UTF-8, or `-errno`. */
+export function readText(directory: number, path: string, limit: number): string | number {
+  const descriptor = openAt(directory, path, 0);
+  if (descriptor < 0) return descriptor;
+  const chunks: Buffer[] = [];
+  let total = 0;
+  let failure = 0;
+  while (total < limit) {
+    const length = Number(readCall(descriptor, buffer, Math.min(buffer.length, limit - total)));
+    if (length === -1) failure = -lastErrno();
+    if (length <= 0) break;
+    chunks.push(Buffer.from(buffer.subarray(0, length)));
+    total += length;
+  }
+  closeCall(descriptor);
+  return failure < 0 ? failure : Buffer.concat(chunks).toString('utf8');
+}
+
+/** The text of a symbolic link in the shared buffer: its length, or `-errno`. See `linkBytes`. */
+export function readLink(directory: number, path: string): number {
+  const length = Number(readlinkatCall(directory, path, buffer, 4096));
+  return length === -1 ? -lastErrno() : length;
+}
+
+/** The bytes that the last `readLink` found. */
+export const linkBytes: Buffer = buffer;
+
+/** The text of a symbolic link, or `-errno`. */
+export function readLinkText(directory: number, path: string): string | number {
+  const length = readLink(directory, path);
+  return length < 0 ? length : buffer.toString('utf8', 0, length);
+}
+
+/**
+ * The number in a namespace's link, `net:[4026531840]`, or `-errno`. This is the innermost loop of a scan: it makes no string.
+ */
+export function readNamespaceLink(directory: number, path: string): number {
+  const length = readLink(directory, path);
+  if (length < 0) return length;
+  let ino = 0;
+  for (let at = buffer.indexOf(0x5b) + 1; at < length - 1; at += 1) ino = ino * 10 + buffer[at]! - 0x30;
+  return ino;
+}
+
+/** Owner of an open file: for `/proc/PID` itself the effective uid, even of a process that is not dumpable. */
+export function ownerOf(descriptor: number): number {
+  if (statxCall(descriptor, '', AT_EMPTY_PATH, STATX_UID, statBuffer) === -1) return -lastErrno();
+  return statBuffer.readUInt32LE(20);
+}
+
+/** Size of a file, or `-errno`. */
+export function sizeOf(directory: number, path: string): number {
+  if (statxCall(directory, path, 0, STATX_SIZE, statBuffer) === -1) return -lastErrno();
+  return Number(statBuffer.readBigUInt64LE(40));
+}
+
+/** Names in a directory whose names are all numbers, `.` and `..` left out, or `-errno`. */
+export function readNumbers(directory: number, path: string): number[] | number {
+  const descriptor = openAt(directory, path, O_DIRECTORY);
+  if (descriptor < 0) return descriptor;
+  const numbers: number[] = [];
+  let result: number[] | number = numbers;
+  for (;;) {
+    const length = Number(getdentsCall(descriptor, buffer, buffer.length));
+    if (length === -1) result = -lastErrno();
+    if (length <= 0) break;
+    collectNumbers(length, numbers);
+  }
+  closeCall(descriptor);
+  return result;
+}
+
+/** struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name. Names that are not numbers (`self`, `sys`) are skipped. */
+function collectNumbers(length: number, numbers: number[]): void {
+  for (let entry = 0; entry < length; entry += buffer.readUInt16LE(entry + 16)) {
+    let number = 0;
+    let at = entry + 19;
+    let byte = buffer[at]!;
+    while (byte >= 0x30 && byte <= 0x39) {
+      number = number * 10 + byte - 0x30;
+      at += 1;
+      byte = buffer[at]!;
+    }
+    if (byte === 0 && at > entry + 19) numbers.push(number);
+  }
+}
+
+/** The error that a negative result stands for. */
+export function errorOf(result: number, syscall: string, path: string): SyscallError {
+  return new SyscallError(syscall, -result, path);
+}

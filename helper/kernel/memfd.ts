@@ -1,0 +1,38 @@
+/** An executable held in sealed memory: memfd_create(2), fcntl(2) "File Sealing". Nobody can change it after it was checked. */
+import fs from 'node:fs';
+import { checked, libcFunction } from './libc.ts';
+
+const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned int flags)');
+const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const MFD_EXEC = 16;
+const F_DUPFD_CLOEXEC = 1030;
+const F_ADD_SEALS = 1033;
+const F_SEAL_SEAL = 1;
+const F_SEAL_SHRINK = 2;
+const F_SEAL_GROW = 4;
+const F_SEAL_WRITE = 8;
+
+/**
+ * A descriptor of `content` in sealed memory, to be executed as `/proc/self/fd/N`. N is at least `lowest`, so that a child
+ * process whose descriptors were rearranged below that still finds it.
+ */
+export function sealedExecutable(name: string, content: Buffer, lowest: number): number {
+  const memory = createMemory(name);
+  try {
+    fs.writeFileSync(memory, content);
+    checked('fcntl', fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
+    return checked('fcntl', fcntl(memory, F_DUPFD_CLOEXEC, lowest));
+  } finally {
+    fs.closeSync(memory);
+  }
+}
+
+/** Kernels from 6.3 want to be told that it will be executed (vm.memfd_noexec); earlier ones refuse the flag. */
+function createMemory(name: string): number {
+  const flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  const memory = memfdCreate(name, flags | MFD_EXEC);
+  return memory !== -1 ? memory : checked('memfd_create', memfdCreate(name, flags));
+}

@@ -1,0 +1,174 @@
+/**
+ * Netlink sockets (netlink(7)), also in network namespaces that the helper is not in: a socket stays in the namespace in
+ * which it was opened, so a visit is setns(2), socket(2), setns(2) back, all in one turn of the main thread.
+ */
+import fs from 'node:fs';
+import { close } from './files.ts';
+import { checked, libcFunction } from './libc.ts';
+import { CLONE_FLAGS } from './nsfs.ts';
+
+const setns = libcFunction('int setns(int descriptor, int nstype)');
+const socket = libcFunction('int socket(int domain, int type, int protocol)');
+const setsockopt = libcFunction('int setsockopt(int socket, int level, int name, const void *value, uint32_t length)');
+const send = libcFunction('intptr_t send(int socket, const void *buffer, size_t length, int flags)');
+const recv = libcFunction('intptr_t recv(int socket, void *buffer, size_t length, int flags)');
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_RCVTIMEO = 20;
+/** The kernel answers a dump within the call that asks for it; this only bounds a mistake. */
+const RECEIVE_SECONDS = 2;
+
+export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
+
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const HEADER_BYTES = 16;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_DUMP = 0x300;
+const NLM_F_DUMP_INTR = 0x10;
+/** A table that changes while it is dumped is asked for again, so often. */
+const MAX_TRIES = 5;
+
+const buffer = Buffer.alloc(64 * 1024);
+
+/** The kernel's answer to a request was an error. */
+export class NetlinkError extends Error {
+  readonly errno: number;
+
+  constructor(errno: number) {
+    super(`netlink: errno ${errno}`);
+    this.errno = errno;
+  }
+}
+
+/**
+ * Opens netlink sockets of these protocols in the network namespace behind the descriptor, `undefined` for the helper's own.
+ * @throws SyscallError EPERM when the caller may not enter it
+ */
+export function openNetlink(namespace: number | undefined, protocols: readonly number[]): number[] {
+  if (namespace === undefined) return protocols.map(openSocket);
+  const home = fs.openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    checked('setns', setns(namespace, CLONE_FLAGS.net));
+    try {
+      return protocols.map(openSocket);
+    } finally {
+      // A helper that stayed in another namespace would tell lies from then on.
+      if (setns(home, CLONE_FLAGS.net) === -1) process.abort();
+    }
+  } finally {
+    close(home);
+  }
+}
+
+function openSocket(protocol: number): number {
+  const descriptor = checked('socket', socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol));
+  const timeout = Buffer.alloc(16);
+  timeout.writeBigInt64LE(BigInt(RECEIVE_SECONDS), 0);
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, timeout, timeout.length);
+  return descriptor;
+}
+
+/** One message's payload, after its 16-byte header. */
+export interface NetlinkMessage {
+  type: number;
+  payload: Buffer;
+}
+
+/** Everything of one kind: the payloads of a dump. @throws NetlinkError, SyscallError */
+export function dump(descriptor: number, type: number, body: Buffer): NetlinkMessage[] {
+  for (let tries = 1; ; tries += 1) {
+    const { messages, interrupted } = exchange(descriptor, type, NLM_F_REQUEST | NLM_F_DUMP, body);
+    if (!interrupted || tries === MAX_TRIES) return messages;
+  }
+}
+
+/** The answer to one request. @throws NetlinkError, SyscallError */
+export function ask(descriptor: number, type: number, body: Buffer): NetlinkMessage | undefined {
+  return exchange(descriptor, type, NLM_F_REQUEST, body).messages[0];
+}
+
+let sequence = 0;
+
+function exchange(
+  descriptor: number,
+  type: number,
+  flags: number,
+  body: Buffer,
+): { messages: NetlinkMessage[]; interrupted: boolean } {
+  sequence = (sequence + 1) >>> 0;
+  const request = Buffer.alloc(HEADER_BYTES + body.length);
+  request.writeUInt32LE(request.length, 0);
+  request.writeUInt16LE(type, 4);
+  request.writeUInt16LE(flags, 6);
+  request.writeUInt32LE(sequence, 8);
+  body.copy(request, HEADER_BYTES);
+  checked('send', Number(send(descriptor, request, request.length, 0)));
+  const messages: NetlinkMessage[] = [];
+  let interrupted = false;
+  for (;;) {
+    const length = checked('recv', Number(recv(descriptor, buffer, buffer.length, 0)));
+    for (const message of messagesOf(Buffer.from(buffer.subarray(0, length)))) {
+      if (message.sequence !== sequence) continue;
+      interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+      if (message.type === NLMSG_DONE) return { messages, interrupted };
+      if (message.type === NLMSG_ERROR) {
+        const errno = -message.payload.readInt32LE(0);
+        if (errno !== 0) throw new NetlinkError(errno);
+        return { messages, interrupted };
+      }
+      messages.push(message);
+      if ((flags & NLM_F_DUMP) === 0) return { messages, interrupted };
+    }
+  }
+}
+
+function* messagesOf(bytes: Buffer): Generator<NetlinkMessage & { flags: number; sequence: number }> {
+  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+    const length = bytes.readUInt32LE(at);
+    if (length < HEADER_BYTES || at + length > bytes.length) return;
+    yield {
+      type: bytes.readUInt16LE(at + 4),
+      flags: bytes.readUInt16LE(at + 6),
+      sequence: bytes.readUInt32LE(at + 8),
+      payload: bytes.subarray(at + HEADER_BYTES, at + length),
+    };
+    at += aligned(length);
+  }
+}
+
+function aligned(length: number): number {
+  return (length + 3) & ~3;
+}
+
+/** The attributes (`struct rtattr`) from `offset` to the end, by type. The flags in the type's upper bits are dropped. */
+export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  for (let at = offset; at + 4 <= payload.length; ) {
+    const length = payload.readUInt16LE(at);
+    if (length < 4 || at + length > payload.length) break;
+    found.set(payload.readUInt16LE(at + 2) & 0x3fff, payload.subarray(at + 4, at + length));
+    at += aligned(length);
+  }
+  return found;
+}
+
+/** Encodes one attribute that holds a 32-bit number. */
+export function attribute32(type: number, value: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeUInt16LE(8, 0);
+  bytes.writeUInt16LE(type, 2);
+  bytes.writeUInt32LE(value, 4);
+  return bytes;
+}
+
+/** A C string attribute: without its final NUL. */
+export function attributeText(bytes: Buffer | undefined): string | undefined {
+  if (bytes === undefined) return undefined;
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end === -1 ? bytes.length : end);
+}

@@ -1,0 +1,54 @@
+/** Questions to an open namespace: ioctl_ns(2). A namespace is any descriptor that opening `/proc/PID/ns/KIND` gives. */
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
+import { lastErrno, libcFunction } from './libc.ts';
+
+// _IO(0xb7, n): no direction and no size, so the same number on every architecture.
+const NS_GET_USERNS = 0xb701;
+const NS_GET_PARENT = 0xb702;
+const NS_GET_NSTYPE = 0xb703;
+const NS_GET_OWNER_UID = 0xb704;
+
+const ioctlPlain = libcFunction('int ioctl(int descriptor, unsigned long request, uintptr_t argument)');
+const ioctlUid = libcFunction('int ioctl(int descriptor, unsigned long request, _Out_ uint32_t *uid)');
+
+/** clone(2) flags by kind. */
+export const CLONE_FLAGS: Record<NamespaceKind, number> = {
+  user: 0x10000000,
+  mnt: 0x00020000,
+  pid: 0x20000000,
+  net: 0x40000000,
+  ipc: 0x08000000,
+  uts: 0x04000000,
+  cgroup: 0x02000000,
+  time: 0x00000080,
+};
+
+/**
+ * A descriptor of the user namespace that owns this one, or `-errno`: `EPERM` when that lies outside of the caller's own
+ * user namespace, or is the initial one's parent, which there is not.
+ */
+export function openOwner(namespace: number): number {
+  return plain(namespace, NS_GET_USERNS);
+}
+
+/** A descriptor of the parent of a pid or user namespace, or `-errno`: `EPERM` as above, `EINVAL` for other kinds. */
+export function openParent(namespace: number): number {
+  return plain(namespace, NS_GET_PARENT);
+}
+
+/** The kind of an open namespace, or undefined when the descriptor is none. */
+export function kindOf(descriptor: number): NamespaceKind | undefined {
+  const flag = plain(descriptor, NS_GET_NSTYPE);
+  return NAMESPACE_KINDS.find((kind) => CLONE_FLAGS[kind] === flag);
+}
+
+/** Uid of the creator of a user namespace as the caller's user namespace sees it, or `-errno`. */
+export function ownerUid(userNamespace: number): number {
+  const uid: [number] = [0];
+  return ioctlUid(userNamespace, NS_GET_OWNER_UID, uid) === -1 ? -lastErrno() : uid[0];
+}
+
+function plain(descriptor: number, request: number): number {
+  const result = ioctlPlain(descriptor, request, 0);
+  return result === -1 ? -lastErrno() : result;
+}

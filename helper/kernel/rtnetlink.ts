@@ -1,0 +1,146 @@
+/** Interfaces, addresses and routes of the namespace that a netlink socket is in: rtnetlink(7). Numbers as the kernel has them. */
+import { ask, attribute32, attributes, attributeText, dump, NetlinkError, type NetlinkMessage } from './netlink.ts';
+
+const RTM_GETLINK = 18;
+const RTM_GETADDR = 22;
+const RTM_GETROUTE = 26;
+const RTM_GETNSID = 90;
+
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+
+/** IFLA_*, linux/if_link.h. */
+const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, OPERSTATE: 16, LINKINFO: 18, LINK_NETNSID: 37 } as const;
+const IFLA_INFO_KIND = 1;
+const ARPHRD_LOOPBACK = 772;
+/** IFA_*, linux/if_addr.h: on a point-to-point link ADDRESS is the far end's, LOCAL its own. */
+const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
+/** RTA_*, linux/rtnetlink.h. */
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const;
+const NETNSA = { NSID: 1, FD: 3 } as const;
+
+export interface Link {
+  index: number;
+  name: string;
+  kind: string;
+  flags: number;
+  /** RFC 2863 state, `IF_OPER_*`. */
+  operState: number;
+  mac: Buffer | undefined;
+  mtu: number;
+  /** Index of the bridge or bond. */
+  controllerIndex: number | undefined;
+  /** Index of the far end or lower device, and the id by which this namespace knows the other one's namespace. */
+  linkIndex: number | undefined;
+  linkNamespaceId: number | undefined;
+}
+
+export interface LinkAddress {
+  index: number;
+  family: number;
+  address: string;
+  prefixLength: number;
+  scope: number;
+}
+
+export interface Route {
+  family: number;
+  destination: string | undefined;
+  prefixLength: number;
+  gateway: string | undefined;
+  index: number | undefined;
+  source: string | undefined;
+  metric: number | undefined;
+  protocol: number;
+  scope: number;
+  type: number;
+  table: number;
+}
+
+/** @param descriptor a socket of NETLINK_ROUTE */
+export function links(descriptor: number): Link[] {
+  return dump(descriptor, RTM_GETLINK, Buffer.alloc(16)).map(linkOf);
+}
+
+function linkOf({ payload }: NetlinkMessage): Link {
+  const found = attributes(payload, 16);
+  const number = (type: number) => found.get(type)?.readUInt32LE(0);
+  const info = found.get(IFLA.LINKINFO);
+  const kind = info === undefined ? undefined : attributeText(attributes(info, 0).get(IFLA_INFO_KIND));
+  const mac = found.get(IFLA.ADDRESS);
+  return {
+    index: payload.readInt32LE(4),
+    name: attributeText(found.get(IFLA.IFNAME)) ?? '',
+    kind: kind ?? (payload.readUInt16LE(2) === ARPHRD_LOOPBACK ? 'loopback' : 'physical'),
+    flags: payload.readUInt32LE(8),
+    operState: found.get(IFLA.OPERSTATE)?.readUInt8(0) ?? 0,
+    mac: mac === undefined || mac.every((byte) => byte === 0) ? undefined : mac,
+    mtu: number(IFLA.MTU) ?? 0,
+    controllerIndex: number(IFLA.MASTER),
+    linkIndex: number(IFLA.LINK),
+    linkNamespaceId: found.get(IFLA.LINK_NETNSID)?.readInt32LE(0),
+  };
+}
+
+export function addresses(descriptor: number): LinkAddress[] {
+  return dump(descriptor, RTM_GETADDR, Buffer.alloc(8)).flatMap(({ payload }) => {
+    const family = payload.readUInt8(0);
+    const found = attributes(payload, 8);
+    const bytes = found.get(IFA.LOCAL) ?? found.get(IFA.ADDRESS);
+    if (bytes === undefined || (family !== AF_INET && family !== AF_INET6)) return [];
+    const address = addressText(bytes);
+    return [
+      { index: payload.readUInt32LE(4), family, address, prefixLength: payload.readUInt8(1), scope: payload.readUInt8(3) },
+    ];
+  });
+}
+
+export function routes(descriptor: number): Route[] {
+  return dump(descriptor, RTM_GETROUTE, Buffer.alloc(12)).flatMap(({ payload }) => {
+    const family = payload.readUInt8(0);
+    if (family !== AF_INET && family !== AF_INET6) return [];
+    const found = attributes(payload, 12);
+    const text = (type: number) => {
+      const bytes = found.get(type);
+      return bytes === undefined ? undefined : addressText(bytes);
+    };
+    return [
+      {
+        family,
+        destination: text(RTA.DST),
+        prefixLength: payload.readUInt8(1),
+        gateway: text(RTA.GATEWAY),
+        index: found.get(RTA.OIF)?.readUInt32LE(0),
+        source: text(RTA.PREFSRC),
+        metric: found.get(RTA.PRIORITY)?.readUInt32LE(0),
+        table: found.get(RTA.TABLE)?.readUInt32LE(0) ?? payload.readUInt8(4),
+        protocol: payload.readUInt8(5),
+        scope: payload.readUInt8(6),
+        type: payload.readUInt8(7),
+      },
+    ];
+  });
+}
+
+/**
+ * The id by which the socket's namespace knows the namespace behind the descriptor (ip-netns(8), "nsid"); undefined when it
+ * has none for it.
+ */
+export function namespaceId(descriptor: number, namespace: number): number | undefined {
+  try {
+    const answer = ask(descriptor, RTM_GETNSID, Buffer.concat([Buffer.alloc(4), attribute32(NETNSA.FD, namespace)]));
+    const id = answer === undefined ? undefined : attributes(answer.payload, 4).get(NETNSA.NSID)?.readInt32LE(0);
+    return id === undefined || id < 0 ? undefined : id;
+  } catch (error) {
+    if (error instanceof NetlinkError) return undefined;
+    throw error;
+  }
+}
+
+/** `192.0.2.1`, or an IPv6 address in its shortest form (RFC 5952). */
+export function addressText(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
+  const groups = Array.from({ length: 8 }, (_, at) => bytes.readUInt16BE(at * 2).toString(16));
+  // The URL parser writes the canonical form.
+  return new URL(`http://[${groups.join(':')}]/`).hostname.slice(1, -1);
+}

@@ -1,0 +1,182 @@
+/** Starts the launcher with a syscall program, and hears how it went. */
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { Failure, reasonOf } from '../failure.ts';
+import { close } from '../kernel/files.ts';
+import { errnoName } from '../kernel/libc.ts';
+import { sealedExecutable } from '../kernel/memfd.ts';
+import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
+import type { ExitStatus } from '../protocol.ts';
+import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
+
+export interface LaunchOptions {
+  program: SyscallProgram;
+  /** The launcher's standard input and outputs: descriptors of the helper, or nothing (`/dev/null`). */
+  stdio: [number | 'ignore', number | 'ignore', number | 'ignore'];
+  /** Descriptors of the helper that become 4, 5, … in the launcher. */
+  descriptors: number[];
+  /**
+   * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
+   * when this returns, and ends when it throws.
+   */
+  onSync?: (pid: number, step: Step) => void | Promise<void>;
+}
+
+/** A step whose result was reported: the result, or `-errno`. */
+export interface StepResult {
+  step: number;
+  value: number;
+}
+
+export interface Launched {
+  /** Pid of the launcher: of the process that waits for the program when there is a `fork` step. */
+  readonly pid: number;
+  /** Resolves with the reported results when `execve` has succeeded; rejects with a `Failure` when a step failed. */
+  readonly started: Promise<StepResult[]>;
+  /** Resolves when it has ended, whether it started or not. */
+  readonly ended: Promise<ExitStatus>;
+  /** Kills the process group of the program, when there is a `fork` step; does nothing once it has ended. */
+  kill(): void;
+}
+
+/** A step of a program failed; `step` tells which. */
+export class StepFailure extends Failure {
+  readonly step: Step;
+  readonly index: number;
+  readonly errno: number;
+  readonly results: StepResult[];
+
+  constructor(program: SyscallProgram, index: number, errno: number, results: StepResult[]) {
+    const step = program.steps[index]!;
+    const syscall = step.kind === 'syscall' ? step.name : SYSCALL_OF[step.kind];
+    super(reasonOf(errnoName(errno)), `Could not ${step.purpose}: ${errnoName(errno)} (${syscall}).`, {
+      errno: errnoName(errno),
+      syscall,
+    });
+    this.step = step;
+    this.index = index;
+    this.errno = errno;
+    this.results = results;
+  }
+}
+
+const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl' } as const;
+
+const FAILED = 1;
+const RESULTED = 2;
+const SYNCED = 3;
+const MALFORMED = 4;
+/** `struct report`: kind 4, step 4, value 8. */
+const REPORT_BYTES = 16;
+/** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
+const LOWEST_EXECUTABLE = 100;
+const PROGRAM_NAME = 'launcher';
+
+let executable: number | undefined;
+
+/** The launcher, read once from beside the helper's own program and sealed. */
+export function launcherExecutable(): string {
+  if (executable === undefined) {
+    const file = path.join(path.dirname(fs.realpathSync(process.argv[1]!)), PROGRAM_NAME);
+    executable = sealedExecutable(PROGRAM_NAME, fs.readFileSync(file), LOWEST_EXECUTABLE);
+  }
+  return `/proc/self/fd/${executable}`;
+}
+
+/** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
+export function launch(options: LaunchOptions): Launched {
+  const encoded = encodeProgram(options.program);
+  const { ours, theirs } = openSocketPair();
+  let pid: number;
+  try {
+    const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
+    pid = spawn(launcherExecutable(), ['isoscope-launcher'], [...stdio, theirs, ...options.descriptors]);
+  } catch (error) {
+    close(ours);
+    throw error;
+  } finally {
+    close(theirs);
+  }
+  let hasEnded = false;
+  const ended = new Promise<ExitStatus>((resolve) => {
+    waitForEnd(pid, (end) => {
+      hasEnded = true;
+      // Killed before there was a child to be killed instead.
+      resolve(end.signal === `signal ${KILL_GROUP_SIGNAL}` ? { signal: 'SIGKILL' } : end);
+    });
+  });
+  const socket = new net.Socket({ fd: ours });
+  socket.on('error', () => undefined); // EPIPE when it ended early; its end says why
+  socket.write(encoded);
+  const started = hear(socket, options);
+  // Whoever awaits it hears of a failure; nobody has to.
+  started.catch(() => undefined);
+  const kill = () => {
+    // As long as its end was not seen it was not waited for, and its pid is its own.
+    if (!hasEnded) process.kill(pid, KILL_GROUP_SIGNAL);
+  };
+  return { pid, started, ended, kill };
+}
+
+let nullDevice: number | undefined;
+
+function openNull(): number {
+  nullDevice ??= fs.openSync('/dev/null', fs.constants.O_RDWR);
+  return nullDevice;
+}
+
+function hear(socket: net.Socket, options: LaunchOptions): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  return new Promise((resolve, reject) => {
+    let rest: Buffer = Buffer.alloc(0);
+    /** What waits at a sync step: its pid as it sees itself, until the parent's report of the fork gives the helper's view. */
+    const synchronise = syncs(socket, options, results, reject);
+    socket.on('data', (chunk: Buffer) => {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) {
+        const kind = rest.readUInt32LE(0);
+        const step = rest.readUInt32LE(4);
+        const value = Number(rest.readBigInt64LE(8));
+        if (kind === RESULTED) results.push({ step, value });
+        else if (kind === SYNCED) synchronise.arrived(step, value);
+        else if (kind === FAILED) reject(new StepFailure(options.program, step, value, results));
+        else if (kind === MALFORMED) reject(new Error(`the launcher refused a program of ours (line ${value})`));
+        synchronise.proceed();
+      }
+    });
+    socket.on('close', () => resolve(results));
+  });
+}
+
+/**
+ * A process that waits at a sync step may see another pid than the helper does, being in a nested pid namespace; the helper's
+ * is in its parent's report of the fork, which may come later.
+ */
+function syncs(socket: net.Socket, options: LaunchOptions, results: StepResult[], reject: (error: unknown) => void) {
+  const { steps } = options.program;
+  let waiting: { index: number; pid: number } | undefined;
+  const go = async (index: number, pid: number) => {
+    try {
+      await options.onSync?.(pid, steps[index]!);
+      socket.write('g');
+    } catch (error) {
+      reject(error);
+      socket.destroy();
+    }
+  };
+  return {
+    arrived: (index: number, pid: number) => {
+      waiting = { index, pid };
+    },
+    proceed: () => {
+      if (waiting === undefined) return;
+      const { index, pid } = waiting;
+      const fork = steps.findLastIndex((step, at) => at < index && (step.kind === 'fork' || step.kind === 'init'));
+      const seen = fork === -1 ? pid : results.find((result) => result.step === fork)?.value;
+      if (seen === undefined) return;
+      waiting = undefined;
+      void go(index, seen);
+    },
+  };
+}

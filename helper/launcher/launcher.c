@@ -1,0 +1,354 @@
+/*
+ * The launcher executes a syscall program: a flat list of steps that the helper compiled (helper/launcher/program.ts).
+ * It is what must happen between fork and exec, where Linux demands a process with a single thread. It holds no policy,
+ * uses no C library, and allocates nothing.
+ *
+ * The program arrives on the socket at descriptor 3, little-endian, in this order:
+ *
+ *   header       u32 magic, version, number of steps, bytes of data, number of relocations, number of descriptors
+ *   steps        see struct step
+ *   relocations  u32 each: the offset of a u64 in the data that holds an offset into the data and becomes a pointer
+ *   data
+ *
+ * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
+ * socket is closed by a successful execve: that is the proof that the program started.
+ */
+#include <asm/unistd.h>
+#include <stdint.h>
+
+#define MAGIC 0x314f5349u /* "ISO1" */
+#define VERSION 1u
+#define SOCKET 3
+#define MAX_STEPS 512u
+#define MAX_DATA (1024u * 1024u)
+#define MAX_RELOCATIONS 16384u
+#define MAX_DESCRIPTORS 64u
+#define MAX_SYSCALL 1024u
+
+enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5 };
+enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
+enum argument_kind { INTEGER = 0, POINTER = 1, RESULT = 2 };
+enum report_kind { FAILED = 1, RESULTED = 2, SYNCED = 3, MALFORMED = 4 };
+
+struct header {
+  uint32_t magic, version, steps, data, relocations, descriptors;
+};
+
+struct step {
+  uint16_t kind, flags;
+  uint32_t number;
+  uint64_t arguments[6]; /* an integer, an offset into the data, or the index of an earlier step */
+  uint8_t kinds[6];
+  uint8_t zero[2];
+};
+
+struct report {
+  uint32_t kind, step;
+  int64_t value; /* FAILED: errno. RESULTED: the result. SYNCED: the pid. MALFORMED: the line that found it */
+};
+
+/* The kernel's structures and constants that its own headers cannot give without a C library. */
+struct pollfd {
+  int fd;
+  short events, revents;
+};
+#define POLLIN 1
+#define POLLHUP 16
+#define MSG_NOSIGNAL 0x4000
+#define F_SETFD 2
+#define CLONE_INTO_CGROUP 0x200000000ull
+#define FD_CLOEXEC 1
+#define PR_SET_PDEATHSIG 1
+#define PR_SET_DUMPABLE 4
+#define PR_SET_NAME 15
+#define SIG_BLOCK 0
+#define SIG_SETMASK 2
+#define SIGKILL 9
+#define SIGCHLD 17
+#define SIGSTOP 19
+#define LAST_SIGNAL 64
+#define WALL 0x40000000
+#define WNOHANG 1
+#define EINTR 4
+#define EOWNERDEAD 130
+
+static struct header header;
+static struct step steps[MAX_STEPS];
+static uint32_t relocations[MAX_RELOCATIONS];
+static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
+static long results[MAX_STEPS];
+static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
+
+static long system_call(long number, long a, long b, long c, long d, long e, long f) {
+#if defined(__x86_64__)
+  long result;
+  register long r10 __asm__("r10") = d;
+  register long r8 __asm__("r8") = e;
+  register long r9 __asm__("r9") = f;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return result;
+#elif defined(__aarch64__)
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  register long x4 __asm__("x4") = e;
+  register long x5 __asm__("x5") = f;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
+  return x0;
+#else
+#error "the launcher knows x86-64 and arm64"
+#endif
+}
+
+#define CALL(number, a, b, c, d) system_call((number), (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+static int is_error(long result) { return result < 0 && result >= -4095; }
+
+static _Noreturn void leave(int status) {
+  for (;;) CALL(__NR_exit_group, status, 0, 0, 0);
+}
+
+static void send_report(uint32_t kind, uint32_t step, int64_t value) {
+  struct report report = {kind, step, value};
+  /* Sixteen bytes into an empty socket buffer go in whole. When the helper is gone there is nobody to tell. */
+  system_call(__NR_sendto, SOCKET, (long)&report, sizeof report, MSG_NOSIGNAL, 0, 0);
+}
+
+static _Noreturn void refuse(int line) {
+  send_report(MALFORMED, 0, line);
+  leave(127);
+}
+
+#define REQUIRE(condition) \
+  do {                     \
+    if (!(condition)) refuse(__LINE__); \
+  } while (0)
+
+static _Noreturn void fail(uint32_t step, long error) {
+  send_report(FAILED, step, error);
+  leave(127);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Before the program: a clean process */
+
+static void become_clean(void) {
+  CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0);
+  CALL(__NR_prctl, PR_SET_NAME, "isoscope", 0, 0);
+  /* struct kernel_sigaction is handler, flags, restorer and mask on both architectures: all zero is SIG_DFL. */
+  const uint64_t by_default[4] = {0, 0, 0, 0};
+  for (int signal = 1; signal <= LAST_SIGNAL; signal++)
+    if (signal != SIGKILL && signal != SIGSTOP) CALL(__NR_rt_sigaction, signal, by_default, 0, 8);
+  const uint64_t none = 0;
+  CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+}
+
+/* Closes what the program does not name, and lets nothing but standard input and outputs outlive execve. */
+static void keep_descriptors(uint32_t count) {
+  if (is_error(CALL(__NR_close_range, count, ~0u, 0, 0)))
+    for (uint32_t descriptor = count; descriptor < 4096; descriptor++) CALL(__NR_close, descriptor, 0, 0, 0);
+  for (uint32_t descriptor = SOCKET; descriptor < count; descriptor++)
+    CALL(__NR_fcntl, descriptor, F_SETFD, FD_CLOEXEC, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Reading and validating the program */
+
+static void read_whole(void *into, uint64_t length) {
+  uint64_t done = 0;
+  while (done < length) {
+    long got = CALL(__NR_read, SOCKET, (unsigned char *)into + done, length - done, 0);
+    if (got == -EINTR) continue;
+    REQUIRE(got > 0); /* it ended early: the program is cut short, or the helper is gone */
+    done += (uint64_t)got;
+  }
+}
+
+static void read_program(void) {
+  read_whole(&header, sizeof header);
+  REQUIRE(header.magic == MAGIC);
+  REQUIRE(header.version == VERSION);
+  REQUIRE(header.steps > 0 && header.steps <= MAX_STEPS);
+  REQUIRE(header.data <= MAX_DATA);
+  REQUIRE(header.relocations <= MAX_RELOCATIONS);
+  REQUIRE(header.descriptors > SOCKET && header.descriptors <= MAX_DESCRIPTORS);
+  read_whole(steps, header.steps * sizeof steps[0]);
+  read_whole(relocations, header.relocations * sizeof relocations[0]);
+  read_whole(data, header.data);
+}
+
+static void validate_argument(const struct step *step, uint32_t index, int i) {
+  uint64_t value = step->arguments[i];
+  switch (step->kinds[i]) {
+    case INTEGER: return;
+    case POINTER: REQUIRE(value < header.data); return;
+    case RESULT: REQUIRE(value < index); return;
+    default: refuse(__LINE__);
+  }
+}
+
+static void validate_step(const struct step *step, uint32_t index) {
+  REQUIRE(step->kind >= SYSCALL && step->kind <= TETHER);
+  REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT)) == 0);
+  REQUIRE(step->kind == SYSCALL ? step->number < MAX_SYSCALL : step->number == 0);
+  REQUIRE(step->zero[0] == 0 && step->zero[1] == 0);
+  for (int i = 0; i < 6; i++) validate_argument(step, index, i);
+  if (step->kind == TETHER) REQUIRE(step->arguments[0] >= 1 && step->arguments[0] <= LAST_SIGNAL);
+}
+
+static void validate_program(void) {
+  for (uint32_t i = 0; i < header.steps; i++) validate_step(&steps[i], i);
+  for (uint32_t i = 0; i < header.relocations; i++) {
+    uint32_t offset = relocations[i];
+    REQUIRE(offset % 8 == 0 && header.data >= 8 && offset <= header.data - 8);
+    REQUIRE(i == 0 || offset > relocations[i - 1]); /* each only once */
+    REQUIRE(*(uint64_t *)(data + offset) < header.data);
+  }
+}
+
+static void relocate(void) {
+  for (uint32_t i = 0; i < header.relocations; i++) *(uint64_t *)(data + relocations[i]) += (uint64_t)(uintptr_t)data;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* The steps */
+
+static long argument(const struct step *step, int i) {
+  uint64_t value = step->arguments[i];
+  if (step->kinds[i] == POINTER) return (long)(uintptr_t)(data + value);
+  if (step->kinds[i] == RESULT) return results[value];
+  return (long)value;
+}
+
+static int gone(int descriptor, short events) {
+  struct pollfd polled = {descriptor, events, 0};
+  const int64_t at_once[2] = {0, 0};
+  return CALL(__NR_ppoll, &polled, 1, at_once, 0) == 1 && (polled.revents & (events | POLLHUP)) != 0;
+}
+
+/*
+ * Die with the parent. A change of credentials clears the wish (prctl(2)), so it is a step of its own that comes after
+ * them, and since the parent may have died before it, that is looked at afterwards: the one who forked us by its pidfd
+ * (getppid(2) is 0 for a parent outside the pid namespace), the helper by the other end of the socket.
+ */
+static long tether(const struct step *step) {
+  CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0); /* a change of credentials may have set it to fs.suid_dumpable */
+  long result = CALL(__NR_prctl, PR_SET_PDEATHSIG, argument(step, 0), 0, 0);
+  if (is_error(result)) return result;
+  if (gone(SOCKET, 0)) return -EOWNERDEAD;
+  if (parent_pidfd >= 0 && gone(parent_pidfd, POLLIN)) return -EOWNERDEAD;
+  return 0;
+}
+
+static long synchronise(uint32_t index) {
+  unsigned char go = 0;
+  send_report(SYNCED, index, CALL(__NR_getpid, 0, 0, 0, 0));
+  long got;
+  do got = CALL(__NR_read, SOCKET, &go, 1, 0);
+  while (got == -EINTR);
+  if (got != 1 || go != 'g') leave(127); /* the helper refused, or is gone */
+  return 0;
+}
+
+/* Ends as the child ended. A pid 1 cannot die of a signal that it sends itself, so an init says it by the shell's custom. */
+static _Noreturn void end_like(int status, int as_init) {
+  int signal = status & 0x7f;
+  if (signal == 0) leave((status >> 8) & 0xff);
+  if (!as_init) {
+    const uint64_t none = 0;
+    CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+    CALL(__NR_kill, CALL(__NR_getpid, 0, 0, 0, 0), signal, 0, 0);
+  }
+  leave(128 + signal);
+}
+
+/*
+ * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
+ * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
+ * process group.
+ */
+static _Noreturn void relay(long child, int as_init) {
+  const uint64_t all = ~0ull;
+  CALL(__NR_close_range, 0, ~0u, 0, 0);
+  for (;;) {
+    long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
+    if (signal == LAST_SIGNAL) {
+      CALL(__NR_kill, -child, SIGKILL, 0, 0);
+      CALL(__NR_kill, child, SIGKILL, 0, 0);
+    } else if (signal > 0 && signal != SIGCHLD) {
+      CALL(__NR_kill, child, signal, 0, 0);
+    }
+    int status = 0;
+    long pid;
+    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0)
+      if (pid == child) end_like(status, as_init);
+  }
+}
+
+/* An argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over all. */
+static long fork_here(const struct step *step, uint32_t index, int as_init) {
+  const uint64_t all = ~0ull, none = 0;
+  const uint64_t cgroup = (uint64_t)argument(step, 0);
+  const uint64_t clone_args[11] = {cgroup == 0 ? 0 : CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup};
+  long self = CALL(__NR_pidfd_open, CALL(__NR_getpid, 0, 0, 0, 0), 0, 0, 0);
+  if (is_error(self)) return self;
+  CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);
+  long child = cgroup == 0 ? system_call(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0)
+                           : CALL(__NR_clone3, clone_args, sizeof clone_args, 0, 0);
+  if (is_error(child)) return child;
+  if (child > 0) {
+    send_report(RESULTED, index, child);
+    relay(child, as_init);
+  }
+  CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
+  if (parent_pidfd >= 0) CALL(__NR_close, parent_pidfd, 0, 0, 0);
+  parent_pidfd = (int)self;
+  return 0;
+}
+
+static long run_step(const struct step *step, uint32_t index) {
+  switch (step->kind) {
+    case FORK: return fork_here(step, index, 0);
+    case INIT: return fork_here(step, index, 1);
+    case SYNC: return synchronise(index);
+    case TETHER: return tether(step);
+    default:
+      return system_call(step->number, argument(step, 0), argument(step, 1), argument(step, 2), argument(step, 3),
+                         argument(step, 4), argument(step, 5));
+  }
+}
+
+static void run_program(void) {
+  for (uint32_t i = 0; i < header.steps; i++) {
+    const struct step *step = &steps[i];
+    long result = results[i] = run_step(step, i);
+    if (is_error(result)) {
+      if ((step->flags & IGNORE_ERROR) == 0) fail(i, -result);
+      if ((step->flags & REPORT_RESULT) != 0) send_report(RESULTED, i, result);
+    } else if ((step->flags & REPORT_RESULT) != 0) {
+      send_report(RESULTED, i, result);
+    }
+  }
+}
+
+__attribute__((used)) static _Noreturn void launch(void) {
+  become_clean();
+  read_program();
+  validate_program();
+  keep_descriptors(header.descriptors);
+  relocate();
+  run_program();
+  leave(0); /* a program need not end in execve */
+}
+
+/* The kernel starts a program here with an aligned stack and no return address. */
+#if defined(__x86_64__)
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall launch\n\thlt\n");
+#else
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl launch\n\tbrk #0\n");
+#endif

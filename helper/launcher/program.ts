@@ -1,0 +1,205 @@
+/**
+ * Syscall programs: the flat list of steps that the launcher executes, and their encoding for it. `launcher.c` says what the
+ * bytes mean and validates them.
+ */
+import { type SyscallName, syscallNumber } from './syscalls.ts';
+
+/** An argument of a system call, with what is needed to show it to a person. */
+export type Argument =
+  /** An integer; `text` is how it is written in source code, `CLONE_NEWNET`. */
+  | { type: 'integer'; value: number | bigint; text?: string }
+  /** An open file that the launcher gets from the helper; `text` says which, `/proc/7/ns/net`. */
+  | { type: 'descriptor'; value: number; text: string }
+  /** A pointer to a NUL-terminated string. */
+  | { type: 'string'; value: string | Buffer }
+  /** A pointer to a NULL-terminated array of such pointers. */
+  | { type: 'strings'; values: (string | Buffer)[] }
+  /** A pointer to a structure, aligned to 8 bytes; `text` is how it is shown, `{rlim_cur=1024, rlim_max=4096}`. */
+  | { type: 'bytes'; value: Buffer; text: string }
+  /** What the step before, at this index, returned. */
+  | { type: 'result'; step: number };
+
+interface StepBase {
+  /** What it is for, in words that complete "could not …": `enter the net namespace`. */
+  purpose: string;
+  /** Go on when it fails. */
+  ignoreError?: boolean;
+  /** Report the result also when that is a success, or an ignored failure. */
+  reportResult?: boolean;
+}
+
+export type Step =
+  | (StepBase & { kind: 'syscall'; name: SyscallName; arguments: Argument[] })
+  /**
+   * The child goes on; the parent hands on signals, waits, and ends as the child ends. Its result, the
+   * child's pid, is always reported. `cgroup` is a descriptor of the cgroup (v2) that the child begins in.
+   */
+  | (StepBase & { kind: 'fork'; cgroup?: Argument })
+  /** The same for a parent that is the pid 1 of its pid namespace. */
+  | (StepBase & { kind: 'init'; cgroup?: Argument })
+  /** Reports that it is here and waits for the helper's go. */
+  | (StepBase & { kind: 'sync' })
+  /** Asks for this signal when the parent dies, and ends if it has died already. */
+  | (StepBase & { kind: 'tether'; signal: number });
+
+export interface SyscallProgram {
+  steps: Step[];
+  /** How many descriptors the launcher keeps, counted from 0; 3 is its socket. Every other one is closed. */
+  descriptors: number;
+}
+
+/** The descriptor of the launcher's socket. */
+export const LAUNCHER_SOCKET = 3;
+/** Told to a parent that waits: kill the child's process group. Also what it asks for when the helper dies. */
+export const KILL_GROUP_SIGNAL = 64;
+
+const MAGIC = 0x314f5349;
+const VERSION = 1;
+const HEADER_BYTES = 24;
+const STEP_BYTES = 64;
+const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5 } as const;
+const IGNORE_ERROR = 1;
+const REPORT_RESULT = 2;
+const INTEGER = 0;
+const POINTER = 1;
+const RESULT = 2;
+/** The launcher's own limits. */
+export const MAX_STEPS = 512;
+export const MAX_DATA_BYTES = 1024 * 1024;
+
+export const integer = (value: number | bigint, text?: string): Argument =>
+  text === undefined ? { type: 'integer', value } : { type: 'integer', value, text };
+export const string = (value: string | Buffer): Argument => ({ type: 'string', value });
+export const strings = (values: (string | Buffer)[]): Argument => ({ type: 'strings', values });
+export const bytes = (value: Buffer, text: string): Argument => ({ type: 'bytes', value, text });
+export const descriptor = (value: number, text: string): Argument => ({ type: 'descriptor', value, text });
+export const result = (step: number): Argument => ({ type: 'result', step });
+
+/** The program as the launcher reads it. Throws a `RangeError` when it is over the launcher's limits. */
+export function encodeProgram(program: SyscallProgram, architecture: string = process.arch): Buffer {
+  if (program.steps.length > MAX_STEPS) throw new RangeError(`a syscall program has at most ${MAX_STEPS} steps`);
+  const data = new DataSection();
+  const steps = Buffer.alloc(program.steps.length * STEP_BYTES);
+  program.steps.forEach((step, index) => {
+    encodeStep(step, steps.subarray(index * STEP_BYTES, (index + 1) * STEP_BYTES), data, architecture);
+  });
+  const content = data.content();
+  if (content.length > MAX_DATA_BYTES) throw new RangeError(`a syscall program has at most ${MAX_DATA_BYTES} bytes of data`);
+  const header = Buffer.alloc(HEADER_BYTES);
+  [MAGIC, VERSION, program.steps.length, content.length, data.relocations.length, program.descriptors].forEach(
+    (field, index) => {
+      header.writeUInt32LE(field, index * 4);
+    },
+  );
+  const relocations = Buffer.alloc(data.relocations.length * 4);
+  data.relocations.forEach((offset, index) => {
+    relocations.writeUInt32LE(offset, index * 4);
+  });
+  return Buffer.concat([header, steps, relocations, content]);
+}
+
+/** `struct step`: kind 2, flags 2, number 4, arguments 6 × 8, their kinds 6, zero 2. */
+function encodeStep(step: Step, into: Buffer, data: DataSection, architecture: string): void {
+  into.writeUInt16LE(KINDS[step.kind], 0);
+  into.writeUInt16LE((step.ignoreError ? IGNORE_ERROR : 0) | (step.reportResult ? REPORT_RESULT : 0), 2);
+  into.writeUInt32LE(step.kind === 'syscall' ? syscallNumber(step.name, architecture) : 0, 4);
+  argumentsOf(step).forEach((argument, index) => {
+    const [kind, value] = encodeArgument(argument, data);
+    writeInteger(into, value, 8 + index * 8);
+    into.writeUInt8(kind, 56 + index);
+  });
+}
+
+/** 64 bits, two's complement. Nearly all are small, and a BigInt for each would take longer than all the rest. */
+function writeInteger(into: Buffer, value: number | bigint, offset: number): void {
+  if (typeof value === 'number' && value >= 0 && value <= 0xffff_ffff) into.writeUInt32LE(value, offset);
+  else into.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), offset);
+}
+
+function argumentsOf(step: Step): Argument[] {
+  switch (step.kind) {
+    case 'syscall':
+      return step.arguments;
+    case 'tether':
+      return [integer(step.signal)];
+    case 'fork':
+    case 'init':
+      return step.cgroup === undefined ? [] : [step.cgroup];
+    case 'sync':
+      return [];
+  }
+}
+
+function encodeArgument(argument: Argument, data: DataSection): [kind: number, value: number | bigint] {
+  switch (argument.type) {
+    case 'integer':
+    case 'descriptor':
+      return [INTEGER, argument.value];
+    case 'string':
+      return [POINTER, data.addString(argument.value)];
+    case 'strings':
+      return [POINTER, data.addStrings(argument.values)];
+    case 'bytes':
+      return [POINTER, data.addBytes(argument.value)];
+    case 'result':
+      return [RESULT, argument.step];
+  }
+}
+
+/** The bytes that pointers point into. Equal strings are stored once: an environment is named by several steps. */
+class DataSection {
+  readonly relocations: number[] = [];
+  private readonly parts: Buffer[] = [];
+  private readonly known = new Map<string, number>();
+  private length = 0;
+
+  content(): Buffer {
+    return Buffer.concat(this.parts, this.length);
+  }
+
+  addString(value: string | Buffer): number {
+    const content = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
+    if (content.includes(0)) throw new RangeError('a string of a syscall program contains a NUL');
+    return this.once(`string ${content.toString('latin1')}`, () => this.append(Buffer.concat([content, Buffer.of(0)])));
+  }
+
+  addBytes(value: Buffer): number {
+    this.align();
+    // A pointer must point into the data, even one to nothing.
+    return this.append(value.length === 0 ? Buffer.alloc(8) : value);
+  }
+
+  addStrings(values: (string | Buffer)[]): number {
+    const offsets = values.map((value) => this.addString(value));
+    return this.once(`strings ${offsets.join()}`, () => {
+      this.align();
+      const array = Buffer.alloc((offsets.length + 1) * 8);
+      offsets.forEach((offset, index) => {
+        writeInteger(array, offset, index * 8);
+        this.relocations.push(this.length + index * 8);
+      });
+      return this.append(array);
+    });
+  }
+
+  private once(key: string, add: () => number): number {
+    let offset = this.known.get(key);
+    if (offset === undefined) {
+      offset = add();
+      this.known.set(key, offset);
+    }
+    return offset;
+  }
+
+  private align(): void {
+    const excess = this.length % 8;
+    if (excess > 0) this.append(Buffer.alloc(8 - excess));
+  }
+
+  private append(content: Buffer): number {
+    const offset = this.length;
+    this.parts.push(content);
+    this.length += content.length;
+    return offset;
+  }
+}

@@ -1,0 +1,54 @@
+/** The helper's entry: joins its parts to a JSON-RPC connection on standard input and output. */
+import './host/heap.ts';
+import { isMainThread, workerData } from 'node:worker_threads';
+import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
+import { dispatcher } from './dispatch.ts';
+import { BoundedMessageReader } from './framing.ts';
+import { serveHost } from './host/requests.ts';
+import { end, handleSignals, ignoreBrokenOutputs } from './life.ts';
+import { log, logError } from './log.ts';
+import { servePrograms } from './programs/requests.ts';
+import { killRunning } from './programs/run.ts';
+import { Terminals } from './programs/terminal.ts';
+import { HostChanged } from './protocol.ts';
+import { listen } from './stream/server.ts';
+import { carryOut, type WorkerOrder } from './worker.ts';
+
+if (isMainThread) void serve();
+else carryOut(workerData as WorkerOrder);
+
+async function serve(): Promise<void> {
+  process.on('uncaughtException', (error) => logError('uncaught', error));
+  handleSignals();
+  ignoreBrokenOutputs();
+  const writer = new StreamMessageWriter(process.stdout);
+  const reader = new BoundedMessageReader(process.stdin, (problem, id) => {
+    log('warn', `malformed message: ${problem}`);
+    void writer.write({
+      jsonrpc: '2.0',
+      id: id ?? null,
+      error: { code: id === undefined ? -32700 : -32600, message: `Malformed message: ${problem}.` },
+    } as never);
+  });
+  const connection = createMessageConnection(reader, writer);
+  const requests = dispatcher(connection);
+
+  // Once nobody sends requests any more, only attached terminals keep the helper.
+  let unasked = false;
+  const terminals = new Terminals(() => unasked && end(0));
+  const stream = await listen((token) => terminals.take(token));
+  const streamSocket = stream.path;
+  const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
+  servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
+
+  connection.onClose(() => {
+    unasked = true;
+    connection.dispose();
+    host.watch([]);
+    stream.close();
+    killRunning();
+    terminals.dropWaiting();
+    if (terminals.count === 0) end(0);
+  });
+  connection.listen();
+}

@@ -1,0 +1,53 @@
+/** `/proc/PID/mountinfo`: proc_pid_mountinfo(5). */
+
+export interface Mount {
+  id: number;
+  parentId: number;
+  /** `major:minor` of the superblock. */
+  device: string;
+  /** The directory of the file system that is mounted; for nsfs the namespace, `net:[4026532184]`. */
+  root: string;
+  mountPoint: string;
+  options: string[];
+  /** `shared:1`, `master:2`, … */
+  propagation: string[];
+  type: string;
+  source: string;
+  superOptions: string[];
+}
+
+export function parseMountinfo(text: string): Mount[] {
+  const mounts: Mount[] = [];
+  for (const line of text.split('\n')) {
+    const mount = parseMount(line);
+    if (mount !== undefined) mounts.push(mount);
+  }
+  return mounts;
+}
+
+/** The fields before ` - ` vary in number; a path cannot contain that text, for spaces in paths are escaped. */
+function parseMount(line: string): Mount | undefined {
+  const separator = line.indexOf(' - ');
+  if (separator === -1) return undefined;
+  const [id, parentId, device, root, mountPoint, options, ...propagation] = line.slice(0, separator).split(' ');
+  const [type, source, superOptions] = line.slice(separator + 3).split(' ');
+  if (options === undefined || superOptions === undefined) return undefined;
+  return {
+    id: Number(id),
+    parentId: Number(parentId),
+    device: device ?? '',
+    root: unescapeOctal(root ?? ''),
+    mountPoint: unescapeOctal(mountPoint ?? ''),
+    options: options.split(','),
+    propagation,
+    type: unescapeOctal(type ?? ''),
+    source: unescapeOctal(source ?? ''),
+    superOptions: superOptions.split(',').map(unescapeOctal),
+  };
+}
+
+/** Space, tab, newline, backslash and `#` are written as three octal digits: `\040` (mangle() in fs/proc_namespace.c). */
+function unescapeOctal(text: string): string {
+  if (!text.includes('\\')) return text;
+  return text.replaceAll(/\\([0-3][0-7]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+}

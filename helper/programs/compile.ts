@@ -1,0 +1,300 @@
+/** From a plan to the syscall program that the launcher executes, and that is shown to whoever asks what will happen. */
+import fs from 'node:fs';
+import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import {
+  type Argument,
+  bytes,
+  descriptor,
+  integer,
+  KILL_GROUP_SIGNAL,
+  LAUNCHER_SOCKET,
+  result,
+  type Step,
+  type SyscallProgram,
+  string,
+  strings,
+} from '../launcher/program.ts';
+import type { SyscallName } from '../launcher/syscalls.ts';
+import { capabilityNames } from '../proc/capabilities.ts';
+import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
+import { entryOrder } from './entryOrder.ts';
+import type { CapabilityMasks, Identity } from './identity.ts';
+import { own } from './identity.ts';
+import type { Plan } from './plan.ts';
+import type { HeldNamespace } from './target.ts';
+
+export interface Compiled {
+  program: SyscallProgram;
+  /** Descriptors of the helper that become 4, 5, … in the launcher. */
+  descriptors: number[];
+  dispose(): void;
+}
+
+const TIOCSCTTY = 0x540e;
+const KEYCTL_JOIN_SESSION_KEYRING = 1;
+const PR_SET_KEEPCAPS = 8;
+const PR_CAPBSET_DROP = 24;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_SET_NO_NEW_PRIVS = 38;
+const PR_CAP_AMBIENT = 47;
+const PR_CAP_AMBIENT_RAISE = 2;
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const SIGKILL = 9;
+const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
+
+/** The helper's own `/proc`, in which a process finds itself as `self` wherever its root is. */
+let proc: number | undefined;
+
+export function compile(plan: Plan): Compiled {
+  const { identity } = plan;
+  const order = entryOrder(plan.target.namespaces, own().privileged);
+  const steps = new Steps();
+  const split = order.order.findIndex(({ kind }) => kind === 'pid') + 1;
+
+  // In the parent, which stays outside: what a child cannot do for itself.
+  steps.call('setsid', [], "leave the helper's session");
+  steps.call(
+    'prctl',
+    [integer(PR_SET_CHILD_SUBREAPER, 'PR_SET_CHILD_SUBREAPER'), integer(1)],
+    'be the parent of what is left over',
+    {
+      ignoreError: true,
+    },
+  );
+  for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
+  steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
+  const unified = plan.cgroups?.unified;
+  steps.add({
+    kind: 'fork',
+    purpose: unified === undefined ? 'start a child' : `start a child in the cgroup ${unified.path}`,
+    ...(unified === undefined ? {} : { cgroup: steps.descriptor(unified.descriptor, unified.path) }),
+  });
+
+  // In the child: first what needs the privilege that is then given up.
+  beginSession(steps, plan.terminal);
+  setLimits(steps, identity);
+  if (identity.groups?.when === 'beforeUserNamespace') setGroups(steps, identity.groups.ids);
+  for (const namespace of order.order.slice(split)) enter(steps, namespace);
+  if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids);
+  if (identity.label !== undefined)
+    writeOwn(steps, identity.label.file, identity.label.text, 'take the security label of the process');
+  for (const { path, descriptor: tasks } of plan.cgroups?.tasks ?? []) {
+    steps.call(
+      'write',
+      [steps.descriptor(tasks, path), string('0'), integer(1)],
+      `join the cgroup ${path.slice(0, -'/tasks'.length)}`,
+    );
+  }
+  changeRoot(steps, plan);
+  becomeUser(steps, identity);
+  if (plan.directory !== undefined) steps.call('chdir', [string(plan.directory)], `go to the directory ${plan.directory}`);
+  if (identity.noNewPrivileges) {
+    const zero = integer(0);
+    steps.call(
+      'prctl',
+      [integer(PR_SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS'), integer(1), zero, zero, zero],
+      'set no_new_privs',
+    );
+  }
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  execute(steps, plan);
+  return { ...steps.compiled(), dispose: order.dispose };
+}
+
+/** Collects steps, and the descriptors that they name. */
+class Steps {
+  private readonly steps: Step[] = [];
+  private readonly descriptors: number[] = [];
+
+  add(step: Step): Argument {
+    this.steps.push(step);
+    return result(this.steps.length - 1);
+  }
+
+  call(
+    name: SyscallName,
+    values: Argument[],
+    purpose: string,
+    flags: { ignoreError?: boolean; reportResult?: boolean } = {},
+  ): Argument {
+    return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
+  }
+
+  /** The number that a descriptor of the helper has in the launcher. */
+  descriptor(held: number, text: string): Argument {
+    let index = this.descriptors.indexOf(held);
+    if (index === -1) index = this.descriptors.push(held) - 1;
+    return descriptor(LAUNCHER_SOCKET + 1 + index, text);
+  }
+
+  compiled(): { program: SyscallProgram; descriptors: number[] } {
+    const program = { steps: this.steps, descriptors: LAUNCHER_SOCKET + 1 + this.descriptors.length };
+    return { program, descriptors: this.descriptors };
+  }
+}
+
+const FLAG_NAMES = {
+  user: 'CLONE_NEWUSER',
+  mnt: 'CLONE_NEWNS',
+  pid: 'CLONE_NEWPID',
+  net: 'CLONE_NEWNET',
+  ipc: 'CLONE_NEWIPC',
+  uts: 'CLONE_NEWUTS',
+  cgroup: 'CLONE_NEWCGROUP',
+  time: 'CLONE_NEWTIME',
+} as const;
+
+function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): void {
+  steps.call(
+    'setns',
+    [steps.descriptor(held, name), integer(CLONE_FLAGS[kind], FLAG_NAMES[kind])],
+    `enter the ${kind} namespace`,
+  );
+}
+
+function beginSession(steps: Steps, terminal: boolean): void {
+  steps.call('setsid', [], 'begin a session');
+  if (terminal) {
+    steps.call('ioctl', [integer(0), integer(TIOCSCTTY, 'TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
+  }
+  // Otherwise keys of the helper's session could be read inside.
+  const nameless = integer(0, 'NULL');
+  steps.call(
+    'keyctl',
+    [integer(KEYCTL_JOIN_SESSION_KEYRING, 'KEYCTL_JOIN_SESSION_KEYRING'), nameless],
+    'begin a session keyring',
+    {
+      ignoreError: true,
+    },
+  );
+}
+
+/** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack: they stay as they are then. */
+function setLimits(steps: Steps, identity: Identity): void {
+  for (const { resource, soft, hard } of identity.limits) {
+    const value = Buffer.alloc(16);
+    value.writeBigUInt64LE(soft, 0);
+    value.writeBigUInt64LE(hard, 8);
+    const text = `{rlim_cur=${limitText(soft)}, rlim_max=${limitText(hard)}}`;
+    const name = RESOURCE_NAMES[resource]!;
+    steps.call(
+      'prlimit64',
+      [integer(0), integer(resource, name), bytes(value, text), integer(0, 'NULL')],
+      `take the limit ${name} of the process`,
+      { ignoreError: true },
+    );
+  }
+  if (identity.oomScoreAdjustment !== undefined) {
+    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score of the process', {
+      ignoreError: true,
+    });
+  }
+}
+
+function limitText(limit: bigint): string {
+  return limit === RLIM_INFINITY ? 'RLIM64_INFINITY' : String(limit);
+}
+
+/** Writes a file of the process's own below the helper's `/proc`. */
+function writeOwn(steps: Steps, file: string, text: string, purpose: string, flags: { ignoreError?: boolean } = {}): void {
+  proc ??= fs.openSync('/proc', O_PATH | O_DIRECTORY);
+  const opened = steps.call('openat', [steps.descriptor(proc, '/proc'), string(`self/${file}`), WRITE_ONLY], purpose, flags);
+  steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose, flags);
+  steps.call('close', [opened], purpose, flags);
+}
+
+function setGroups(steps: Steps, ids: number[]): void {
+  const list = Buffer.alloc(ids.length * 4);
+  ids.forEach((gid, index) => {
+    list.writeUInt32LE(gid, index * 4);
+  });
+  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups of the process';
+  steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose);
+}
+
+function changeRoot(steps: Steps, plan: Plan): void {
+  if (plan.root !== undefined) {
+    steps.call('fchdir', [steps.descriptor(plan.root.descriptor, plan.root.name)], 'go to the root directory of the process');
+    steps.call('chroot', [string('.')], 'make it the root directory');
+  }
+  if (plan.workingDirectory !== undefined) {
+    const { descriptor: held, name } = plan.workingDirectory;
+    steps.call('fchdir', [steps.descriptor(held, name)], 'go to the working directory of the process');
+  } else {
+    steps.call('chdir', [string('/')], 'go to the root directory');
+  }
+}
+
+function becomeUser(steps: Steps, identity: Identity): void {
+  const { uid, gid, capabilities } = identity;
+  if (identity.umask !== undefined) {
+    const text = `0${identity.umask.toString(8)}`;
+    steps.call('umask', [integer(identity.umask, text)], 'take the umask of the process');
+  }
+  for (const bit of bits(identity.droppedBounding)) {
+    steps.call('prctl', [integer(PR_CAPBSET_DROP, 'PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
+  }
+  if (capabilities !== undefined) {
+    steps.call('prctl', [integer(PR_SET_KEEPCAPS, 'PR_SET_KEEPCAPS'), integer(1)], 'keep capabilities when the user changes');
+  }
+  if (gid !== undefined) steps.call('setresgid', [integer(gid), integer(gid), integer(gid)], `become group ${gid}`);
+  if (uid !== undefined) steps.call('setresuid', [integer(uid), integer(uid), integer(uid)], `become user ${uid}`);
+  if (capabilities === undefined) return;
+  setCapabilities(steps, capabilities);
+  for (const bit of bits(capabilities.ambient)) {
+    const raise = [integer(PR_CAP_AMBIENT, 'PR_CAP_AMBIENT'), integer(PR_CAP_AMBIENT_RAISE, 'PR_CAP_AMBIENT_RAISE')];
+    steps.call('prctl', [...raise, capability(bit), integer(0), integer(0)], `keep ${nameOf(bit)} through execve`);
+  }
+}
+
+/** capset(2): the low 32 bits of effective, permitted and inheritable, then the high ones. */
+function setCapabilities(steps: Steps, { effective, permitted, inheritable }: CapabilityMasks): void {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+  const data = Buffer.alloc(24);
+  [effective, permitted, inheritable].forEach((mask, index) => {
+    data.writeUInt32LE(Number(mask & 0xffff_ffffn), index * 4);
+    data.writeUInt32LE(Number(mask >> 32n), 12 + index * 4);
+  });
+  const text = `{effective=${maskText(effective)}, permitted=${maskText(permitted)}, inheritable=${maskText(inheritable)}}`;
+  const version = bytes(header, '{_LINUX_CAPABILITY_VERSION_3, 0}');
+  steps.call('capset', [version, bytes(data, text)], 'take the capabilities of the process');
+}
+
+/** The numbers of the bits that are set, lowest first. */
+function bits(mask: bigint): number[] {
+  const set: number[] = [];
+  const text = mask.toString(2);
+  for (let bit = 0; bit < text.length; bit += 1) if (text[text.length - 1 - bit] === '1') set.push(bit);
+  return set;
+}
+
+const capabilityName: string[] = [];
+
+function nameOf(bit: number): string {
+  capabilityName[bit] ??= capabilityNames(1n << BigInt(bit))[0]!;
+  return capabilityName[bit];
+}
+
+function capability(bit: number): Argument {
+  return integer(bit, nameOf(bit));
+}
+
+function maskText(mask: bigint): string {
+  return `0x${mask.toString(16)}`;
+}
+
+/** As execvp(3) does it: every place in turn, until one has the program. */
+function execute(steps: Steps, plan: Plan): void {
+  const environment = strings(plan.environment.entries());
+  plan.candidates.forEach((candidate, index) => {
+    const last = index === plan.candidates.length - 1;
+    steps.call(
+      'execve',
+      [string(candidate.path), strings(candidate.arguments), environment],
+      `execute ${candidate.path}`,
+      last ? {} : { ignoreError: true, reportResult: true },
+    );
+  });
+}

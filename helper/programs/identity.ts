@@ -1,0 +1,256 @@
+/** As whom a program runs: what it has to be given so that it is like the process entered, or root of what is entered. */
+import fs from 'node:fs';
+import { Failure } from '../failure.ts';
+import { AT_FDCWD, readText } from '../kernel/files.ts';
+import { parseIdMap } from '../proc/idMap.ts';
+import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
+import { parseStatus, type Status } from '../proc/status.ts';
+import type { IdMapping } from '../protocol.ts';
+import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
+
+export interface CapabilityMasks {
+  inheritable: bigint;
+  permitted: bigint;
+  effective: bigint;
+  bounding: bigint;
+  ambient: bigint;
+}
+
+export interface Identity {
+  /** Ids as they are in the user namespace where the program runs; undefined: as the launcher has them. */
+  uid?: number;
+  gid?: number;
+  /** The uid as the helper's user namespace has it; undefined when it cannot be known. */
+  hostUid?: number;
+  /** To be set before the user namespace is entered (then the helper's view of the ids holds), after it, or not at all. */
+  groups?: { ids: number[]; when: 'beforeUserNamespace' | 'afterUserNamespace' };
+  capabilities?: CapabilityMasks;
+  /** The bits of the bounding set that have to be dropped. */
+  droppedBounding: bigint;
+  noNewPrivileges: boolean;
+  /** What to write to `attr/exec` below `/proc/PID`, and in which file. */
+  label?: { file: string; text: string };
+  umask?: number;
+  oomScoreAdjustment?: string;
+  limits: ResourceLimit[];
+  /** What cannot be made the same, in words for a person. */
+  differences: string[];
+}
+
+/** What the helper itself has. */
+export interface OwnPrivilege {
+  uid: number;
+  gid: number;
+  /** `CAP_SYS_ADMIN`: it may enter the namespaces of others. */
+  privileged: boolean;
+  status: Status;
+  lastCapability: number;
+}
+
+const CAP_SYS_ADMIN = 1n << 21n;
+const MAX_STATUS_BYTES = 64 * 1024;
+/** A user namespace has at most 340 mappings (user_namespaces(7)). */
+const MAX_MAP_BYTES = 16 * 1024;
+
+let ownPrivilege: OwnPrivilege | undefined;
+
+export function own(): OwnPrivilege {
+  if (ownPrivilege === undefined) {
+    const status = parseStatus(fs.readFileSync('/proc/self/status', 'utf8'));
+    ownPrivilege = {
+      uid: process.geteuid!(),
+      gid: process.getegid!(),
+      privileged: (status.capabilities.effective & CAP_SYS_ADMIN) !== 0n,
+      status,
+      lastCapability: Number(fs.readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8')),
+    };
+  }
+  return ownPrivilege;
+}
+
+export function identityOf(which: 'root' | 'target', target: HeldTarget): Identity {
+  if (which === 'root') return rootIdentity(target);
+  if (target.process === undefined) {
+    throw new Failure('invalid', 'There is no process whose identity could be taken.', {
+      hint: 'Name a process, or ask for the identity of root.',
+    });
+  }
+  return targetIdentity(target, target.process);
+}
+
+function entersUserNamespace(target: HeldTarget): boolean {
+  return target.namespaces.some(({ kind }) => kind === 'user');
+}
+
+/** Uid 0 of the user namespace entered, and no group but its own; the helper as it is when none is entered. */
+function rootIdentity(target: HeldTarget): Identity {
+  const identity: Identity = { droppedBounding: 0n, noNewPrivileges: false, limits: [], differences: [] };
+  if (entersUserNamespace(target)) {
+    const maps = target.process === undefined ? undefined : mapsOf(target.process);
+    identity.uid = rootOf(maps?.uid, 'user', identity.differences);
+    const hostUid = outsideOf(maps?.uid ?? [], identity.uid);
+    if (hostUid !== undefined) identity.hostUid = hostUid;
+    identity.gid = rootOf(maps?.gid, 'group', identity.differences);
+  }
+  setGroups(identity, target, []);
+  return identity;
+}
+
+function rootOf(map: IdMapping[] | undefined, what: string, differences: string[]): number {
+  if (map === undefined || map.some(({ inside }) => inside === 0)) return 0;
+  const lowest = Math.min(...map.map(({ inside }) => inside));
+  if (!Number.isFinite(lowest)) {
+    throw new Failure('unsupported', `The user namespace maps no ${what} id, so nobody can be root in it.`, {
+      hint: 'Enter the other namespaces without the user namespace.',
+    });
+  }
+  differences.push(`The ${what} id 0 is not mapped in the user namespace; ${lowest}, its lowest, is used instead.`);
+  return lowest;
+}
+
+/**
+ * Supplementary groups. A privileged helper sets them before it enters the user namespace, where it may, whatever
+ * `/proc/PID/setgroups` says; an unprivileged one can only do so inside, and not where that says "deny".
+ */
+function setGroups(identity: Identity, target: HeldTarget, outside: number[]): void {
+  if (own().privileged) {
+    identity.groups = { ids: outside, when: 'beforeUserNamespace' };
+    return;
+  }
+  if (!entersUserNamespace(target)) return;
+  if (target.process?.tryRead('setgroups', 16)?.startsWith('deny')) {
+    identity.differences.push(
+      'Your own groups are kept: this user namespace does not allow to change them (setgroups is denied).',
+    );
+    return;
+  }
+  const map = target.process === undefined ? [] : mapsOf(target.process).gid;
+  const ids = outside.map((gid) => insideOf(map, gid)).filter((gid) => gid !== undefined);
+  if (ids.length < outside.length) identity.differences.push('Groups that are not mapped in the user namespace are left out.');
+  identity.groups = { ids, when: 'afterUserNamespace' };
+}
+
+function mapsOf(process: HeldProcess): { uid: IdMapping[]; gid: IdMapping[] } {
+  return {
+    uid: parseIdMap(process.read('uid_map', MAX_MAP_BYTES, 'the uid map')),
+    gid: parseIdMap(process.read('gid_map', MAX_MAP_BYTES, 'the gid map')),
+  };
+}
+
+function insideOf(map: IdMapping[], outside: number): number | undefined {
+  const mapping = map.find((range) => outside >= range.outside && outside - range.outside < range.count);
+  return mapping === undefined ? undefined : mapping.inside + (outside - mapping.outside);
+}
+
+function outsideOf(map: IdMapping[], inside: number): number | undefined {
+  const mapping = map.find((range) => inside >= range.inside && inside - range.inside < range.count);
+  return mapping === undefined ? undefined : mapping.outside + (inside - mapping.inside);
+}
+
+function targetIdentity(target: HeldTarget, process: HeldProcess): Identity {
+  const text = process.read('status', MAX_STATUS_BYTES, 'the identity');
+  const status = parseStatus(text);
+  const identity: Identity = {
+    droppedBounding: 0n,
+    noNewPrivileges: status.noNewPrivileges === true,
+    limits: differingLimits(process),
+    differences: [],
+  };
+  const umask = /^Umask:\s*([0-7]+)$/m.exec(text)?.[1];
+  if (umask !== undefined) identity.umask = Number.parseInt(umask, 8);
+  setOutOfMemoryScore(identity, process);
+  setLabel(identity, process);
+  const inside = entersUserNamespace(target);
+  if (inside || own().privileged) {
+    setIds(identity, status, inside ? mapsOf(process) : undefined);
+    setGroups(identity, target, status.groups);
+    setCapabilities(identity, status, inside, process);
+  } else if (status.uid[1] !== own().uid) {
+    throw new Failure('permission', `Process ${process.ref.pid} runs as another user, which only root can become.`, {
+      hint: 'Restart the helper as root.',
+    });
+  }
+  if (status.seccompMode === 2) {
+    identity.differences.push(
+      'The process is confined by a seccomp filter, which cannot be copied: this program runs without it.',
+    );
+  }
+  return identity;
+}
+
+/** The status shows ids as the helper's user namespace has them. */
+function setIds(identity: Identity, status: Status, maps: { uid: IdMapping[]; gid: IdMapping[] } | undefined): void {
+  const inside = (outside: number, map: IdMapping[] | undefined, what: string) => {
+    const id = map === undefined ? outside : insideOf(map, outside);
+    if (id !== undefined) return id;
+    throw new Failure('unsupported', `The process runs as a ${what} that its user namespace does not map.`, {
+      hint: 'Enter as root instead.',
+    });
+  };
+  identity.uid = inside(status.uid[1], maps?.uid, 'user');
+  identity.hostUid = status.uid[1];
+  identity.gid = inside(status.gid[1], maps?.gid, 'group');
+}
+
+/**
+ * Capabilities count in the process's own user namespace. When that is not where the program runs, they are worth nothing
+ * there, and none is given. Securebits cannot be seen from outside of a process; engines leave them at 0, as the launcher has them.
+ */
+function setCapabilities(identity: Identity, status: Status, inside: boolean, process: HeldProcess): void {
+  const { lastCapability, status: mine } = own();
+  const all = (1n << BigInt(lastCapability + 1)) - 1n;
+  const available = inside ? all : mine.capabilities.permitted;
+  const theirs = inside || isOwnNamespace('user', process.open('ns/user', 0, 'the user namespace'));
+  const limit = theirs ? available : 0n;
+  const { inheritable, permitted, effective, bounding, ambient } = status.capabilities;
+  if (theirs && (permitted & ~available) !== 0n) {
+    identity.differences.push('Capabilities that the helper itself lacks are left out.');
+  }
+  identity.capabilities = {
+    inheritable: inheritable & limit,
+    permitted: permitted & limit,
+    effective: effective & limit,
+    bounding: bounding & limit,
+    ambient: ambient & limit,
+  };
+  identity.droppedBounding = (inside ? all : mine.capabilities.bounding) & ~(bounding & limit);
+}
+
+function differingLimits(process: HeldProcess): ResourceLimit[] {
+  const mine = new Map(parseLimits(fs.readFileSync('/proc/self/limits', 'utf8')).map((limit) => [limit.resource, limit]));
+  return parseLimits(process.tryRead('limits', 8192) ?? '').filter(({ resource, soft, hard }) => {
+    const same = mine.get(resource);
+    return same === undefined || same.soft !== soft || same.hard !== hard;
+  });
+}
+
+function setOutOfMemoryScore(identity: Identity, process: HeldProcess): void {
+  const theirs = process.tryRead('oom_score_adj', 16)?.trim();
+  const mine = readText(AT_FDCWD, '/proc/self/oom_score_adj', 16);
+  if (theirs !== undefined && /^-?[0-9]{1,4}$/.test(theirs) && theirs !== String(mine).trim())
+    identity.oomScoreAdjustment = theirs;
+}
+
+/** Of the security modules, AppArmor and SELinux give labels that a process can ask for at its next execve. */
+function setLabel(identity: Identity, process: HeldProcess): void {
+  const theirs = labelOf(process.tryRead('attr/current', 4096));
+  const mine = labelOf(fileText('/proc/self/attr/current'));
+  if (theirs === undefined || theirs === mine || theirs === 'unconfined') return;
+  const modules = fileText('/sys/kernel/security/lsm') ?? '';
+  if (modules.includes('apparmor') || fileText('/sys/module/apparmor/parameters/enabled')?.startsWith('Y')) {
+    const file = fs.existsSync('/proc/self/attr/apparmor/exec') ? 'attr/apparmor/exec' : 'attr/exec';
+    identity.label = { file, text: `exec ${theirs.replace(/ \([a-z]+\)$/, '')}` };
+  } else {
+    identity.label = { file: 'attr/exec', text: theirs };
+  }
+}
+
+function labelOf(text: string | undefined): string | undefined {
+  const label = text?.replace(/[\0\n]+$/, '');
+  return label === '' ? undefined : label;
+}
+
+function fileText(path: string): string | undefined {
+  const text = readText(AT_FDCWD, path, 4096);
+  return typeof text === 'number' ? undefined : text;
+}

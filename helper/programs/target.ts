@@ -1,0 +1,231 @@
+/**
+ * What a program is to enter, held open. Everything of a process is read through one descriptor of its `/proc/PID`, which
+ * stays that process's: when it has ended, reading fails, whoever has its pid by then.
+ */
+import fs from 'node:fs';
+import { Failure } from '../failure.ts';
+import {
+  AT_FDCWD,
+  close,
+  EACCES,
+  ENOENT,
+  EPERM,
+  ESRCH,
+  errorOf,
+  O_DIRECTORY,
+  O_PATH,
+  openAt,
+  readText,
+} from '../kernel/files.ts';
+import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
+import { PF_KTHREAD, parseStat } from '../proc/stat.ts';
+import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef, type ProcessRef, type ProgramTarget } from '../protocol.ts';
+
+export interface HeldNamespace {
+  kind: NamespaceKind;
+  /** `/proc/7/ns/net`, or `net:[4026532184]` for one that was named itself. */
+  name: string;
+  descriptor: number;
+}
+
+export interface HeldTarget {
+  /** Absent when namespaces were named and no process. */
+  readonly process?: HeldProcess;
+  /** Those to enter: the ones asked for that are not the helper's own. */
+  readonly namespaces: HeldNamespace[];
+  /** Every kind in which the process differs from the helper is entered. */
+  readonly complete: boolean;
+  /** Throws `gone` when the process has ended since: until then nothing of it can have been mixed up. */
+  check(): void;
+  dispose(): void;
+}
+
+/** A process, held by its pidfd and by its directory in `/proc`. */
+export class HeldProcess {
+  readonly ref: ProcessRef;
+  readonly pidfd: number;
+  /** `/proc/PID`, opened with `O_PATH`. */
+  readonly directory: number;
+  private readonly opened: number[] = [];
+
+  /** Throws a `Failure`: `gone` when it has ended or its pid is another's now, `invalid` for a kernel thread. */
+  constructor(ref: ProcessRef) {
+    this.ref = ref;
+    this.directory = openAt(AT_FDCWD, `/proc/${ref.pid}`, O_PATH | O_DIRECTORY);
+    if (this.directory < 0) throw this.gone();
+    this.opened.push(this.directory);
+    try {
+      this.pidfd = this.openPidfd();
+      this.verify();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** A file below `/proc/PID`, close-on-exec. Throws a `Failure` that names `what`. It lives until `dispose`. */
+  open(path: string, flags: number, what: string): number {
+    const descriptor = openAt(this.directory, path, flags);
+    if (descriptor < 0) throw this.failure(descriptor, path, what);
+    this.opened.push(descriptor);
+    return descriptor;
+  }
+
+  /** The text of a file below `/proc/PID`, at most `limit` bytes. Throws a `Failure` that names `what`. */
+  read(path: string, limit: number, what: string): string {
+    const text = readText(this.directory, path, limit);
+    if (typeof text === 'number') throw this.failure(text, path, what);
+    return text;
+  }
+
+  /** Like `read`, but undefined when it cannot be read. */
+  tryRead(path: string, limit: number): string | undefined {
+    const text = readText(this.directory, path, limit);
+    return typeof text === 'number' ? undefined : text;
+  }
+
+  check(): void {
+    if (hasEnded(this.pidfd)) throw this.gone();
+  }
+
+  dispose(): void {
+    for (const descriptor of this.opened.splice(0)) close(descriptor);
+  }
+
+  private openPidfd(): number {
+    let pidfd: number;
+    try {
+      pidfd = openPidfd(this.ref.pid);
+    } catch (error) {
+      throw error instanceof Error && (error as { code?: string }).code === 'ESRCH' ? this.gone() : error;
+    }
+    this.opened.push(pidfd);
+    return pidfd;
+  }
+
+  /** The pidfd was opened after the directory, and the directory still answers: both are of one process. */
+  private verify(): void {
+    const text = readText(this.directory, 'stat', 4096);
+    const stat = typeof text === 'number' ? undefined : parseStat(text);
+    if (stat === undefined || stat.startTime !== this.ref.startTime) throw this.gone();
+    if (stat.state === 'Z' || stat.state === 'X') {
+      throw new Failure('gone', `Process ${this.ref.pid} has ended; only its exit status is left (a zombie).`, {
+        hint: 'Choose a process that still runs.',
+      });
+    }
+    if ((stat.flags & PF_KTHREAD) !== 0) {
+      throw new Failure(
+        'invalid',
+        `Process ${this.ref.pid} is a thread of the kernel: it has no program, root or user to enter.`,
+        {
+          hint: 'Choose a process that runs a program.',
+        },
+      );
+    }
+  }
+
+  private gone(): Failure {
+    return new Failure('gone', `Process ${this.ref.pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+  }
+
+  private failure(result: number, path: string, what: string): Failure {
+    const error = errorOf(result, 'openat', `/proc/${this.ref.pid}/${path}`);
+    const details = { errno: error.code, syscall: error.syscall, path: error.path! };
+    // A process that ends has no namespaces any more before it has no directory.
+    if (result === -ESRCH || (result === -ENOENT && hasEnded(this.pidfd))) return this.gone();
+    if (result === -EACCES || result === -EPERM) {
+      return new Failure('permission', `You may not look at ${what} of process ${this.ref.pid}: ${error.code}.`, {
+        ...details,
+        hint: 'Restart the helper as root.',
+      });
+    }
+    return new Failure(
+      result === -ENOENT ? 'unsupported' : 'kernel',
+      `${what} of process ${this.ref.pid}: ${error.code}.`,
+      details,
+    );
+  }
+}
+
+/** Opens a namespace wherever it is alive: a descriptor, close-on-exec. Throws a `Failure`, `gone` when nothing holds it. */
+export type OpenNamespace = (ref: NamespaceRef) => number;
+
+/** Holds what `target` names. Throws a `Failure` and holds nothing when any of it cannot be held. */
+export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace): HeldTarget {
+  const named = target.namespaces ?? [];
+  if (target.process === undefined && named.length === 0) {
+    throw new Failure('invalid', 'Nothing to enter was named.', { hint: 'Name a process, or at least one namespace.' });
+  }
+  if (new Set(named.map(({ kind }) => kind)).size < named.length) {
+    throw new Failure('invalid', 'Two namespaces of one kind were named; a process is in exactly one of each.');
+  }
+  const disposables: (() => void)[] = [];
+  const dispose = () => {
+    for (const close of disposables.splice(0)) close();
+  };
+  try {
+    const process = target.process === undefined ? undefined : new HeldProcess(target.process);
+    if (process !== undefined) disposables.push(() => process.dispose());
+    const kinds = kindsOf(target);
+    const namespaces = process === undefined ? [] : openNamespacesOf(process, kinds);
+    for (const ref of named) {
+      const descriptor = openNamespace(ref);
+      disposables.push(() => close(descriptor));
+      namespaces.push({ kind: ref.kind, name: `${ref.kind}:[${ref.ino}]`, descriptor });
+    }
+    const check = () => process?.check();
+    check();
+    return {
+      ...(process === undefined ? {} : { process }),
+      namespaces: namespaces.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor)),
+      complete: process !== undefined && target.kinds === undefined && named.length === 0,
+      check,
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** Of the process, those of the kinds asked for; none when only namespaces were, and never one that was named itself. */
+function kindsOf(target: ProgramTarget): NamespaceKind[] {
+  const named = (target.namespaces ?? []).map(({ kind }) => kind);
+  const asked = target.kinds ?? (named.length > 0 ? [] : NAMESPACE_KINDS.filter(isSupported));
+  const twice = asked.find((kind) => named.includes(kind));
+  if (twice !== undefined) {
+    throw new Failure('invalid', `A ${twice} namespace was named, and that of the process asked for as well.`);
+  }
+  const lacking = asked.find((kind) => !isSupported(kind));
+  if (lacking !== undefined) throw new Failure('unsupported', `This kernel has no ${lacking} namespaces.`);
+  return [...new Set(asked)];
+}
+
+function openNamespacesOf(process: HeldProcess, kinds: NamespaceKind[]): HeldNamespace[] {
+  return kinds.map((kind) => ({
+    kind,
+    name: `/proc/${process.ref.pid}/ns/${kind}`,
+    descriptor: process.open(`ns/${kind}`, 0, `the ${kind} namespace`),
+  }));
+}
+
+interface FileId {
+  dev: number;
+  ino: number;
+}
+
+const own = new Map<NamespaceKind, FileId>();
+for (const kind of NAMESPACE_KINDS) {
+  const stat = fs.statSync(`/proc/self/ns/${kind}`, { throwIfNoEntry: false });
+  if (stat !== undefined) own.set(kind, { dev: stat.dev, ino: stat.ino });
+}
+
+function isSupported(kind: NamespaceKind): boolean {
+  return own.has(kind);
+}
+
+/** Whether an open namespace is the helper's own, which is not entered but kept. */
+export function isOwnNamespace(kind: NamespaceKind, descriptor: number): boolean {
+  const { dev, ino } = fs.fstatSync(descriptor);
+  return own.get(kind)?.ino === ino && own.get(kind)?.dev === dev;
+}

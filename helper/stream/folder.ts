@@ -1,0 +1,109 @@
+/** The folder of the stream socket, and who removes it when the helper is killed. */
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { AT_FDCWD, close } from '../kernel/files.ts';
+import { openPipe } from '../kernel/pipe.ts';
+import { launch } from '../launcher/launch.ts';
+import { bytes, descriptor, integer, type SyscallProgram, string } from '../launcher/program.ts';
+
+export interface SocketFolder {
+  /** Path of the socket, not made yet. */
+  socket: string;
+  /** Hands folder and socket over to this user. */
+  giveTo(uid: number): void;
+  remove(): void;
+}
+
+const SOCKET_NAME = 'stream';
+const AT_REMOVEDIR = 0x200;
+const SIG_BLOCK = 0;
+
+/**
+ * Makes a fresh folder of mode 0700. A guard is started before: a process that waits for the end of a pipe whose other end
+ * only the helper holds, and then removes socket and folder, however the helper ended.
+ */
+export async function makeSocketFolder(): Promise<SocketFolder> {
+  const folder = path.join(base(), `isoscope-${crypto.randomBytes(8).toString('hex')}`);
+  const socket = path.join(folder, SOCKET_NAME);
+  await startGuard(folder, socket);
+  fs.mkdirSync(folder, { mode: 0o700 });
+  return {
+    socket,
+    giveTo: (uid) => {
+      // The folder last: until then nobody but the helper can exchange what is in it.
+      fs.lchownSync(socket, uid, -1);
+      fs.lchownSync(folder, uid, -1);
+    },
+    remove: () => fs.rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/** A folder that no other user can exchange: of root, of the user itself, or with the sticky bit. */
+function base(): string {
+  if (process.geteuid!() === 0) return isUsable('/run', 0) ? '/run' : os.tmpdir();
+  const runtime = process.env.XDG_RUNTIME_DIR;
+  return runtime !== undefined && path.isAbsolute(runtime) && isUsable(runtime, process.geteuid!()) ? runtime : os.tmpdir();
+}
+
+function isUsable(folder: string, uid: number): boolean {
+  const stat = fs.statSync(folder, { throwIfNoEntry: false });
+  // A socket's path has at most 107 bytes (unix(7)); what follows here has 32.
+  return stat?.isDirectory() === true && stat.uid === uid && (stat.mode & 0o022) === 0 && Buffer.byteLength(folder) < 70;
+}
+
+/** Resolves when the guard waits. The pipe's other end is never closed on purpose: the end of the helper closes it. */
+function startGuard(folder: string, socket: string): Promise<void> {
+  const pipe = openPipe();
+  return new Promise((resolve, reject) => {
+    const program = guardProgram(folder, socket);
+    const { started } = launch({
+      program,
+      stdio: ['ignore', 'ignore', 'ignore'],
+      descriptors: [pipe.read],
+      onSync: () => resolve(),
+    });
+    close(pipe.read);
+    started.then(() => undefined, reject);
+  });
+}
+
+function guardProgram(folder: string, socket: string): SyscallProgram {
+  const everySignal = bytes(Buffer.alloc(8, 0xff), '~[]');
+  const here = integer(AT_FDCWD, 'AT_FDCWD');
+  return {
+    descriptors: 5,
+    steps: [
+      { kind: 'syscall', name: 'setsid', arguments: [], purpose: "leave the helper's session" },
+      {
+        kind: 'syscall',
+        name: 'rt_sigprocmask',
+        arguments: [integer(SIG_BLOCK, 'SIG_BLOCK'), everySignal, integer(0, 'NULL'), integer(8)],
+        purpose: 'outlive what ends the helper',
+      },
+      { kind: 'sync', purpose: 'let the helper make the folder' },
+      {
+        kind: 'syscall',
+        name: 'read',
+        arguments: [descriptor(4, "the helper's life"), bytes(Buffer.alloc(8), '…'), integer(1)],
+        purpose: 'wait for the end of the helper',
+        ignoreError: true,
+      },
+      {
+        kind: 'syscall',
+        name: 'unlinkat',
+        arguments: [here, string(socket), integer(0)],
+        purpose: 'remove the socket',
+        ignoreError: true,
+      },
+      {
+        kind: 'syscall',
+        name: 'unlinkat',
+        arguments: [here, string(folder), integer(AT_REMOVEDIR, 'AT_REMOVEDIR')],
+        purpose: 'remove the folder',
+        ignoreError: true,
+      },
+    ],
+  };
+}

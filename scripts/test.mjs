@@ -1,0 +1,167 @@
+/**
+ * `npm test [stage…]`: checks everything, on a machine that has only Node and root or sudo, and ends with one line
+ * `N passed, M failed, K skipped`. Each stage says what it does; a stage that cannot run is a failure, never silence.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { OWN_TARGET, packageTarget } from './package.mjs';
+import {
+  ensureCodeServer,
+  ensureDebianPackages,
+  ensureNode,
+  ensureNodePackages,
+  NODE,
+  nodeEnvironment,
+  ROOT,
+} from './prerequisites.mjs';
+import { Failure, main, run, say } from './run.mjs';
+import { ensureTestUser } from './testUser.mjs';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** What a stage adds to the last line. */
+const NOTHING = { passed: 0, failed: 0, skipped: 0 };
+
+/** In this order; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. */
+const STAGES = {
+  lint: { minutes: 3, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'lint']) },
+  types: { minutes: 5, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'types']) },
+  build: { minutes: 3, needs: ['build'], run: (signal) => check(signal, NODE, ['esbuild.mjs']) },
+  unit: { minutes: 5, needs: ['build'], run: (signal) => testFolder(signal, 'unit') },
+  kernel: { minutes: 15, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
+  package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
+  vm: { minutes: 40, needs: ['build', 'vm'], run: (signal) => testFolder(signal, 'vm') },
+  e2e: {
+    minutes: 15,
+    needs: ['build', 'package', 'engines', 'kernelTests', 'browser'],
+    prepare: ensureCodeServer,
+    run: endToEndTests,
+  },
+};
+
+async function check(signal, program, args) {
+  await run(program, args, { cwd: ROOT, env: nodeEnvironment(), signal });
+  return { ...NOTHING, passed: 1 };
+}
+
+/** Runs every `*.test.ts` of a folder below test/, a file after the other, and gives the counts. */
+async function testFolder(signal, folder, environment = {}) {
+  const files = readdirSync(path.join(ROOT, 'test', folder)).filter((name) => name.endsWith('.test.ts'));
+  if (files.length === 0) throw new Failure(`test/${folder} holds no test`);
+  const work = mkdtempSync(path.join(os.tmpdir(), 'isoscope-test-'));
+  const counts = path.join(work, 'counts.json');
+  try {
+    const reporters = ['spec', 'stdout', './scripts/countReporter.mjs', counts];
+    const args = [
+      '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+      '--test',
+      '--test-concurrency=1',
+      ...[0, 2].flatMap((at) => [`--test-reporter=${reporters[at]}`, `--test-reporter-destination=${reporters[at + 1]}`]),
+      ...files.sort().map((name) => path.join('test', folder, name)),
+    ];
+    const env = { ...nodeEnvironment(), ...environment };
+    const failure = await run(NODE, args, { cwd: ROOT, env, signal }).then(
+      () => undefined,
+      (error) => error,
+    );
+    const result = readCounts(counts);
+    // A failed run must not look green, whatever it counted.
+    if (failure !== undefined && result.failed === 0) throw failure;
+    return result;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function readCounts(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return NOTHING;
+  }
+}
+
+/** As root, then with the helper as an ordinary user; an ordinary user can only do the second. */
+async function kernelTests(signal) {
+  if (process.getuid() !== 0) return testFolder(signal, 'kernel', { ISOSCOPE_TEST_UID: String(process.getuid()) });
+  const asRoot = await testFolder(signal, 'kernel');
+  const uid = await ensureTestUser();
+  say(`stage kernel again, with the helper as the ordinary user ${uid}`);
+  return added(asRoot, await testFolder(signal, 'kernel', { ISOSCOPE_TEST_UID: String(uid) }));
+}
+
+async function endToEndTests(signal) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-vsix-'));
+  try {
+    // One package for all of the tests; each would make its own otherwise.
+    return await testFolder(signal, 'e2e', { ISOSCOPE_VSIX: await packageTarget(OWN_TARGET, folder) });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function added(one, other) {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+  };
+}
+
+/** By Ctrl-C or a signal: no further stage starts. */
+let interrupted = false;
+
+/** Runs a stage within its time; whatever it throws is one failure, shown at once. */
+async function runStage(name) {
+  const stage = STAGES[name];
+  const started = Date.now();
+  say(`stage ${name}`);
+  const limit = new AbortController();
+  const interrupt = () => {
+    interrupted = true;
+    limit.abort('interrupted');
+  };
+  let timer;
+  try {
+    // Fetching is not the stage's time: it depends on the network, and happens once.
+    await ensureDebianPackages(stage.needs);
+    await stage.prepare?.();
+    for (const signal of SIGNALS) process.once(signal, interrupt);
+    timer = setTimeout(() => limit.abort(`took longer than ${stage.minutes} minutes`), stage.minutes * 60_000);
+    const counts = await stage.run(limit.signal);
+    const seconds = Math.round((Date.now() - started) / 1000);
+    say(`stage ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`);
+    if (counts.passed + counts.failed === 0) throw new Failure('nothing ran');
+    return counts;
+  } catch (error) {
+    say(`stage ${name} failed: ${error.message ?? String(error)}`);
+    return { ...NOTHING, failed: 1 };
+  } finally {
+    clearTimeout(timer);
+    for (const signal of SIGNALS) process.off(signal, interrupt);
+  }
+}
+
+await main(async () => {
+  const named = process.argv.slice(2);
+  const unknown = named.filter((name) => !(name in STAGES));
+  if (unknown.length > 0) throw new Failure(`no stage ${unknown.join(', ')}; there are ${Object.keys(STAGES).join(', ')}`);
+  await ensureNodePackages();
+  await ensureNode();
+  // A stage that runs what was built needs the build of these very sources.
+  const chosen = named.length === 0 ? Object.keys(STAGES) : withBuild(named);
+  let total = NOTHING;
+  for (const name of chosen) {
+    total = added(total, await runStage(name));
+    if (interrupted) break;
+  }
+  const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
+  process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
+});
+
+function withBuild(named) {
+  const needBuild = ['unit', 'kernel', 'package', 'vm', 'e2e'];
+  return needBuild.some((name) => named.includes(name)) && !named.includes('build') ? ['build', ...named] : named;
+}

@@ -1,0 +1,101 @@
+/** Reading the whole host with 5,000 extra processes, against lsns; and how soon and how cheaply one more is seen. */
+import { execFile, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { HostWatch, NamespacesList, ProcessesList } from '../../helper/protocol.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { startCrowd } from './crowd.ts';
+import { type Figures, inTurns, median, type Row } from './rows.ts';
+
+const CROWD = 5000;
+const run = promisify(execFile);
+
+async function inCrowd(measure: (helper: RunningHelper) => Promise<Figures>): Promise<Figures> {
+  const stop = await startCrowd(CROWD);
+  const helper = await startHelper();
+  try {
+    return await measure(helper);
+  } finally {
+    await helper.stop();
+    await stop();
+  }
+}
+
+/** The whole of it: processes, threads, descriptors, mounts in every mount namespace, owners and parents. */
+const discovery: Row = {
+  name: 'discovery with 5,000 extra processes (peer: lsns --json)',
+  target: 0.25,
+  unit: 'ms',
+  measure: () =>
+    inCrowd((helper) =>
+      inTurns(
+        5,
+        async () => void (await helper.request(NamespacesList, { members: false })),
+        async () => void (await run('lsns', ['--json'], { maxBuffer: 64 * 1024 * 1024 })),
+      ),
+    ),
+};
+
+const memory: Row = {
+  name: 'helper memory with 5,000 extra processes',
+  target: 90,
+  unit: 'MB',
+  measure: () =>
+    inCrowd(async (helper) => {
+      await helper.request(HostWatch, { parts: ['processes', 'namespaces', 'containers'] });
+      await helper.request(ProcessesList, {});
+      await helper.request(NamespacesList, {});
+      return { ours: residentMegabytes(helper.process.pid ?? 0) };
+    }),
+};
+
+function residentMegabytes(pid: number): number {
+  return Number(/^VmRSS:\s+([0-9]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+/** Fork to the process being in an answer, with the views open. */
+const visible: Row = {
+  name: 'a new process is visible after its fork, with 5,000 others',
+  target: 50,
+  unit: 'ms',
+  measure: () => inCrowd(async (helper) => ({ ours: median((await newProcesses(helper, 9)).map(({ millis }) => millis)) })),
+};
+
+const cost: Row = {
+  name: 'helper CPU for one new process, with 5,000 others',
+  target: 5,
+  unit: 'ms',
+  measure: () =>
+    inCrowd(async (helper) => ({ ours: median((await newProcesses(helper, 9)).map(({ cpuMillis }) => cpuMillis)) })),
+};
+
+async function newProcesses(helper: RunningHelper, count: number): Promise<{ millis: number; cpuMillis: number }[]> {
+  await helper.request(HostWatch, { parts: ['processes', 'namespaces', 'containers'] });
+  let { revision } = await helper.request(ProcessesList, {});
+  const figures: { millis: number; cpuMillis: number }[] = [];
+  for (let at = 0; at < count; at += 1) {
+    // Out of the pause that follows each notification.
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    revision = (await helper.request(ProcessesList, { since: revision })).revision;
+    const before = cpuMillis(helper.process.pid ?? 0);
+    const started = performance.now();
+    const child = spawn('sleep', ['100000']);
+    for (let seen = false; !seen; ) {
+      await helper.changed(['processes'], 5000);
+      const answer = await helper.request(ProcessesList, { since: revision });
+      seen = answer.processes.some(({ pid }) => pid === child.pid);
+      revision = answer.revision;
+    }
+    figures.push({ millis: performance.now() - started, cpuMillis: cpuMillis(helper.process.pid ?? 0) - before });
+    child.kill('SIGKILL');
+  }
+  return figures;
+}
+
+/** All threads; /proc/PID/schedstat counts nanoseconds, of one thread. */
+function cpuMillis(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+export const discoveryRows: Row[] = [discovery, memory, visible, cost];

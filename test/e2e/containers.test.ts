@@ -1,0 +1,219 @@
+/** The Containers view on real Docker containers: what a person sees, when, and what they can do from there. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { after, before, describe, test } from 'node:test';
+import { type Docker, type DockerContainer, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
+import { openWorkbench } from './harness/open.ts';
+import type { TreeView } from './harness/tree.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+/** Own names, so that two runs of this file on one machine leave each other's containers alone. */
+const named = (what: string) => `${what}-${process.pid}`;
+const NAME = named('shop');
+
+/** The host's name for the other end of a container's `eth0`, as ip(8) tells it. */
+function hostVeth(pid: number): string {
+  const inside = execFileSync('nsenter', ['--target', String(pid), '--net', 'ip', '-j', 'link', 'show', 'eth0'], {
+    encoding: 'utf8',
+  });
+  const [{ link_index: index }] = JSON.parse(inside) as [{ link_index: number }];
+  const links = JSON.parse(execFileSync('ip', ['-j', 'link'], { encoding: 'utf8' })) as { ifindex: number; ifname: string }[];
+  const name = links.find(({ ifindex }) => ifindex === index)?.ifname;
+  assert.ok(name);
+  return name;
+}
+
+/** Pids of the helpers of this workbench, and of no other on this machine: their script lies in its own folder. */
+function helpersOf(of: Workbench): number[] {
+  const [, folder] = /Using user-data-dir (\S+)\/user-data/.exec(of.logs()) ?? [];
+  assert.ok(folder);
+  const pids = execFileSync('pgrep', ['-f', `^[^ ]*node .*${folder}/extensions/.*/dist/helper.js`], { encoding: 'utf8' });
+  return pids.trim().split('\n').map(Number);
+}
+
+describe('Containers', { timeout: 300_000 }, () => {
+  let engine: Docker;
+  let workbench: Workbench;
+  let view: TreeView;
+  let shop: DockerContainer;
+
+  before(async () => {
+    engine = await startDocker();
+    workbench = await openWorkbench({ width: 1400, height: 1400 });
+    await workbench.openSidebar('Isoscope');
+    view = workbench.view('Containers');
+  });
+
+  after(async () => {
+    await workbench?.close();
+    shop?.[Symbol.dispose]();
+    await engine?.[Symbol.asyncDispose]();
+  });
+
+  test('a container appears by name without a refresh, with its image, its engine and its state', async () => {
+    // There are always namespaces, so that these rows tell that the host has been read.
+    await workbench.view('Namespaces').row('Network', [], 60_000);
+    shop = engine.run(NAME, ['sleep', '100000'], ['--cpu-quota=2000']);
+    await view.row(NAME);
+    const row = (await view.rows()).find(({ label }) => label === NAME);
+    assert.equal(row?.description, `${IMAGE} · Docker · running · ${shop.id.slice(0, 12)}`);
+  });
+
+  test('its network shows eth0 with its address, and names the host’s interface at the other end', async () => {
+    await view.expand(NAME);
+    await view.expand('Network');
+    await view.row('eth0');
+    const eth0 = (await view.rows()).find(({ label }) => label === 'eth0');
+    const address = docker('inspect', '--format', '{{.NetworkSettings.IPAddress}}/{{.NetworkSettings.IPPrefixLen}}', NAME);
+    assert.match(address, /^172\.17\.0\./);
+    assert.equal(eth0?.description, `${address} ⇄ ${hostVeth(shop.pid)} in the host`);
+  });
+
+  test('its namespaces say which are its own and which it shares with the host', async () => {
+    await view.collapse('Network');
+    await view.expand('Namespaces');
+    const ino = (kind: string) => execFileSync('readlink', [`/proc/${shop.pid}/ns/${kind}`], { encoding: 'utf8' }).trim();
+    await view.row(ino('net'));
+    const rows = await view.rows();
+    const described = (kind: string) => rows.find(({ label }) => label === ino(kind))?.description;
+    for (const kind of ['net', 'pid', 'mnt', 'uts', 'ipc'])
+      assert.doesNotMatch(described(kind) ?? 'missing', /shared|missing/, kind);
+    for (const kind of ['user', 'time']) assert.match(described(kind) ?? 'missing', /^shared with the host/, kind);
+    await workbench.screenshot('containers-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('containers-light');
+    await workbench.setTheme('highContrast');
+    await workbench.screenshot('containers-high-contrast');
+    await workbench.setTheme('dark');
+  });
+
+  test('selection and unfolded rows stay when other containers come and go, and a stopped one is gone without a refresh', async () => {
+    await view.expand(/^net:/);
+    await view.row('Owner');
+    await view.click(/^sleep /);
+    const before = (await view.rows()).filter(({ level }) => level > 1).map(({ label, expanded }) => [label, expanded]);
+    using other = engine.run(named('passing'));
+    await view.row(other.name);
+    docker('kill', other.name);
+    await view.gone(other.name);
+    const rows = await view.rows();
+    assert.deepEqual(
+      rows.filter(({ level }) => level > 1).map(({ label, expanded }) => [label, expanded]),
+      before,
+    );
+    assert.match(rows.find(({ selected }) => selected)?.label ?? '', /^sleep /);
+  });
+
+  test('a process that is started inside appears below the one that started it', async () => {
+    await view.collapse('Namespaces');
+    using nested = engine.run(named('nested'), ['sh', '-c', 'sleep 4321 & wait']);
+    await view.row(nested.name);
+    await view.collapse(NAME);
+    await view.expand(nested.name);
+    await view.row('sleep 4321', [/^sh -c/]);
+    const rows = await view.rows();
+    const level = (label: RegExp) => rows.find((row) => label.test(row.label))?.level ?? 0;
+    assert.equal(level(/^sleep 4321/), level(/^sh -c/) + 1);
+    docker('exec', '--detach', nested.name, 'sleep', '8765');
+    await view.row('sleep 8765');
+  });
+
+  test('a paused container says so', async () => {
+    docker('pause', NAME);
+    try {
+      await view.row(new RegExp(`^${NAME} .* paused`));
+      await workbench.screenshot('containers-paused');
+    } finally {
+      docker('unpause', NAME);
+    }
+    await view.row(new RegExp(`^${NAME} .* running`));
+  });
+
+  test('command lines with control characters, markup and much text are one short line each, and harmless in the tooltip', async () => {
+    const hostile = `sleep 1000 # \u001b[31m\n<img src=x onerror=alert(1)> **bold** [go](command:workbench.action.quit) ${'long '.repeat(60)}`;
+    using container = engine.run(named('hostile'), ['sh', '-c', hostile]);
+    await view.expand(container.name);
+    await view.row(/^sh -c sleep 1000/);
+    const row = (await view.rows()).find(({ label }) => label.startsWith('sh -c sleep 1000'));
+    assert.ok((row?.label.length ?? 0) <= 120, row?.label);
+    assert.doesNotMatch(row?.label ?? '', /[\n\u001b]/);
+    const tooltip = await eventually('the tooltip of that row', async () => {
+      const text = await view.tooltip(/^sh -c sleep 1000/);
+      return text.includes('1000 #') && text;
+    });
+    assert.match(tooltip, /<img src=x onerror=alert\(1\)> \*\*bold\*\* \[go\]\(command:workbench.action.quit\)/);
+    await workbench.screenshot('containers-hostile-names');
+    assert.equal(await workbench.page.locator('.monaco-hover a[data-href^="command:"], .monaco-hover img').count(), 0);
+  });
+
+  test('the filter leaves what matches, says so, and can be cleared', async () => {
+    using other = engine.run(named('other'));
+    await view.row(other.name);
+    await view.titleAction('Filter');
+    await workbench.answer(NAME.toUpperCase());
+    await view.gone(other.name);
+    await view.row(NAME);
+    await workbench.screenshot('containers-filtered');
+    await view.titleAction('Clear Filter');
+    await view.row(other.name);
+  });
+
+  test('a filter that matches nothing says that, with a way out', async () => {
+    await workbench.runCommand('Isoscope: Filter…');
+    await workbench.answer('there is no such thing');
+    await eventually('the welcome text', async () => /Nothing matches/.test(await view.message()));
+    await workbench.screenshot('containers-nothing-matches');
+    await workbench.runCommand('Isoscope: Clear Filter');
+    await view.row(NAME);
+  });
+
+  test('id, pid and nsenter line can be copied', async () => {
+    const copied = async (entry: string, expected: string) => {
+      await view.contextMenu(NAME, entry);
+      await eventually(
+        `"${expected}" on the clipboard`,
+        async () => (await workbench.clipboard()) === expected,
+        5000,
+        () => workbench.clipboard(),
+      );
+    };
+    await copied('Copy Id', shop.id);
+    await copied('Copy Pid', String(shop.pid));
+    await view.contextMenu(NAME, 'Copy nsenter');
+    const line = await eventually('an nsenter line', async () => /^nsenter .*/.exec(await workbench.clipboard())?.[0]);
+    const inside = execFileSync('sh', ['-c', `${line.replace('--wd', '')} /bin/hostname`], { encoding: 'utf8' });
+    assert.equal(inside.trim(), shop.id.slice(0, 12));
+  });
+
+  test('the page on a process says what isolates it', async () => {
+    await view.contextMenu(NAME, 'Inspect Process');
+    const body = workbench.webview().locator('body');
+    await eventually('the page', async () => /Restrictions/.test(await body.innerText()));
+    const text = await body.innerText();
+    const net = execFileSync('readlink', [`/proc/${shop.pid}/ns/net`], { encoding: 'utf8' }).trim();
+    assert.ok(text.includes(`in container ${NAME}`), text);
+    assert.ok(text.includes(`${shop.pid} → 1`), text);
+    assert.ok(text.includes(net), text);
+    assert.match(text, /shared with the host/);
+    assert.match(text, /as pivot_root leaves it/);
+    assert.match(text, /CAP_NET_BIND_SERVICE/);
+    await workbench.screenshot('process-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('process-light');
+    await workbench.setTheme('highContrast');
+    await workbench.screenshot('process-high-contrast');
+    await workbench.setTheme('dark');
+  });
+
+  test('a helper that is killed leaves the rows, says so, and comes back with a click', async () => {
+    for (const pid of helpersOf(workbench)) process.kill(pid, 'SIGKILL');
+    await view.row('The helper stopped');
+    await view.row(NAME);
+    await workbench.screenshot('containers-helper-stopped');
+    await view.click('The helper stopped');
+    await view.gone('The helper stopped');
+    using other = engine.run(named('later'));
+    await view.row(other.name);
+  });
+});

@@ -1,0 +1,196 @@
+/** How the helper becomes root, and what a person sees of it, with the real sudo and a real user. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
+import { openWorkbench } from './harness/open.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+// sudo waits two seconds after a wrong password.
+const START_MILLIS = 30_000;
+
+async function statusShows(workbench: Workbench, text: string): Promise<void> {
+  await eventually(
+    `"${text}" in the status bar`,
+    async () => (await workbench.statusBar()).some((item) => item.includes(text)),
+    START_MILLIS,
+    async () => `${(await workbench.statusBar()).join(' | ')}\n${workbench.logs().split('\n').slice(-30).join('\n')}`,
+  );
+}
+
+/** Waits for the password box, and with `again` for one that says that the last answer was wrong. */
+async function passwordBox(workbench: Workbench, again = false): Promise<void> {
+  await eventually(
+    'the password box',
+    async () => {
+      const box = await workbench.quickInput();
+      return box.password && /wrong/.test(box.message) === again;
+    },
+    START_MILLIS,
+    async () => JSON.stringify(await workbench.quickInput()),
+  );
+}
+
+describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
+  let user: SudoUser;
+  let workbench: Workbench;
+  let foldersBefore: Set<string>;
+
+  before(async () => {
+    // A uid that is used again inherits the files of its last owner.
+    foldersBefore = new Set(readdirSync('/tmp'));
+    user = makeSudoUser(`isoscope-e2e-${process.pid}`);
+    workbench = await openWorkbench({ user });
+  });
+
+  after(async () => {
+    await workbench?.close();
+    user?.[Symbol.dispose]();
+  });
+
+  test('opening the view asks for the password in sudo’s own words', async () => {
+    await workbench.openSidebar('Isoscope');
+    await passwordBox(workbench);
+    assert.match((await workbench.quickInput()).message, new RegExp(`\\[sudo\\] password for ${user.name}`));
+    await workbench.screenshot('elevation-asked');
+  });
+
+  test('a wrong and an empty password are asked for again, and the right one gives root', async () => {
+    await workbench.answer('not the password');
+    await passwordBox(workbench, true);
+    await workbench.screenshot('elevation-wrong');
+    await workbench.answer('');
+    await passwordBox(workbench, true);
+    await workbench.answer(user.password);
+    await statusShows(workbench, 'Isoscope: root');
+    await workbench.screenshot('elevation-root');
+  });
+
+  test('the password is in no log and no folder of ours is left behind', () => {
+    assert.ok(!workbench.logs().includes(user.password));
+    const left = readdirSync('/tmp').filter((name) => name.startsWith('isoscope-') && !foldersBefore.has(name));
+    const ours = left.filter(
+      (name) => ownerOf(`/tmp/${name}`) === user.name && readdirSync(`/tmp/${name}`).includes('askpass'),
+    );
+    assert.deepEqual(ours, []);
+  });
+
+  test('closing the box goes on without root, and says so', async () => {
+    await workbench.runCommand('Isoscope: Restart Helper as Root');
+    await passwordBox(workbench);
+    await workbench.escape();
+    await statusShows(workbench, 'Isoscope: user');
+    await workbench.statusBarItem('Isoscope: user').hover();
+    await eventually('why', async () => (await workbench.page.getByText('No password was given').count()) > 0);
+    await workbench.screenshot('elevation-cancelled');
+  });
+
+  test('"Continue without root" is not asked about again', async () => {
+    await workbench.runCommand('Isoscope: Restart Helper as Root');
+    await passwordBox(workbench);
+    // A pointer that rests on the box shows its placeholder in a hover, over the button.
+    await workbench.page.mouse.move(700, 600);
+    await workbench.page
+      .locator('.quick-input-widget:visible .quick-input-titlebar .action-label[aria-label^="Continue"]')
+      .click();
+    await statusShows(workbench, 'Isoscope: user');
+    const before = helperPids(user);
+    await workbench.runCommand('Isoscope: Restart Helper');
+    await eventually('another helper', async () => helperPids(user).some((pid) => !before.includes(pid)));
+    await statusShows(workbench, 'Isoscope: user');
+  });
+
+  test('a rule without a password gives root without a question', async () => {
+    user.allow('withoutPassword');
+    await workbench.runCommand('Isoscope: Restart Helper as Root');
+    await statusShows(workbench, 'Isoscope: root');
+    await workbench.screenshot('elevation-nopasswd');
+  });
+
+  test('reloading the window ends the root helper behind sudo, and starts another', async () => {
+    const before = rootHelperPids(user);
+    assert.equal(before.length, 1);
+    await workbench.reload();
+    await workbench.openSidebar('Isoscope');
+    await statusShows(workbench, 'Isoscope: root');
+    await eventually(
+      'the end of the first helper',
+      async () => rootHelperPids(user).length === 1 && !rootHelperPids(user).includes(before[0] as number),
+      START_MILLIS,
+      async () => `${before} before, ${rootHelperPids(user)} now`,
+    );
+  });
+
+  test('a root helper that was killed is shown as not running, with the signal, and nothing restarts it but the person', async () => {
+    for (const pid of rootHelperPids(user)) process.kill(pid, 'SIGKILL');
+    await statusShows(workbench, 'Isoscope: not running');
+    await workbench.statusBarItem('Isoscope: not running').hover();
+    await eventually('the signal', async () => (await workbench.page.getByText('signal SIGKILL').count()) > 0);
+    await workbench.screenshot('helper-killed');
+    assert.deepEqual(rootHelperPids(user), []);
+    await workbench.statusBarItem('Isoscope: not running').click();
+    await workbench.pick('Restart Helper');
+    await statusShows(workbench, 'Isoscope: root');
+  });
+
+  test('a user whom sudo does not know goes on without root and is told sudo’s reason', async () => {
+    user.allow('nothing');
+    await workbench.runCommand('Isoscope: Restart Helper as Root');
+    await passwordBox(workbench);
+    await workbench.answer(user.password);
+    await statusShows(workbench, 'Isoscope: user');
+    await workbench.notificationShows(/not in the sudoers file/);
+    await workbench.screenshot('elevation-refused');
+  });
+
+  test('closing the window ends the helper', async () => {
+    assert.notDeepEqual(helperPids(user), []);
+    await workbench.close();
+    await eventually('the helper’s end', async () => helperPids(user).length === 0);
+  });
+});
+
+test('where the setting says never, nothing is asked', { timeout: 120_000 }, async () => {
+  using user = makeSudoUser(`isoscope-never-${process.pid}`);
+  await using workbench = await openWorkbench({ user, machineSettings: { 'isoscope.elevation': 'never' } });
+  await workbench.openSidebar('Isoscope');
+  await statusShows(workbench, 'Isoscope: user');
+  await workbench.statusBarItem('Isoscope: user').hover();
+  await eventually('why', async () => (await workbench.page.getByText('Root was not asked for').count()) > 0);
+});
+
+test('a window that is root’s own has a root helper at once', { timeout: 120_000 }, async () => {
+  await using workbench = await openWorkbench();
+  await workbench.openSidebar('Isoscope');
+  await statusShows(workbench, 'Isoscope: root');
+  await workbench.screenshot('elevation-already-root');
+});
+
+function ownerOf(path: string): string {
+  return execFileSync('stat', ['-c', '%U', path], { encoding: 'utf8' }).trim();
+}
+
+/** Helpers that run as `user`. */
+function helperPids(user: SudoUser): number[] {
+  return allHelperPids().filter((pid) => ownerOf(`/proc/${pid}`) === user.name);
+}
+
+/** Helpers that run as root because `user` said so to sudo. */
+function rootHelperPids(user: SudoUser): number[] {
+  return allHelperPids().filter((pid) =>
+    readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`SUDO_USER=${user.name}`),
+  );
+}
+
+function allHelperPids(): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+  return pids.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[1]?.endsWith('/dist/helper.js') === true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,222 @@
+/** One tree view of the workbench, as a person sees it: rows of text, with twisties, inline actions and context menus. */
+import type { Locator, Page } from 'playwright-core';
+import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
+
+export interface Row {
+  label: string;
+  description: string;
+  /** Depth, 1 for the outermost. */
+  level: number;
+  /** Undefined: it has no children. */
+  expanded: boolean | undefined;
+  selected: boolean;
+  /** What a screen reader says. */
+  accessibleName: string;
+}
+
+/** A row by its whole label, or by a pattern on `label description`. */
+export type RowMatch = string | RegExp;
+
+export class TreeView {
+  private readonly page: Page;
+  /** The view's title, as in package.json: `Containers`. */
+  readonly title: string;
+
+  constructor(page: Page, title: string) {
+    this.page = page;
+    this.title = title;
+  }
+
+  /** The pane with its header; views with one pane merge it into the sidebar's. */
+  private get pane(): Locator {
+    // The header's label is "<view> Section"; of a merged view only the tree's own label carries the title.
+    const escaped = this.title.replaceAll('"', '\\"');
+    return this.page
+      .locator(`.pane:has(> .pane-header[aria-label="${escaped} Section"])`)
+      .or(this.page.locator(`.pane:has(.monaco-list[aria-label="${escaped}"])`))
+      .first();
+  }
+
+  /** Unfolds the pane when it is folded. */
+  async open(): Promise<void> {
+    await this.pane.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    const header = this.pane.locator('> .pane-header');
+    if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
+  }
+
+  /** The rows that are on screen: a long tree shows only a part, so make the window tall or fold what is not needed. */
+  async rows(): Promise<Row[]> {
+    return await this.pane.locator('.monaco-list-row').evaluateAll((elements) =>
+      elements
+        .map((element) => ({
+          position: Number(element.getAttribute('data-index')),
+          row: {
+            label: element.querySelector('.label-name')?.textContent ?? element.textContent ?? '',
+            description: element.querySelector('.label-description')?.textContent ?? '',
+            level: Number(element.getAttribute('aria-level')),
+            expanded: element.hasAttribute('aria-expanded') ? element.getAttribute('aria-expanded') === 'true' : undefined,
+            selected: element.classList.contains('selected'),
+            accessibleName: element.getAttribute('aria-label') ?? '',
+          },
+        }))
+        .sort((one, other) => one.position - other.position)
+        .map(({ row }) => row),
+    );
+  }
+
+  /** The rows as indented text, for assertions and for eyes. */
+  async text(): Promise<string> {
+    const lines = (await this.rows()).map(({ label, description, level, expanded }) => {
+      const twistie = expanded === undefined ? ' ' : expanded ? '▾' : '▸';
+      return `${'  '.repeat(level - 1)}${twistie} ${label}${description === '' ? '' : `  [${description}]`}`;
+    });
+    return lines.join('\n');
+  }
+
+  /** What the view says instead of rows: its welcome content, and its message. */
+  async message(): Promise<string> {
+    const texts = await this.pane.locator('.welcome-view-content, .tree-view-message, .message').allInnerTexts();
+    return texts.filter((text) => text.trim() !== '').join('\n');
+  }
+
+  /** Waits until the view shows rows, or says why it has none, and returns that as text. */
+  async shown(withinMillis = DEFAULT_WAIT_MILLIS): Promise<string> {
+    await this.open();
+    return await eventually(
+      `${this.title} to show something`,
+      async () => {
+        const text = (await this.text()) || (await this.message());
+        // The workbench's own words while the extension starts.
+        return text === '' || text.startsWith('There is no data provider') ? undefined : text;
+      },
+      withinMillis,
+    );
+  }
+
+  /** Waits for a row; `within` names rows to unfold on the way, outermost first. */
+  async row(match: RowMatch, within: RowMatch[] = [], withinMillis = DEFAULT_WAIT_MILLIS): Promise<Locator> {
+    await this.open();
+    for (const outer of within) await this.expand(outer);
+    return await eventually(
+      `the row ${String(match)} in ${this.title}`,
+      () => this.find(match),
+      withinMillis,
+      async () => `${this.title} shows:\n${(await this.text()) || (await this.message())}`,
+    );
+  }
+
+  private async find(match: RowMatch): Promise<Locator | undefined> {
+    const rows = await this.pane.locator('.monaco-list-row').evaluateAll((elements) =>
+      elements.map((element) => ({
+        id: element.id,
+        label: element.querySelector('.label-name')?.textContent ?? element.textContent ?? '',
+        description: element.querySelector('.label-description')?.textContent ?? '',
+      })),
+    );
+    const found = rows.find(({ label, description }) =>
+      typeof match === 'string' ? label === match : match.test(`${label} ${description}`),
+    );
+    return found === undefined ? undefined : this.pane.locator(`[id="${found.id}"]`);
+  }
+
+  /** Waits until no row matches. */
+  async gone(match: RowMatch, withinMillis = DEFAULT_WAIT_MILLIS): Promise<void> {
+    await eventually(
+      `the row ${String(match)} to leave ${this.title}`,
+      async () => (await this.find(match)) === undefined,
+      withinMillis,
+      () => this.text(),
+    );
+  }
+
+  async expand(match: RowMatch): Promise<void> {
+    await this.setExpanded(match, true);
+  }
+
+  async collapse(match: RowMatch): Promise<void> {
+    await this.setExpanded(match, false);
+  }
+
+  private async setExpanded(match: RowMatch, expanded: boolean): Promise<void> {
+    await eventually(`${String(match)} to ${expanded ? 'unfold' : 'fold'}`, async () => {
+      const row = await this.row(match);
+      // Found anew each time: rows are known by their position, and others may come in above.
+      const done = async () => (await (await this.find(match))?.getAttribute('aria-expanded')) === String(expanded);
+      if (await done()) return true;
+      await row.locator('.monaco-tl-twistie').click({ timeout: 2000 });
+      // A second click before the first took effect would undo it.
+      return await eventually('the click to take effect', done, 3000).catch(() => false);
+    });
+  }
+
+  /** Selects a row, which runs its command when it has one. */
+  async click(match: RowMatch): Promise<void> {
+    await (await this.row(match)).locator('.monaco-icon-label').first().click();
+  }
+
+  /** The names of the actions that a row shows when the pointer is on it. */
+  async actions(match: RowMatch): Promise<string[]> {
+    const row = await this.row(match);
+    await row.hover();
+    return await row
+      .locator('.actions .action-label')
+      .evaluateAll((elements) => elements.map((element) => element.ariaLabel ?? ''));
+  }
+
+  /** Clicks an inline action by its title. */
+  async action(match: RowMatch, title: string): Promise<void> {
+    const row = await this.row(match);
+    await row.hover();
+    await row.locator(`.actions .action-label[aria-label^="${title}"]`).click({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /** Chooses an entry of a row's context menu. */
+  async contextMenu(match: RowMatch, entry: string): Promise<void> {
+    await this.openContextMenu(match);
+    const item = menuItems(this.page).filter({ hasText: entry }).first();
+    await item.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    // A menu takes no click in the first tenth of a second, lest one be meant for what it covers.
+    await eventually(`the menu to take "${entry}"`, async () => {
+      if ((await menuItems(this.page).count()) === 0) return true;
+      await item.click({ timeout: 1000 });
+      return false;
+    });
+  }
+
+  async contextMenuEntries(match: RowMatch): Promise<string[]> {
+    await this.openContextMenu(match);
+    const entries = await menuItems(this.page).allInnerTexts();
+    await this.page.keyboard.press('Escape');
+    return entries.map((entry) => entry.trim()).filter((entry) => entry !== '');
+  }
+
+  private async openContextMenu(match: RowMatch): Promise<void> {
+    const row = await this.row(match);
+    await row.locator('.monaco-icon-label').first().click({ button: 'right' });
+    await menuItems(this.page).first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /** Waits for the tooltip of a row and returns its text. */
+  async tooltip(match: RowMatch): Promise<string> {
+    const row = await this.row(match);
+    await this.page.mouse.move(0, 0);
+    await row.locator('.monaco-icon-label').first().hover();
+    const hover = this.page.locator('.monaco-hover:visible, .workbench-hover:visible').last();
+    await hover.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    return await hover.innerText();
+  }
+
+  /** Clicks an action in the view's own title bar. */
+  async titleAction(title: string): Promise<void> {
+    await this.open();
+    await this.pane.locator('> .pane-header').hover();
+    const inPane = this.pane.locator(`> .pane-header .action-label[aria-label^="${title}"]`);
+    const inSidebar = this.page.locator(`.part.sidebar > .title .action-label[aria-label^="${title}"]`);
+    await inPane.or(inSidebar).first().click({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+}
+
+/** Menus are drawn in a shadow root, which playwright looks into. */
+function menuItems(page: Page): Locator {
+  return page.locator('.monaco-menu .action-item:not(.disabled) .action-label:not(.separator)');
+}

@@ -1,0 +1,339 @@
+/** A workbench in a browser, driven as a person would: palette, views, quick picks, terminals, notifications, themes. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import { TreeView } from './tree.ts';
+import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
+
+export const ARTEFACTS = path.resolve(import.meta.dirname, '../artefacts');
+
+/** The theme's label, and the class by which the workbench shows that it took effect. */
+export const THEMES = {
+  light: { label: 'Light Modern', bodyClass: 'themes-light_modern-json' },
+  dark: { label: 'Dark Modern', bodyClass: 'themes-dark_modern-json' },
+  highContrast: { label: 'Dark High Contrast', bodyClass: 'themes-hc_black-json' },
+};
+export type Theme = keyof typeof THEMES;
+
+/** What `openWorkbench` needs to undo. */
+export interface Server {
+  address: string;
+  settingsFile: string;
+  /** Text of every log of the extension host and of the extension. */
+  logs(): string;
+  stop(): Promise<void>;
+}
+
+export class Workbench implements AsyncDisposable {
+  /** The playwright page, for what has no helper here. */
+  readonly page: Page;
+  private readonly browser: Browser;
+  private readonly server: Server;
+
+  constructor(page: Page, browser: Browser, server: Server) {
+    this.page = page;
+    this.browser = browser;
+    this.server = server;
+  }
+
+  get address(): string {
+    return this.server.address;
+  }
+
+  /** Loads the page and waits until the workbench is ready for input. */
+  async load(): Promise<void> {
+    await this.page.goto(this.server.address, { waitUntil: 'domcontentloaded' });
+    await this.ready();
+  }
+
+  /** Reloads the window as a person would; the extension host starts anew and terminals reconnect. */
+  async reload(): Promise<void> {
+    await this.page.evaluate('globalThis.isBeforeReload = true');
+    await this.runCommand('Developer: Reload Window');
+    await eventually('the window to reload', async () => (await this.page.evaluate('globalThis.isBeforeReload')) === undefined);
+    await this.ready();
+  }
+
+  private async ready(): Promise<void> {
+    await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
+    await this.page.locator('.part.activitybar .action-item').first().waitFor({ timeout: 60_000 });
+  }
+
+  /** Runs a command by its whole title in the palette: `Isoscope: Refresh`. Waits until the palette offers it. */
+  async runCommand(title: string): Promise<void> {
+    // The row's label goes on with the key binding, or with "recently used".
+    const exact = new RegExp(`^${title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}(,|$)`);
+    await eventually(
+      `the command "${title}" in the palette`,
+      async () => {
+        // An extension that is still starting offers its commands only to a palette opened afterwards.
+        await this.openPalette(title);
+        const position = (await this.quickPickItems()).findIndex((item) => exact.test(item));
+        if (position === -1) return false;
+        await this.quickInputRows().nth(position).click({ timeout: 10_000 });
+        return true;
+      },
+      DEFAULT_WAIT_MILLIS,
+      async () => `the palette shows: ${(await this.quickPickItems()).join(' | ')}`,
+    );
+    // What the command opens may look the same, and must not be taken for the palette that is going away.
+    await eventually('the palette to close', async () => {
+      const box = this.quickInputBox();
+      return !(await box.isVisible()) || !(await box.inputValue({ timeout: 2000 })).startsWith('>');
+    });
+  }
+
+  /** The commands that the palette offers for a text. */
+  async paletteCommands(text: string): Promise<string[]> {
+    await this.openPalette(text);
+    await this.quickInputRows().first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    const items = await this.quickPickItems();
+    await this.page.keyboard.press('Escape');
+    return items;
+  }
+
+  private async openPalette(text: string): Promise<void> {
+    await eventually('the palette', async () => {
+      if (await this.quickInputBox().isVisible()) await this.escape();
+      await this.page.keyboard.press('F1');
+      await this.quickInputBox().fill(`>${text}`, { timeout: 8000 });
+      return true;
+    });
+    await eventually('the palette to filter', async () => (await this.quickInputRows().count()) > 0);
+  }
+
+  /** Shows a view container of the activity bar by its title: `Isoscope`. */
+  async openSidebar(title: string): Promise<void> {
+    const item = this.page.locator(`.part.activitybar .action-item:has(.action-label[aria-label^="${title}"])`).first();
+    await item.waitFor({ timeout: 60_000 });
+    if (!(await item.getAttribute('class'))?.includes('checked')) await item.click();
+    await eventually(`the sidebar ${title}`, async () => (await item.getAttribute('class'))?.includes('checked'));
+  }
+
+  view(title: string): TreeView {
+    return new TreeView(this.page, title);
+  }
+
+  /** Titles of the views in the sidebar, top to bottom. */
+  async viewTitles(): Promise<string[]> {
+    return await this.page
+      .locator('.part.sidebar .pane > .pane-header')
+      .evaluateAll((headers) => headers.map((header) => (header.getAttribute('aria-label') ?? '').replace(/ Section$/, '')));
+  }
+
+  // Quick picks and input boxes
+
+  private quickInputBox(): Locator {
+    return this.page.locator('.quick-input-widget:visible .quick-input-box input');
+  }
+
+  private quickInputRows(): Locator {
+    return this.page.locator('.quick-input-widget:visible .quick-input-list .monaco-list-row');
+  }
+
+  /** The open quick pick's or input box's title, placeholder and message, for assertions. */
+  async quickInput(): Promise<{ title: string; placeholder: string; message: string; password: boolean; value: string }> {
+    const box = this.quickInputBox();
+    await box.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    const widget = this.page.locator('.quick-input-widget:visible');
+    return {
+      title: (await widget.locator('.quick-input-title').textContent()) ?? '',
+      placeholder: (await box.getAttribute('placeholder')) ?? '',
+      message: (await widget.locator('.quick-input-message').textContent()) ?? '',
+      password: (await box.getAttribute('type')) === 'password',
+      value: await box.inputValue(),
+    };
+  }
+
+  /** Rows of the open quick pick that are on screen, as one text each. */
+  async quickPickItems(): Promise<string[]> {
+    const texts = await this.quickInputRows().evaluateAll((rows) => rows.map((row) => row.getAttribute('aria-label') ?? ''));
+    return texts.map((text) => text.trim());
+  }
+
+  /** Chooses the first row with this text. */
+  async pick(text: string): Promise<void> {
+    await this.quickInputRows().filter({ hasText: text }).first().click({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /** Ticks or clears rows of a quick pick with boxes, so that exactly these are ticked, and accepts. */
+  async pickMany(texts: string[]): Promise<void> {
+    await this.quickInputRows().first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    for (const row of await this.quickInputRows().all()) {
+      const label = (await row.locator('.label-name').first().textContent()) ?? '';
+      const box = row.locator('.monaco-checkbox, .quick-input-list-checkbox, input[type=checkbox]').first();
+      const ticked = (await box.getAttribute('aria-checked')) === 'true' || (await box.isChecked().catch(() => false));
+      if (ticked !== texts.includes(label.trim())) await box.click();
+    }
+    await this.page.keyboard.press('Enter');
+  }
+
+  /** Types into the open input box, or filters the open quick pick, and presses Enter. */
+  async answer(text: string): Promise<void> {
+    const box = this.quickInputBox();
+    await box.fill(text, { timeout: DEFAULT_WAIT_MILLIS });
+    // A quick pick filters a little later than it is typed into.
+    await eventually('the quick pick to filter', async () => {
+      const items = await this.quickPickItems();
+      return items.length === 0 || items.some((item) => item.includes(text));
+    });
+    await box.press('Enter');
+  }
+
+  /** Dismisses whatever is on top: a quick pick, an input box, a menu. */
+  async escape(): Promise<void> {
+    await this.page.keyboard.press('Escape');
+  }
+
+  // Terminals
+
+  /** Text of the visible terminal's screen, without trailing blanks. Needs the DOM renderer, which the harness sets. */
+  async terminalText(): Promise<string> {
+    const rows = this.page.locator('.terminal-wrapper.active .xterm-rows > div, .terminal-editor .xterm-rows > div');
+    const lines = await rows.evaluateAll((elements) =>
+      elements.map((element) => (element.textContent ?? '').replaceAll('\u00a0', ' ').trimEnd()),
+    );
+    return lines.join('\n').trimEnd();
+  }
+
+  /** Waits until the visible terminal's screen matches. */
+  async terminalShows(pattern: RegExp, withinMillis = DEFAULT_WAIT_MILLIS): Promise<RegExpExecArray> {
+    return await eventually(
+      `the terminal to show ${pattern}`,
+      async () => pattern.exec(await this.terminalText()),
+      withinMillis,
+      async () => `the terminal shows:\n${await this.terminalText()}`,
+    );
+  }
+
+  /** Types into the visible terminal; `\n` is Enter. */
+  async terminalType(text: string): Promise<void> {
+    await this.page.locator('.terminal-wrapper.active .xterm-screen, .terminal-editor .xterm-screen').first().click();
+    await this.page.keyboard.type(text);
+  }
+
+  /** Names of the terminals, from their tabs or, with one terminal, from the panel's title bar. */
+  async terminalNames(): Promise<string[]> {
+    const tabs = this.page.locator('.terminal-tabs-entry .label-name, .single-terminal-tab');
+    return (await tabs.allInnerTexts()).map((text) => text.trim());
+  }
+
+  // Notifications, dialogs, status bar, webviews
+
+  /** Texts of the notifications on screen. */
+  async notifications(): Promise<string[]> {
+    return await this.page.locator('.notification-toast .notification-list-item-message').allInnerTexts();
+  }
+
+  async notificationShows(pattern: RegExp, withinMillis = DEFAULT_WAIT_MILLIS): Promise<string> {
+    return await eventually(
+      `a notification ${pattern}`,
+      async () => (await this.notifications()).find((text) => pattern.test(text)),
+      withinMillis,
+      async () => `notifications: ${(await this.notifications()).join(' | ')}`,
+    );
+  }
+
+  /** Clicks a button of a notification. */
+  async notificationAction(button: string): Promise<void> {
+    const found = this.page.locator('.notification-toast .monaco-button, .notification-toast .action-label');
+    await found.filter({ hasText: button }).first().click({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /** Text of the modal dialog on screen. */
+  async dialogText(): Promise<string> {
+    const box = this.page.locator('.monaco-dialog-box');
+    await box.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    return await box.innerText();
+  }
+
+  async dialogButton(title: string): Promise<void> {
+    await this.page
+      .locator('.monaco-dialog-box .monaco-button')
+      .filter({ hasText: title })
+      .first()
+      .click({ timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /** Texts of the status bar's items. */
+  async statusBar(): Promise<string[]> {
+    const texts = await this.page.locator('.part.statusbar .statusbar-item').allInnerTexts();
+    return texts.map((text) => text.trim()).filter((text) => text !== '');
+  }
+
+  statusBarItem(text: string): Locator {
+    return this.page.locator('.part.statusbar .statusbar-item').filter({ hasText: text }).first();
+  }
+
+  /** The content of the visible webview: an iframe in an iframe. */
+  webview(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready:visible').last().frameLocator('#active-frame');
+  }
+
+  /** Text of the active editor's visible lines. */
+  async editorText(): Promise<string> {
+    const lines = await this.page.locator('.editor-instance .view-lines .view-line').evaluateAll((elements) =>
+      elements
+        .map((element) => ({
+          top: Number.parseInt((element as unknown as { style: { top: string } }).style.top, 10),
+          text: element.textContent ?? '',
+        }))
+        .sort((one, other) => one.top - other.top)
+        .map(({ text }) => text.replaceAll('\u00a0', ' ')),
+    );
+    return lines.join('\n');
+  }
+
+  /** What "copy" commands left on the clipboard. */
+  async clipboard(): Promise<string> {
+    return await this.page.evaluate<string>('navigator.clipboard.readText()');
+  }
+
+  // Settings, themes, pictures
+
+  /** Merges into the user's settings, in an editor as a person would: this VS Code overlooks a file that another program wrote. */
+  async changeSettings(changes: Record<string, unknown>): Promise<void> {
+    const current = JSON.parse(readFileSync(this.server.settingsFile, 'utf8')) as Record<string, unknown>;
+    const wanted = JSON.stringify({ ...current, ...changes }, undefined, 2);
+    await this.runCommand('Preferences: Open User Settings (JSON)');
+    await this.page.locator('.tab.active[data-resource-name="settings.json"]').waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    await this.page.locator('.editor-instance .view-lines').first().click();
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.insertText(wanted);
+    await this.page.keyboard.press('Control+S');
+    await eventually('the settings to be saved', async () => readFileSync(this.server.settingsFile, 'utf8') === wanted);
+    await this.runCommand('View: Close Editor');
+  }
+
+  async setTheme(theme: Theme): Promise<void> {
+    const { label, bodyClass } = THEMES[theme];
+    const classes = async () => (await this.page.locator('.monaco-workbench').first().getAttribute('class')) ?? '';
+    if ((await classes()).includes(bodyClass)) return;
+    await this.runCommand('Preferences: Color Theme');
+    await this.answer(label);
+    await eventually(`the ${theme} theme`, async () => (await classes()).includes(bodyClass), DEFAULT_WAIT_MILLIS, classes);
+  }
+
+  /** Writes `test/e2e/artefacts/<name>.png` and returns its path. */
+  async screenshot(name: string): Promise<string> {
+    mkdirSync(ARTEFACTS, { recursive: true });
+    const file = path.join(ARTEFACTS, `${name}.png`);
+    await this.page.screenshot({ path: file });
+    return file;
+  }
+
+  /** Logs of the extension host and of the extensions' output channels, as far as they are written. */
+  logs(): string {
+    return this.server.logs();
+  }
+
+  /** Closes the browser, stops code-server and removes its folder. */
+  async close(): Promise<void> {
+    await this.browser.close();
+    await this.server.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

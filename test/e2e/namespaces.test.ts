@@ -1,0 +1,233 @@
+/** The Namespaces view on real namespaces: of containers, of processes, and of nobody. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { type Docker, type DockerContainer, startDocker } from '../fixtures/docker.ts';
+import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
+import { openWorkbench } from './harness/open.ts';
+import type { TreeView } from './harness/tree.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+/** Own names, so that two runs of this file on one machine leave each other's containers alone. */
+const named = (what: string) => `${what}-${process.pid}`;
+const NAME = named('nets');
+/** A net namespace that only its bind mount keeps alive, as `ip netns add` makes them. */
+const BOUND = `/run/isoscope-netns-${process.pid}`;
+
+function namespaceOf(pid: number, kind: string): string {
+  return readlinkSync(`/proc/${pid}/ns/${kind}`);
+}
+
+/** Unfolds a row until something below it is seen: a click on a row that is just being drawn again goes nowhere. */
+async function unfold(view: TreeView, row: string | RegExp, below: RegExp): Promise<void> {
+  await eventually(
+    `${String(below)} below ${String(row)}`,
+    async () => {
+      await view.expand(row);
+      return (await view.rows()).some(({ label, description }) => below.test(`${label} ${description}`));
+    },
+    30_000,
+    () => view.text(),
+  );
+}
+
+describe('Namespaces', { timeout: 400_000 }, () => {
+  let engine: Docker;
+  let container: DockerContainer;
+  /** A process in user and net namespaces of its own. */
+  let rootless: ChildProcess;
+  let workbench: Workbench;
+  let view: TreeView;
+
+  before(async () => {
+    engine = await startDocker();
+    container = engine.run(NAME, ['httpd', '-f', '-p', '8099']);
+    writeFileSync(BOUND, '');
+    execFileSync('unshare', [`--net=${BOUND}`, 'true']);
+    rootless = spawn('unshare', ['--user', '--map-root-user', '--net', 'sleep', '4242'], { stdio: 'ignore' });
+    // Sticky rows would lie over the row that is to be clicked in a long list.
+    const settings = { 'workbench.tree.enableStickyScroll': false };
+    workbench = await openWorkbench({ width: 1400, height: 1600, settings });
+    await workbench.openSidebar('Isoscope');
+    view = workbench.view('Namespaces');
+    await view.row('Network', [], 60_000);
+    // The other view gives its place to this one.
+    await workbench.page.locator('.pane-header[aria-label="Containers Section"]').click();
+  });
+
+  after(async () => {
+    await workbench?.close();
+    rootless?.kill();
+    execFileSync('umount', [BOUND]);
+    rmSync(BOUND);
+    container?.[Symbol.dispose]();
+    await engine?.[Symbol.asyncDispose]();
+  });
+
+  test('by kind, the host’s comes first and a container’s is called by its name', async () => {
+    const net = namespaceOf(container.pid, 'net');
+    await view.expand('Network');
+    await view.row(net);
+    const rows = (await view.rows()).filter(({ level }) => level === 2);
+    assert.equal(rows[0]?.label, namespaceOf(process.pid, 'net'));
+    assert.match(rows[0]?.description ?? '', /^host$/);
+    assert.equal(rows.find(({ label }) => label === net)?.description, `${NAME} · 1 process`);
+  });
+
+  test('below a net namespace are its interfaces, its listening sockets with their processes, its members and what keeps it alive', async () => {
+    await view.expand(namespaceOf(container.pid, 'net'));
+    await view.row(/^eth0 172\.17\.0\.\d+\/16 ⇄ veth\w+ in the host$/);
+    await unfold(view, 'Listening sockets', new RegExp(`:8099 tcp6? · httpd \\(${container.pid}\\)$`));
+    await unfold(view, 'Members', new RegExp(`^httpd -f -p 8099 ${NAME} · ${container.pid} · root`));
+    await unfold(view, 'Kept alive by', /^Its members/);
+    await view.row(/^Bind mount \/(var\/)?run\/docker\/netns\/\w+ in mnt:\[\d+\] \(host\)$/);
+    await workbench.screenshot('namespaces-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('namespaces-light');
+    await workbench.setTheme('dark');
+    await view.collapse(namespaceOf(container.pid, 'net'));
+  });
+
+  test('a namespace that no process is in says what keeps it alive', async () => {
+    await view.row(new RegExp(`^net:\\[\\d+\\] no process · kept alive by: Bind mount ${BOUND}$`));
+  });
+
+  test('the host’s interfaces name the containers at their other ends', async () => {
+    await unfold(view, namespaceOf(process.pid, 'net'), new RegExp(`^veth\\w+ ⇄ eth0 in ${NAME}$`));
+    await view.collapse(namespaceOf(process.pid, 'net'));
+    await view.collapse('Network');
+  });
+
+  test('by owner, what a user namespace owns is below it, with its id maps', async () => {
+    await view.titleAction('Group Namespaces');
+    await workbench.pick('By owner');
+    const pid = await eventually('the process in namespaces of its own', async () => {
+      const of = rootless.pid ?? 0;
+      return (
+        namespaceOf(of, 'net') !== namespaceOf(process.pid, 'net') && readFileSync(`/proc/${of}/uid_map`, 'utf8') !== '' && of
+      );
+    });
+    await view.expand(namespaceOf(pid, 'user'));
+    await view.row(namespaceOf(pid, 'net'));
+    const rows = await view.rows();
+    const level = (label: string) => rows.find((row) => row.label === label)?.level ?? 0;
+    assert.equal(level(namespaceOf(pid, 'user')), level(namespaceOf(process.pid, 'user')) + 1);
+    assert.equal(level(namespaceOf(pid, 'net')), level(namespaceOf(pid, 'user')) + 1);
+    await unfold(view, 'Id maps', /^uid 0 → 0 1 id$/);
+    await workbench.screenshot('namespaces-by-owner');
+  });
+
+  test('the pid tree has a container’s pid namespace below the host’s, and is remembered over a reload', async () => {
+    await view.titleAction('Group Namespaces');
+    await workbench.pick('Pid tree');
+    const level = async (label: string) => (await view.rows()).find((row) => row.label === label)?.level ?? 0;
+    // The rows of the grouping before stay until the new ones are drawn.
+    await eventually(
+      'the pid namespaces as a tree',
+      async () =>
+        (await level(namespaceOf(process.pid, 'pid'))) === 1 && (await level(namespaceOf(container.pid, 'pid'))) === 2,
+      15_000,
+      () => view.text(),
+    );
+    await workbench.screenshot('namespaces-pid-tree');
+    await workbench.reload();
+    await workbench.openSidebar('Isoscope');
+    await view.row(namespaceOf(container.pid, 'pid'), [], 60_000);
+    await view.titleAction('Group Namespaces');
+    await workbench.pick('By kind');
+    await view.row('Network');
+  });
+
+  test('a namespace and a process can be revealed from one view in the other', async () => {
+    const containers = workbench.view('Containers');
+    await containers.expand(NAME);
+    await containers.expand('Namespaces');
+    await containers.contextMenu(namespaceOf(container.pid, 'net'), 'Reveal in Namespaces');
+    const selected = async () => (await view.rows()).find((row) => row.selected)?.label;
+    await eventually(
+      'the row to be selected',
+      async () => (await selected()) === namespaceOf(container.pid, 'net'),
+      15_000,
+      () => view.text(),
+    );
+    await containers.collapse(NAME);
+    await unfold(view, 'Members', /^httpd/);
+    await view.contextMenu(/^httpd/, 'Reveal in Containers');
+    await eventually(
+      'the process to be selected in Containers',
+      async () => (await containers.rows()).some((row) => row.selected && row.label.startsWith('httpd')),
+      15_000,
+      () => containers.text(),
+    );
+    await containers.contextMenu(/^httpd/, 'Reveal in Namespaces');
+    await workbench.pick('Network');
+    await eventually(
+      'the process to be selected among the members of its net namespace',
+      async () => (await view.rows()).some((row) => row.selected && row.label.startsWith('httpd')),
+      15_000,
+      () => view.text(),
+    );
+    await workbench.screenshot('namespaces-revealed');
+  });
+
+  test('a list of many shows 500 and then more', async () => {
+    using crowd = engine.run(named('crowd'), ['sh', '-c', 'for i in $(seq 620); do sleep 5000 & done; wait']);
+    const containers = workbench.view('Containers');
+    await containers.expand(crowd.name);
+    await containers.row(/^Processes 621$/);
+    await containers.expand(/^sh -c for/);
+    await containers.click('sleep 5000');
+    await scrollTo(workbench, containers, 'Show 120 more');
+    await workbench.screenshot('containers-many');
+    await containers.click('Show 120 more');
+    await containers.gone('Show 120 more');
+  });
+});
+
+/** Goes down a long tree with the keyboard until a row is on screen. */
+async function scrollTo(workbench: Workbench, view: TreeView, label: string): Promise<void> {
+  await eventually(`the row ${label}`, async () => {
+    if ((await view.rows()).some((row) => row.label === label)) return true;
+    await workbench.page.keyboard.press('PageDown');
+    return false;
+  });
+}
+
+describe('without root', { timeout: 200_000 }, () => {
+  let engine: Docker;
+  let container: DockerContainer;
+  let user: SudoUser;
+  let workbench: Workbench;
+
+  before(async () => {
+    engine = await startDocker();
+    container = engine.run(named('hidden'));
+    user = makeSudoUser(named('isoscope'));
+    workbench = await openWorkbench({ user, settings: { 'isoscope.elevation': 'never' } });
+  });
+
+  after(async () => {
+    await workbench?.close();
+    user?.[Symbol.dispose]();
+    container?.[Symbol.dispose]();
+    await engine?.[Symbol.asyncDispose]();
+  });
+
+  test('what may not be read is shown as unknown, and how to see it is one click away', async () => {
+    await workbench.openSidebar('Isoscope');
+    const view = workbench.view('Namespaces');
+    await view.row('Not running as root', [], 60_000);
+    await view.row(/^\d+ processes not readable unknown: permission denied; restart as root$/);
+    // Its cgroup tells that it is a container, though its name and its namespaces may not be read.
+    await workbench.view('Containers').expand(new RegExp(`^${container.id.slice(0, 12)} .*Docker`));
+    await workbench.view('Containers').expand('Namespaces');
+    await workbench.view('Containers').row(/^Network unknown: permission denied/);
+    await workbench.view('Containers').row(/^Namespaces unknown$/);
+    await workbench.screenshot('namespaces-without-root');
+    await view.click('Not running as root');
+    await eventually('the password box', async () => (await workbench.quickInput()).password);
+    await workbench.escape();
+  });
+});

@@ -1,0 +1,267 @@
+/** What is visible follows the host: a change is told at once, its list holds only what changed, and nothing runs unwatched. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import {
+  ContainersList,
+  HostChanged,
+  type HostPart,
+  HostWatch,
+  NamespacesList,
+  type Process,
+  ProcessesList,
+} from '../../helper/protocol.ts';
+import { type Docker, docker, startDocker } from '../fixtures/docker.ts';
+import { isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
+
+const ALL: HostPart[] = ['processes', 'namespaces', 'containers', 'mounts'];
+/** For what must come, on a machine that may be busy; how soon it comes is measured by the bench. */
+const PATIENCE_MILLIS = 15_000;
+const ownUid = isHelperRoot ? undefined : testUid;
+
+/** The parts of every notification so far, and a way to wait for what a condition needs. */
+function follow(helper: RunningHelper) {
+  const told: { parts: HostPart[]; at: number }[] = [];
+  let wake: () => void = () => undefined;
+  helper.connection.onNotification(HostChanged, ({ parts }) => {
+    told.push({ parts, at: performance.now() });
+    wake();
+  });
+  /** Looks after each notification until `found` gives something; rejects when that does not happen. */
+  const until = async <T>(what: string, found: () => Promise<T | undefined>): Promise<T> => {
+    const deadline = performance.now() + PATIENCE_MILLIS;
+    for (;;) {
+      const notified = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      const value = await found();
+      if (value !== undefined) return value;
+      const left = deadline - performance.now();
+      assert.ok(left > 0, `${what}: not told`);
+      await Promise.race([notified, new Promise((resolve) => setTimeout(resolve, left).unref())]);
+    }
+  };
+  return { told, until };
+}
+
+describe('while something visible shows the host', () => {
+  let helper: RunningHelper;
+  let watched: ReturnType<typeof follow>;
+  before(async () => {
+    helper = await startHelper();
+    watched = follow(helper);
+    await helper.request(HostWatch, { parts: ALL });
+  });
+  after(() => helper?.stop());
+
+  /** Everything there is now; what follows is asked for as changes since then. */
+  const now = async () => (await helper.request(ProcessesList, {})).revision;
+
+  /** Collects changes since `revision` until one satisfies `found`. */
+  function processUntil(what: string, revision: number, isIt: (process: Process) => boolean): Promise<Process> {
+    let since = revision;
+    return watched.until(what, async () => {
+      const answer = await helper.request(ProcessesList, { since });
+      assert.ok(!answer.complete, 'a change is told as a change');
+      since = answer.revision;
+      return answer.processes.find(isIt);
+    });
+  }
+
+  test('a new process is told, with the program that it executed, and so is its end', async () => {
+    const revision = await now();
+    const sleeper = await startSleeper([]);
+    const { pid } = sleeper;
+    const shown = await processUntil(
+      'the new process',
+      revision,
+      (process) => process.pid === pid && process.name === 'busybox',
+    );
+    assert.deepEqual([shown.startTime, shown.parentPid], [refOfProcess(pid).startTime, process.pid]);
+    await sleeper.stop();
+    const since = revision;
+    await watched.until('its end', async () => {
+      const { gone } = await helper.request(ProcessesList, { since });
+      return gone.find((ended) => ended.pid === pid && ended.startTime === shown.startTime);
+    });
+  });
+
+  test('of a host with many processes only what changed is sent', async () => {
+    const revision = await now();
+    const sleeper = await startSleeper([]);
+    try {
+      await processUntil('the new process', revision, ({ pid }) => pid === sleeper.pid);
+      const { processes: all } = await helper.request(ProcessesList, {});
+      const { processes } = await helper.request(ProcessesList, { since: revision });
+      assert.ok(processes.length < all.length, `${processes.length} of ${all.length}`);
+    } finally {
+      await sleeper.stop();
+    }
+  });
+
+  test('a process that enters a namespace after it started is seen there, though no event says so', async (t) => {
+    const revision = await now();
+    // unshare(1) with --fork enters by itself, executes nothing afterwards, and waits for its child.
+    const enter = ['unshare', '--user', '--map-root-user', '--uts', '--fork', '--kill-child'];
+    const specimen = await startSleeper(enter, { uid: ownUid });
+    t.after(specimen.stop);
+    const { ino } = namespaceOfPid('uts', specimen.pid);
+    const shown = await processUntil(
+      'its namespace',
+      revision,
+      ({ pid, namespaces }) => pid === specimen.pid && namespaces.uts === ino,
+    );
+    assert.equal(shown.name, 'unshare');
+    const { namespaces } = await helper.request(NamespacesList, { since: revision, members: false });
+    assert.deepEqual(namespaces.find((namespace) => namespace.ino === ino)?.leader?.pid, specimen.pid);
+  });
+
+  test('a bind mount of a namespace is told, and so is its end', { skip: unlessRootHas('ip') }, async (t) => {
+    const name = `isoscope-live-${process.pid}`;
+    let since = await now();
+    const bound = async () => {
+      const answer = await helper.request(NamespacesList, { since, members: false });
+      since = answer.revision;
+      return answer.namespaces.find(({ pins }) =>
+        pins.some((pin) => pin.by === 'bindMount' && pin.mountPoint.endsWith(`/${name}`)),
+      );
+    };
+    execFileSync('ip', ['netns', 'add', name]);
+    let added = true;
+    const remove = () => {
+      if (added) execFileSync('ip', ['netns', 'delete', name]);
+      added = false;
+    };
+    t.after(remove);
+    const namespace = await watched.until('the bind mount', bound);
+    assert.deepEqual([namespace.kind, namespace.processCount], ['net', 0]);
+    remove();
+    await watched.until('its end', async () => ((await bound()) === undefined ? true : undefined));
+  });
+
+  test('a zombie goes when its parent has waited for it', async (t) => {
+    // Pids that are compared tell of a zombie only when it is gone; the scan that would tell comes as seldom as it costs.
+    if (helper.host.changes === 'scan') return t.skip('this kernel gives an ordinary user no events');
+    const revision = await now();
+    const parent = await startSpecimen(['sh', '-c', 'sleep 1 & echo there; wait; read end'], { uid: ownUid });
+    t.after(parent.stop);
+    // Stopped, it cannot wait for its child.
+    parent.child.kill('SIGSTOP');
+    const zombie = await processUntil(
+      'the zombie',
+      revision,
+      ({ parentPid, state }) => parentPid === parent.pid && state === 'Z',
+    );
+    parent.child.kill('SIGCONT');
+    await watched.until('its end', async () => {
+      const { processes, gone, complete } = await helper.request(ProcessesList, { since: revision });
+      const isGone = gone.some(({ pid }) => pid === zombie.pid);
+      return isGone || (complete && !processes.some(({ pid }) => pid === zombie.pid)) ? true : undefined;
+    });
+  });
+
+  test('there are at most five notifications a second, and the first one does not wait', async () => {
+    await now();
+    const begin = performance.now();
+    const before = watched.told.length;
+    for (let at = 0; at < 40; at += 1) {
+      // Long enough to be seen: what begins and ends at once is never told.
+      await new Promise((resolve) => spawn('sleep', ['0.05'], { stdio: 'ignore' }).once('exit', resolve));
+    }
+    const told = watched.told.slice(before);
+    const seconds = (performance.now() - begin) / 1000;
+    // Where pids are compared, what ends within a second is not seen.
+    if (helper.host.changes === 'events') assert.ok(told.length >= 1, 'something was told');
+    assert.ok(told.length <= 5 * seconds + 2, `${told.length} notifications in ${seconds.toFixed(1)} s`);
+  });
+
+  describe('containers', { skip: unlessRootHas('docker', 'dockerd') }, () => {
+    let engine: Docker;
+    before(async () => {
+      engine = await startDocker();
+    });
+    after(() => engine?.[Symbol.asyncDispose]());
+    const name = `isoscope-live-${process.pid}`;
+
+    const untilContainer = (what: string, id: string, state: string | undefined) => {
+      let since = 0;
+      return watched.until(what, async () => {
+        const answer = await helper.request(ContainersList, { since });
+        since = answer.revision;
+        return answer.containers.find((container) => container.id === id)?.state === state ? true : undefined;
+      });
+    };
+
+    test('appear, are paused, go on and disappear as they do', async () => {
+      using made = engine.run(name);
+      await untilContainer('the container', made.id, 'running');
+      docker('pause', name);
+      await untilContainer('the pause', made.id, 'paused');
+      docker('unpause', name);
+      await untilContainer('the end of the pause', made.id, 'running');
+      made[Symbol.dispose]();
+      await untilContainer('the end of the container', made.id, undefined);
+    });
+  });
+});
+
+test('when nothing is visible any more nothing is told and nothing runs', async (t) => {
+  await using helper = await startHelper();
+  const { told, until } = follow(helper);
+  await helper.request(HostWatch, { parts: ['processes'] });
+  await helper.request(ProcessesList, {});
+  // What begins and ends at once is never told.
+  const sleeper = await startSleeper([]);
+  t.after(sleeper.stop);
+  await until('anything', async () => (told.length > 0 ? true : undefined));
+  await helper.request(HostWatch, { parts: [] });
+  const { length } = told;
+  const before = runsOf(helper.process.pid ?? 0);
+  for (let at = 0; at < 10; at += 1) await new Promise((resolve) => spawn('true', { stdio: 'ignore' }).once('exit', resolve));
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.equal(told.length, length);
+  // What Node itself does when idle is a handful of wake-ups at most.
+  const runs = runsOf(helper.process.pid ?? 0) - before;
+  assert.ok(runs < 20, `its threads ran ${runs} times`);
+});
+
+test('a helper that watches ends when its client goes, and at once', async () => {
+  const helper = await startHelper();
+  await helper.request(HostWatch, { parts: ALL });
+  await helper.request(ProcessesList, {});
+  await helper.stop();
+  assert.deepEqual([helper.process.exitCode, helper.process.signalCode], [0, null]);
+});
+
+test('where the kernel gives no events the processes are compared, about once a second', {
+  skip: !isRoot && 'only root can make a pid namespace',
+}, async (t) => {
+  // The events are for the initial pid namespace only.
+  const through = ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  await using helper = await startHelper({ uid: 0, through });
+  assert.equal(helper.host.changes, 'scan');
+  const { until } = follow(helper);
+  await helper.request(HostWatch, { parts: ALL });
+  const { revision } = await helper.request(ProcessesList, {});
+  const inside = `--pid=/proc/${youngest(helper.process.pid ?? 0)}/ns/pid`;
+  const sleeper = await startSleeper(['nsenter', inside, '--']);
+  t.after(sleeper.stop);
+  let since = revision;
+  await until('the new process', async () => {
+    const { processes, revision: next } = await helper.request(ProcessesList, { since });
+    since = next;
+    return processes.find(({ name }) => name === 'busybox');
+  });
+});
+
+/** How often the scheduler gave a processor to any of its threads: `/proc/PID/task/TID/schedstat`. */
+function runsOf(pid: number): number {
+  const tids = execFileSync('ls', [`/proc/${pid}/task`], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+  const counts = tids.map((tid) => Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[2]));
+  return counts.reduce((sum, count) => sum + count, 0);
+}

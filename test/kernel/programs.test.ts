@@ -1,0 +1,581 @@
+/** `programs/run` and `programs/explain` against docker exec, nsenter and /proc. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { CancellationTokenSource } from 'vscode-jsonrpc';
+import { spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
+import {
+  NAMESPACE_KINDS,
+  type NamespaceKind,
+  type ProcessRef,
+  type ProgramParams,
+  ProgramsExplain,
+  ProgramsRun,
+  type ProgramsRunParams,
+  type ProgramsRunResult,
+} from '../../helper/protocol.ts';
+import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
+import { has, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import {
+  boundNetNamespace,
+  heldForChildren,
+  namespaceOfPid,
+  nested,
+  refOfProcess,
+  type Specimen,
+  startSleeper,
+} from '../fixtures/zoo.ts';
+
+const NEEDS_DOCKER = unlessRootHas('docker', 'dockerd');
+const IS_UNIFIED = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
+const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
+/** Whose rootless containers the helper enters: its own user's, or for root somebody's. */
+const ROOTLESS_UID = isRoot ? (isHelperRoot ? 54321 : testUid!) : process.getuid!();
+
+type Rejection = Error & { data?: { reason?: string; hint?: string; errno?: string } };
+
+describe('programs', () => {
+  let helper: RunningHelper;
+  before(async () => {
+    helper = await startHelper();
+  });
+  after(() => helper?.stop());
+
+  const run = (params: ProgramsRunParams): Promise<ProgramsRunResult> => helper.request(ProgramsRun, params);
+
+  /** Standard output of a script that succeeds. */
+  async function output(params: ProgramParams, script: string): Promise<string> {
+    const { stdout, stderr, exit } = await run({ ...params, command: ['sh', '-c', script] });
+    assert.deepEqual(exit, { code: 0 }, stderr);
+    return stdout;
+  }
+
+  async function refused(params: ProgramsRunParams, reason: string): Promise<Rejection> {
+    let refusal: Rejection | undefined;
+    await run(params).catch((error: Rejection) => {
+      refusal = error;
+    });
+    assert.ok(refusal, 'it was not refused');
+    assert.equal(refusal.data?.reason, reason, refusal.message);
+    return refusal;
+  }
+
+  const own = (): ProcessRef => refOfProcess(helper.process.pid!);
+  /** A place to run programs in that needs no privilege: the helper's own. */
+  const here = (): ProgramParams => ({ process: own(), kinds: [] });
+
+  describe('anywhere', () => {
+    test('standard input, both outputs and the exit status go through', async () => {
+      const stdin = Buffer.from('from stdin').toString('base64');
+      const result = await run({ ...here(), command: ['sh', '-c', 'cat; echo to stderr >&2; exit 7'], stdin });
+      assert.deepEqual(result, {
+        stdout: 'from stdin',
+        stderr: 'to stderr\n',
+        encoding: 'utf8',
+        truncated: false,
+        exit: { code: 7 },
+      });
+    });
+
+    test('a program may open its outputs by name, as it may in docker exec', async () => {
+      const script = 'echo one >/dev/stdout; echo two >/dev/stderr';
+      const { stdout, stderr } = await run({ ...here(), command: ['sh', '-c', script] });
+      assert.deepEqual([stdout, stderr], ['one\n', 'two\n']);
+    });
+
+    test('input that is not read, and output that is not UTF-8, do no harm', async () => {
+      const stdin = Buffer.alloc(1024 * 1024).toString('base64');
+      const { stdout, encoding, exit } = await run({ ...here(), command: ['printf', '\\377\\376'], stdin });
+      assert.deepEqual({ encoding, exit }, { encoding: 'base64', exit: { code: 0 } });
+      assert.deepEqual([...Buffer.from(stdout, 'base64')], [0xff, 0xfe]);
+    });
+
+    test('output beyond the limit is dropped, and the program is not held up by it', async () => {
+      const command = ['sh', '-c', 'head -c 5000000 /dev/zero | tr "\\0" x; echo done >&2; exit 3'];
+      const { stdout, stderr, truncated, exit } = await run({ ...here(), command, outputLimitBytes: 1000 });
+      assert.deepEqual([stdout.length, stderr, truncated, exit.code], [1000, 'done\n', true, 3]);
+    });
+
+    test('a signal that ends the program is told by name', async () => {
+      const { exit } = await run({ ...here(), command: ['sh', '-c', 'kill -SEGV $$'] });
+      assert.deepEqual(exit, { signal: 'SIGSEGV' });
+    });
+
+    test('after its time a program is killed with all that it started, also what left its session', async () => {
+      const marker = `isoscope-${process.pid}-timeout`;
+      const script = `sh -c 'sleep 1000; : ${marker}' & setsid sh -c 'sleep 1000; : ${marker}' & sleep 1000; : ${marker}`;
+      const { exit } = await run({ ...here(), command: ['sh', '-c', script], timeoutMillis: 500 });
+      assert.deepEqual(exit, { signal: 'SIGKILL', timedOut: true });
+      await ended(marker);
+    });
+
+    test('cancelling the request kills the program', async () => {
+      const marker = `isoscope-${process.pid}-cancel`;
+      const source = new CancellationTokenSource();
+      const params = { ...here(), command: ['sh', '-c', `sleep 1000; : ${marker}`] };
+      const answer = helper.connection.sendRequest<ProgramsRunResult>(ProgramsRun.method, params, source.token);
+      await until(() => commandLines().some((line) => line.includes(marker)), 'the program runs');
+      source.cancel();
+      assert.deepEqual((await answer).exit, { signal: 'SIGKILL' });
+      await ended(marker);
+    });
+
+    test('a program in the background does not hold up the answer', async () => {
+      const { stdout, exit } = await run({ ...here(), command: ['sh', '-c', 'sleep 5 & echo started'] });
+      assert.deepEqual([stdout, exit.code], ['started\n', 0]);
+    });
+
+    test('the environment is plain, with what was asked for, and nothing of the helper’s own', async () => {
+      const hostile = { A: 'line\nline', 'B C': '"$(id)"', Ü: 'ü' };
+      const { stdout: text } = await run({ ...here(), environment: hostile, command: ['env', '-0'] });
+      const variables = Object.fromEntries(
+        text.split('\0').map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
+      );
+      assert.deepEqual({ A: variables.A, 'B C': variables['B C'], Ü: variables.Ü }, hostile);
+      assert.ok(variables.PATH);
+      assert.deepEqual(
+        Object.keys(variables).filter((name) => /^(ISOSCOPE|VSCODE|NODE|ELECTRON|SUDO)/.test(name)),
+        [],
+      );
+    });
+
+    test('the working directory is the one asked for, and one that is not there is named', async () => {
+      assert.equal(await output({ ...here(), directory: '/usr/bin' }, 'pwd'), '/usr/bin\n');
+      const refusal = await refused({ ...here(), command: ['true'], directory: '/no/such' }, 'notFound');
+      assert.match(refusal.message, /\/no\/such/);
+    });
+
+    test('what is not a program is refused in words that say why', async () => {
+      assert.match((await refused({ ...here(), command: ['no-such-program'] }, 'notFound')).message, /no-such-program/);
+      assert.match((await refused({ ...here(), command: ['/no/such'] }, 'notFound')).message, /\/no\/such/);
+      await refused({ ...here(), command: ['/etc'] }, 'permission');
+      await refused({ ...here(), command: ['/etc/passwd'] }, 'permission');
+      const file = `/tmp/isoscope-${process.pid}-noise`;
+      fs.writeFileSync(file, Buffer.alloc(1000, 7), { mode: 0o755 });
+      try {
+        await refused({ ...here(), command: [file] }, 'invalid');
+      } finally {
+        fs.rmSync(file);
+      }
+    });
+
+    test('many programs at once each get their own output', async () => {
+      const numbers = Array.from({ length: 40 }, (_, i) => String(i));
+      const results = await Promise.all(
+        numbers.map((text) => run({ ...here(), command: ['sh', '-c', 'cat; echo $0 >&2', text], stdin: btoa(text) })),
+      );
+      assert.deepEqual(
+        results.map(({ stdout }) => stdout),
+        numbers,
+      );
+      assert.deepEqual(
+        results.map(({ stderr }) => stderr.trim()),
+        numbers,
+      );
+    });
+
+    test('no descriptor is left open by programs, whether they ran or were refused', async () => {
+      const open = () => fs.readdirSync(`/proc/${helper.process.pid}/fd`).length;
+      const round = async () => {
+        await run({ ...here(), command: ['true'] });
+        await run({ ...here(), command: ['no-such-program'] }).catch(() => undefined);
+        await run({ process: { pid: 1, startTime: 1 }, command: ['true'] }).catch(() => undefined);
+        await helper.request(ProgramsExplain, here());
+      };
+      for (let i = 0; i < 3; i += 1) await round();
+      const before = open();
+      for (let i = 0; i < 20; i += 1) await round();
+      await until(() => open() <= before, `${open()} descriptors are open, and before ${before}`);
+    });
+  });
+
+  describe('what may not be entered', () => {
+    const command = ['true'];
+
+    test('a process that has ended is gone', async () => {
+      const sleeper = await startSleeper([]);
+      const ref = refOfProcess(sleeper.pid);
+      await sleeper.stop();
+      await refused({ process: ref, command }, 'gone');
+    });
+
+    test('another process that has its pid now is never entered', async () => {
+      const { pid, startTime } = own();
+      await refused({ process: { pid, startTime: startTime - 1 }, command }, 'gone');
+      await refused({ process: { pid, startTime: startTime + 1 }, command }, 'gone');
+    });
+
+    test('a zombie is gone', async () => {
+      const pid = spawn('/bin/true', ['true'], [0, 1, 2]);
+      try {
+        await until(() => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '), 'it has ended, unwaited for');
+        const refusal = await refused({ process: refOfProcess(pid), command }, 'gone');
+        assert.match(refusal.message, /zombie/);
+      } finally {
+        await new Promise((resolve) => waitForEnd(pid, resolve));
+      }
+    });
+
+    test('a thread of the kernel is refused, and why is said', async (t) => {
+      const kthreadd = fs.existsSync('/proc/2/stat') && fs.readFileSync('/proc/2/comm', 'utf8') === 'kthreadd\n';
+      if (!kthreadd) return t.skip('threads of the kernel cannot be seen here');
+      const refusal = await refused({ process: refOfProcess(2), command }, 'invalid');
+      assert.match(refusal.message, /kernel/);
+      return undefined;
+    });
+
+    test('a pid namespace whose first process has ended is gone', { skip: NEEDS_ROOT_HELPER }, async () => {
+      const kept = await heldForChildren();
+      try {
+        await refused({ namespaces: [kept.namespace], command }, 'gone');
+      } finally {
+        await kept.release();
+        await kept.keeper.stop();
+      }
+    });
+
+    test('a namespace that nothing keeps is gone', async () => {
+      const { dev } = fs.statSync('/proc/self/ns/net');
+      await refused({ namespaces: [{ kind: 'net', dev, ino: 4_000_000_000 }], command }, 'gone');
+    });
+
+    test('questions that contradict themselves are invalid', async () => {
+      const { kind, dev, ino } = namespaceOfPid('net', process.pid);
+      const ref = { kind, dev, ino };
+      await refused({ command }, 'invalid');
+      await refused({ namespaces: [ref, ref], command }, 'invalid');
+      await refused({ process: own(), kinds: ['net'], namespaces: [ref], command }, 'invalid');
+      await refused({ namespaces: [ref], root: true, command }, 'invalid');
+      await refused({ namespaces: [ref], identity: 'target', command }, 'invalid');
+    });
+
+    test('an ordinary user is refused what belongs to root, with the advice to become root', {
+      skip: isHelperRoot || !isRoot,
+    }, async () => {
+      const sleeper = await startSleeper(['unshare', '--net', '--uts']);
+      try {
+        const refusal = await refused({ process: refOfProcess(sleeper.pid), kinds: ['net'], command }, 'permission');
+        assert.match(refusal.data?.hint ?? '', /root/);
+        await refused({ process: refOfProcess(sleeper.pid), command }, 'permission');
+      } finally {
+        await sleeper.stop();
+      }
+    });
+  });
+
+  describe('every kind of namespace', { skip: NEEDS_ROOT_HELPER }, () => {
+    let sleeper: Specimen;
+    let leader: number;
+    before(async () => {
+      const flags = ['--user', '--map-root-user', '--mount', '--pid', '--net', '--ipc', '--uts', '--cgroup', '--time'];
+      sleeper = await startSleeper(['unshare', ...flags, '--fork', '--kill-child', '--mount-proc']);
+      leader = Number(fs.readFileSync(`/proc/${sleeper.pid}/task/${sleeper.pid}/children`, 'utf8').split(' ')[0]);
+    });
+    after(() => sleeper?.stop());
+
+    /** Read by the test, for inside there may be another /proc. */
+    async function entered(params: ProgramParams): Promise<NamespaceKind[]> {
+      const marker = `isoscope-${process.pid}-${Math.random()}`;
+      const source = new CancellationTokenSource();
+      const running = helper.connection.sendRequest(
+        ProgramsRun.method,
+        { ...params, command: ['sleep', '1000', marker.slice(0, 0) || '0'], environment: { MARKER: marker } },
+        source.token,
+      );
+      running.catch(() => undefined);
+      try {
+        let pid: number | undefined;
+        await until(() => {
+          pid = pids().find((candidate) => candidate !== process.pid && environmentOf(candidate).includes(`MARKER=${marker}`));
+          return pid !== undefined;
+        }, 'the program runs');
+        return NAMESPACE_KINDS.filter(
+          (kind) =>
+            namespaceOfPid(kind, pid!).ino === namespaceOfPid(kind, leader).ino &&
+            namespaceOfPid(kind, pid!).ino !== namespaceOfPid(kind, process.pid).ino,
+        );
+      } finally {
+        source.cancel();
+        await running.catch(() => undefined);
+      }
+    }
+
+    for (const kind of NAMESPACE_KINDS) {
+      test(`only ${kind} is entered when only that is asked for`, async () => {
+        assert.deepEqual(await entered({ process: refOfProcess(leader), kinds: [kind] }), [kind]);
+        assert.deepEqual(await entered({ namespaces: [namespaceOfPid(kind, leader)] }), [kind]);
+      });
+    }
+
+    test('all of them are entered when none is named', async () => {
+      assert.deepEqual(await entered({ process: refOfProcess(leader), cgroup: false }), [...NAMESPACE_KINDS]);
+    });
+
+    test('some of a process and some that were named go together', async () => {
+      const params = { process: refOfProcess(leader), kinds: ['uts' as const], namespaces: [namespaceOfPid('net', leader)] };
+      assert.deepEqual(await entered(params), ['net', 'uts']);
+    });
+
+    test('a namespace that only a bind mount keeps is entered', async () => {
+      const bound = await boundNetNamespace(true);
+      try {
+        const link = await output({ namespaces: [bound.namespace] }, 'readlink /proc/self/ns/net');
+        assert.equal(link, `net:[${bound.namespace.ino}]\n`);
+      } finally {
+        await bound.release();
+      }
+    });
+  });
+
+  describe('a rootless container', () => {
+    let sleeper: Specimen;
+    let leader: ProcessRef;
+    before(async () => {
+      const flags = ['--user', '--map-root-user', '--mount', '--pid', '--net', '--uts', '--ipc'];
+      sleeper = await startSleeper(['unshare', ...flags, '--fork', '--kill-child', '--mount-proc'], { uid: ROOTLESS_UID });
+      leader = refOfProcess(Number(fs.readFileSync(`/proc/${sleeper.pid}/task/${sleeper.pid}/children`, 'utf8').split(' ')[0]));
+    });
+    after(() => sleeper?.stop());
+
+    test('is entered whole, as its root, who is its owner outside', async () => {
+      const text = await output(
+        { process: leader },
+        'id -u; id -g; cat /proc/self/uid_map; grep CapEff /proc/self/status; readlink /proc/self/ns/net',
+      );
+      const [uid, gid, map, capabilities, net] = text.trim().split('\n');
+      assert.deepEqual([uid, gid], ['0', '0']);
+      assert.match(map!, new RegExp(`^\\s*0\\s+${ROOTLESS_UID}\\s+1$`));
+      assert.match(capabilities!, /000001ffffffffff|[1-9a-f][0-9a-f]{7,}$/);
+      assert.equal(net, fs.readlinkSync(`/proc/${leader.pid}/ns/net`));
+    });
+
+    test('lets its network be changed from inside', { skip: !has('ip') && 'ip is not installed' }, async () => {
+      const text = await output(
+        { process: leader, kinds: ['user', 'net'] },
+        'ip link set lo up; ip link add d0 type dummy 2>&1; ip -br link show lo',
+      );
+      assert.match(text, /lo\s+UNKNOWN/);
+      assert.doesNotMatch(text, /not permitted/);
+    });
+
+    test('is entered in its net and user namespaces only', async () => {
+      const text = await output(
+        { process: leader, kinds: ['user', 'net'] },
+        'id -u; readlink /proc/self/ns/net /proc/self/ns/uts',
+      );
+      const own = (kind: string) => fs.readlinkSync(`/proc/${helper.process.pid}/ns/${kind}`);
+      assert.equal(text, `0\n${fs.readlinkSync(`/proc/${leader.pid}/ns/net`)}\n${own('uts')}\n`);
+    });
+
+    test('without its user namespace is refused to an ordinary user, who is told to add that', {
+      skip: isHelperRoot,
+    }, async () => {
+      const refusal = await refused({ process: leader, kinds: ['net'], command: ['true'] }, 'permission');
+      assert.match(refusal.data?.hint ?? '', /user namespace/);
+    });
+
+    test('in a container of its own kind is entered through both', async () => {
+      const { specimen, inner } = await nested(ROOTLESS_UID);
+      try {
+        const text = await output({ process: refOfProcess(inner) }, 'readlink /proc/self/ns/user /proc/self/ns/pid; id -u');
+        assert.equal(text, `${fs.readlinkSync(`/proc/${inner}/ns/user`)}\n${fs.readlinkSync(`/proc/${inner}/ns/pid`)}\n0\n`);
+      } finally {
+        await specimen.stop();
+      }
+    });
+  });
+
+  describe('a Docker container', { skip: NEEDS_DOCKER || NEEDS_ROOT_HELPER }, () => {
+    let engine: Docker;
+    const containers: DockerContainer[] = [];
+    const start = (name: string, options: string[] = [], command?: string[]) => {
+      const container = engine.run(`isoscope-programs-${name}`, command, options);
+      containers.push(container);
+      return { name: container.name, process: refOfProcess(container.pid) };
+    };
+    before(async () => {
+      engine = await startDocker();
+    });
+    after(async () => {
+      for (const container of containers) container[Symbol.dispose]();
+      await engine?.[Symbol.asyncDispose]();
+    });
+
+    const ABOUT_ITSELF = `id -u; id -g; id -G; hostname; pwd; umask; ulimit -n; env | grep -v ^_= | sort;
+      grep -E '^(Cap|NoNewPrivs)' /proc/self/status; sort /proc/self/cgroup; for f in /proc/self/ns/*; do readlink $f; done; cat /proc/self/oom_score_adj`;
+    const VARIANTS: Record<string, string[]> = {
+      plain: [],
+      'another-user': ['--user', '1234:5678', '--group-add', '42'],
+      'more-rights': ['--cap-add', 'NET_ADMIN', '--cap-drop', 'CHOWN', '--oom-score-adj', '500'],
+      restricted: ['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges', '--read-only', '--ulimit', 'nofile=200:200'],
+      shaped: [
+        '--hostname',
+        'elsewhere',
+        '--workdir',
+        '/tmp/a',
+        '--env',
+        'SPOKEN=a b "c"',
+        '--pids-limit',
+        '50',
+        '--memory',
+        '64m',
+      ],
+      'host-network': ['--network', 'host', '--uts', 'host'],
+      'host-pids': ['--pid', 'host', '--ipc', 'host'],
+    };
+
+    for (const [name, options] of Object.entries(VARIANTS)) {
+      test(`gives a program what docker exec gives it: ${name}`, async () => {
+        const container = start(name, options);
+        const theirs = docker('exec', container.name, 'sh', '-c', ABOUT_ITSELF);
+        // The seccomp filter cannot be copied, which `differences` says; nothing of it is asked here.
+        assert.equal((await output({ process: container.process }, ABOUT_ITSELF)).trim(), theirs);
+      });
+    }
+
+    test('is seen from its net namespace alone with the host’s tools, as scenario one does by hand', async () => {
+      const container = start('net');
+      const address = docker('inspect', '--format', '{{.NetworkSettings.IPAddress}}', container.name);
+      const text = await output(
+        { process: container.process, kinds: ['net'] },
+        'ip -br addr show eth0; hostname; test -e /etc/debian_version && echo host',
+      );
+      assert.match(text, new RegExp(`^eth0@if\\d+\\s+UP\\s+${address}/16`));
+      assert.match(text, new RegExp(`\n${fs.readFileSync('/proc/sys/kernel/hostname', 'utf8').trim()}\nhost\n$`));
+    });
+
+    test('keeps its root to itself: a program inside sees nothing of the host', async () => {
+      const container = start('root');
+      const text = await output(
+        { process: container.process },
+        'ls /; ls -d /../etc/debian_version 2>&1; ls /proc | grep -c "^[0-9]"; ls /proc/self/fd',
+      );
+      assert.doesNotMatch(text, /\/work|\/home/);
+      assert.match(text, /No such file/);
+      assert.match(text, /\n0\n1\n2\n3\n$/, 'ls itself has its folder open as 3');
+    });
+
+    test('may be entered as root though it runs as somebody else', async () => {
+      const container = start('as-root', ['--user', '1234']);
+      assert.equal(await output({ process: container.process, identity: 'root' }, 'id -u'), '0\n');
+    });
+
+    test('that is paused is busy, and its namespaces can still be entered', async () => {
+      const container = start('paused');
+      docker('pause', container.name);
+      try {
+        const refusal = await refused({ process: container.process, command: ['true'] }, 'busy');
+        assert.match(refusal.data?.hint ?? '', /[Uu]npause/);
+        assert.match(await output({ process: container.process, kinds: ['net'] }, 'ip -br addr'), /eth0/);
+        assert.equal(await output({ process: container.process, cgroup: false }, 'echo inside'), 'inside\n');
+      } finally {
+        docker('unpause', container.name);
+      }
+    });
+
+    // In v1 a process may move into a cgroup over its limit; in v2 it may not begin there.
+    test('whose limit of processes is reached is busy, and says so', { skip: !IS_UNIFIED && 'cgroup v1' }, async () => {
+      const container = start('full', ['--pids-limit', '1']);
+      await refused({ process: container.process, command: ['true'] }, 'busy');
+    });
+
+    test('whose /proc is masked is entered like any other', async () => {
+      const container = start(
+        'masked',
+        ['--cap-add', 'SYS_ADMIN', '--security-opt', 'apparmor=unconfined'],
+        ['sh', '-c', 'mount -t tmpfs none /proc; exec sleep 1000'],
+      );
+      await until(() => fs.readdirSync(`/proc/${container.process.pid}/root/proc`).length === 0, '/proc is masked');
+      assert.equal(await output({ process: container.process }, 'ls /proc | wc -l'), '0\n');
+    });
+
+    test('leaves no process of a program that was killed', async () => {
+      const container = start('killed');
+      const { exit } = await run({
+        process: container.process,
+        command: ['sh', '-c', 'sleep 1000 & sleep 1000'],
+        timeoutMillis: 500,
+      });
+      assert.deepEqual(exit, { signal: 'SIGKILL', timedOut: true });
+      assert.equal(docker('exec', container.name, 'sh', '-c', 'ps | grep -c "[s]leep 1000"'), '1', 'its own');
+    });
+
+    test('is explained by the very steps, and by an nsenter line that goes to the same place', async () => {
+      const container = start('explained');
+      const { syscalls, nsenter, differences, user } = await helper.request(ProgramsExplain, {
+        process: container.process,
+        command: ['sh', '-c', 'touch /ran; hostname; ls -d /proc/1; echo "it\'s"'],
+      });
+      const lines = syscalls.split('\n');
+      for (const kind of ['pid', 'net', 'ipc', 'uts', 'mnt']) {
+        assert.equal(
+          lines.filter((line) => line.startsWith('setns(') && line.includes(`/proc/${container.process.pid}/ns/${kind}>`))
+            .length,
+          1,
+          kind,
+        );
+      }
+      assert.match(lines.at(-1)!, /^execve\("\/bin\/sh", \["sh", "-c", /);
+      assert.ok(
+        lines.every((line) => /^[a-z0-9_]+\(.*\)\s+# \S/.test(line)),
+        syscalls,
+      );
+      assert.equal(user, 'root');
+      assert.ok(differences.some((text) => text.includes('seccomp')));
+      assert.ok(!fs.existsSync(`/proc/${container.process.pid}/root/ran`), 'it was only explained');
+      const [id] = docker('inspect', '--format', '{{.Config.Hostname}}', container.name).split('\n');
+      assert.equal(execFileSync('sh', ['-c', nsenter], { encoding: 'utf8' }), `${id}\n/proc/1\nit's\n`);
+    });
+
+    test('with hostile names is explained in lines that stay lines', async () => {
+      const container = start('hostile');
+      const { syscalls, nsenter } = await helper.request(ProgramsExplain, {
+        process: container.process,
+        command: ['evil\n# fake(0)\u001b[31m\u202e', '"; rm -rf /; "'],
+        directory: '/a\nb',
+      });
+      assert.doesNotMatch(syscalls + nsenter, /[\u0000-\u0009\u000b-\u001f\u202e]/);
+      assert.ok(syscalls.split('\n').every((line) => /^[a-z0-9_]+\(/.test(line)));
+      assert.equal(nsenter.split('\n').length, 1);
+    });
+  });
+});
+
+const WAIT_MILLIS = 10_000;
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = Date.now() + WAIT_MILLIS;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`not within ${WAIT_MILLIS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function pids(): number[] {
+  return fs.readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+function environmentOf(pid: number): string {
+  try {
+    return fs.readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function commandLines(): string[] {
+  return pids().map((pid) => {
+    try {
+      return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    } catch {
+      return '';
+    }
+  });
+}
+
+/** Resolves when no process has `marker` in its command line. */
+function ended(marker: string): Promise<void> {
+  return until(() => !commandLines().some((line) => line.includes(marker)), `every process with ${marker} has ended`);
+}

@@ -1,0 +1,100 @@
+/** Holds package.json against the typed ids of extension/ids.ts, both ways, and against package.nls.json. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { Command, ContextKey, Setting, View } from '../../extension/ids.ts';
+import { ENGINES } from '../../helper/protocol.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const manifestText = readFileSync(path.join(root, 'package.json'), 'utf8');
+
+interface MenuItem {
+  command: string;
+  when?: string;
+}
+interface Manifest {
+  icon: string;
+  contributes: {
+    commands: { command: string; title: string; enablement?: string; icon?: string }[];
+    views: Record<string, { id: string; name: string; icon?: string }[]>;
+    viewsContainers: { activitybar: { id: string; icon: string }[] };
+    viewsWelcome: { view: string; contents: string; when: string }[];
+    menus: Record<string, MenuItem[]>;
+    configuration: { properties: Record<string, unknown> };
+  };
+}
+const { icon, contributes } = JSON.parse(manifestText) as Manifest;
+const texts = JSON.parse(readFileSync(path.join(root, 'package.nls.json'), 'utf8')) as Record<string, string>;
+
+const ids = (values: object) => Object.values(values).sort();
+const commands = contributes.commands.map(({ command }) => command);
+const views = Object.values(contributes.views).flat();
+const whens = [
+  ...Object.values(contributes.menus)
+    .flat()
+    .map(({ when }) => when ?? ''),
+  ...contributes.viewsWelcome.map(({ when }) => when),
+  ...contributes.commands.map(({ enablement }) => enablement ?? ''),
+];
+
+test('every command of the code is in package.json, and every one of package.json in the code', () => {
+  assert.deepEqual([...commands].sort(), ids(Command));
+});
+
+test('commands are listed in order, each once', () => {
+  assert.deepEqual(commands, [...new Set(commands)].sort());
+});
+
+test('every view and every setting of the code is in package.json, and the other way round', () => {
+  assert.deepEqual(views.map(({ id }) => id).sort(), ids(View));
+  assert.deepEqual(Object.keys(contributes.configuration.properties).sort(), ids(Setting));
+});
+
+test('menus and welcome texts name only commands and views that exist', () => {
+  for (const { command } of Object.values(contributes.menus).flat()) assert.ok(commands.includes(command), command);
+  for (const { view } of contributes.viewsWelcome) assert.ok(ids(View).includes(view), view);
+  for (const text of Object.values(texts)) {
+    for (const [, command] of text.matchAll(/\(command:([^)]+)\)/g)) assert.ok(commands.includes(command ?? ''), command);
+  }
+});
+
+test('conditions use only context keys and views that exist', () => {
+  const known = [...ids(ContextKey), ...ids(View)];
+  for (const when of whens) {
+    for (const [name] of when.matchAll(/\bisoscope\.[\w.]+/g)) assert.ok(known.includes(name), `${name} in ${when}`);
+    for (const [, alternatives] of when.matchAll(/\/\^isoscope\\\.\(([^)]+)\)\$\//g)) {
+      for (const view of alternatives?.split('|') ?? []) assert.ok(known.includes(`isoscope.${view}`), view);
+    }
+  }
+});
+
+test('every text of package.json is in package.nls.json, in order and without any that is not used', () => {
+  const used = new Set([...manifestText.matchAll(/"%([^%"]+)%"/g)].map(([, key]) => key));
+  assert.deepEqual(Object.keys(texts).sort(), [...used].sort());
+  assert.deepEqual(Object.keys(texts), Object.keys(texts).sort());
+});
+
+test('commands that act on a row are not offered without one', () => {
+  const hidden = contributes.menus.commandPalette?.filter(({ when }) => when === 'false').map(({ command }) => command);
+  for (const command of [Command.copyId, Command.copyPid, Command.copyNsenter, Command.showMore]) {
+    assert.ok(hidden?.includes(command), command);
+  }
+});
+
+test('every icon that is named exists, and every engine has one for light and for dark themes', () => {
+  const files = [
+    icon,
+    ...contributes.viewsContainers.activitybar.map((one) => one.icon),
+    ...views.map((one) => one.icon ?? icon),
+  ];
+  for (const file of files) assert.ok(existsSync(path.join(root, file)), file);
+  const expected = ENGINES.map((engine) => `${engine}.svg`).sort();
+  for (const theme of ['light', 'dark'])
+    assert.deepEqual(readdirSync(path.join(root, 'media/engines', theme)).sort(), expected);
+});
+
+test('the icon is a PNG of 128 by 128', () => {
+  const png = readFileSync(path.join(root, icon));
+  assert.deepEqual([png.readUInt32BE(16), png.readUInt32BE(20)], [128, 128]);
+});

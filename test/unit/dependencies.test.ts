@@ -1,0 +1,113 @@
+/** The rules of ARCHITECTURE.md about which room may import from which, held against every import of the sources. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+
+interface Import {
+  /** From the root of the repository: `helper/host/host.ts`. */
+  from: string;
+  /** Likewise for files of ours; else the package's name. */
+  to: string;
+  /** `import type`: gone after compilation. */
+  typeOnly: boolean;
+}
+
+/** Rooms of the helper that an import may lead to, by the room that it comes from. A file of helper/ itself is a room alone. */
+const HELPER_ROOMS: Record<string, string[]> = {
+  kernel: ['kernel'],
+  proc: ['proc'],
+  host: ['host', 'kernel', 'proc'],
+  launcher: ['launcher', 'kernel'],
+  stream: ['stream', 'kernel', 'launcher'],
+  programs: ['programs', 'host', 'kernel', 'proc', 'launcher', 'stream'],
+  sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream'],
+};
+/** Files of helper/ itself that every room may use. */
+const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];
+const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
+
+/** What is wrong with an import, or undefined. */
+function violation({ from, to, typeOnly }: Import): string | undefined {
+  const [top, room = ''] = from.split('/');
+  if (to === 'vscode' && top !== 'extension') return 'only the extension knows VS Code';
+  if (to === 'koffi' && !from.startsWith('helper/kernel/')) return 'only helper/kernel/ calls the C library';
+  if (to.startsWith('@vscode/webview-ui-toolkit') && from !== 'webview/toolkit.ts')
+    return 'only webview/toolkit.ts knows the toolkit';
+  if (top === 'helper' && /^(extension|webview)\//.test(to)) return 'the helper knows nothing of its clients';
+  if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
+  if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
+    return 'the extension knows only the protocol';
+  if (top === 'extension' && to.startsWith('webview/') && to !== 'webview/messages.ts')
+    return 'the extension knows only the messages';
+  if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
+  if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);
+  return undefined;
+}
+
+/** attach.ts speaks the frames of a terminal's stream. */
+function mayUseOfHelper(from: string, to: string): boolean {
+  return to === 'helper/protocol.ts' || (from === 'extension/attach.ts' && to === 'helper/stream/frame.ts');
+}
+
+function helperViolation(room: string, to: string): string | undefined {
+  const rooms = HELPER_ROOMS[room];
+  if (rooms === undefined) return undefined;
+  const [, target = ''] = to.split('/');
+  if (target.endsWith('.ts')) {
+    return (room === 'proc' ? SHARED_WITH_PARSERS : SHARED).includes(to) ? undefined : `helper/${room}/ does not use ${to}`;
+  }
+  return rooms.includes(target) ? undefined : `helper/${room}/ stands below helper/${target}/`;
+}
+
+function importsOf(file: string, text: string): Import[] {
+  const pattern = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
+  return [...text.matchAll(pattern)].map(([, type, name = '']) => ({
+    from: file,
+    to: name.startsWith('.') ? path.posix.join(path.posix.dirname(file), name) : name,
+    typeOnly: type !== undefined,
+  }));
+}
+
+const files = globSync('{extension,helper,webview}/**/*.ts', { cwd: ROOT });
+const imports = files.flatMap((file) => importsOf(file, readFileSync(path.join(ROOT, file), 'utf8')));
+
+test('every import stays within the rules for its room', () => {
+  assert.ok(imports.length > 100, 'the sources were found');
+  const broken = imports.flatMap((one) => {
+    const why = violation(one);
+    return why === undefined ? [] : [`${one.from} imports ${one.to}: ${why}`];
+  });
+  assert.deepEqual(broken, []);
+});
+
+test('files import each other without a cycle', () => {
+  const graph = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of imports) if (!typeOnly) graph.set(from, [...(graph.get(from) ?? []), to]);
+  const done = new Set<string>();
+  const visit = (file: string, path: string[]): void => {
+    assert.ok(!path.includes(file), `cycle: ${[...path, file].join(' → ')}`);
+    if (done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+});
+
+test('an import that breaks a rule is noticed', () => {
+  const planted: [file: string, text: string][] = [
+    ['helper/proc/stat.ts', `import fs from 'node:fs';`],
+    ['helper/kernel/nsfs.ts', `import { Host } from '../host/host.ts';`],
+    ['helper/host/host.ts', `import * as vscode from 'vscode';`],
+    ['helper/host/host.ts', `import {\n  a,\n  b,\n} from '../programs/run.ts';`],
+    ['extension/main.ts', `import { logError } from '../helper/log.ts';`],
+    ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],
+    ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
+  ];
+  for (const [file, text] of planted) {
+    const [found] = importsOf(file, text);
+    assert.ok(found !== undefined && violation(found) !== undefined, `${file}: ${text}`);
+  }
+});

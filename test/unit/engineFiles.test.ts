@@ -1,0 +1,100 @@
+/** Names and images from the engines' own files, as recorded; and files of another shape, which tell nothing. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseBundle } from '../../helper/host/engines/containerd.ts';
+import { parseConfig } from '../../helper/host/engines/docker.ts';
+import { machineOfSupervisor, parseMachine } from '../../helper/host/engines/nspawn.ts';
+import { parseContainers } from '../../helper/host/engines/podman.ts';
+import { parseCrunStatus, parseRuncState } from '../../helper/host/engines/runtimes.ts';
+import type { ProcessRecord } from '../../helper/host/processRecord.ts';
+
+const ID = 'ea8efe9f16c0609c58ea4341b7726be2b533651cb2f166d0c359fb312e128a98';
+
+test("Docker's config.v2.json gives the name without its slash, and the image", () => {
+  const text =
+    '{"StreamConfig":{},"State":{"Running":true},"Name":"/web","Config":{"Image":"busybox","Labels":{}},"Driver":"overlay2"}';
+  assert.deepEqual(parseConfig(text), { name: 'web', image: 'busybox' });
+});
+
+test('a container that the kubelet started with Docker has the names of Kubernetes', () => {
+  const Labels = {
+    'io.kubernetes.container.name': 'app',
+    'io.kubernetes.pod.name': 'shop-0',
+    'io.kubernetes.pod.namespace': 'prod',
+  };
+  const text = JSON.stringify({ Name: '/k8s_app_shop-0_prod_1_0', Config: { Image: 'sha256:1', Labels } });
+  assert.deepEqual(parseConfig(text), { name: 'app', image: 'sha256:1', pod: { name: 'shop-0', namespace: 'prod' } });
+});
+
+test("podman's containers.json gives name and image", () => {
+  const metadata = '{"image-name":"localhost/img:latest","image-id":"99","name":"pod","created-at":1795486526}';
+  const text = JSON.stringify([{ id: ID, names: ['pod'], image: '99', metadata, flags: { MountLabel: '' } }]);
+  assert.deepEqual(parseContainers(text)?.get(ID), { name: 'pod', image: 'localhost/img:latest' });
+});
+
+test("CRI-O's entry gives the names of container and pod", () => {
+  const metadata = JSON.stringify({
+    'pod-name': 'k8s_shop-0_prod',
+    'image-name': 'docker.io/library/nginx:1',
+    name: 'k8s_app_shop-0_prod_1_0',
+    'metadata-name': 'app',
+    namespace: 'prod',
+  });
+  const text = JSON.stringify([{ id: ID, names: ['k8s_app_shop-0_prod_1_0'], metadata }]);
+  const expected = { name: 'app', image: 'docker.io/library/nginx:1', pod: { name: 'k8s_shop-0_prod', namespace: 'prod' } };
+  assert.deepEqual(parseContainers(text)?.get(ID), expected);
+});
+
+test("the bundle of a pod's container gives container, pod and image", () => {
+  const annotations = {
+    'io.kubernetes.cri.container-name': 'app',
+    'io.kubernetes.cri.container-type': 'container',
+    'io.kubernetes.cri.image-name': 'docker.io/library/nginx:1',
+    'io.kubernetes.cri.sandbox-name': 'shop-0',
+    'io.kubernetes.cri.sandbox-namespace': 'prod',
+  };
+  assert.deepEqual(parseBundle(JSON.stringify({ ociVersion: '1.0.2', annotations }), ID), {
+    name: 'app',
+    image: 'docker.io/library/nginx:1',
+    pod: { name: 'shop-0', namespace: 'prod' },
+  });
+});
+
+test("a pod's sandbox is told from its containers", () => {
+  const annotations = { 'io.kubernetes.cri.container-type': 'sandbox', 'io.kubernetes.cri.sandbox-name': 'shop-0' };
+  assert.equal(parseBundle(JSON.stringify({ annotations }), ID)?.name, 'shop-0 (pod)');
+});
+
+test('a bundle without annotations gives the shortened id', () => {
+  assert.deepEqual(parseBundle('{"ociVersion":"1.0.2"}', ID), { name: 'ea8efe9f16c0' });
+});
+
+test('a machine that systemd-machined knows has its root directory for an image', () => {
+  const text =
+    '# This is private data. Do not parse.\nNAME=debian\nSCOPE=machine-debian.scope\nROOT=/var/lib/machines/debian\nLEADER=7\n';
+  assert.deepEqual(parseMachine(text, 'debian'), { name: 'debian', image: '/var/lib/machines/debian' });
+});
+
+test('systemd-nspawn names its machine by option or by the directory', () => {
+  const machine = (...words: string[]) =>
+    machineOfSupervisor({ pid: 9, name: 'systemd-nspawn', arguments: ['systemd-nspawn', ...words] } as ProcessRecord);
+  assert.equal(machine('--machine', 'one', '-D', '/srv/two'), 'one');
+  assert.equal(machine('--machine=one'), 'one');
+  assert.equal(machine('-Mone', '--directory=/srv/two'), 'one');
+  assert.equal(machine('-D', '/srv/two/'), 'two');
+  assert.equal(machine('--image=/srv/three.raw'), 'three');
+  assert.equal(machineOfSupervisor({ name: 'bash', arguments: ['bash'] } as unknown as ProcessRecord), undefined);
+});
+
+test('runc and crun tell the first process of a container', () => {
+  assert.equal(parseRuncState('{"id":"a","init_process_pid":21785,"config":{}}'), 21785);
+  assert.equal(parseCrunStatus('{ "pid": 4711, "cgroup-path": "/a" }'), 4711);
+});
+
+test('files of another shape, cut off or empty tell nothing', () => {
+  for (const text of ['', '{', '[]', 'null', '7', '{"Name":7}', '[{"id":7}]', '{"annotations":[]}']) {
+    assert.equal(parseConfig(text), undefined, text);
+    assert.equal(parseRuncState(text), undefined, text);
+    assert.equal(parseContainers(text)?.size ?? 0, 0, text);
+  }
+});

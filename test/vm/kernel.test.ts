@@ -1,0 +1,75 @@
+/**
+ * The kernel suites once more on a second kind of host: systemd as pid 1, pure cgroup v2, rootless podman. One boot runs them
+ * twice, with the helper as root and as the ordinary user whose rootless podman it is.
+ */
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { before, describe, test } from 'node:test';
+import { type Job, runInGuest } from './guest.ts';
+import { guestImage } from './image.ts';
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const NODE_PACKAGES = ['vscode-jsonrpc', 'valibot', 'koffi', '@koromix'];
+/** Emulated, a run of all suites takes about seven minutes on two processors; this only bounds a guest that hangs. */
+const GUEST_MILLIS = 35 * 60_000;
+const ROOTLESS_UID = 1000;
+
+const FILES: Job['files'] = [
+  ...['dist', 'helper', 'test/kernel', 'test/fixtures', 'scripts', 'package.json'].map((name): [string, string] => [
+    path.join(ROOT, name),
+    name,
+  ]),
+  ...NODE_PACKAGES.map((name): [string, string] => [path.join(ROOT, 'node_modules', name), `node_modules/${name}`]),
+  [process.execPath, 'bin/node'],
+];
+
+/** The counts of each run come on a line of their own. A small guest's own limit of namespaces is below what a test makes. */
+const SCRIPT = `cd /project
+export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1
+sysctl -q -w user.max_uts_namespaces=20000
+run() {
+  node --disable-warning=MODULE_TYPELESS_PACKAGE_JSON --test --test-concurrency=1 --test-timeout=180000 \\
+    --test-reporter=spec --test-reporter-destination=stdout \\
+    --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.ts
+  echo "counts of $1:$(cat /tmp/counts)"
+}
+run root
+export ISOSCOPE_TEST_UID=${ROOTLESS_UID}
+run user
+`;
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+describe('the kernel suites on systemd and pure cgroup v2', () => {
+  const runs = new Map<string, Counts>();
+
+  before(
+    async () => {
+      const image = await guestImage(path.join(ROOT, '.cache/vm'));
+      await runInGuest(image, { files: FILES, script: SCRIPT, timeoutMillis: GUEST_MILLIS, onLine });
+    },
+    { timeout: GUEST_MILLIS + 15 * 60_000 },
+  );
+
+  function onLine(line: string): void {
+    const [, who, counts] = /^counts of (\w+):(.*)$/.exec(line) ?? [];
+    if (who === undefined || counts === undefined) process.stdout.write(`  guest | ${line}\n`);
+    else runs.set(who, JSON.parse(counts) as Counts);
+  }
+
+  for (const [who, title] of [
+    ['root', 'pass with the helper as root'],
+    ['user', 'pass with the helper as an ordinary user'],
+  ] as const) {
+    test(title, (t) => {
+      const counts = runs.get(who);
+      t.diagnostic(`in the guest: ${counts?.passed} passed, ${counts?.failed} failed, ${counts?.skipped} skipped`);
+      assert.ok(counts !== undefined && counts.passed > 0, 'no test ran in the guest');
+      assert.equal(counts.failed, 0);
+    });
+  }
+});

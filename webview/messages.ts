@@ -1,0 +1,66 @@
+/**
+ * What a panel's page and the extension say to each other. Types only; both sides import them. The page is told what to show, complete and
+ * already in words of the person's language; it says what the person did.
+ */
+
+/** How a value is to be read: `unknown` could not be found out, `danger` weakens isolation, `muted` is nothing special. */
+export type Tone = 'plain' | 'muted' | 'unknown' | 'danger';
+
+export interface Value {
+  text: string;
+  tone?: Tone;
+  /** Set in the editor's font: ids, paths, commands. */
+  code?: boolean;
+  /** A few words beside it. */
+  note?: string;
+}
+
+export interface Fact {
+  label: string;
+  value: Value;
+}
+
+export interface Table {
+  /** For screen readers; not shown. */
+  caption: string;
+  columns: string[];
+  rows: { cells: Value[]; muted?: boolean }[];
+}
+
+export type Block =
+  | { kind: 'facts'; facts: Fact[] }
+  | { kind: 'table'; table: Table }
+  | { kind: 'names'; label: string; names: { text: string; danger?: boolean }[] }
+  | { kind: 'text'; text: string; tone: Tone }
+  /** Folded away until asked for. */
+  | { kind: 'details'; summary: string; blocks: Block[] };
+
+export interface Section {
+  heading: string;
+  blocks: Block[];
+}
+
+/** What the page offers to do. */
+export type Action = 'refresh' | 'enterNamespaces' | 'revealInContainers' | 'revealInNamespaces' | 'restartAsRoot' | 'restart';
+
+export interface Button {
+  action: Action;
+  label: string;
+}
+
+/** A complete page. */
+export interface Page {
+  title: string;
+  subtitle: string;
+  buttons: Button[];
+  sections: Section[];
+}
+
+/** To the page: always everything that it is to show. */
+export type ToPage =
+  | { type: 'loading'; text: string }
+  | { type: 'page'; page: Page /** Why it may be out of date. */; notice?: { text: string; buttons: Button[] } }
+  | { type: 'failed'; title: string; text: string; buttons: Button[] };
+
+/** From the page. */
+export type FromPage = { type: 'ready' } | { type: 'action'; action: Action };

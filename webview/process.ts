@@ -1,0 +1,48 @@
+/** The page on a process: shows what the extension sends, and says what the person did. */
+import './process.css';
+import type { FromPage, ToPage } from './messages.ts';
+import { render } from './render.ts';
+
+interface VsCode {
+  postMessage(message: FromPage): void;
+}
+declare function acquireVsCodeApi(): VsCode;
+
+const vscode = acquireVsCodeApi();
+let shown = '';
+
+window.addEventListener('message', (event: MessageEvent<ToPage>) => {
+  const text = JSON.stringify(event.data);
+  // The same again: leave the page alone, with what is selected and focused in it.
+  if (text === shown) return;
+  shown = text;
+  show(event.data);
+});
+
+function show(message: ToPage): void {
+  const main = document.querySelector('main');
+  if (main === null) return;
+  const open = new Set([...main.querySelectorAll('details[open]')].map((element) => (element as HTMLElement).dataset.key));
+  const focused = focusKey();
+  const { scrollX, scrollY } = window;
+  main.replaceChildren(...render(message, ({ action }) => vscode.postMessage({ type: 'action', action })));
+  main.setAttribute('aria-busy', String(message.type === 'loading'));
+  for (const element of main.querySelectorAll('details')) if (open.has(element.dataset.key)) element.open = true;
+  for (const element of focusable()) if (focused !== undefined && keyOf(element) === focused) element.focus();
+  window.scrollTo(scrollX, scrollY);
+}
+
+function focusable(): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>('main vscode-button, main summary')];
+}
+
+function keyOf(element: Element): string {
+  return `${element.localName} ${element.textContent ?? ''}`;
+}
+
+function focusKey(): string | undefined {
+  const { activeElement } = document;
+  return activeElement === null || activeElement === document.body ? undefined : keyOf(activeElement);
+}
+
+vscode.postMessage({ type: 'ready' });
