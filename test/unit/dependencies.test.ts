@@ -29,6 +29,10 @@ const HELPER_ROOMS: Record<string, string[]> = {
 const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
+function isProtocol(file: string): boolean {
+  return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
+}
+
 /** What is wrong with an import, or undefined. */
 function violation({ from, to, typeOnly }: Import): string | undefined {
   const [top, room = ''] = from.split('/');
@@ -49,12 +53,13 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
 
 /** attach.ts speaks the frames of a terminal's stream. */
 function mayUseOfHelper(from: string, to: string): boolean {
-  return to === 'helper/protocol.ts' || (from === 'extension/attach.ts' && to === 'helper/stream/frame.ts');
+  return isProtocol(to) || (from === 'extension/attach.ts' && to === 'helper/stream/frame.ts');
 }
 
 function helperViolation(room: string, to: string): string | undefined {
+  if (room === 'protocol' && !isProtocol(to)) return 'the protocol knows nothing of its sides';
   const rooms = HELPER_ROOMS[room];
-  if (rooms === undefined) return undefined;
+  if (rooms === undefined || isProtocol(to)) return undefined;
   const [, target = ''] = to.split('/');
   if (target.endsWith('.ts')) {
     return (room === 'proc' ? SHARED_WITH_PARSERS : SHARED).includes(to) ? undefined : `helper/${room}/ does not use ${to}`;
@@ -101,6 +106,7 @@ test('an import that breaks a rule is noticed', () => {
     ['helper/proc/stat.ts', `import fs from 'node:fs';`],
     ['helper/kernel/nsfs.ts', `import { Host } from '../host/host.ts';`],
     ['helper/host/host.ts', `import * as vscode from 'vscode';`],
+    ['helper/protocol/cgroups.ts', `import { Failure } from '../failure.ts';`],
     ['helper/host/host.ts', `import {\n  a,\n  b,\n} from '../programs/run.ts';`],
     ['extension/main.ts', `import { logError } from '../helper/log.ts';`],
     ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],

@@ -1,0 +1,231 @@
+/**
+ * The part of the protocol about overlay file systems: the layers of which a container's files are made, and which layer each file
+ * comes from (Documentation/filesystems/overlayfs.rst, OCI image-spec layer.md). Types and constants only.
+ *
+ * Paths inside a layer or a merged view are relative to its root and begin with `/`. A byte of a name that is not UTF-8 is written
+ * as U+DC80 to U+DCFF (its value plus U+DC00), so that every name has a distinct text and can be sent back.
+ */
+import { NotificationType, RequestType } from 'vscode-jsonrpc';
+import type { ErrorData, NamespaceRef, Unknown } from '../protocol.ts';
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Identity
+
+/** An overlay mount: its mount id within its mount namespace, with the device number of its superblock (`0:52`), which it must still have. */
+export interface OverlayRef {
+  mountNamespace: NamespaceRef;
+  mountId: number;
+  device: string;
+}
+
+/** One layer of an overlay, counted from the top; or what the container sees of all of them. */
+export interface LayerRef {
+  overlay: OverlayRef;
+  layer: number | 'merged';
+}
+
+export interface LayerPath extends LayerRef {
+  path: string;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Overlays and their layers
+
+/** What a layer is for. `init`: Docker's, with `/etc/hosts` and `/etc/resolv.conf`. `data`: a data-only lower layer (`::`). */
+export type LayerRole = 'readWrite' | 'init' | 'image' | 'lower' | 'data';
+
+export interface Layer {
+  /** From the top, 0 first: the order in which a name is looked up. */
+  index: number;
+  role: LayerRole;
+  /** Its directory, as the mount gives it, with shortened links (`l/XXXX`) resolved where that is possible. */
+  directory: string;
+  /** As the option has it, when that is another text. */
+  given?: string;
+  /** Identity of the directory itself, the same wherever it is used; absent when it cannot be opened. */
+  id?: string;
+  /** Image layers: the digest of the layer (`sha256:…`), and the build step that made it (`RUN apt-get …`). */
+  digest?: string;
+  createdBy?: string;
+  /** Why it cannot be looked into: permission, gone (deleted), … */
+  unreadable?: Unknown;
+  /** `key`s of other overlays that use the same directory. */
+  sharedWith: string[];
+}
+
+export interface Overlay extends OverlayRef {
+  /** Unique and stable while it is mounted. */
+  key: string;
+  /** Where it is mounted in that namespace; the first place, the others in `alsoAt`. */
+  mountPoint: string;
+  alsoAt: { mountNamespace: NamespaceRef; mountId: number; mountPoint: string }[];
+  /** `overlay`, or `fuse.fuse-overlayfs`. */
+  type: string;
+  /** `key` of the container whose root it is, or that has it mounted elsewhere. */
+  container?: string;
+  /** Whether it is the root file system of that container. */
+  isRoot: boolean;
+  /** The image by name, when the engine's files say. */
+  image?: string;
+  layers: Layer[];
+  workDirectory?: string;
+  /** `metacopy=on`, `redirect_dir=on`, `index=on`, `userxattr`, `volatile`, `nfs_export=on`, … as the mount shows them. */
+  options: string[];
+  readOnly: boolean;
+}
+
+export interface LayersListResult {
+  overlays: Overlay[];
+  /** Mount namespaces whose mounts could not be read. */
+  unreadable: { count: number };
+}
+
+export const LayersList = new RequestType<Record<string, never>, LayersListResult, ErrorData>('layers/list');
+
+export const LayersInspect = new RequestType<{ overlay: OverlayRef }, Overlay, ErrorData>('layers/inspect');
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Files
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'characterDevice' | 'blockDevice' | 'fifo' | 'socket' | 'whiteout';
+
+/** What a layer does to what lies below it. */
+export type LayerMark =
+  | 'added'
+  | 'modified'
+  | 'deleted'
+  /** A directory that hides the one below it whole. */
+  | 'opaque'
+  /** A directory that was renamed: its lower part is found under another name. */
+  | 'redirected'
+  /** Only the metadata was changed (metacopy); the content is a lower layer's. */
+  | 'metadata';
+
+export interface LayerEntry {
+  name: string;
+  type: FileType;
+  mode: number;
+  uid: number;
+  gid: number;
+  sizeBytes: number;
+  /** Milliseconds since the Unix epoch. */
+  modifiedMillis: number;
+  /** Hard links. */
+  links: number;
+  symlinkTarget?: string;
+  deviceNumber?: string;
+  marks: LayerMark[];
+  /** Redirected: where its lower part is. */
+  redirect?: string;
+  /** In the merged view: index of the layer that provides it (for a directory, the topmost that has it). */
+  providedBy?: number;
+}
+
+export interface LayersReadDirectoryResult {
+  entries: LayerEntry[];
+  /** Send it back as `after` for the next page; absent at the end. */
+  next?: string;
+}
+
+/** A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. */
+export const LayersReadDirectory = new RequestType<
+  LayerPath & { after?: string; limit?: number },
+  LayersReadDirectoryResult,
+  ErrorData
+>('layers/readDirectory');
+
+export const LayersStat = new RequestType<LayerPath, LayerEntry, ErrorData>('layers/stat');
+
+/** Bytes of a regular file, base64, from `offset`, at most `length` (1 to 1 MiB). Nothing but a regular file is ever opened. */
+export const LayersReadFile = new RequestType<
+  LayerPath & { offset?: number; length?: number },
+  { base64: string; sizeBytes: number; modifiedMillis: number },
+  ErrorData
+>('layers/readFile');
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Changes
+
+export interface LayerChange {
+  path: string;
+  change: 'added' | 'modified' | 'deleted';
+  type: FileType;
+  marks: LayerMark[];
+  sizeBytes: number;
+}
+
+export interface LayersChangesResult {
+  changes: LayerChange[];
+  next?: string;
+}
+
+/**
+ * What a layer changes of those below it (default the topmost, layer 0, the container's changes), depth first by name, a page at a time:
+ * `docker diff` gives the same set. `limit` 1 to 10,000, default 1,000.
+ */
+export const LayersChanges = new RequestType<
+  { overlay: OverlayRef; layer?: number; after?: string; limit?: number },
+  LayersChangesResult,
+  ErrorData
+>('layers/changes');
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Provenance
+
+export interface LayersProvenanceResult {
+  /** The path that was looked up in the end, every symlink on the way followed inside the container's root only. */
+  resolved: string;
+  /** The symlinks that were followed. */
+  followed: { path: string; target: string }[];
+  exists: boolean;
+  entry?: LayerEntry;
+  /** From the top, what each layer has to say of this path. */
+  layers: {
+    layer: number;
+    has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
+    /** Of a hidden copy. */
+    entry?: LayerEntry;
+    /** The directory on the way that decides: an opaque directory, a whiteout of a parent, a redirect. */
+    because?: string;
+  }[];
+  /** A mount of that mount namespace that covers the path, so that the container sees it instead. */
+  coveredBy?: { mountId: number; mountPoint: string; type: string; source: string };
+}
+
+export const LayersProvenance = new RequestType<{ overlay: OverlayRef; path: string }, LayersProvenanceResult, ErrorData>(
+  'layers/provenance',
+);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sizes
+
+/** Of a layer, or a directory in it. Hard links are counted once; `wasted` bytes are those of files that a layer above replaces or deletes. */
+export interface LayerSize {
+  sizeBytes: number;
+  allocatedBytes: number;
+  entries: number;
+  added: number;
+  modified: number;
+  deleted: number;
+  wastedBytes: number;
+}
+
+/** Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. */
+export const LayersMeasure = new RequestType<LayerPath & { progress?: string }, LayerSize, ErrorData>('layers/measure');
+
+/** At most five a second for each request that named a `progress`. */
+export const LayersMeasuring = new NotificationType<{ progress: string; entries: number; sizeBytes: number; path: string }>(
+  'layers/measuring',
+);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Export
+
+export interface LayersExportResult {
+  /** The stream socket, and the one-time token (64 hexadecimal digits) under which the bytes can be fetched within 30 s. */
+  streamSocket: string;
+  token: string;
+}
+
+/** A tar of a layer (or the merged view) with OCI whiteouts (`.wh.name`, `.wh..wh..opq`), over the stream socket. */
+export const LayersExport = new RequestType<LayerRef & { path?: string }, LayersExportResult, ErrorData>('layers/export');
