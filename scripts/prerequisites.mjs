@@ -32,12 +32,17 @@ const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
  * the program from elsewhere needs no package.
  */
 const DEBIAN_PACKAGES = {
-  build: { gcc: 'gcc' },
+  build: {
+    gcc: 'gcc',
+    'linux-libc-dev': `/usr/include/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/asm/unistd.h`,
+  },
   codeServer: { python3: 'python3', make: 'make', 'g++': 'g++', 'libkrb5-dev': '/usr/include/gssapi/gssapi.h' },
   package: {
     python3: 'python3',
     'gcc-aarch64-linux-gnu': 'aarch64-linux-gnu-gcc',
+    'linux-libc-dev-arm64-cross': '/usr/aarch64-linux-gnu/include/asm/unistd.h',
     'gcc-x86-64-linux-gnu': 'x86_64-linux-gnu-gcc',
+    'linux-libc-dev-amd64-cross': '/usr/x86_64-linux-gnu/include/asm/unistd.h',
   },
   engines: {
     'docker.io': 'dockerd',
@@ -81,8 +86,9 @@ export function findProgram(name) {
 /** Debian split docker.io after release 12: there the `docker` program is in docker.io itself. */
 function isInDebian(name) {
   if (name === 'docker-cli') return debianRelease() >= 13;
-  if (name === 'gcc-x86-64-linux-gnu') return process.arch !== 'x64';
-  if (name === 'gcc-aarch64-linux-gnu') return process.arch !== 'arm64';
+  // What builds for the machine's own processor is not a cross compiler.
+  if (name === 'gcc-x86-64-linux-gnu' || name === 'linux-libc-dev-amd64-cross') return process.arch !== 'x64';
+  if (name === 'gcc-aarch64-linux-gnu' || name === 'linux-libc-dev-arm64-cross') return process.arch !== 'arm64';
   return true;
 }
 
