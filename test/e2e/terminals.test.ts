@@ -5,6 +5,7 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
@@ -12,10 +13,6 @@ import type { Workbench } from './harness/workbench.ts';
 /** Own names, so that two runs of this file on one machine leave each other's containers alone. */
 const NAME = `terminals-${process.pid}`;
 const SHELLLESS = `shellless-${process.pid}`;
-
-function docker(...words: string[]): string {
-  return execFileSync('docker', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
-}
 
 function inspect(format: string): string {
   return docker('inspect', '-f', format, NAME);
@@ -33,29 +30,16 @@ function makeShelllessImage(): void {
   }
 }
 
-function removeContainers(): void {
-  for (const name of [NAME, SHELLLESS]) {
-    try {
-      docker('rm', '-f', name);
-    } catch {
-      // There was none.
-    }
-  }
-  try {
-    docker('rmi', '-f', SHELLLESS);
-  } catch {
-    // Likewise.
-  }
-}
-
 describe('in a Docker container', { timeout: 300_000 }, () => {
+  let engine: Docker;
   let workbench: Workbench;
+  const containers: DockerContainer[] = [];
 
   before(async () => {
-    removeContainers();
+    engine = await startDocker();
     makeShelllessImage();
-    docker('run', '-d', '--name', NAME, '-e', 'COLOUR=blue', '-w', '/usr', 'isoscope-busybox', 'sleep', '100000');
-    docker('run', '-d', '--name', SHELLLESS, SHELLLESS, '/sleep', '100000');
+    containers.push(engine.run(NAME, ['sleep', '100000'], ['-e', 'COLOUR=blue', '-w', '/usr']));
+    containers.push(engine.run(SHELLLESS, ['/sleep', '100000'], [], SHELLLESS));
     workbench = await openWorkbench();
     await workbench.openSidebar('Isoscope');
     await workbench.view('Containers').row(NAME, [], 90_000);
@@ -63,7 +47,9 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
 
   after(async () => {
     await workbench?.close();
-    removeContainers();
+    for (const container of containers) container[Symbol.dispose]();
+    if (engine !== undefined) docker('rmi', '--force', SHELLLESS);
+    await engine?.[Symbol.asyncDispose]();
   });
 
   /** Types a command line whose output must match. */

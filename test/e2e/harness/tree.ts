@@ -2,6 +2,9 @@
 import type { Locator, Page } from 'playwright-core';
 import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
+/** VS Code shows a tooltip half a second after the pointer came to rest. */
+const TOOLTIP_MILLIS = 3000;
+
 export interface Row {
   label: string;
   description: string;
@@ -196,14 +199,16 @@ export class TreeView {
     await menuItems(this.page).first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
   }
 
-  /** Waits for the tooltip of a row and returns its text. */
+  /** Waits for the tooltip of a row and returns its text. A row that is drawn anew under the pointer shows none: it is pointed at again. */
   async tooltip(match: RowMatch): Promise<string> {
-    const row = await this.row(match);
-    await this.page.mouse.move(0, 0);
-    await row.locator('.monaco-icon-label').first().hover();
     const hover = this.page.locator('.monaco-hover:visible, .workbench-hover:visible').last();
-    await hover.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    return await hover.innerText();
+    return await eventually('a tooltip', async () => {
+      const row = await this.row(match);
+      await this.page.mouse.move(0, 0);
+      await row.locator('.monaco-icon-label').first().hover();
+      await hover.waitFor({ timeout: TOOLTIP_MILLIS });
+      return await hover.innerText();
+    });
   }
 
   /** Clicks an action in the view's own title bar. */

@@ -16,6 +16,9 @@ export const THEMES = {
 export type Theme = keyof typeof THEMES;
 
 /** What `openWorkbench` needs to undo. */
+/** Within which a click shows the sidebar. */
+const SIDEBAR_MILLIS = 3000;
+
 export interface Server {
   address: string;
   settingsFile: string;
@@ -106,8 +109,14 @@ export class Workbench implements AsyncDisposable {
   async openSidebar(title: string): Promise<void> {
     const item = this.page.locator(`.part.activitybar .action-item:has(.action-label[aria-label^="${title}"])`).first();
     await item.waitFor({ timeout: 60_000 });
-    if (!(await item.getAttribute('class'))?.includes('checked')) await item.click();
-    await eventually(`the sidebar ${title}`, async () => (await item.getAttribute('class'))?.includes('checked'));
+    const checked = item.and(this.page.locator('.checked'));
+    await eventually(`the sidebar ${title}`, async () => {
+      if (await checked.isVisible()) return true;
+      // A window that is still restoring its sidebar takes the click for the wish to hide it: then another click shows it.
+      await item.click();
+      await checked.waitFor({ timeout: SIDEBAR_MILLIS });
+      return true;
+    });
   }
 
   view(title: string): TreeView {
