@@ -15,10 +15,10 @@ export const THEMES = {
 };
 export type Theme = keyof typeof THEMES;
 
-/** What `openWorkbench` needs to undo. */
 /** Within which a click shows the sidebar. */
 const SIDEBAR_MILLIS = 3000;
 
+/** What `openWorkbench` needs to undo. */
 export interface Server {
   address: string;
   settingsFile: string;
