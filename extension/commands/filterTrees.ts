@@ -1,13 +1,17 @@
 import * as vscode from 'vscode';
 import type { TreeFilter } from '../trees/treeFilter.ts';
 
-/** Asks for the text to filter the trees by, and filters as it is typed. Escape brings back the filter from before. */
+/**
+ * Asks for the text to filter the trees by, and filters as it is typed. Escape brings back the filter from before. The box stays
+ * while something else has the focus, so that one can look around in the rows that are left.
+ */
 export function filterTrees(filter: TreeFilter): void {
   const before = filter.text;
   const box = vscode.window.createInputBox();
   box.title = vscode.l10n.t('Filter containers and namespaces');
   box.placeholder = vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything');
   box.value = before;
+  box.ignoreFocusOut = true;
   let accepted = false;
   box.onDidChangeValue((text) => {
     filter.text = text;
