@@ -150,3 +150,39 @@ function collectNumbers(length: number, numbers: number[]): void {
 export function errorOf(result: number, syscall: string, path: string): SyscallError {
   return new SyscallError(syscall, -result, path);
 }
+
+/** An entry of a directory. The name is its bytes, which need not be UTF-8. */
+export interface NameEntry {
+  name: Buffer;
+  ino: number;
+  isDirectory: boolean;
+}
+
+/** Every entry of a directory whose file system tells their types (cgroupfs does), `.` and `..` left out, or `-errno`. */
+export function readNames(directory: number, path: string): NameEntry[] | number {
+  const descriptor = openAt(directory, path, O_DIRECTORY);
+  if (descriptor < 0) return descriptor;
+  const entries: NameEntry[] = [];
+  let result: NameEntry[] | number = entries;
+  for (;;) {
+    const length = Number(getdentsCall(descriptor, buffer, buffer.length));
+    if (length === -1) result = -lastErrno();
+    if (length <= 0) break;
+    collectNames(length, entries);
+  }
+  closeCall(descriptor);
+  return result;
+}
+
+const DT_DIR = 4;
+
+function collectNames(length: number, entries: NameEntry[]): void {
+  for (let entry = 0; entry < length; entry += buffer.readUInt16LE(entry + 16)) {
+    const name = Buffer.from(buffer.subarray(entry + 19, buffer.indexOf(0, entry + 19)));
+    if (name.length <= 2 && (name.equals(DOT) || name.equals(DOT_DOT))) continue;
+    entries.push({ name, ino: Number(buffer.readBigUInt64LE(entry)), isDirectory: buffer[entry + 18] === DT_DIR });
+  }
+}
+
+const DOT = Buffer.from('.');
+const DOT_DOT = Buffer.from('..');
