@@ -4,6 +4,7 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { dispatcher } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
+import { serveCgroups } from './host/cgroups/requests.ts';
 import { serveHost } from './host/requests.ts';
 import { end, handleSignals, ignoreBrokenOutputs } from './life.ts';
 import { log, logError } from './log.ts';
@@ -39,6 +40,7 @@ async function serve(): Promise<void> {
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
+  serveCgroups(requests, host);
   servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
 
   connection.onClose(() => {

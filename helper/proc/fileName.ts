@@ -33,6 +33,11 @@ function sequenceLength(bytes: Buffer, at: number): number {
   return length > 0 && sequence.length === length && Buffer.from(sequence.toString('utf8')).equals(sequence) ? length : 0;
 }
 
+/** Whether the text is the name, rather than standing for bytes that are not UTF-8: it may be given to the kernel as it is. */
+export function isPlainName(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
 /** The bytes of a text that `textOfName` made; undefined when it has a surrogate that stands for no byte. */
 export function bytesOfName(text: string): Buffer | undefined {
   if (!LONE_SURROGATE.test(text)) return Buffer.from(text);
