@@ -11,6 +11,7 @@ import { log, logError } from './log.ts';
 import { servePrograms } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
+import { CgroupsSampled } from './protocol/cgroups.ts';
 import { HostChanged } from './protocol.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
@@ -40,13 +41,14 @@ async function serve(): Promise<void> {
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
-  serveCgroups(requests, host);
+  const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
   servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
 
   connection.onClose(() => {
     unasked = true;
     connection.dispose();
     host.watch([]);
+    samples[Symbol.dispose]();
     stream.close();
     killRunning();
     terminals.dropWaiting();
