@@ -1,10 +1,11 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
 import { Failure } from '../../failure.ts';
-import type { Cgroup, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
+import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
 import { describeHierarchy, type Hierarchy, modeOf, readHierarchies } from './hierarchies.ts';
+import { inspectCgroup } from './inspect.ts';
 import type { CgroupOwners, Owner } from './ownCgroups.ts';
 import { CgroupReconciliation } from './reconciliation.ts';
 import { containersAtRisk } from './risks.ts';
@@ -57,7 +58,7 @@ export class CgroupList {
     }
     const owners = await this.host.cgroupOwners();
     const listed = await this.readTrees(wanted, figures);
-    const context = { figures, owners, atRisk: atRisk(owners), userName: userNames() };
+    const context = contextOf(owners, figures);
     return {
       mode: modeOf(all),
       hierarchies: all.map(describeHierarchy),
@@ -65,6 +66,11 @@ export class CgroupList {
       unreadable: listed.unreadable,
       truncated: listed.trees.some(({ truncated }) => truncated),
     };
+  }
+
+  async inspect(ref: CgroupRef): Promise<CgroupsInspectResult> {
+    const owners = await this.host.cgroupOwners();
+    return inspectCgroup(ref, { ...contextOf(owners, true), hierarchy: ref.hierarchy });
   }
 
   private async readTrees(
@@ -167,6 +173,10 @@ function rowsOf(tree: CgroupTree, context: RowContext): Cgroup[] {
   const rows: Cgroup[] = [];
   if (tree.root !== undefined) for (const node of descending(tree.root)) rows.push(rowOf(node, context));
   return rows;
+}
+
+function contextOf(owners: CgroupOwners, figures: boolean): Omit<RowContext, 'hierarchy'> {
+  return { figures, owners, atRisk: atRisk(owners), userName: userNames() };
 }
 
 function atRisk(owners: CgroupOwners): ReadonlySet<string> {

@@ -17,6 +17,15 @@ export function ownerKey(hierarchy: string, path: string): string {
   return `${hierarchy}\0${path}`;
 }
 
+/** The container that a cgroup is in: it is the container's own or below it. */
+export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: string; path: string }): Owner | undefined {
+  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    const owner = owners.get(ownerKey(hierarchy, at));
+    if (owner !== undefined) return owner;
+  }
+  return undefined;
+}
+
 /**
  * By `ownerKey`. What engines did not name a cgroup for (bubblewrap in a session) has one only when nobody else is in it: `containerOf` tells
  * whose each process is.

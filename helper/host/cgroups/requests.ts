@@ -1,7 +1,7 @@
 /** Answers the requests that read cgroups: lists, one in full, samples; and keeps what is watched true. */
 import * as v from 'valibot';
 import type { Dispatcher } from '../../dispatch.ts';
-import { CgroupsList, type CgroupsSampledParams, CgroupsSubscribe } from '../../protocol/cgroups.ts';
+import { CgroupsInspect, CgroupsList, type CgroupsSampledParams, CgroupsSubscribe } from '../../protocol/cgroups.ts';
 import { cgroupRef } from '../../schemas.ts';
 import type { Host } from '../host.ts';
 import { serveCgroupChanges } from './changeRequests.ts';
@@ -30,6 +30,7 @@ export function serveCgroups(
     v.strictObject({ hierarchy: v.exactOptional(hierarchy), figures: v.exactOptional(v.boolean()) }),
     (params) => cgroups.list(params),
   );
+  requests.on(CgroupsInspect, v.strictObject({ cgroup: cgroupRef }), ({ cgroup }) => cgroups.inspect(cgroup));
   const subscriptions = new CgroupSubscriptions(send);
   requests.on(CgroupsSubscribe, subscribeParams, ({ subscription, cgroups: refs, intervalMillis }) => {
     subscriptions.subscribe(subscription, refs, intervalMillis ?? DEFAULT_INTERVAL_MILLIS);
