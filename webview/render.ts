@@ -18,7 +18,7 @@ export function render(message: ToPage, onButton: OnButton): HTMLElement[] {
   }
 }
 
-function make(tag: keyof HTMLElementTagNameMap, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
+export function make(tag: keyof HTMLElementTagNameMap, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
   const element = document.createElement(tag);
   if (className !== '') element.className = className;
   // Strings become text nodes.
@@ -44,7 +44,7 @@ function problem(title: string, text: string, list: Button[], onButton: OnButton
   return box;
 }
 
-function banner(text: string, list: Button[], onButton: OnButton): HTMLElement {
+export function banner(text: string, list: Button[], onButton: OnButton): HTMLElement {
   const box = make('div', 'banner', make('p', '', text), buttons(list, onButton));
   box.setAttribute('role', 'status');
   return box;
