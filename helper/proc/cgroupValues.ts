@@ -22,7 +22,10 @@ export function limitOfBytes(bytes: Uint8Array): number | null | undefined {
   return value === undefined || value < NO_LIMIT ? value : null;
 }
 
-/** The natural number at `from`; `undefined` when there is none. Past 2^53 it loses its last digits. */
+/** So many digits are exact in a double, and so are the steps to them. */
+const EXACT_DIGITS = 15;
+
+/** The natural number at `from`; `undefined` when there is none. Past 2^53 it is the nearest double. */
 export function numberOfBytes(bytes: Uint8Array, from = 0): number | undefined {
   let value = 0;
   let at = from;
@@ -31,6 +34,7 @@ export function numberOfBytes(bytes: Uint8Array, from = 0): number | undefined {
     if (digit < ZERO || digit > NINE) break;
     value = value * 10 + digit - ZERO;
   }
+  if (at - from > EXACT_DIGITS) return Number(Buffer.from(bytes.subarray(from, at)).toString('latin1'));
   return at === from ? undefined : value;
 }
 
