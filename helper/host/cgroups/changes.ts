@@ -29,11 +29,28 @@ export async function changeCgroup({
   change,
   acknowledged = [],
 }: CgroupsChangeParams): Promise<CgroupsChangeResult> {
-  using cgroup = openCgroup(ref);
-  const steps = await planChange(cgroup, change);
-  demandAcknowledged(warningsOf(cgroup, steps), acknowledged);
-  // Awaited here: the cgroup is held until all is done.
-  return await carryOut(cgroup, steps);
+  return inTurn(ref, async () => {
+    using cgroup = openCgroup(ref);
+    const steps = await planChange(cgroup, change);
+    demandAcknowledged(warningsOf(cgroup, steps), acknowledged);
+    // Awaited here: the cgroup is held until all is done.
+    return await carryOut(cgroup, steps);
+  });
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+/** Of two changes of one cgroup the second begins when the first has ended: what stood before, which undo puts back, is then true. */
+export function inTurn<T>({ hierarchy, ino }: CgroupRef, action: () => Promise<T>): Promise<T> {
+  const key = `${hierarchy} ${ino}`;
+  const turn = (turns.get(key) ?? Promise.resolve()).then(action, action);
+  const ended = turn
+    .catch(() => undefined)
+    .then(() => {
+      if (turns.get(key) === ended) turns.delete(key);
+    });
+  turns.set(key, ended);
+  return turn;
 }
 
 /** The warnings are the hint, each with its id. */

@@ -191,8 +191,15 @@ function openBelow(mount: HierarchyMount, path: Buffer): number | undefined {
 
 function openFailure(result: number, ref: CgroupRef): Failure {
   const error = errorOf(result, 'openat2', ref.path);
-  // Whatever stands there now, link or other file system, it is not that cgroup.
-  if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EXDEV', 'ENODEV', 'ENAMETOOLONG'].includes(error.code)) return gone(ref);
+  if (error.code === 'EXDEV') {
+    return new Failure('unsupported', `Another file system is mounted over the cgroup ${ref.path} (${ref.hierarchy}).`, {
+      errno: error.code,
+      path: ref.path,
+      hint: 'Unmount it, or mount the hierarchy in another place.',
+    });
+  }
+  // Whatever stands there now, it is not that cgroup.
+  if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENODEV', 'ENAMETOOLONG'].includes(error.code)) return gone(ref);
   return new Failure(reasonOf(error.code), `The cgroup ${ref.path} cannot be opened: ${error.code}.`, {
     errno: error.code,
     syscall: error.syscall,

@@ -4,7 +4,7 @@ import { unknownFrom } from '../../failure.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupFileRef } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
-import { demandAcknowledged, writeFile } from './changes.ts';
+import { demandAcknowledged, inTurn, writeFile } from './changes.ts';
 import { type OpenCgroup, openCgroup, readFile } from './directory.ts';
 import { planChange } from './plan.ts';
 import { fileRefusal } from './refusals.ts';
@@ -25,15 +25,17 @@ export async function writeCgroupFile(
   params: CgroupFileRef & { text: string; acknowledged?: string[] },
 ): Promise<{ text: string | Unknown }> {
   const { cgroup: ref, file, text, acknowledged = [] } = params;
-  using cgroup = openCgroup(ref);
-  const steps = await planChange(cgroup, { kind: 'write', file, text });
-  demandAcknowledged(warningsOf(cgroup, steps), acknowledged);
-  await writeFile(cgroup, file, text);
-  try {
-    return { text: await readFile(cgroup.fd, file) };
-  } catch (error) {
-    return { text: unknownFrom(error) };
-  }
+  return inTurn(ref, async () => {
+    using cgroup = openCgroup(ref);
+    const steps = await planChange(cgroup, { kind: 'write', file, text });
+    demandAcknowledged(warningsOf(cgroup, steps), acknowledged);
+    await writeFile(cgroup, file, text);
+    try {
+      return { text: await readFile(cgroup.fd, file) };
+    } catch (error) {
+      return { text: unknownFrom(error) };
+    }
+  });
 }
 
 const ANY_WRITE = 0o222;

@@ -7,8 +7,9 @@ import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
 import type { ProcessRef, Unknown } from '../../protocol.ts';
 import { readStartTime } from '../processReader.ts';
-import { isComponent, type OpenCgroup, openFile, readFile } from './directory.ts';
-import { fileRefusal } from './refusals.ts';
+import { isComponent, listNames, type OpenCgroup, openFile, readFile } from './directory.ts';
+import { membersBelow } from './members.ts';
+import { directoryRefusal, fileRefusal } from './refusals.ts';
 
 export interface WriteStep {
   do: 'write';
@@ -35,8 +36,18 @@ const WEIGHTS = { 1: [2, 262_144], 2: [1, 10_000] } as const;
 /** PID_MAX_LIMIT of 64-bit Linux. */
 const MAX_TASKS = 4_194_304;
 
-/** Throws a `Failure`: `invalid` for values that the kernel cannot take, `notFound` or `unsupported` for what this cgroup does not have. */
+/**
+ * Throws a `Failure`: `invalid` for values that the kernel cannot take, `notFound` or `unsupported` for what this cgroup does not have, `permission` for
+ * what the helper may not write.
+ */
 export async function planChange(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
+  const steps = await stepsOf(cgroup, change);
+  // Opening writes nothing; a refusal should come before the first write, not between two.
+  for (const step of steps) if (step.do === 'write') close(openToWrite(cgroup, step.file));
+  return steps;
+}
+
+async function stepsOf(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
   switch (change.kind) {
     case 'cpuLimit':
       return planCpuLimit(cgroup, change.quotaMicros, change.periodMicros);
@@ -57,7 +68,7 @@ export async function planChange(cgroup: OpenCgroup, change: CgroupChange): Prom
     case 'kill':
       return planKill(cgroup);
     case 'create':
-      return planCreate(change.name);
+      return planCreate(cgroup, change.name);
     case 'remove':
       return planRemove(cgroup);
     case 'move':
@@ -258,11 +269,9 @@ function planKill(cgroup: OpenCgroup): Step[] {
 
 function planMove(cgroup: OpenCgroup, process: ProcessRef): Step[] {
   close(holdProcess(process));
-  if (!fs.existsSync(`/proc/self/fd/${cgroup.fd}/cgroup.procs`)) throw fileRefusal(cgroup, 'cgroup.procs', 'write', NOT_THERE);
+  close(openToWrite(cgroup, 'cgroup.procs'));
   return [{ do: 'move', process }];
 }
-
-const NOT_THERE = Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
 
 /** A pidfd of exactly that process. Throws a `Failure`, `gone`. */
 export function holdProcess({ pid, startTime }: ProcessRef): number {
@@ -282,7 +291,7 @@ export function holdProcess({ pid, startTime }: ProcessRef): number {
 // ---------------------------------------------------------------------------------------------------------------------
 // The tree
 
-function planCreate(name: string): Step[] {
+function planCreate(cgroup: OpenCgroup, name: string): Step[] {
   const bytes = bytesOfName(name);
   if (bytes === undefined || !isComponent(bytes)) {
     throw invalid(
@@ -292,12 +301,26 @@ function planCreate(name: string): Step[] {
   }
   // The kernel refuses it, so that /proc/PID/cgroup stays a line for each hierarchy.
   if (name.includes('\n')) throw invalid('The name of a cgroup cannot have a line break.', 'Leave it out.');
+  try {
+    fs.accessSync(`/proc/self/fd/${cgroup.fd}`, fs.constants.W_OK);
+  } catch (error) {
+    throw directoryRefusal(cgroup, name, error);
+  }
   return [{ do: 'mkdir', name }];
 }
 
 function planRemove(cgroup: OpenCgroup): Step[] {
-  if (cgroup.ref.path !== '/') return [{ do: 'rmdir' }];
-  throw invalid('The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/') throw invalid('The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  const children = listNames(cgroup.fd).cgroups.length;
+  const processes = membersBelow(cgroup.fd).pids.size;
+  if (children === 0 && processes === 0) return [{ do: 'rmdir' }];
+  throw new Failure(
+    'busy',
+    `${cgroup.directory} is in use: processes in it and below ${processes}, child cgroups ${children}.`,
+    {
+      hint: 'Move or kill its processes and remove its children first.',
+    },
+  );
 }
 
 async function planController(cgroup: OpenCgroup, controller: string, enabled: boolean): Promise<WriteStep[]> {
@@ -319,7 +342,7 @@ async function planController(cgroup: OpenCgroup, controller: string, enabled: b
 // ---------------------------------------------------------------------------------------------------------------------
 // Files
 
-/** Files whose text is an order, not a value: reading them does not give what puts them back. */
+/** Files whose text is an order, not a value: reading them does not give what puts them back, as one with many lines does not. */
 const ORDERS =
   /^(?:cgroup\.(?:procs|threads|kill|type|subtree_control|event_control)|tasks|memory\.(?:reclaim|force_empty|peak|swap\.peak)|devices\.(?:allow|deny)|.+\.pressure|.+_device|.+\.failcnt|.+\.max_usage_in_bytes|io\.(?:max|latency|weight|cost\..+|bfq\.weight)|blkio\.(?:reset_stats|bfq\.weight_device)|rdma\.max|misc\.max|net_prio\.ifpriomap)$/;
 
@@ -327,7 +350,7 @@ async function planWrite(cgroup: OpenCgroup, file: string, text: string): Promis
   if (text === '') throw fileRefusal(cgroup, file, 'write', NO_TEXT);
   close(openToWrite(cgroup, file));
   const before = await standing(cgroup, file);
-  const restores = typeof before === 'string' && !ORDERS.test(file);
+  const restores = typeof before === 'string' && !before.includes('\n') && !ORDERS.test(file);
   // Without a line break nothing would be written where a file held nothing: release_agent, cpuset.cpus.
   return writeStep(file, text, before, restores ? before || '\n' : undefined);
 }

@@ -1,6 +1,6 @@
 /** Why the kernel refused to do something to a cgroup, in words for a person: the errno, the file, and how the cgroup stands. */
 import { Failure, isSystemError, reasonOf } from '../../failure.ts';
-import { readText } from '../../kernel/files.ts';
+import { ENOENT, readText } from '../../kernel/files.ts';
 import { gone, type OpenCgroup } from './directory.ts';
 import { acceptedFormat } from './formats.ts';
 import { hierarchyWith } from './hierarchies.ts';
@@ -10,7 +10,7 @@ const MAX_BYTES = 64 * 1024;
 /** A refusal to read or write a file. `error` is thrown on when it is none of the system. */
 export function fileRefusal(cgroup: OpenCgroup, file: string, action: 'read' | 'write', error: unknown): Failure {
   if (error instanceof Failure || !isSystemError(error)) throw error;
-  if (error.code === 'ENODEV') return gone(cgroup.ref);
+  if (isGone(cgroup)) return gone(cgroup.ref);
   const path = `${cgroup.directory}/${file}`;
   const details = { errno: error.code, syscall: error.syscall ?? action, path };
   // From write(2) it speaks of what the text names.
@@ -55,6 +55,7 @@ const GENERAL: Record<string, Why> = {
   EBUSY: { message: 'the cgroup is in use in a way that does not allow it' },
   EOPNOTSUPP: { message: 'this cgroup does not support it' },
   ENXIO: { message: 'there is no such device' },
+  ENODEV: { message: 'there is no such disk; a partition has no limit of its own' },
   EACCES: { message: 'you may not write it', hint: AS_ROOT },
   EPERM: { message: 'you may not do this', hint: AS_ROOT },
   EROFS: {
@@ -168,8 +169,6 @@ function whyNoBandwidth(cgroup: OpenCgroup, errno: string): Why | undefined {
 function missingFile(cgroup: OpenCgroup, file: string, details: { errno: string; syscall: string; path: string }): Failure {
   const controller = file.split('.')[0] ?? '';
   const { hierarchy, version } = cgroup.hierarchy;
-  // A removed cgroup that is still held answers ENOENT for each of its files.
-  if (textOf(cgroup, 'cgroup.procs') === undefined && textOf(cgroup, 'cgroup.threads') === undefined) return gone(cgroup.ref);
   const fail = (message: string, hint: string) => new Failure('notFound', message, { ...details, hint });
   const elsewhere = hierarchyWith(controller);
   if (elsewhere !== undefined && elsewhere.hierarchy !== hierarchy) {
@@ -189,6 +188,11 @@ function missingFile(cgroup: OpenCgroup, file: string, details: { errno: string;
   return fail(`The cgroup ${cgroup.ref.path} has no ${file}.`, 'This version of cgroups, or this kernel, does not have it.');
 }
 
+/** A removed cgroup that is still held has no files any more; every one that is not removed has one of these. */
+function isGone(cgroup: OpenCgroup): boolean {
+  return ['cgroup.procs', 'cgroup.threads'].every((file) => readText(cgroup.fd, file, 1) === -ENOENT);
+}
+
 /** What a file holds now, without the line break at its end; undefined when it cannot be read. */
 function textOf(cgroup: OpenCgroup, file: string): string | undefined {
   const text = readText(cgroup.fd, file, MAX_BYTES);
@@ -200,8 +204,7 @@ export function directoryRefusal(cgroup: OpenCgroup, name: string | undefined, e
   if (error instanceof Failure || !isSystemError(error)) throw error;
   const path = name === undefined ? cgroup.directory : `${cgroup.directory}/${name}`;
   const details = { errno: error.code, syscall: name === undefined ? 'rmdir' : 'mkdir', path };
-  if (name === undefined && (error.code === 'ENOENT' || error.code === 'ENODEV')) return gone(cgroup.ref);
-  if (name !== undefined && (error.code === 'ENODEV' || error.code === 'ENOENT')) return gone(cgroup.ref);
+  if (error.code === 'ENOENT' || error.code === 'ENODEV') return gone(cgroup.ref);
   const why = (name === undefined ? NOT_REMOVED : NOT_CREATED)[error.code] ?? GENERAL[error.code];
   const message = `${path} was not ${name === undefined ? 'removed' : 'created'}: ${why?.message ?? 'the kernel refused'} (${error.code}).`;
   return new Failure(reasonOf(error.code), message, { ...details, ...(why?.hint === undefined ? {} : { hint: why.hint }) });
