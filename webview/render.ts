@@ -68,9 +68,21 @@ function block(content: Block): HTMLElement {
       return names(content.label, content.names);
     case 'text':
       return make('p', `tone-${content.tone}`, content.text);
+    case 'meter':
+      return meter(content);
     case 'details':
       return details(content.summary, content.blocks);
   }
+}
+
+function meter({ label, text, part, close }: Extract<Block, { kind: 'meter' }>): HTMLElement {
+  const bar = document.createElement('progress');
+  bar.max = 1;
+  bar.value = part;
+  bar.className = close ? 'close' : '';
+  bar.setAttribute('aria-label', label);
+  bar.setAttribute('aria-valuetext', text);
+  return make('div', 'meter', make('span', 'meter-label', label), bar, make('span', 'meter-text', text));
 }
 
 function facts(list: Fact[]): HTMLElement {
