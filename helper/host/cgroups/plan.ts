@@ -301,16 +301,13 @@ function planCreate(cgroup: OpenCgroup, name: string): Step[] {
   }
   // The kernel refuses it, so that /proc/PID/cgroup stays a line for each hierarchy.
   if (name.includes('\n')) throw invalid('The name of a cgroup cannot have a line break.', 'Leave it out.');
-  try {
-    fs.accessSync(`/proc/self/fd/${cgroup.fd}`, fs.constants.W_OK);
-  } catch (error) {
-    throw directoryRefusal(cgroup, name, error);
-  }
+  demandWritable(cgroup, '.', name);
   return [{ do: 'mkdir', name }];
 }
 
 function planRemove(cgroup: OpenCgroup): Step[] {
   if (cgroup.ref.path === '/') throw invalid('The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  demandWritable(cgroup, '..', undefined);
   const children = listNames(cgroup.fd).cgroups.length;
   const processes = membersBelow(cgroup.fd).pids.size;
   if (children === 0 && processes === 0) return [{ do: 'rmdir' }];
@@ -321,6 +318,15 @@ function planRemove(cgroup: OpenCgroup): Step[] {
       hint: 'Move or kill its processes and remove its children first.',
     },
   );
+}
+
+/** Of the directory in which the name is made or, without one, this cgroup removed. */
+function demandWritable(cgroup: OpenCgroup, directory: '.' | '..', name: string | undefined): void {
+  try {
+    fs.accessSync(`/proc/self/fd/${cgroup.fd}/${directory}`, fs.constants.W_OK);
+  } catch (error) {
+    throw directoryRefusal(cgroup, name, error);
+  }
 }
 
 async function planController(cgroup: OpenCgroup, controller: string, enabled: boolean): Promise<WriteStep[]> {
