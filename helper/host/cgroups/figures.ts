@@ -87,7 +87,10 @@ const V1_READERS: Record<string, RowReader | undefined> = {
   freezer(node, place, { settings }) {
     if (!settings || node.parent === undefined) return;
     const state = place.read('freezer.state');
-    node.frozen = typeof state === 'number' ? undefined : state.toString('latin1').startsWith('FROZEN');
+    const word = typeof state === 'number' ? undefined : state.toString('latin1').trim();
+    node.frozen = word === undefined ? undefined : word === 'FROZEN';
+    // No event tells when the last of its processes has stopped.
+    node.isFreezing = word === 'FREEZING';
   },
 };
 

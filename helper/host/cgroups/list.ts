@@ -19,6 +19,9 @@ const TURN_MILLIS = 15;
 const TURN_CGROUPS = 16;
 /** Thirteen hierarchies of 5,000 are 65,000, at about 200 bytes in the answer. */
 const MAX_LISTED = 100_000;
+/** File systems are mounted seldom: while lists follow each other, what is mounted is read so often. */
+const MOUNTS_HOLD_MILLIS = 2000;
+const FREEZING_LOOK_MILLIS = 100;
 
 /** What the rest of the host tells of containers. */
 export interface HostContainers {
@@ -28,6 +31,8 @@ export interface HostContainers {
 export class CgroupList {
   private readonly host: HostContainers;
   private readonly notify: () => void;
+  private hierarchies: Hierarchy[] = [];
+  private hierarchiesReadAt = Number.NEGATIVE_INFINITY;
   private readonly trees = new Map<string, CgroupTree>();
   private watching: CgroupWatch | undefined;
   private reconciliation: CgroupReconciliation | undefined;
@@ -51,13 +56,14 @@ export class CgroupList {
   }
 
   async list({ hierarchy: name, figures = true }: CgroupsListParams): Promise<CgroupsListResult> {
-    const all = readHierarchies();
+    const all = this.currentHierarchies();
     const wanted = all.filter(({ hierarchy }) => name === undefined || hierarchy === name);
     if (name !== undefined && wanted.length === 0) {
       throw new Failure('notFound', `This host has no hierarchy of cgroups called ${name}.`, { hint: 'Refresh the view.' });
     }
     const owners = await this.host.cgroupOwners();
     const listed = await this.readTrees(wanted, figures);
+    if (listed.trees.some(({ isFreezing }) => isFreezing)) this.tellAgain();
     const context = contextOf(owners, figures);
     return {
       mode: modeOf(all),
@@ -71,6 +77,22 @@ export class CgroupList {
   async inspect(ref: CgroupRef): Promise<CgroupsInspectResult> {
     const owners = await this.host.cgroupOwners();
     return inspectCgroup(ref, { ...contextOf(owners, true), hierarchy: ref.hierarchy });
+  }
+
+  /** For what is about to change without an event. */
+  private tellAgain(): void {
+    setTimeout(() => {
+      if (this.reconciliation !== undefined) this.notify();
+    }, FREEZING_LOOK_MILLIS).unref();
+  }
+
+  private currentHierarchies(): Hierarchy[] {
+    const now = performance.now();
+    if (this.reconciliation === undefined || now - this.hierarchiesReadAt > MOUNTS_HOLD_MILLIS) {
+      this.hierarchies = readHierarchies();
+      this.hierarchiesReadAt = now;
+    }
+    return this.hierarchies;
   }
 
   private async readTrees(

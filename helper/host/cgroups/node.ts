@@ -29,6 +29,7 @@ export class CgroupNode {
   /** v2 says so of the whole subtree; of v1 it is found out from the members of each. */
   populated: boolean | null = null;
   frozen: boolean | undefined;
+  isFreezing = false;
   readonly figures: RowFigures = {
     cpuUsageMicros: undefined,
     cpuLimitCores: undefined,
@@ -42,11 +43,16 @@ export class CgroupNode {
   };
   /** Whether periods were throttled between the last two readings; at the first, ever. */
   throttled = false;
+  /** Its row of the list with figures, as long as nothing in it changed: thousands are made into text for every list. */
+  row: Cgroup | undefined;
+  /** Gone, or beyond what is listed: a reading takes it out of its parent. */
+  isLeftOut = false;
 
   /** Number of the inotify watch; 0 without one. */
   watch = 0;
   /** When its limits and what else changes only by a write were read; they hold as long as a watch says nothing. */
   settingsReadAt = Number.NEGATIVE_INFINITY;
+  figuresReadAt = Number.NEGATIVE_INFINITY;
   /** The children are those that there are: a watch would have told otherwise. */
   knowsChildren = false;
   /** Figures were read, and nothing happened to it or below it since. */
@@ -58,6 +64,21 @@ export class CgroupNode {
     this.ino = ino;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.path = parent === undefined ? rootPath : `${parent.path === '/' ? '' : parent.path}/${name}`;
+  }
+
+  setThrottled(throttled: boolean): void {
+    if (this.throttled !== throttled) this.row = undefined;
+    this.throttled = throttled;
+  }
+
+  setPopulated(populated: boolean | null): void {
+    if (this.populated !== populated) this.row = undefined;
+    this.populated = populated;
+  }
+
+  setOwner(uid: number): void {
+    if (this.uid !== uid) this.row = undefined;
+    this.uid = uid;
   }
 
   /** It was written to, or its kernel file said that something happened. */

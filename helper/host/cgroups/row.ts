@@ -2,7 +2,7 @@
 import { titleOfCgroup } from '../../proc/cgroupTitle.ts';
 import type { Cgroup, CgroupBadge, CgroupFigures } from '../../protocol/cgroups.ts';
 import type { CgroupNode } from './node.ts';
-import { type CgroupOwners, ownerKey } from './ownCgroups.ts';
+import { type CgroupOwners, type Owner, ownerKey } from './ownCgroups.ts';
 
 /** From this share of a limit on it is called close. */
 const NEAR_LIMIT = 0.9;
@@ -16,8 +16,15 @@ export interface RowContext {
   userName(uid: number): string;
 }
 
-export function rowOf(node: CgroupNode, { hierarchy, figures, owners, atRisk, userName }: RowContext): Cgroup {
-  const owner = owners.get(ownerKey(hierarchy, node.path));
+export function rowOf(node: CgroupNode, context: RowContext): Cgroup {
+  const owner = context.owners.size === 0 ? undefined : context.owners.get(ownerKey(context.hierarchy, node.path));
+  // What is known of a container may change without its cgroup.
+  if (owner !== undefined || !context.figures) return makeRow(node, context, owner);
+  node.row ??= makeRow(node, context, undefined);
+  return node.row;
+}
+
+function makeRow(node: CgroupNode, { hierarchy, figures, atRisk, userName }: RowContext, owner: Owner | undefined): Cgroup {
   const title = owner?.name ?? titleOfCgroup(node.name, userName);
   const row: Cgroup = {
     hierarchy,

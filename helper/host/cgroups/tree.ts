@@ -13,6 +13,8 @@ import { Place } from './place.ts';
 const MAX_DEPTH = 256;
 /** A container that mounts the hierarchy in its own cgroup namespace writes through an inode of its own, and no watch tells. */
 const SETTINGS_HOLD_MILLIS = 30_000;
+/** The kernel reclaims from cgroups without a process too, slowly: their memory is read again after so long. */
+const IDLE_MEMORY_HOLD_MILLIS = 5000;
 
 /** Watches directories; see watch.ts. */
 export interface DirectoryWatch {
@@ -26,12 +28,16 @@ export class CgroupTree {
   root: CgroupNode | undefined;
   /** There were more cgroups than are listed. */
   truncated = false;
+  /** Some cgroup was about to be frozen when it was read. */
+  isFreezing = false;
   private readonly readers: RowReader[];
+  private readonly hasMemory: boolean;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(hierarchy: Hierarchy & { mount: HierarchyMount }) {
     this.hierarchy = hierarchy;
     this.readers = rowReaders(hierarchy);
+    this.hasMemory = hierarchy.controllers.includes('memory');
   }
 
   /** Readings follow each other: two at once would take what the other found for old. */
@@ -56,6 +62,7 @@ export class CgroupTree {
     this.root.uid = status.uid;
     const walk: Walk = { figures, left: limit, watch, now: performance.now() };
     this.truncated = false;
+    this.isFreezing = false;
     if (watch !== undefined && this.root.watch === 0) watch.add(this.root, place);
     this.readFacts(this.root, place, walk);
     yield* this.readChildren(this.root, place, walk);
@@ -64,28 +71,33 @@ export class CgroupTree {
 
   private *readChildren(node: CgroupNode, place: Place, walk: Walk): Generator<void, void> {
     if (walk.watch === undefined || node.watch === 0 || !node.knowsChildren) listChildren(node, place, walk.watch);
-    const kept: CgroupNode[] = [];
+    let isComplete = true;
     for (const child of node.children) {
-      if (walk.left <= 0 || child.depth > MAX_DEPTH) {
-        this.truncated = true;
-        break;
+      if (walk.left <= 0 || child.depth > MAX_DEPTH) this.truncated = true;
+      else if (this.isSettled(child, walk) && !child.hasChildren) {
+        walk.left -= 1;
+        child.setThrottled(false);
+        continue;
       }
       using childPlace = new Place(place, child.name);
-      if (!this.isStillThere(child, childPlace, walk)) continue;
+      if (this.truncated || !this.isStillThere(child, childPlace, walk)) {
+        child.isLeftOut = true;
+        isComplete = false;
+        continue;
+      }
       walk.left -= 1;
-      kept.push(child);
       this.readFacts(child, childPlace, walk);
       yield;
       if (child.hasChildren) yield* this.readChildren(child, childPlace, walk);
       noteThreadedDomain(child);
       // Of v2 the kernel has said so.
-      if (this.hierarchy.version === 1) child.populated = populatedByMembers(child);
+      if (this.hierarchy.version === 1) child.setPopulated(populatedByMembers(child));
     }
-    if (kept.length !== node.children.length) {
-      node.children = kept;
+    if (!isComplete) {
+      node.children = node.children.filter(({ isLeftOut }) => !isLeftOut);
       node.knowsChildren = false;
     }
-    if (node.parent === undefined) node.populated = populatedByMembers(node);
+    if (node.parent === undefined) node.setPopulated(populatedByMembers(node));
   }
 
   private isStillThere(node: CgroupNode, place: Place, walk: Walk): boolean {
@@ -98,24 +110,40 @@ export class CgroupTree {
       walk.watch?.remove(node);
       return false;
     }
-    node.uid = status.uid;
+    node.setOwner(status.uid);
     node.hasChildren = status.links > 2;
     if (!node.hasChildren && node.children.length > 0) node.children = [];
     return true;
   }
 
+  /** Whether nothing of it need be read. */
+  private isSettled(node: CgroupNode, walk: Walk): boolean {
+    if (!holds(node, walk) || !isIdle(node)) return false;
+    return !this.hasMemory || walk.now - node.figuresReadAt < IDLE_MEMORY_HOLD_MILLIS;
+  }
+
   private readFacts(node: CgroupNode, place: Place, walk: Walk): void {
+    if (this.isSettled(node, walk)) {
+      node.setThrottled(false);
+      return;
+    }
     const settings = !holds(node, walk);
-    const counters = settings || !node.quiet || node.populated !== false;
-    const needed: Needed = { figures: walk.figures, settings, counters };
-    const before = node.figures.throttledPeriods;
+    const needed: Needed = { figures: walk.figures, settings, counters: settings || !isIdle(node) };
+    const { throttledPeriods, memoryBytes } = node.figures;
     for (const read of this.readers) read(node, place, needed);
-    const after = node.figures.throttledPeriods ?? 0;
-    if (walk.figures) node.throttled = after > (before ?? 0);
-    if (!walk.figures || node.watch === 0) return;
+    if (needed.counters || node.figures.memoryBytes !== memoryBytes) node.row = undefined;
+    if (walk.figures) node.setThrottled((node.figures.throttledPeriods ?? 0) > (throttledPeriods ?? 0));
+    this.isFreezing ||= node.isFreezing;
+    if (!walk.figures || node.watch === 0 || node.isFreezing) return;
     node.quiet = true;
+    node.figuresReadAt = walk.now;
     if (settings) node.settingsReadAt = walk.now;
   }
+}
+
+/** Without a process in it or below when that was last looked at, and undisturbed since. */
+function isIdle({ quiet, populated }: CgroupNode): boolean {
+  return quiet && populated === false;
 }
 
 interface Walk {
