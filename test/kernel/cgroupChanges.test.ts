@@ -16,6 +16,7 @@ import {
 } from '../../helper/protocol/cgroups.ts';
 import type { ErrorData, Reason } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
+import { mountDeafFileSystem } from '../fixtures/deafFileSystem.ts';
 import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refOfProcess, type Specimen, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
@@ -369,6 +370,40 @@ describe('killing', { skip: without('freezer') }, () => {
     const { killed } = await helper.request(CgroupsKill, { cgroup: cgroup.ref });
     assert.ok(killed !== undefined && killed > 0);
     assert.deepEqual(pidsOf(cgroup), []);
+  });
+
+  test('of a process that waits for a device, and freezing it, ends in time and says what is left', {
+    skip: skip || (!existsSync('/dev/fuse') && 'this machine has no FUSE'),
+  }, async (t) => {
+    const cgroup = cgroupFor(t, 'freezer');
+    const deaf = mountDeafFileSystem();
+    let deafened = true;
+    const release = () => {
+      if (deafened) deaf[Symbol.dispose]();
+      deafened = false;
+    };
+    t.after(release);
+    const waiter = await startSpecimen([
+      'busybox',
+      'sh',
+      '-c',
+      'echo there; read go; exec busybox stat "$1"/file',
+      'sh',
+      deaf.mountPoint,
+    ]);
+    t.after(waiter.stop);
+    cgroup.write('cgroup.procs', String(waiter.pid));
+    waiter.child.stdin?.write('go\n');
+    deaf.hear();
+    await using helper = await startHelper();
+    const frozen = await helper.request(CgroupsFreeze, { cgroup: cgroup.ref, frozen: true });
+    await undo(helper, frozen);
+    const killing = helper.request(CgroupsKill, { cgroup: cgroup.ref });
+    await assert.rejects(killing, refusal('busy', new RegExp(`SIGKILL was sent.*: ${waiter.pid} \\(busybox, D\\)`)));
+    assert.ok(!isFrozen(cgroup));
+    release();
+    await until('it ended', () => hasEnded(waiter.pid));
+    assert.equal((await helper.request(CgroupsKill, { cgroup: cgroup.ref })).killed, 0);
   });
 
   test('in v2 is one write to cgroup.kill', {
