@@ -21,7 +21,7 @@ declare function acquireVsCodeApi(): VsCode;
 type Monitor = Extract<ToMonitor, { type: 'monitor' }>;
 
 const vscode = acquireVsCodeApi();
-const state: MonitorState = { cgroups: [], minutes: 5, percent: false, table: false, ...vscode.getState() };
+const state: MonitorState = { cgroups: [], minutes: 1, percent: false, table: false, ...vscode.getState() };
 const main = document.querySelector('main') as HTMLElement;
 /** What only a screen reader is told, once, when it happens. */
 const announcement = make('p', 'hidden');

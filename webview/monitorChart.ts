@@ -133,13 +133,15 @@ export class Chart {
 
   /** What a screen reader says of the place of the cursor. */
   private describe(): void {
-    const { series, words, shown } = this.parts;
+    const { chart, series, words, shown } = this.parts;
     const { points } = this.drawn;
     const position = this.cursor ?? points.length - 1;
     const point = points[position];
     const values = series.map(({ key, title }) => {
       const text = this.valueText(point, key);
-      return `${title} ${text === '–' ? words.noValue : text}`;
+      const limit = point?.readings[key]?.limits[chart.figure];
+      const value = `${title} ${text === '–' ? words.noValue : text}`;
+      return limit === undefined ? value : `${value} (${words.limit} ${this.format(limit)})`;
     });
     const time = point === undefined ? '' : clock(point.timeMillis, shown());
     this.stage.setAttribute('aria-valuemin', '0');
@@ -206,7 +208,8 @@ export class Chart {
     return {
       width: Math.max(200, this.stage.clientWidth),
       height: HEIGHT,
-      padding: [10, 8, 0, 0],
+      // Room for half of the last time below the right edge.
+      padding: [10, 24, 0, 0],
       legend: { show: false },
       focus: { alpha: 0.2 },
       scales: {
@@ -349,7 +352,7 @@ export class Chart {
 export function swatch(position: number): HTMLElement {
   const { variable, dotted } = lineStyle(position);
   const element = make('span', dotted ? 'swatch dotted' : 'swatch');
-  element.style.setProperty('--line', `var(${variable})`);
+  element.style.setProperty('--line', `var(${variable}, currentcolor)`);
   element.setAttribute('aria-hidden', 'true');
   return element;
 }

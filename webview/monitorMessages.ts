@@ -37,7 +37,7 @@ export interface MonitorPoint {
 export interface MonitorSeries {
   key: string;
   title: string;
-  /** Where it is: hierarchies and path. */
+  /** Where it is: path, and on v1 hierarchies. */
   place: string;
   gone: boolean;
   /** Why there is no such figure, for those that there are not. */

@@ -1,13 +1,12 @@
 /** The colours of the theme, for canvases, which know no CSS variables. */
 
-/** Of lines, in their order. Those of charts are made to be told apart in every theme. */
+/** Of lines, in their order. `charts-orange` is not among them: it is nearly transparent, and missing in high contrast. */
 const LINE_COLOURS = [
   '--vscode-charts-blue',
-  '--vscode-charts-orange',
+  '--vscode-charts-yellow',
   '--vscode-charts-green',
   '--vscode-charts-purple',
   '--vscode-charts-red',
-  '--vscode-charts-yellow',
   '--vscode-terminal-ansiCyan',
   '--vscode-terminal-ansiMagenta',
 ];

@@ -46,7 +46,7 @@ export class MonitorPanels extends Disposable {
   /** Opens a panel on these cgroups, or brings the one to the front that shows just them. */
   show(cgroups: readonly CgroupRef[]): void {
     for (const panel of this.panels) {
-      if (!panel.wasAskedFor(cgroups)) continue;
+      if (!panel.wasOpenedFor(cgroups)) continue;
       panel.bringToFront();
       return;
     }
@@ -73,6 +73,9 @@ class MonitorPanel extends Disposable {
   private readonly history = new MonitorHistory();
   private readonly gone = new Set<string>();
   private readonly lacking = new Map<string, Partial<Record<MonitorFigure, string>>>();
+  /** What it was opened for, until a person changes what it shows. */
+  private opened: readonly CgroupRef[];
+  /** One cgroup of each subject. */
   private asked: readonly CgroupRef[];
   private subjects: MonitorSubject[] = [];
   /** The page's script has said that it listens; what is sent before is lost. */
@@ -91,6 +94,7 @@ class MonitorPanel extends Disposable {
     super();
     this.connection = connection;
     this.panel = panel;
+    this.opened = asked;
     this.asked = asked;
     this.register(panel);
     this.register(panel.webview.onDidReceiveMessage((message: FromMonitor) => this.onMessage(message)));
@@ -107,9 +111,9 @@ class MonitorPanel extends Disposable {
     this.onViewState();
   }
 
-  wasAskedFor(cgroups: readonly CgroupRef[]): boolean {
+  wasOpenedFor(cgroups: readonly CgroupRef[]): boolean {
     const keys = new Set(cgroups.map(refKey));
-    return this.asked.length === keys.size && this.asked.every((ref) => keys.has(refKey(ref)));
+    return this.opened.length === keys.size && this.opened.every((ref) => keys.has(refKey(ref)));
   }
 
   bringToFront(): void {
@@ -191,6 +195,7 @@ class MonitorPanel extends Disposable {
       const known = earlier.get(subject.key);
       return known !== undefined && !listed.has(subject.key) ? known : subject;
     });
+    this.asked = this.subjects.flatMap(({ cgroups }) => cgroups.slice(0, 1));
     for (const { key } of this.subjects) if (listed.has(key)) this.gone.delete(key);
     const titles = this.subjects.map(({ title }) => title);
     this.panel.title = vscode.l10n.t('Monitor: {0}', titles.slice(0, 3).join(', ') + (titles.length > 3 ? ', …' : ''));
@@ -272,6 +277,7 @@ class MonitorPanel extends Disposable {
       });
       const added = chosen?.map(({ subject }) => subject.cgroups[0]).filter((ref) => ref !== undefined) ?? [];
       if (added.length === 0 || this.disposed) return;
+      this.opened = [];
       this.asked = [...this.asked, ...added];
       await this.sample();
     } catch (error) {
@@ -282,8 +288,8 @@ class MonitorPanel extends Disposable {
   private remove(key: string): void {
     const subject = this.subjects.find((one) => one.key === key);
     if (subject === undefined) return;
-    const parts = new Set(subject.cgroups.map(refKey));
-    this.asked = this.asked.filter((ref) => !parts.has(refKey(ref)));
+    this.opened = [];
+    this.asked = this.asked.filter((ref) => refKey(ref) !== key);
     this.subjects = this.subjects.filter((one) => one !== subject);
     if (this.asked.length === 0) this.panel.dispose();
     else void this.sample();

@@ -6,11 +6,12 @@ import type { Cgroup, CgroupRef, CgroupsListResult } from '../../helper/protocol
 import { oneLine } from '../host/plainText.ts';
 
 export interface MonitorSubject {
+  /** That of the first of its cgroups. */
   key: string;
   title: string;
-  /** Hierarchies and path. */
+  /** Path, and on v1 the hierarchies. */
   place: string;
-  /** The one that was asked for first. */
+  /** At least one: that which was asked for, if it has figures. */
   cgroups: CgroupRef[];
 }
 
@@ -31,16 +32,22 @@ export function subjectsOf(asked: readonly CgroupRef[], list: CgroupsListResult)
   const known = new Map(list.cgroups.map((cgroup) => [refKey(cgroup), cgroup]));
   const byName = namesakes(list.cgroups.filter(({ hierarchy }) => measured.has(hierarchy)));
   const subjects: MonitorSubject[] = [];
-  const taken = new Set<string>();
+  const made = new Map<string, MonitorSubject>();
   for (const ref of asked) {
-    if (taken.has(refKey(ref))) continue;
     const cgroup = known.get(refKey(ref));
-    const others = cgroup === undefined ? [] : (byName.get(nameOf(cgroup)) ?? []);
-    const subject = subjectOf(ref, cgroup, others);
-    for (const part of subject.cgroups) taken.add(refKey(part));
+    const name = cgroup === undefined ? refKey(ref) : nameOf(cgroup);
+    if (isPartOf(made.get(name), ref)) continue;
+    const subject = subjectOf(ref, cgroup, byName.get(name) ?? [], measured.has(ref.hierarchy));
+    made.set(name, subject);
     subjects.push(subject);
   }
   return subjects;
+}
+
+/** Whether it is shown already: itself, or with its namesakes of other hierarchies. */
+function isPartOf(subject: MonitorSubject | undefined, ref: CgroupRef): boolean {
+  if (subject === undefined) return false;
+  return subject.cgroups.every(({ hierarchy, ino }) => hierarchy !== ref.hierarchy || ino === ref.ino);
 }
 
 /** By what makes them the same to a person, across hierarchies. */
@@ -59,17 +66,30 @@ function nameOf({ container, path }: Cgroup): string {
   return container === undefined ? `path ${path}` : `container ${container}`;
 }
 
-function subjectOf(ref: CgroupRef, cgroup: Cgroup | undefined, namesakes: readonly Cgroup[]): MonitorSubject {
-  const cgroups = [bare(ref)];
+/** `isMeasured`: its hierarchy has figures to show. One that has none stands only when there is no other. */
+function subjectOf(
+  ref: CgroupRef,
+  cgroup: Cgroup | undefined,
+  namesakes: readonly Cgroup[],
+  isMeasured: boolean,
+): MonitorSubject {
+  const cgroups = isMeasured || namesakes.length === 0 ? [bare(ref)] : [];
   for (const other of namesakes) {
     if (cgroups.every(({ hierarchy }) => hierarchy !== other.hierarchy)) cgroups.push(bare(other));
   }
   return {
-    key: refKey(ref),
+    key: refKey(cgroups[0] ?? ref),
     title: oneLine(cgroup?.title ?? (ref.path.split('/').at(-1) || '/'), 80),
-    place: `${oneLine(cgroups.map(({ hierarchy }) => hierarchy).join(', '), 80)} ${oneLine(ref.path, 400)}`,
+    place: placeOf(ref.path, cgroups),
     cgroups,
   };
+}
+
+/** v2 has one hierarchy, which need not be named. */
+function placeOf(path: string, cgroups: readonly CgroupRef[]): string {
+  const hierarchies = cgroups.map(({ hierarchy }) => hierarchy).filter((hierarchy) => hierarchy !== 'unified');
+  const shown = oneLine(path, 400);
+  return hierarchies.length === 0 ? shown : `${shown} (${oneLine(hierarchies.join(', '), 80)})`;
 }
 
 function bare({ hierarchy, path, ino }: CgroupRef): CgroupRef {

@@ -46,6 +46,16 @@ test('asked for by several of its cgroups, it is still one', () => {
   );
 });
 
+test('asked for by a cgroup that has no figures, it is shown with those that have', () => {
+  assert.deepEqual(
+    subjectsOf([...v1.cgroups].reverse(), v1).map(({ cgroups }) => cgroups.map(({ ino }) => ino)),
+    [
+      [31, 11],
+      [10, 20, 30],
+    ],
+  );
+});
+
 test('what belongs to no container goes by its path', () => {
   const [child] = subjectsOf([{ hierarchy: 'memory', path: '/docker/web/child', ino: 31 }], v1);
   assert.deepEqual(
