@@ -1,9 +1,10 @@
 /** `cgroups/list`, `inspect` and `subscribe` against the raw files, the kernel's own counts and real containers; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, readFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
+import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 import {
   type Cgroup,
   type CgroupRef,
@@ -465,6 +466,24 @@ describe('cgroups', () => {
       );
     });
 
+    test('one that is made through a mount in another cgroup namespace is told too', { skip: without('pids') }, async () => {
+      const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find(({ type }) => type === 'cgroup2');
+      if (mount === undefined) return;
+      const directory = `${mount.mountPoint}/${NAME}`;
+      mkdirSync(`${directory}/quiet`, { recursive: true });
+      try {
+        const known = ({ cgroups }: { cgroups: Cgroup[] }) => cgroups.some(({ path }) => path === `/${NAME}/quiet`);
+        await until('the cgroup', () => list('unified'), known);
+        const inside = `mount -t cgroup2 none /mnt && mkdir /mnt/quiet/inner`;
+        const enter = `echo $$ > "${directory}/cgroup.procs"; exec unshare --cgroup --mount sh -c "$1"`;
+        const happen = () => void execFileSync('sh', ['-c', enter, 'sh', inside]);
+        const isThere = ({ cgroups }: { cgroups: Cgroup[] }) => cgroups.some(({ path }) => path === `/${NAME}/quiet/inner`);
+        await told('the inner cgroup', happen, () => list('unified'), isThere);
+      } finally {
+        for (const path of [`${directory}/quiet/inner`, `${directory}/quiet`, directory]) tryTo(() => rmdirSync(path));
+      }
+    });
+
     test('a frozen one is told', { skip: without('freezer') }, async () => {
       using made = makeCgroup('freezer', NAME);
       const inner = made.child('inner');
@@ -482,6 +501,19 @@ describe('cgroups', () => {
         ({ badges }) => badges.includes('frozen'),
       );
     });
+  });
+
+  test('new ones are told to a user who may watch only a few directories', { skip: without('pids') }, async () => {
+    const few = 'echo 3 > /proc/sys/user/max_inotify_watches && exec "$@"';
+    await using limited = await startHelper({ through: ['unshare', '--user', '--map-root-user', 'sh', '-c', few, 'sh'] });
+    await limited.request(HostWatch, { parts: ['cgroups'] });
+    await limited.request(CgroupsList, {});
+    const changed = limited.changed(['cgroups'], PATIENCE_MILLIS);
+    using top = makeCgroup('pids', NAME);
+    const inner = top.child('inner');
+    await changed;
+    const { cgroups } = await limited.request(CgroupsList, {});
+    assert.ok(cgroups.some(({ ino, hierarchy }) => ino === inner.ref.ino && hierarchy === inner.ref.hierarchy));
   });
 
   test('nothing is told while they are not watched', { skip: without('pids') }, async () => {

@@ -9,9 +9,9 @@ import type { Cgroup, CgroupRef, CgroupsInspectResult } from '../../protocol/cgr
 import { unreadable } from '../unreadable.ts';
 import { type Chain, openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';
+import type { LimitedCgroup } from './effectiveLimit.ts';
 import { rowReaders } from './figures.ts';
 import { isWritable } from './files.ts';
-import type { LimitedCgroup } from './limits.ts';
 import { membersBelow, parsePids } from './members.ts';
 import { CgroupNode } from './node.ts';
 import { ownerOf } from './ownCgroups.ts';

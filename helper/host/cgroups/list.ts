@@ -10,7 +10,7 @@ import type { CgroupOwners, Owner } from './ownCgroups.ts';
 import { CgroupReconciliation } from './reconciliation.ts';
 import { containersAtRisk } from './risks.ts';
 import { type RowContext, rowOf } from './row.ts';
-import { CgroupTree, descending } from './tree.ts';
+import { CgroupTree, descending, type Reading } from './tree.ts';
 import { CgroupWatch } from './watch.ts';
 
 /** How long a reading runs before it lets requests and terminals have a turn. */
@@ -52,7 +52,10 @@ export class CgroupList {
     this.watching = undefined;
     if (!wanted) return;
     this.watching = openWatch({ changed: this.notify, lost: () => this.forget() });
-    this.reconciliation = new CgroupReconciliation(() => this.reconcile());
+    this.reconciliation = new CgroupReconciliation(
+      () => this.watching?.isComplete !== true,
+      () => this.reconcile(),
+    );
   }
 
   async list({ hierarchy: name, figures = true }: CgroupsListParams): Promise<CgroupsListResult> {
@@ -98,13 +101,15 @@ export class CgroupList {
   private async readTrees(
     hierarchies: readonly Hierarchy[],
     figures: boolean,
+    recount = false,
   ): Promise<{ trees: CgroupTree[]; unreadable: CgroupsListResult['unreadable'] }> {
     const trees: CgroupTree[] = [];
     const unreadable: CgroupsListResult['unreadable'] = [];
     let left = MAX_LISTED;
     for (const hierarchy of hierarchies) {
       const tree = this.treeOf(hierarchy);
-      const why = tree === undefined ? NOT_SEEN : await this.read(tree, figures, left);
+      const why =
+        tree === undefined ? NOT_SEEN : await this.read(tree, { figures, recount, limit: left, watch: this.watching });
       if (typeof why === 'number') {
         trees.push(tree!);
         left -= why;
@@ -114,10 +119,10 @@ export class CgroupList {
   }
 
   /** How many cgroups there are, or why they cannot be looked into. */
-  private read(tree: CgroupTree, figures: boolean, limit: number): Promise<number | Unknown> {
+  private read(tree: CgroupTree, reading: Reading): Promise<number | Unknown> {
     return tree.inTurn(async () => {
       try {
-        return await inTurns(tree.read(figures, limit, this.watching));
+        return await inTurns(tree.read(reading));
       } catch (error) {
         if (typeof error === 'number') return unreadable(error);
         throw error;
@@ -143,7 +148,7 @@ export class CgroupList {
       if (root !== undefined) for (const node of descending(root)) node.noteChildren();
   }
 
-  /** Cgroups that came and went where no watch tells: made through another mount, in a container's own cgroup namespace. */
+  /** Cgroups that came and went where no watch tells, since this user has too many. */
   private async reconcile(): Promise<void> {
     const before = this.inodes();
     for (const { root } of this.trees.values())

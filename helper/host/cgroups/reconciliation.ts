@@ -1,17 +1,20 @@
-/** Counts the cgroups now and then while they are watched: a count that is another one tells of changes that no watch has told. */
+/** Counts the cgroups now and then where not every directory can be watched: another count tells of changes that no watch has told. */
 import fs from 'node:fs';
+import { parseFlatKeyed } from '../../proc/cgroupValues.ts';
 import { hierarchyNamed, UNIFIED } from './hierarchies.ts';
 
 /** Two short files are read each time: 0.05 ms. */
 const COUNT_MILLIS = 2000;
 
 export class CgroupReconciliation {
+  private readonly isNeeded: () => boolean;
   private readonly onDifference: () => Promise<void>;
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
   private before = counts();
 
-  constructor(onDifference: () => Promise<void>) {
+  constructor(isNeeded: () => boolean, onDifference: () => Promise<void>) {
+    this.isNeeded = isNeeded;
     this.onDifference = onDifference;
     this.later();
   }
@@ -29,7 +32,7 @@ export class CgroupReconciliation {
   }
 
   private async compare(): Promise<void> {
-    const now = counts();
+    const now = this.isNeeded() ? counts() : this.before;
     if (now !== this.before) {
       this.before = now;
       await this.onDifference().catch(() => undefined);
@@ -38,10 +41,11 @@ export class CgroupReconciliation {
   }
 }
 
-/** Of each v1 hierarchy by `/proc/cgroups`, and of v2 by `cgroup.stat` of its root, which counts those that are still dying apart. */
+/** Of each v1 hierarchy by `/proc/cgroups`; of v2 by `cgroup.stat` of its root, which counts those that are still dying apart. */
 function counts(): string {
   const mount = hierarchyNamed(UNIFIED)?.mount;
-  return readIfThere('/proc/cgroups') + (mount === undefined ? '' : readIfThere(`${mount.mountPoint}/cgroup.stat`));
+  const stat = mount === undefined ? '' : readIfThere(`${mount.mountPoint}/cgroup.stat`);
+  return `${readIfThere('/proc/cgroups')}${parseFlatKeyed(stat).get('nr_descendants') ?? ''}`;
 }
 
 function readIfThere(path: string): string {

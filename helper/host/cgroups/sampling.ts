@@ -9,7 +9,7 @@ import { parsePressure } from '../../proc/pressure.ts';
 import type { CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
 import { openChain } from './chain.ts';
 import { openFile } from './directory.ts';
-import { type LimitFiles, limitsOfVersion, ownLimit, type ReadFile } from './limits.ts';
+import { type LimitFiles, limitsOfVersion, ownLimit, type ReadFile } from './effectiveLimit.ts';
 
 const NANOS_PER_MICRO = 1000;
 const buffer = Buffer.alloc(64 * 1024);

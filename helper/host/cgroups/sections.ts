@@ -23,7 +23,7 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
-import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion } from './limits.ts';
+import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
 
 const NANOS_PER_MICRO = 1000;

@@ -11,7 +11,7 @@ import { Place } from './place.ts';
 
 /** Deeper ones are not listed: a container can nest as deep as it likes, and each level costs a descriptor. */
 const MAX_DEPTH = 256;
-/** A container that mounts the hierarchy in its own cgroup namespace writes through an inode of its own, and no watch tells. */
+/** No watch tells of what the kernel changes by itself, as when it takes a CPU out of use. */
 const SETTINGS_HOLD_MILLIS = 30_000;
 /** The kernel reclaims from cgroups without a process too, slowly: their memory is read again after so long. */
 const IDLE_MEMORY_HOLD_MILLIS = 5000;
@@ -21,6 +21,15 @@ export interface DirectoryWatch {
   /** Sets `node.watch` where it can. Its directory is `place`. */
   add(node: CgroupNode, place: Place): void;
   remove(node: CgroupNode): void;
+}
+
+export interface Reading {
+  figures: boolean;
+  /** Counts the children of each, for changes that no watch has told of. */
+  recount?: boolean;
+  /** How many cgroups at most. */
+  limit: number;
+  watch: DirectoryWatch | undefined;
 }
 
 export class CgroupTree {
@@ -48,19 +57,20 @@ export class CgroupTree {
   }
 
   /**
-   * Reads the tree anew, yielding after every cgroup so that others have a turn. At most `limit` cgroups; how many there are.
+   * Reads the tree anew, yielding after every cgroup so that others have a turn. How many cgroups there are.
    * Throws the `-errno` of the root directory, as a number, when that cannot be opened.
    */
-  *read(figures: boolean, limit: number, watch: DirectoryWatch | undefined): Generator<void, number> {
+  *read({ figures, recount = false, limit, watch }: Reading): Generator<void, number> {
     const { mountPoint, root } = this.hierarchy.mount;
     const fd = openAt(AT_FDCWD, mountPoint, O_PATH | O_DIRECTORY);
     if (fd < 0) throw fd;
     const status = directoryStatus(fd, '');
     using place = new Place(undefined, '', fd);
     if (typeof status === 'number') throw status;
+    if (recount && this.root !== undefined) this.root.knowsChildren = false;
     if (this.root?.ino !== status.ino || this.root.path !== root) this.root = new CgroupNode(undefined, '', status.ino, root);
     this.root.uid = status.uid;
-    const walk: Walk = { figures, left: limit, watch, now: performance.now() };
+    const walk: Walk = { figures, recount, left: limit, watch, now: performance.now() };
     this.truncated = false;
     this.isFreezing = false;
     if (watch !== undefined && this.root.watch === 0) watch.add(this.root, place);
@@ -74,7 +84,7 @@ export class CgroupTree {
     let isComplete = true;
     for (const child of node.children) {
       if (walk.left <= 0 || child.depth > MAX_DEPTH) this.truncated = true;
-      else if (this.isSettled(child, walk) && !child.hasChildren) {
+      else if (!walk.recount && this.isSettled(child, walk) && !child.hasChildren) {
         walk.left -= 1;
         child.setThrottled(false);
         continue;
@@ -102,7 +112,7 @@ export class CgroupTree {
 
   private isStillThere(node: CgroupNode, place: Place, walk: Walk): boolean {
     const isNew = node.watch === 0;
-    if (!isNew && holds(node, walk)) return true;
+    if (!isNew && !walk.recount && holds(node, walk)) return true;
     // First the watch: what happens between the two is told twice, and not never.
     if (isNew) walk.watch?.add(node, place);
     const status = place.status();
@@ -112,6 +122,7 @@ export class CgroupTree {
     }
     node.setOwner(status.uid);
     node.hasChildren = status.links > 2;
+    if (status.links - 2 !== node.children.length) node.knowsChildren = false;
     if (!node.hasChildren && node.children.length > 0) node.children = [];
     return true;
   }
@@ -148,6 +159,7 @@ function isIdle({ quiet, populated }: CgroupNode): boolean {
 
 interface Walk {
   figures: boolean;
+  recount: boolean;
   left: number;
   watch: DirectoryWatch | undefined;
   now: number;

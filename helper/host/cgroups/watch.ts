@@ -2,6 +2,7 @@
  * Notices what happens to cgroups by inotify(7), one watch a directory: cgroups that are created and removed; files that are written (limits,
  * moved processes, a frozen v1 cgroup); and, in v2, what the kernel itself tells of `cgroup.events` and `memory.events`.
  */
+import os from 'node:os';
 import {
   IN_ATTRIB,
   IN_CREATE,
@@ -21,6 +22,7 @@ import { type DirectoryWatch, descending } from './tree.ts';
 const MASK = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_ONLYDIR;
 /** A watch takes about a kilobyte of the kernel's memory. Those left out are read anew for every list. */
 const MAX_WATCHES = 50_000;
+const { ENOSPC } = os.constants.errno;
 /** Written to thaw or freeze all that is below, which has no event of its own in v1. */
 const FREEZER_STATE = Buffer.from('freezer.state');
 
@@ -35,6 +37,7 @@ export class CgroupWatch implements DirectoryWatch {
   private readonly inotify: Inotify;
   private readonly callbacks: CgroupWatchCallbacks;
   private readonly nodes = new Map<number, CgroupNode>();
+  private complete = true;
 
   /** @throws SyscallError EMFILE when this user has too many instances */
   constructor(callbacks: CgroupWatchCallbacks) {
@@ -42,9 +45,14 @@ export class CgroupWatch implements DirectoryWatch {
     this.inotify = new Inotify((events) => this.receive(events));
   }
 
+  /** False once a directory could not be watched, since this user has too many watches. */
+  get isComplete(): boolean {
+    return this.complete;
+  }
+
   add(node: CgroupNode, place: Place): void {
-    if (this.nodes.size >= MAX_WATCHES) return;
-    const watch = this.inotify.add(place.path, MASK);
+    const watch = this.nodes.size >= MAX_WATCHES ? -ENOSPC : this.inotify.add(place.path, MASK);
+    if (watch === -ENOSPC) this.complete = false;
     if (watch < 0) return;
     node.watch = watch;
     this.nodes.set(watch, node);
