@@ -8,8 +8,9 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { readDescriptor, readFile } from '../../helper/host/cgroups/directory.ts';
 import { acceptedFormat } from '../../helper/host/cgroups/formats.ts';
+import { ioMaxOf, isQuotaFirst, raisedMemoryAndSwap } from '../../helper/host/cgroups/limitPlan.ts';
 import { isWithin, parsePids } from '../../helper/host/cgroups/members.ts';
-import { ioMaxOf, isQuotaFirst, raisedMemoryAndSwap, type WriteStep } from '../../helper/host/cgroups/plan.ts';
+import type { WriteStep } from '../../helper/host/cgroups/steps.ts';
 import { effectOf } from '../../helper/host/cgroups/warnings.ts';
 import { bytesOfName, textOfName } from '../../helper/proc/fileName.ts';
 

@@ -16,8 +16,9 @@ import { type OpenCgroup, openCgroup } from './directory.ts';
 import { directoryOf } from './hierarchies.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';
 import { cgroupPathOf, membersBelow } from './members.ts';
-import { holdProcess, openToWrite, planChange, type Step, type WriteStep } from './plan.ts';
+import { holdProcess, openToWrite, planChange } from './plan.ts';
 import { directoryRefusal, fileRefusal } from './refusals.ts';
+import type { Step, WriteStep } from './steps.ts';
 import { warningsOf } from './warnings.ts';
 
 /** A limit below the usage makes the kernel reclaim for long; a write cannot be called back. */

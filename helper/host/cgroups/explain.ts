@@ -3,7 +3,8 @@ import type { CgroupsChangeParams, CgroupsExplainResult } from '../../protocol/c
 import { freezerOf, hasFile } from './changes.ts';
 import { type OpenCgroup, openCgroup } from './directory.ts';
 import { membersBelow } from './members.ts';
-import { planChange, type Step } from './plan.ts';
+import { planChange } from './plan.ts';
+import type { Step } from './steps.ts';
 import { warningsOf } from './warnings.ts';
 
 type ExplainedStep = CgroupsExplainResult['steps'][number];

@@ -6,7 +6,7 @@ import { AT_FDCWD, readText } from '../../kernel/files.ts';
 import type { ChangeWarning } from '../../protocol/cgroups.ts';
 import type { OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, ownLineage } from './members.ts';
-import type { Step, WriteStep } from './plan.ts';
+import type { Step, WriteStep } from './steps.ts';
 
 /** `stop`: processes stop running or end. `restrict`: they get less. `join`: a process is moved here. */
 type Effect = 'stop' | 'restrict' | 'join' | 'none';
