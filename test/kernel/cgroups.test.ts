@@ -1,7 +1,7 @@
 /** `cgroups/list`, `inspect` and `subscribe` against the raw files, the kernel's own counts and real containers; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
@@ -222,6 +222,44 @@ describe('cgroups', () => {
       assert.deepEqual(inspected.events, { populated: 0, frozen: 0 });
       assert.deepEqual(inspected.notifyOnRelease, { lacking: 'version' });
       assert.ok('bpf' in inspected.devices);
+    }
+  });
+
+  test('threaded cgroups have threads as members, and their domain and what cannot be used are named', {
+    skip: NEEDS_ROOT,
+  }, async (t) => {
+    const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find(({ type }) => type === 'cgroup2');
+    if (mount === undefined) return t.skip('no v2 hierarchy is mounted');
+    const folder = `${mount.mountPoint}/${NAME}-threads`;
+    const names = ['', '/threaded', '/invalid'];
+    for (const name of names) mkdirSync(folder + name);
+    const process = await startSpecimen(['node', '-e', 'setInterval(() => undefined, 1e9); console.log("there")']);
+    t.after(async () => {
+      await process.stop();
+      for (const name of names.toReversed()) rmdirSync(folder + name);
+    });
+    writeFileSync(`${folder}/threaded/cgroup.type`, 'threaded');
+    writeFileSync(`${folder}/cgroup.procs`, String(process.pid));
+    const tid = readdirSync(`/proc/${process.pid}/task`)
+      .map(Number)
+      .find((id) => id !== process.pid);
+    writeFileSync(`${folder}/threaded/cgroup.threads`, String(tid));
+    const rows = (await list('unified')).cgroups.filter(({ path }) => path.startsWith(`/${NAME}-threads`));
+    const types = new Map(rows.map(({ path, type, memberCount }) => [path.slice(NAME.length + 9), [type, memberCount]]));
+    assert.deepEqual(Object.fromEntries(types), {
+      '': ['domain threaded', 1],
+      '/threaded': ['threaded', 1],
+      '/invalid': ['domain invalid', 0],
+    });
+    for (const one of rows) {
+      const inspected = await inspect(one);
+      assert.equal(inspected.type, one.type);
+      if (one.type !== 'threaded') continue;
+      assert.ok(Array.isArray(inspected.members));
+      assert.deepEqual(
+        inspected.members.map((member) => [member.pid, member.tid]),
+        [[process.pid, tid]],
+      );
     }
   });
 

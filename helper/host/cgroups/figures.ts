@@ -126,15 +126,16 @@ function readEvents(node: CgroupNode, place: Place): void {
 /** The processes of a threaded cgroup are counted at the head of its subtree; it has threads. */
 function readUnifiedMembers(node: CgroupNode, place: Place): void {
   const processes = place.countLines('cgroup.procs');
-  node.type = 'domain';
-  if (processes >= 0) {
-    node.memberCount = processes;
-    return;
-  }
-  const type = processes === -EOPNOTSUPP ? place.read('cgroup.type') : processes;
-  if (typeof type !== 'number') node.type = typeOf(type.toString('latin1'));
-  const threads = typeof type === 'number' || node.type === 'domain invalid' ? processes : place.countLines('cgroup.threads');
-  node.memberCount = node.type === 'domain invalid' ? 0 : threads < 0 ? null : threads;
+  const type = processes === -EOPNOTSUPP ? typeIn(place) : 'domain';
+  const members = type === 'threaded' ? place.countLines('cgroup.threads') : processes;
+  node.type = type;
+  node.memberCount = members < 0 ? null : members;
+}
+
+/** `cgroup.type`, which is worth a reading only where something is threaded. The root has none. */
+export function typeIn(place: Place): CgroupNode['type'] {
+  const type = place.read('cgroup.type');
+  return typeof type === 'number' ? 'domain' : typeOf(type.toString('latin1'));
 }
 
 function typeOf(text: string): CgroupNode['type'] {

@@ -10,7 +10,7 @@ import { unreadable } from '../unreadable.ts';
 import { type Chain, openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';
 import type { LimitedCgroup } from './effectiveLimit.ts';
-import { rowReaders } from './figures.ts';
+import { rowReaders, typeIn } from './figures.ts';
 import { isWritable } from './files.ts';
 import { membersBelow, parsePids } from './members.ts';
 import { CgroupNode } from './node.ts';
@@ -84,6 +84,7 @@ function rowOfOpen({ cgroup, links }: Chain, context: RowContext): Cgroup {
   node.uid = fs.fstatSync(fd).uid;
   const place = new Place(undefined, '', fd);
   for (const read of rowReaders(cgroup.hierarchy)) read(node, place, { figures: true, settings: true, counters: true });
+  if (cgroup.version === 2) node.type = typeIn(place);
   node.throttled = (node.figures.throttledPeriods ?? 0) > 0;
   if (cgroup.version === 1 || parent === undefined) node.populated = populatedBelow(fd, node.memberCount);
   return rowOf(node, context);

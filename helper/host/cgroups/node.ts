@@ -24,6 +24,8 @@ export class CgroupNode {
   children: CgroupNode[] = [];
   uid = 0;
   hasChildren = true;
+  /** Its directory may not be listed: there may be children that nobody knows of. */
+  isOpaque = false;
   type: Cgroup['type'] = 'domain';
   memberCount: number | null = null;
   /** v2 says so of the whole subtree; of v1 it is found out from the members of each. */

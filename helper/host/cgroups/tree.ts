@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, directoryStatus, O_DIRECTORY, O_PATH, openAt, readNames } from '../../kernel/files.ts';
 import { textOfName } from '../../proc/fileName.ts';
-import { type Needed, noteThreadedDomain, type RowReader, rowReaders } from './figures.ts';
+import { type Needed, noteThreadedDomain, type RowReader, rowReaders, typeIn } from './figures.ts';
 import type { Hierarchy, HierarchyMount } from './hierarchies.ts';
 import { CgroupNode } from './node.ts';
 import { Place } from './place.ts';
@@ -107,6 +107,7 @@ export class CgroupTree {
       node.children = node.children.filter(({ isLeftOut }) => !isLeftOut);
       node.knowsChildren = false;
     }
+    if (node.type !== 'domain') readTypes(node, place);
     if (node.parent === undefined) node.setPopulated(populatedByMembers(node));
   }
 
@@ -170,9 +171,20 @@ function holds(node: CgroupNode, { watch, now }: Walk): boolean {
   return watch !== undefined && node.watch !== 0 && now - node.settingsReadAt < SETTINGS_HOLD_MILLIS;
 }
 
+/** Next to threaded cgroups there are some that hold nothing until they become threaded too. */
+function readTypes(node: CgroupNode, place: Place): void {
+  for (const child of node.children) {
+    if (child.type !== 'domain') continue;
+    using childPlace = new Place(place, child.name);
+    child.type = typeIn(childPlace);
+    child.row = undefined;
+  }
+}
+
 /** Those that were known stay, by inode number and name. */
 function listChildren(node: CgroupNode, place: Place, watch: DirectoryWatch | undefined): void {
   const entries = readNames(place.fd, '.');
+  node.isOpaque = typeof entries === 'number';
   if (typeof entries === 'number') return;
   const before = new Map(node.children.map((child) => [child.ino, child]));
   node.children = [];
@@ -187,9 +199,9 @@ function listChildren(node: CgroupNode, place: Place, watch: DirectoryWatch | un
   for (const left of before.values()) watch?.remove(left);
 }
 
-function populatedByMembers({ memberCount, children }: CgroupNode): boolean | null {
+function populatedByMembers({ memberCount, children, isOpaque }: CgroupNode): boolean | null {
   if ((memberCount ?? 0) > 0) return true;
-  let isKnown = memberCount !== null;
+  let isKnown = memberCount !== null && !isOpaque;
   for (const { populated } of children) {
     if (populated) return true;
     isKnown &&= populated !== null;
