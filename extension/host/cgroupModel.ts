@@ -85,9 +85,17 @@ export class CgroupModel {
     return this.hierarchies.find(({ hierarchy }) => hierarchy === name);
   }
 
-  /** CPUs kept busy between the last two readings: 0.02 is 2 % of one. Undefined until there are two. */
-  coresUsed(cgroup: CgroupRef): number | undefined {
-    return this.cores.get(keyOfCgroup(cgroup));
+  /**
+   * CPUs kept busy between the last two readings: 0.02 is 2 % of one. Undefined until there are two. On v1 `cpu` limits and `cpuacct`, often a
+   * hierarchy of its own, counts: a container's cgroup of the one gets the rate of the other.
+   */
+  coresUsed(cgroup: Cgroup): number | undefined {
+    const own = this.cores.get(keyOfCgroup(cgroup));
+    if (own !== undefined || cgroup.container === undefined) return own;
+    if (!this.hierarchy(cgroup.hierarchy)?.controllers.includes('cpu')) return undefined;
+    return this.ofContainer(cgroup.container)
+      .map((other) => this.cores.get(keyOfCgroup(other)))
+      .find((cores) => cores !== undefined);
   }
 
   /** @param atMillis when the answer came, on a clock that does not jump */
@@ -114,7 +122,7 @@ export class CgroupModel {
   private put(cgroup: Cgroup, atMillis: number, delta: HostDelta): void {
     const key = keyOfCgroup(cgroup);
     // One that came to rest keeps its counter and loses its rate.
-    if (this.measure(key, cgroup, atMillis)) delta.cgroups.add(key);
+    if (this.measure(key, cgroup, atMillis)) this.noteRate(cgroup, delta.cgroups.add(key));
     const text = JSON.stringify(cgroup);
     if (this.texts.get(key) === text) return;
     const before = this.cgroups.get(key);
@@ -138,6 +146,11 @@ export class CgroupModel {
       if (position >= 0) list?.splice(position, 1, now);
     }
     if (this.roots.get(before.hierarchy) === before) this.roots.set(now.hierarchy, now);
+  }
+
+  /** A container's rate shows on its cgroups of other hierarchies too. */
+  private noteRate({ container }: Cgroup, keys: Set<CgroupKey>): void {
+    if (container !== undefined) for (const other of this.ofContainer(container)) keys.add(keyOfCgroup(other));
   }
 
   /** Whether the rate is another one now. */

@@ -2,9 +2,9 @@
 import * as vscode from 'vscode';
 import type {
   CgroupCpu,
-  CgroupIo,
   CgroupIoDevice,
   CgroupMemory,
+  CgroupRef,
   CgroupRisk,
   CgroupsInspectResult,
   Figure,
@@ -14,6 +14,7 @@ import type {
 } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol.ts';
 import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
+import { keyOfCgroup } from '../host/cgroupModel.ts';
 import {
   bandwidthText,
   bytesText,
@@ -104,6 +105,19 @@ function first<T extends object>(
   return undefined;
 }
 
+/** A part as all answers together tell it: each figure of the first that has it. On v1 `cpuacct` counts what `cpu` limits. */
+function together<T extends object>(
+  answers: CgroupAnswers,
+  part: (answer: CgroupsInspectResult) => T | Lacking,
+): T | undefined {
+  const [start, ...others] = answers.map(part).filter((value): value is T => !isLacking(value));
+  if (start === undefined) return undefined;
+  const whole = { ...start };
+  for (const other of others)
+    for (const key of Object.keys(other) as (keyof T)[]) if (isLacking(whole[key])) whole[key] = other[key];
+  return whole;
+}
+
 function plain(text: string, note?: string): Value {
   return note === undefined ? { text } : { text, note };
 }
@@ -123,12 +137,36 @@ function shown<T>(figure: Figure<T>, show: (value: T) => Value): Value {
   return show(figure as T);
 }
 
-function fact<T>(label: string, figure: Figure<T>, show: (value: T) => Value): Fact {
-  return { label, value: shown(figure, show) };
+/** A fact, and why there is none. */
+interface FoundFact extends Fact {
+  lacking?: Lacking['lacking'];
 }
 
-function facts(...list: (Fact | undefined)[]): Block {
-  return { kind: 'facts', facts: list.filter((one) => one !== undefined) };
+function fact<T>(label: string, figure: Figure<T>, show: (value: T) => Value): FoundFact {
+  const value = shown(figure, show);
+  return isLacking(figure) ? { label, value, lacking: figure.lacking } : { label, value };
+}
+
+/** The facts that there are, and in a line each those that are lacking, with the reason. */
+function facts(...list: FoundFact[]): Block[] {
+  const there = list.filter(({ lacking }) => lacking === undefined);
+  const blocks: Block[] = there.length === 0 ? [] : [{ kind: 'facts', facts: there }];
+  for (const reason of new Set(list.map(({ lacking }) => lacking))) {
+    if (reason === undefined) continue;
+    const names = list.filter(({ lacking }) => lacking === reason).map(({ label }) => label);
+    blocks.push({ kind: 'text', tone: 'muted', text: lackingList(reason, names.join(', ')) });
+  }
+  return blocks;
+}
+
+function lackingList(reason: Lacking['lacking'], names: string): string {
+  const words: Record<Lacking['lacking'], string> = {
+    version: vscode.l10n.t('Not in this version of cgroups: {0}', names),
+    kernel: vscode.l10n.t('Not in this kernel: {0}', names),
+    controller: vscode.l10n.t('Where the controller does not act: {0}', names),
+    root: vscode.l10n.t('Not at the root: {0}', names),
+  };
+  return words[reason];
 }
 
 function number(figure: Figure<unknown>): number | undefined {
@@ -148,37 +186,40 @@ interface LimitWords {
 }
 
 /** Its own limit, the one that binds with who sets it, and what is left until there. */
-function limitFacts(label: string, figure: Figure<Limit>, answer: CgroupsInspectResult, words: LimitWords): Fact[] {
+function limitFacts(label: string, figure: Figure<Limit>, answers: CgroupAnswers, words: LimitWords): FoundFact[] {
   const own = fact(label, figure, ({ own: value, raw, file }) => {
     const note = `${file}: ${oneLine(raw.trim(), 60)}`;
     return value === null ? { ...none(vscode.l10n.t('none of its own')), note } : plain(words.own(value), note);
   });
   if (isLacking(figure) || isUnknown(figure)) return [own];
   const { effective, headroom } = figure as Limit;
-  const binding: Fact = { label: vscode.l10n.t('Effective limit'), value: effectiveValue(effective, answer, words) };
+  const binding: Fact = { label: vscode.l10n.t('Effective limit'), value: effectiveValue(effective, answers, words) };
   if (headroom === null) return [own, binding];
-  const left = { label: vscode.l10n.t('Headroom'), value: plain(words.amount(headroom), headroomNote(effective, answer)) };
+  const left = { label: vscode.l10n.t('Headroom'), value: plain(words.amount(headroom), headroomNote(effective, answers)) };
   return [own, binding, left];
 }
 
-function effectiveValue(effective: Limit['effective'], answer: CgroupsInspectResult, words: LimitWords): Value {
+function isOneOf(ref: CgroupRef, answers: CgroupAnswers): boolean {
+  return answers.some((answer) => keyOfCgroup(answer) === keyOfCgroup(ref));
+}
+
+function effectiveValue(effective: Limit['effective'], answers: CgroupAnswers, words: LimitWords): Value {
   if (effective === null) return none(vscode.l10n.t('none, up to the root'));
   const { by, value, file } = effective;
-  const own = by.ino === answer.ino;
   return plain(
     words.amount(value),
-    own ? vscode.l10n.t('its own binds') : vscode.l10n.t('set by {0} ({1})', shortPath(by.path), file),
+    isOneOf(by, answers) ? vscode.l10n.t('its own binds') : vscode.l10n.t('set by {0} ({1})', shortPath(by.path), file),
   );
 }
 
-function headroomNote(effective: Limit['effective'], answer: CgroupsInspectResult): string | undefined {
-  if (effective === null || effective.by.ino === answer.ino) return undefined;
+function headroomNote(effective: Limit['effective'], answers: CgroupAnswers): string | undefined {
+  if (effective === null || isOneOf(effective.by, answers)) return undefined;
   return vscode.l10n.t('shared with all below {0}', shortPath(effective.by.path));
 }
 
-function pressureBlock(name: string, figure: Figure<Pressure>): Block {
+function pressureBlocks(name: string, figure: Figure<Pressure>): Block[] {
   const label = vscode.l10n.t('Pressure');
-  if (isLacking(figure) || isUnknown(figure)) return facts({ label, value: shown(figure, () => plain('')) });
+  if (isLacking(figure) || isUnknown(figure)) return facts(fact(label, figure, () => plain('')));
   const { some, full } = figure as Pressure;
   const row = (title: string, line: Pressure['some']) => ({
     cells: [
@@ -195,7 +236,7 @@ function pressureBlock(name: string, figure: Figure<Pressure>): Block {
       ...(full === undefined ? [] : [row(vscode.l10n.t('all waited'), full)]),
     ],
   };
-  return { kind: 'table', table };
+  return [{ kind: 'table', table }];
 }
 
 // Sections
@@ -214,7 +255,7 @@ function riskBlocks({ kind, severity, evidence, fix }: CgroupRisk): Block[] {
   };
   return [
     { kind: 'text', tone: severity === 'danger' ? 'danger' : 'plain', text: titles[kind] },
-    facts(
+    ...facts(
       { label: vscode.l10n.t('Evidence'), value: plain(oneLine(evidence, 1000)) },
       { label: vscode.l10n.t('What to do'), value: plain(oneLine(fix, 1000)) },
     ),
@@ -223,12 +264,12 @@ function riskBlocks({ kind, severity, evidence, fix }: CgroupRisk): Block[] {
 
 /** How close it is to each limit that binds. */
 function summarySection(answers: CgroupAnswers): Section | undefined {
-  const memory = first(answers, ({ memory: part }) => part);
-  const pids = first(answers, ({ pids: part }) => part);
+  const memory = together(answers, ({ memory: part }) => part);
+  const pids = together(answers, ({ pids: part }) => part);
   const blocks = [
     memory === undefined ? undefined : meter(vscode.l10n.t('Memory'), memory.usageBytes, memory.limit, bytesText),
     pids === undefined ? undefined : meter(vscode.l10n.t('Tasks'), pids.tasks, pids.limit, numberText),
-    cpuMeter(first(answers, ({ cpu }) => cpu)),
+    cpuMeter(together(answers, ({ cpu }) => cpu)),
   ].filter((block) => block !== undefined);
   const badges = [...new Set(answers.flatMap((answer) => figuresText({ ...answer, figures: {} })))];
   const text: Block[] = badges.length === 0 ? [] : [{ kind: 'text', tone: 'plain', text: capitalized(badges.join(', ')) }];
@@ -264,14 +305,9 @@ function cpuMeter(cpu: CgroupCpu | undefined): Block | undefined {
   return { kind: 'meter', label: vscode.l10n.t('Throttled'), text, part, close: part >= CLOSE };
 }
 
-function answerWith(answers: CgroupAnswers, part: 'cpu' | 'memory' | 'io' | 'pids'): CgroupsInspectResult | undefined {
-  return answers.find((answer) => !isLacking(answer[part]));
-}
-
 function cpuSection(answers: CgroupAnswers): Section | undefined {
-  const answer = answerWith(answers, 'cpu');
-  if (answer === undefined) return undefined;
-  const cpu = answer.cpu as CgroupCpu;
+  const cpu = together(answers, ({ cpu: part }) => part);
+  if (cpu === undefined) return undefined;
   const period = number(cpu.periodMicros);
   const words: LimitWords = {
     own: (cores) => {
@@ -283,8 +319,8 @@ function cpuSection(answers: CgroupAnswers): Section | undefined {
   return {
     heading: vscode.l10n.t('CPU'),
     blocks: [
-      facts(
-        ...limitFacts(vscode.l10n.t('Limit'), cpu.limit, answer, words),
+      ...facts(
+        ...limitFacts(vscode.l10n.t('Limit'), cpu.limit, answers, words),
         fact(vscode.l10n.t('Used'), cpu.usageMicros, time),
         fact(vscode.l10n.t('By programs'), cpu.userMicros, time),
         fact(vscode.l10n.t('By the kernel'), cpu.systemMicros, time),
@@ -304,7 +340,7 @@ function cpuSection(answers: CgroupAnswers): Section | undefined {
           plain(vscode.l10n.t('{0} % to {1} %', minPercent, maxPercent)),
         ),
       ),
-      pressureBlock(vscode.l10n.t('the CPU'), cpu.pressure),
+      ...pressureBlocks(vscode.l10n.t('the CPU'), cpu.pressure),
     ],
   };
 }
@@ -319,21 +355,17 @@ function throttledValue(count: number, { periods, throttledMicros }: CgroupCpu):
 }
 
 function memorySection(answers: CgroupAnswers): Section | undefined {
-  const answer = answerWith(answers, 'memory');
-  if (answer === undefined) return undefined;
-  const memory = answer.memory as CgroupMemory;
+  const memory = together(answers, ({ memory: part }) => part);
+  if (memory === undefined) return undefined;
   const words: LimitWords = {
     own: (value) => vscode.l10n.t('{0} ({1} bytes)', bytesText(value), numberText(value)),
     amount: bytesText,
   };
-  const swap = isLacking(memory.swapLimit)
-    ? [fact(vscode.l10n.t('Swap limit'), memory.swapLimit, () => plain(''))]
-    : swapFacts(answer, memory, words);
   return {
     heading: vscode.l10n.t('Memory'),
     blocks: [
-      facts(
-        ...limitFacts(vscode.l10n.t('Limit'), memory.limit, answer, words),
+      ...facts(
+        ...limitFacts(vscode.l10n.t('Limit'), memory.limit, answers, words),
         fact(vscode.l10n.t('Used'), memory.usageBytes, bytes),
         fact(vscode.l10n.t('Working set'), memory.workingSetBytes, (value) =>
           plain(bytesText(value), vscode.l10n.t('without the inactive file cache')),
@@ -344,7 +376,7 @@ function memorySection(answers: CgroupAnswers): Section | undefined {
         ),
         fact(vscode.l10n.t('Protected (low)'), memory.lowBytes, protectedValue),
         fact(vscode.l10n.t('Protected (min)'), memory.minBytes, protectedValue),
-        ...swap,
+        ...swapFacts(answers, memory, words),
         fact(vscode.l10n.t('Killed together'), memory.oomGroup, yesNo),
         fact(vscode.l10n.t('Events'), memory.events, eventsValue),
       ),
@@ -352,7 +384,7 @@ function memorySection(answers: CgroupAnswers): Section | undefined {
         kind: 'details',
         summary: vscode.l10n.t('What it is made of'),
         blocks: [
-          facts(
+          ...facts(
             fact(vscode.l10n.t('Anonymous'), memory.anonBytes, bytes),
             fact(vscode.l10n.t('File cache'), memory.fileBytes, bytes),
             fact(vscode.l10n.t('Kernel'), memory.kernelBytes, bytes),
@@ -361,7 +393,7 @@ function memorySection(answers: CgroupAnswers): Section | undefined {
           ),
         ],
       },
-      pressureBlock(vscode.l10n.t('memory'), memory.pressure),
+      ...pressureBlocks(vscode.l10n.t('memory'), memory.pressure),
     ],
   };
 }
@@ -370,9 +402,11 @@ function protectedValue(value: number): Value {
   return value === 0 ? none(vscode.l10n.t('none')) : bytes(value);
 }
 
-function swapFacts(answer: CgroupsInspectResult, memory: CgroupMemory, words: LimitWords): Fact[] {
-  const label = answer.version === 2 ? vscode.l10n.t('Swap limit') : vscode.l10n.t('Memory and swap');
-  return limitFacts(label, memory.swapLimit, answer, words).slice(0, 1);
+/** v1 limits memory and swap together, as the name of the file says. */
+function swapFacts(answers: CgroupAnswers, { swapLimit }: CgroupMemory, words: LimitWords): FoundFact[] {
+  const together = !isLacking(swapLimit) && !isUnknown(swapLimit) && (swapLimit as Limit).file.includes('memsw');
+  const label = together ? vscode.l10n.t('Limit with swap') : vscode.l10n.t('Swap limit');
+  return limitFacts(label, swapLimit, answers, words).slice(0, 1);
 }
 
 function eventsValue(events: { low?: number; high?: number; max?: number; oom?: number; oomKills?: number }): Value {
@@ -390,20 +424,19 @@ function eventsValue(events: { low?: number; high?: number; max?: number; oom?: 
 }
 
 function ioSection(answers: CgroupAnswers): Section | undefined {
-  const answer = answerWith(answers, 'io');
-  if (answer === undefined) return undefined;
-  const io = answer.io as CgroupIo;
+  const io = together(answers, ({ io: part }) => part);
+  if (io === undefined) return undefined;
   const devices = isLacking(io.devices) || isUnknown(io.devices) ? undefined : (io.devices as CgroupIoDevice[]);
-  const block: Block =
+  const blocks: Block[] =
     devices === undefined || devices.length === 0
       ? facts(fact(vscode.l10n.t('Devices'), io.devices, () => none(vscode.l10n.t('none was used or limited yet'))))
-      : { kind: 'table', table: ioTable(devices) };
+      : [{ kind: 'table', table: ioTable(devices) }];
   return {
     heading: vscode.l10n.t('I/O'),
     blocks: [
-      block,
-      facts(fact(vscode.l10n.t('Weight'), io.weight, (value) => plain(numberText(value)))),
-      pressureBlock(vscode.l10n.t('I/O'), io.pressure),
+      ...blocks,
+      ...facts(fact(vscode.l10n.t('Weight'), io.weight, (value) => plain(numberText(value)))),
+      ...pressureBlocks(vscode.l10n.t('I/O'), io.pressure),
     ],
   };
 }
@@ -435,14 +468,13 @@ function ioTable(devices: readonly CgroupIoDevice[]): Table {
 }
 
 function tasksSection(answers: CgroupAnswers): Section | undefined {
-  const answer = answerWith(answers, 'pids');
-  const pids = answer?.pids;
-  if (answer === undefined || pids === undefined || isLacking(pids)) return undefined;
+  const pids = together(answers, ({ pids: part }) => part);
+  if (pids === undefined) return undefined;
   return {
     heading: vscode.l10n.t('Processes and threads'),
     blocks: [
-      facts(
-        ...limitFacts(vscode.l10n.t('Limit'), pids.limit, answer, { own: tasksText, amount: tasksText }),
+      ...facts(
+        ...limitFacts(vscode.l10n.t('Limit'), pids.limit, answers, { own: tasksText, amount: tasksText }),
         fact(vscode.l10n.t('Now'), pids.tasks, (value) => plain(tasksText(value), vscode.l10n.t('with all below it'))),
         fact(vscode.l10n.t('Refused'), pids.limitHits, (value) =>
           value === 0 ? none(vscode.l10n.t('never')) : plain(vscode.l10n.t('{0} times', numberText(value))),
@@ -459,7 +491,7 @@ function cpusetSection(answers: CgroupAnswers): Section | undefined {
   return {
     heading: vscode.l10n.t('Which CPUs and memory nodes'),
     blocks: [
-      facts(
+      ...facts(
         fact(vscode.l10n.t('CPUs'), cpuset.cpus, list),
         fact(vscode.l10n.t('Effective CPUs'), cpuset.effectiveCpus, list),
         fact(vscode.l10n.t('Memory nodes'), cpuset.mems, list),
@@ -495,7 +527,7 @@ function freezerSection(answers: CgroupAnswers): Section | undefined {
       : vscode.l10n.t('running');
   return {
     heading: vscode.l10n.t('Freezer'),
-    blocks: [facts({ label: vscode.l10n.t('State'), value: plain(text, oneLine(state, 60)) })],
+    blocks: [...facts({ label: vscode.l10n.t('State'), value: plain(text, oneLine(state, 60)) })],
   };
 }
 
@@ -516,37 +548,45 @@ function devicesSection(answers: CgroupAnswers): Section | undefined {
           ? vscode.l10n.t('a BPF program that is attached here decides')
           : vscode.l10n.t('no BPF program is attached here; those above decide'),
       );
-  return { heading, blocks: [facts({ label: vscode.l10n.t('On v2'), value })] };
+  return { heading, blocks: [...facts({ label: vscode.l10n.t('On v2'), value })] };
 }
 
 function eventsSection(answers: CgroupAnswers): Section | undefined {
-  const list: Fact[] = [];
-  for (const answer of answers) {
-    const where = answers.length > 1 ? ` (${hierarchyTitle(answer.hierarchy)})` : '';
-    if (!isLacking(answer.notifyOnRelease))
-      list.push(
-        fact(`notify_on_release${where}`, answer.notifyOnRelease, (on) =>
-          on ? plain(vscode.l10n.t('on: the release agent runs when it empties')) : none(vscode.l10n.t('off')),
-        ),
-      );
-    if (!isLacking(answer.events))
-      list.push(
-        fact(`cgroup.events${where}`, answer.events, (events) =>
-          code(
-            Object.entries(events)
-              .map(([name, value]) => `${name} ${value}`)
-              .join(', '),
-          ),
-        ),
-      );
-    if (!isLacking(answer.childControllers))
-      list.push(
-        fact(vscode.l10n.t('Controllers for children'), answer.childControllers, (names) =>
-          names.length === 0 ? none(vscode.l10n.t('none')) : plain(names.join(', ')),
-        ),
-      );
-  }
-  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Events and children'), blocks: [facts(...list)] };
+  const list = [
+    ...notifyFacts(answers),
+    ...answers.flatMap((answer) =>
+      isLacking(answer.events) ? [] : [fact('cgroup.events', answer.events, (events) => code(entriesText(events)))],
+    ),
+    ...answers.flatMap((answer) =>
+      isLacking(answer.childControllers)
+        ? []
+        : [
+            fact(vscode.l10n.t('Controllers for children'), answer.childControllers, (names) =>
+              names.length === 0 ? none(vscode.l10n.t('none')) : plain(names.join(', ')),
+            ),
+          ],
+    ),
+  ];
+  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Events and children'), blocks: facts(...list) };
+}
+
+function entriesText(entries: Record<string, number>): string {
+  return Object.entries(entries)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+}
+
+/** One line for all hierarchies of v1: it is off in all of them nearly always. */
+function notifyFacts(answers: CgroupAnswers): FoundFact[] {
+  const v1 = answers.filter(({ notifyOnRelease }) => !isLacking(notifyOnRelease));
+  if (v1.length === 0) return [];
+  const label = 'notify_on_release';
+  const unknown = v1.find(({ notifyOnRelease }) => isUnknown(notifyOnRelease));
+  if (unknown !== undefined) return [fact(label, unknown.notifyOnRelease, yesNo)];
+  const on = v1.filter(({ notifyOnRelease }) => notifyOnRelease === true).map(({ hierarchy }) => hierarchyTitle(hierarchy));
+  if (on.length === 0) return [{ label, value: none(vscode.l10n.t('off')) }];
+  const note = vscode.l10n.t('the release agent runs when it empties');
+  return [{ label, value: plain(vscode.l10n.t('on in {0}', on.join(', ')), note) }];
 }
 
 function othersSection(answers: CgroupAnswers): Section | undefined {
@@ -555,7 +595,7 @@ function othersSection(answers: CgroupAnswers): Section | undefined {
   const list = files.map(({ file, text }): Fact => ({ label: file, value: code(text.trim(), 400) }));
   return {
     heading: vscode.l10n.t('Other controllers'),
-    blocks: [{ kind: 'details', summary: vscode.l10n.t('{0} files', files.length), blocks: [facts(...list)] }],
+    blocks: [{ kind: 'details', summary: vscode.l10n.t('{0} files', files.length), blocks: facts(...list) }],
   };
 }
 
@@ -597,7 +637,7 @@ function lackingSection(answers: CgroupAnswers): Section | undefined {
     if (why === undefined || !values.every(isLacking)) return [];
     return [{ label, value: none(lackingWords(why, answers[0])) }];
   });
-  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: [facts(...list)] };
+  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: [...facts(...list)] };
 }
 
 function lackingWords(why: Lacking, { version }: CgroupsInspectResult): string {

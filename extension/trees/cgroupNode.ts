@@ -178,12 +178,9 @@ export class CgroupNode extends TreeNode {
   }
 
   private childRow(group: Cgroup[]): CgroupNode {
-    const name = nameOfCgroup(group[0]!);
     const key = group.map(keyOfCgroup).join(' ');
-    const find = () => this.below().find((other) => nameOfCgroup(other[0]!) === name) ?? [];
-    // A list of a thousand is not to be searched for each of its rows.
-    const own = group.length === 1 ? () => present(this.cgroupModel, group[0]!) : find;
-    return this.child(key, (id) => new CgroupNode(this.tree, id, this, own, { ...this.shape, called: 'name' }));
+    const find = () => group.map((cgroup) => this.cgroupModel.cgroup(cgroup)).filter((cgroup) => cgroup !== undefined);
+    return this.child(key, (id) => new CgroupNode(this.tree, id, this, find, { ...this.shape, called: 'name' }));
   }
 
   private get processesGroup(): CgroupProcessesGroup {
@@ -247,11 +244,6 @@ const BADGE_ICONS: Partial<Record<CgroupBadge, vscode.ThemeIcon>> = {
   throttled: new vscode.ThemeIcon('dashboard', new vscode.ThemeColor('list.warningForeground')),
   frozen: new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.blue')),
 };
-
-function present(model: CgroupModel, ref: CgroupRef): Cgroup[] {
-  const cgroup = model.cgroup(ref);
-  return cgroup === undefined ? [] : [cgroup];
-}
 
 /** Several hierarchies' cgroups of one place as one: each tells what the others lack. */
 export function wholeOf(cgroups: readonly Cgroup[]): Cgroup {

@@ -194,7 +194,7 @@ class HierarchyNode extends CgroupNode {
     const { hierarchy } = this;
     if (hierarchy === undefined) return '';
     const { version, controllers, mountOptions = [] } = hierarchy;
-    const options = mountOptions.filter((option) => !controllers.includes(option) && !option.startsWith('name='));
+    const options = [...new Set(mountOptions)].filter((option) => !controllers.includes(option) && !option.startsWith('name='));
     const named = hierarchy.hierarchy.split(',').every((word) => controllers.includes(word));
     return parts(
       `v${version}`,
@@ -213,7 +213,7 @@ class HierarchyNode extends CgroupNode {
       [vscode.l10n.t('Version'), hierarchy === undefined ? undefined : `v${hierarchy.version}`],
       [vscode.l10n.t('Controllers'), hierarchy?.controllers.join(', ')],
       [vscode.l10n.t('Mounted at'), hierarchy?.mountPoint ?? vscode.l10n.t('nowhere that the helper sees')],
-      [vscode.l10n.t('Mount options'), hierarchy?.mountOptions?.join(', ')],
+      [vscode.l10n.t('Mount options'), [...new Set(hierarchy?.mountOptions)].join(', ')],
     ]);
   }
 }
