@@ -226,7 +226,8 @@ class MonitorPage {
     if (!state.table) for (const chart of this.charts) chart.pointAt(position);
     const point = position === undefined ? undefined : points[position];
     const time = (millis: number) => clock(millis, this.shown());
-    const still = this.pausedAt === undefined ? words.now : `${words.paused}: ${time(this.pausedAt)}`;
+    const end = this.monitor.live ? words.now : fill(words.at, time(this.latest()));
+    const still = this.pausedAt === undefined ? end : `${words.paused}: ${time(this.pausedAt)}`;
     this.time.textContent = point === undefined ? still : fill(words.at, time(point.timeMillis));
   }
 }

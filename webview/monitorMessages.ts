@@ -104,6 +104,8 @@ export type ToMonitor =
       cgroups: MonitorState['cgroups'];
       points: MonitorPoint[];
       keptMillis: number;
+      /** False when the last point is of the past: nothing is sampled any more. */
+      live: boolean;
       notice?: Extract<ToPage, { type: 'page' }>['notice'];
     }
   /** What came since: the next second. */

@@ -94,8 +94,9 @@ function increaseOf(before: number | undefined, now: number | undefined): number
   return now - before;
 }
 
+/** The kernel brings a pressure file's total up to date a little before or after it is read: a share may come out just above all. */
 function percent(share: number | undefined): number | undefined {
-  return share === undefined ? undefined : share * 100;
+  return share === undefined ? undefined : Math.min(100, share * 100);
 }
 
 /** Of the periods in which something wanted to run. None was throttled when there was none. */

@@ -342,6 +342,7 @@ class MonitorPanel extends Disposable {
         cgroups: [...this.asked],
         points: [...points],
         keptMillis: KEPT_MILLIS,
+        live: this.problem === undefined,
         ...(notice === undefined ? {} : { notice }),
       });
     }

@@ -118,6 +118,10 @@ test('pressure is a share of the time, throttling of the periods', () => {
   assert.deepEqual(readingOf(before, now, 1000).values, { throttledPeriods: 90, throttledTime: 882, ioPressure: 25 });
 });
 
+test('a share of the time is never more than all of it', () => {
+  assert.equal(readingOf({ cpuPressureMicros: 0 }, { cpuPressureMicros: 1_030_000 }, 1000).values.cpuPressure, 100);
+});
+
 test('without a period nothing was throttled', () => {
   const idle = { periods: 100, throttledPeriods: 50 };
   assert.equal(readingOf(idle, idle, 1000).values.throttledPeriods, 0);
