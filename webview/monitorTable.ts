@@ -1,5 +1,5 @@
 /** The monitor as a table: what a screen reader reads beside the charts, and what is seen instead of them when it is asked for. */
-import { summaryOf } from './monitorColumns.ts';
+import { type Summary, summaryOf } from './monitorColumns.ts';
 import { formatValue, type Shown } from './monitorFormat.ts';
 import type { MonitorChart, MonitorPoint, MonitorSeries, MonitorWords } from './monitorMessages.ts';
 import { make } from './render.ts';
@@ -7,10 +7,7 @@ import { make } from './render.ts';
 interface Line {
   chart: MonitorChart;
   series: MonitorSeries;
-  now: HTMLElement;
-  mean: HTMLElement;
-  maximum: HTMLElement;
-  limit: HTMLElement;
+  cells: Record<keyof Summary, HTMLElement>;
 }
 
 export class SummaryTable {
@@ -28,16 +25,16 @@ export class SummaryTable {
   }
 
   private row(chart: MonitorChart, series: MonitorSeries): HTMLElement {
-    const [now, mean, maximum, limit] = [0, 1, 2, 3].map(() => make('td', 'number'));
-    if (!now || !mean || !maximum || !limit) throw new Error('unreachable');
-    this.lines.push({ chart, series, now, mean, maximum, limit });
+    const cells = { now: number(), mean: number(), maximum: number(), limit: number() };
+    this.lines.push({ chart, series, cells });
+    const { now, mean, maximum, limit } = cells;
     const row = make('tr', '', head(chart.title, 'row'), make('td', '', series.title), now, mean, maximum, limit);
     row.dataset.figure = chart.figure;
     return row;
   }
 
   draw(points: readonly MonitorPoint[], shown: Shown): void {
-    for (const { chart, series, ...cells } of this.lines) {
+    for (const { chart, series, cells } of this.lines) {
       const summary = summaryOf(points, series.key, chart.figure);
       const lacking = series.lacking[chart.figure];
       for (const name of ['now', 'mean', 'maximum', 'limit'] as const) {
@@ -48,6 +45,10 @@ export class SummaryTable {
       }
     }
   }
+}
+
+function number(): HTMLElement {
+  return make('td', 'number');
 }
 
 function head(text: string, scope: 'col' | 'row'): HTMLElement {

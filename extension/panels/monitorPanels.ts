@@ -16,6 +16,7 @@ import type { FromMonitor, MonitorFigure, MonitorPoint, ToMonitor } from '../../
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { pickText } from '../host/plainText.ts';
 import { Command } from '../ids.ts';
 import { type ExportFormat, exportText } from './monitorExport.ts';
 import { KEPT_MILLIS, MonitorHistory, merged, SAMPLE_MILLIS } from './monitorHistory.ts';
@@ -267,7 +268,7 @@ class MonitorPanel extends Disposable {
     const items = list.then((answer) =>
       subjectsOf(answer.cgroups, answer)
         .filter(({ cgroups }) => cgroups.every((ref) => !shown.has(refKey(ref))))
-        .map((subject) => ({ label: subject.title, description: subject.place, subject })),
+        .map((subject) => ({ label: pickText(subject.title), description: pickText(subject.place), subject })),
     );
     try {
       const chosen = await vscode.window.showQuickPick(items, {

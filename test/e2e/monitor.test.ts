@@ -197,7 +197,10 @@ describe('Monitor', { timeout: 400_000 }, () => {
 
   test('another cgroup is added to the picture, beside the first', async () => {
     await monitor.button('Add cgroup…').click();
-    await workbench.answer(QUIET);
+    await workbench.quickInput();
+    await workbench.page.keyboard.type(QUIET);
+    await workbench.pick(QUIET);
+    await workbench.page.keyboard.press('Enter');
     await monitor.showsValues(QUIET);
     assert.equal(await monitor.legend.count(), 2);
     assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/, 'the first keeps its samples');
@@ -255,6 +258,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
     for (const pid of helpersOf(workbench)) process.kill(pid, 'SIGKILL');
     const restart = monitor.button('Restart helper');
     await restart.waitFor();
+    assert.match(await monitor.time(), /^At \d\d:\d\d:\d\d$/, 'it is not said to be now');
     assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
     await workbench.screenshot('monitor-helper-gone');
     await restart.click();
@@ -294,7 +298,13 @@ function linkOf(link: string): string {
 
 async function save(workbench: Workbench, file: string): Promise<void> {
   await workbench.answer(file);
-  await eventually(`${file} to be written`, async () => existsSync(file));
+  const dialog = workbench.page.locator('.quick-input-widget:visible input').first();
+  await eventually(`${file} to be written`, async () => {
+    if (existsSync(file)) return true;
+    // The dialog ignores Enter while it reads the folder.
+    if (await dialog.isVisible()) await dialog.press('Enter', { timeout: 1000 });
+    return false;
+  });
 }
 
 async function openMonitor(workbench: Workbench, container: string): Promise<void> {
