@@ -86,6 +86,10 @@ class MonitorPage {
     if (this.pausedAt === undefined) this.draw();
   }
 
+  dispose(): void {
+    for (const chart of this.charts) chart.dispose();
+  }
+
   recolour(): void {
     for (const chart of this.charts) chart.recolour();
   }
@@ -260,6 +264,7 @@ window.addEventListener('message', ({ data }: MessageEvent<ToMonitor>) => {
       page?.add(data.points);
       break;
     default:
+      page?.dispose();
       page = undefined;
       main.replaceChildren(...render(data, onButton));
   }
