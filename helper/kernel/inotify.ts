@@ -117,6 +117,12 @@ export class Inotify {
     this.onEvents(events);
   }
 
+  /** Tells at once what there is, though more would be gathered: for an answer that is to hold all that happened before it. */
+  drain(): void {
+    const events = this.read();
+    if (events.length > 0) this.onEvents(events);
+  }
+
   private signalMe(wanted: boolean): void {
     fcntl(this.descriptor, F_SETFL, IN_NONBLOCK | (wanted ? O_ASYNC : 0));
   }

@@ -504,6 +504,14 @@ describe('cgroups', () => {
       );
     });
 
+    test('a list holds what was written just before it', { skip: without('pids') }, async () => {
+      using made = makeCgroup('pids', NAME);
+      for (let limit = 50; limit < 80; limit += 1) {
+        made.write('pids.max', String(limit));
+        assert.equal((await row(made)).figures.tasksLimit, limit);
+      }
+    });
+
     test('one that is made through a mount in another cgroup namespace is told too', { skip: without('pids') }, async () => {
       const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find(({ type }) => type === 'cgroup2');
       if (mount === undefined) return;

@@ -121,6 +121,8 @@ export class CgroupList {
   /** How many cgroups there are, or why they cannot be looked into. */
   private read(tree: CgroupTree, reading: Reading): Promise<number | Unknown> {
     return tree.inTurn(async () => {
+      // What was written a moment ago is not told yet, and would be taken from what is remembered.
+      this.watching?.drain();
       try {
         return await inTurns(tree.read(reading));
       } catch (error) {

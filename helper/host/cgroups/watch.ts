@@ -62,6 +62,11 @@ export class CgroupWatch implements DirectoryWatch {
     for (const { watch } of descending(node)) if (this.nodes.delete(watch)) this.inotify.remove(watch);
   }
 
+  /** Notes what happened up to now. */
+  drain(): void {
+    this.inotify.drain();
+  }
+
   dispose(): void {
     this.inotify.dispose();
     for (const node of this.nodes.values()) node.watch = 0;
