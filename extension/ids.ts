@@ -21,6 +21,26 @@ export const Command = {
   copyPid: 'isoscope.copy.pid',
   copyNsenter: 'isoscope.copy.nsenter',
   inspectProcess: 'isoscope.process.inspect',
+  groupCgroups: 'isoscope.cgroups.group',
+  inspectCgroup: 'isoscope.cgroups.inspect',
+  monitorCgroups: 'isoscope.cgroups.monitor',
+  openCgroupFile: 'isoscope.cgroups.openFile',
+  revealInCgroups: 'isoscope.reveal.inCgroups',
+  setCpuLimit: 'isoscope.cgroups.setCpuLimit',
+  setCpuWeight: 'isoscope.cgroups.setCpuWeight',
+  setMemoryLimit: 'isoscope.cgroups.setMemoryLimit',
+  setMemoryHigh: 'isoscope.cgroups.setMemoryHigh',
+  setSwapLimit: 'isoscope.cgroups.setSwapLimit',
+  setTasksLimit: 'isoscope.cgroups.setTasksLimit',
+  setIoLimit: 'isoscope.cgroups.setIoLimit',
+  freezeCgroup: 'isoscope.cgroups.freeze',
+  thawCgroup: 'isoscope.cgroups.thaw',
+  killCgroup: 'isoscope.cgroups.kill',
+  createCgroup: 'isoscope.cgroups.create',
+  removeCgroup: 'isoscope.cgroups.remove',
+  moveProcess: 'isoscope.cgroups.moveProcess',
+  switchController: 'isoscope.cgroups.switchController',
+  undoCgroupChange: 'isoscope.cgroups.undo',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 
@@ -33,6 +53,7 @@ export type SettingId = (typeof Setting)[keyof typeof Setting];
 export const View = {
   containers: 'isoscope.containers',
   namespaces: 'isoscope.namespaces',
+  cgroups: 'isoscope.cgroups',
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
@@ -47,12 +68,15 @@ export const ContextKey = {
   loaded: 'isoscope.loaded',
   /** True while a filter is set on the trees. */
   filtered: 'isoscope.filtered',
+  /** True while there is a change of a cgroup that can be undone. */
+  cgroupUndo: 'isoscope.cgroupUndo',
 } as const;
 export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 
-/** URI schemes: of read-only documents, and `row` of the rows of trees, for their decorations. */
+/** URI schemes: of read-only documents, `cgroup` of the kernel's files of cgroups, and `row` of the rows of trees, for their decorations. */
 export const Scheme = {
   syscalls: 'isoscope-syscalls',
   output: 'isoscope-output',
+  cgroup: 'isoscope-cgroup',
   row: 'isoscope-row',
 } as const;

@@ -1,5 +1,6 @@
 /** The extension's entry: constructs its parts, wires them, and hands what must end to VS Code. */
 import * as vscode from 'vscode';
+import { registerCgroups } from './cgroups.ts';
 import { registerCommand } from './commandRegistration.ts';
 import { copyId, copyNsenter, copyPid } from './commands/copy.ts';
 import { enterNamespaces } from './commands/enterNamespaces.ts';
@@ -81,6 +82,7 @@ export function activate(context: vscode.ExtensionContext): void {
     new RowDecorations(host),
     containers,
     namespaces,
+    registerCgroups({ context, connection, host, filter }),
     filter,
     host,
     // Last, so that it ends first: nothing of the helper's reaches what is already gone.

@@ -9,6 +9,12 @@ export const pid = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4_1
 export const processRef = v.strictObject({ pid, startTime: natural });
 export const namespaceKind = v.picklist(NAMESPACE_KINDS);
 export const namespaceRef = v.strictObject({ kind: namespaceKind, dev: natural, ino: natural });
+/** A path may hold surrogates that stand for bytes (helper/proc/fileName.ts), and be as long as PATH_MAX allows of a name below it. */
+export const cgroupRef = v.strictObject({
+  hierarchy: v.pipe(v.string(), v.minLength(1), v.maxLength(256)),
+  path: v.pipe(v.string(), v.startsWith('/'), v.maxLength(16_384), v.check(hasNoNul, 'it must not contain a NUL character')),
+  ino: natural,
+});
 export const revision = natural;
 export const nothing = v.strictObject({});
 
@@ -16,9 +22,13 @@ export const nothing = v.strictObject({});
 export function cString(maxBytes: number) {
   return v.pipe(
     v.string(),
-    v.check((text) => !text.includes('\0'), 'it must not contain a NUL character'),
+    v.check(hasNoNul, 'it must not contain a NUL character'),
     v.check((text) => Buffer.byteLength(text) <= maxBytes, `it must be at most ${maxBytes} bytes`),
   );
+}
+
+function hasNoNul(text: string): boolean {
+  return !text.includes('\0');
 }
 
 /** PATH_MAX counts the final NUL. */

@@ -32,6 +32,8 @@ export type Block =
   | { kind: 'table'; table: Table }
   | { kind: 'names'; label: string; names: { text: string; danger?: boolean }[] }
   | { kind: 'text'; text: string; tone: Tone }
+  /** How much of a limit is used; `part` is 0 to 1. The text says it to whom the bar says nothing. */
+  | { kind: 'meter'; label: string; text: string; part: number; close: boolean }
   /** Folded away until asked for. */
   | { kind: 'details'; summary: string; blocks: Block[] };
 
@@ -41,7 +43,19 @@ export interface Section {
 }
 
 /** What the page offers to do. */
-export type Action = 'refresh' | 'enterNamespaces' | 'revealInContainers' | 'revealInNamespaces' | 'restartAsRoot' | 'restart';
+export type Action =
+  | 'refresh'
+  | 'enterNamespaces'
+  | 'revealInContainers'
+  | 'revealInNamespaces'
+  | 'revealInCgroups'
+  | 'monitor'
+  | 'setCpuLimit'
+  | 'setMemoryLimit'
+  | 'setTasksLimit'
+  | 'openCgroupFile'
+  | 'restartAsRoot'
+  | 'restart';
 
 export interface Button {
   action: Action;

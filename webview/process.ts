@@ -10,14 +10,25 @@ declare function acquireVsCodeApi(): VsCode;
 
 const vscode = acquireVsCodeApi();
 let shown = '';
+let waiting: ToPage | undefined;
 
 window.addEventListener('message', (event: MessageEvent<ToPage>) => {
-  const text = JSON.stringify(event.data);
-  // The same again: leave the page alone, with what is selected and focused in it.
+  waiting = event.data;
+  showWaiting();
+});
+// Figures change every other second; somebody who is marking text to copy it wants the page to stand still.
+document.addEventListener('selectionchange', showWaiting);
+
+function showWaiting(): void {
+  if (waiting === undefined || document.getSelection()?.isCollapsed === false) return;
+  const message = waiting;
+  waiting = undefined;
+  const text = JSON.stringify(message);
+  // The same again: leave the page alone, with what is focused in it.
   if (text === shown) return;
   shown = text;
-  show(event.data);
-});
+  show(message);
+}
 
 function show(message: ToPage): void {
   const main = document.querySelector('main');

@@ -18,7 +18,7 @@ export function render(message: ToPage, onButton: OnButton): HTMLElement[] {
   }
 }
 
-function make(tag: keyof HTMLElementTagNameMap, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
+export function make(tag: keyof HTMLElementTagNameMap, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
   const element = document.createElement(tag);
   if (className !== '') element.className = className;
   // Strings become text nodes.
@@ -44,7 +44,7 @@ function problem(title: string, text: string, list: Button[], onButton: OnButton
   return box;
 }
 
-function banner(text: string, list: Button[], onButton: OnButton): HTMLElement {
+export function banner(text: string, list: Button[], onButton: OnButton): HTMLElement {
   const box = make('div', 'banner', make('p', '', text), buttons(list, onButton));
   box.setAttribute('role', 'status');
   return box;
@@ -68,9 +68,21 @@ function block(content: Block): HTMLElement {
       return names(content.label, content.names);
     case 'text':
       return make('p', `tone-${content.tone}`, content.text);
+    case 'meter':
+      return meter(content);
     case 'details':
       return details(content.summary, content.blocks);
   }
+}
+
+function meter({ label, text, part, close }: Extract<Block, { kind: 'meter' }>): HTMLElement {
+  const bar = document.createElement('progress');
+  bar.max = 1;
+  bar.value = part;
+  bar.className = close ? 'close' : '';
+  bar.setAttribute('aria-label', label);
+  bar.setAttribute('aria-valuetext', text);
+  return make('div', 'meter', make('span', 'meter-label', label), bar, make('span', 'meter-text', text));
 }
 
 function facts(list: Fact[]): HTMLElement {

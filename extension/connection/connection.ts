@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import * as vscode from 'vscode';
 import type { RequestType } from 'vscode-jsonrpc';
+import { CgroupsSampled, type CgroupsSampledParams } from '../../helper/protocol/cgroups.ts';
 import { type ErrorData, HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol.ts';
 import { Disposable } from '../disposable.ts';
 import { logHelperLine } from '../log.ts';
@@ -38,6 +39,7 @@ interface Session {
 export class HelperConnection extends Disposable {
   private readonly stateEmitter = this.register(new vscode.EventEmitter<ConnectionState>());
   private readonly hostEmitter = this.register(new vscode.EventEmitter<readonly HostPart[]>());
+  private readonly sampleEmitter = this.register(new vscode.EventEmitter<CgroupsSampledParams>());
   private readonly options: ConnectionOptions;
   private readonly watched = new Set<readonly HostPart[]>();
   private current: ConnectionState = { kind: 'stopped' };
@@ -50,6 +52,8 @@ export class HelperConnection extends Disposable {
   readonly onDidChangeState = this.stateEmitter.event;
   /** Fires with the parts of the host that changed, as `host/changed` says; only watched parts are told. */
   readonly onDidChangeHost: vscode.Event<readonly HostPart[]> = this.hostEmitter.event;
+  /** Fires with the samples of every subscription; a subscription ends with the helper that it was made at. */
+  readonly onDidSampleCgroups = this.sampleEmitter.event;
 
   constructor(options: ConnectionOptions) {
     super();
@@ -149,6 +153,9 @@ export class HelperConnection extends Disposable {
     this.sentParts = '';
     helper.connection.onNotification(HostChanged, ({ parts }) => {
       if (!abandoned.aborted) this.hostEmitter.fire(parts);
+    });
+    helper.connection.onNotification(CgroupsSampled, (params) => {
+      if (!abandoned.aborted) this.sampleEmitter.fire(params);
     });
     abandoned.addEventListener('abort', () => helper.stop(), { once: true });
     void helper.ended.then((ending) => {

@@ -2,14 +2,26 @@
 import type { Container, Namespace, NamespaceKind, Process } from '../../helper/protocol.ts';
 import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './hostModel.ts';
 
+/** Whether a text has all the words of the filter, in any order, whatever their case. */
+export function matcher(filter: string): (text: string) => boolean {
+  const words = filter
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
+  return (text) => {
+    const lower = text.toLowerCase();
+    return words.every((word) => lower.includes(word));
+  };
+}
+
 /**
  * What a filter's text finds in one state of the model. Something found by its own name shows all that is in it; something that only
- * holds a finding shows just that. Words are all to be found, in any order, whatever their case.
+ * holds a finding shows just that.
  */
 export class Findings {
   readonly text: string;
   private readonly model: HostModel;
-  private readonly words: string[];
+  private readonly found: (text: string) => boolean;
   /** Processes found by their own text, and all their ancestors, so that the way to each stays visible. */
   private readonly processes = new Set<number>();
   private readonly onTheWay = new Set<number>();
@@ -21,19 +33,11 @@ export class Findings {
   constructor(model: HostModel, text: string) {
     this.text = text;
     this.model = model;
-    this.words = text
-      .toLowerCase()
-      .split(/\s+/)
-      .filter((word) => word !== '');
+    this.found = matcher(text);
     for (const container of model.containers.values())
       if (this.found(containerText(container))) this.containers.add(container.key);
     for (const process of model.processes.values()) if (this.found(processText(process))) this.addProcess(process);
     for (const namespace of model.namespaces.values()) this.addNamespace(namespace);
-  }
-
-  private found(text: string): boolean {
-    const lower = text.toLowerCase();
-    return this.words.every((word) => lower.includes(word));
   }
 
   private addProcess(process: Process): void {

@@ -3,8 +3,10 @@
  * has changed, one round at a time, and tells the trees which rows that touches.
  */
 import * as vscode from 'vscode';
+import type { RequestType } from 'vscode-jsonrpc';
 import {
   ContainersList,
+  type ErrorData,
   type HostPart,
   type NamespaceRef,
   NamespacesList,
@@ -16,6 +18,7 @@ import type { ConnectionState, HelperConnection } from '../connection/connection
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { ContextKey } from '../ids.ts';
+import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
 
 const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'network'];
@@ -25,6 +28,8 @@ const MOST_NETWORKS = 50;
 
 export class Host extends Disposable {
   readonly model = new HostModel();
+  /** Read only while something shows cgroups: there may be thousands. */
+  readonly cgroups: Cgroups;
   private readonly connection: HelperConnection;
   private readonly log: vscode.LogOutputChannel;
   private readonly changeEmitter = this.register(new vscode.EventEmitter<HostDelta>());
@@ -50,6 +55,7 @@ export class Host extends Disposable {
     super();
     this.log = log;
     this.connection = connection;
+    this.cgroups = this.register(new Cgroups(connection, log));
     this.register(connection.onDidChangeState(() => this.onState()));
     this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
     this.register(new vscode.Disposable(() => this.watching?.dispose()));
@@ -109,7 +115,7 @@ export class Host extends Disposable {
     if (this.state.kind !== 'ready') await this.connection.start().catch(() => undefined);
     this.revision = undefined;
     for (const part of PARTS) this.due.add(part);
-    await this.update();
+    await Promise.all([this.update(), this.cgroups.loaded ? this.cgroups.refresh() : undefined]);
   }
 
   /** Resolves when the model is filled, for commands that need it before any view was opened. */
@@ -207,6 +213,11 @@ export class Host extends Disposable {
       }),
     );
     return changed.filter((key) => key !== undefined);
+  }
+
+  /** Asks the helper about one thing that is not kept in a model. Rejects with a `HelperError`. */
+  request<P, R>(type: RequestType<P, R, ErrorData>, params: P): Promise<R> {
+    return this.connection.request(type, params);
   }
 
   /** Interfaces, routes and sockets of a net namespace; asked once until they change. Rejects with a `HelperError`. */

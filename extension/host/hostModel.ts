@@ -44,6 +44,10 @@ export interface HostDelta {
   namespaceList: boolean;
   /** Net namespaces that are shown and whose interfaces, routes or sockets changed. */
   networks: Set<NamespaceKey>;
+  /** Cgroups that appeared, changed or went, by `keyOfCgroup`, and the parents whose children did. */
+  cgroups: Set<string>;
+  /** A cgroup came, went or got another name, or a hierarchy did: lists of cgroups differ. */
+  cgroupList: boolean;
 }
 
 export function emptyDelta(): HostDelta {
@@ -56,12 +60,22 @@ export function emptyDelta(): HostDelta {
     containerList: false,
     namespaceList: false,
     networks: new Set(),
+    cgroups: new Set(),
+    cgroupList: false,
   };
 }
 
 export function isEmpty(delta: HostDelta): boolean {
-  const sets = [delta.processes, delta.containers, delta.containerProcesses, delta.namespaces, delta.members, delta.networks];
-  return sets.every((set) => set.size === 0) && !delta.containerList && !delta.namespaceList;
+  const sets = [
+    delta.processes,
+    delta.containers,
+    delta.containerProcesses,
+    delta.namespaces,
+    delta.members,
+    delta.networks,
+    delta.cgroups,
+  ];
+  return sets.every((set) => set.size === 0) && !delta.containerList && !delta.namespaceList && !delta.cgroupList;
 }
 
 const NO_PIDS: ReadonlySet<number> = new Set();

@@ -36,6 +36,11 @@ export function markdownText(text: string, length = TOOLTIP_LENGTH): string {
   );
 }
 
+/** One-line `text` for a row of a quick pick, where `$(name)` would be drawn as an icon. */
+export function pickText(text: string): string {
+  return text.replaceAll('$(', '\\$(');
+}
+
 /** A word of a shell command line, quoted when the shell would read anything in it. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_/.,:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

@@ -54,6 +54,7 @@ function buttons(inContainer: boolean, privileged: boolean): Button[] {
   const list: Button[] = [
     { action: 'enterNamespaces', label: vscode.l10n.t('Enter namespaces…') },
     { action: 'revealInNamespaces', label: vscode.l10n.t('Reveal in Namespaces') },
+    { action: 'revealInCgroups', label: vscode.l10n.t('Reveal in Cgroups') },
   ];
   if (inContainer) list.push({ action: 'revealInContainers', label: vscode.l10n.t('Reveal in Containers') });
   if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') });

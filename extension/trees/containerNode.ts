@@ -1,16 +1,20 @@
 /** A container's row and the sections below it. A section that shows more of a container is one more entry of `SECTIONS`. */
 import * as vscode from 'vscode';
+import type { Cgroup } from '../../helper/protocol/cgroups.ts';
 import type { Container, NamespaceKind, ProcessRef } from '../../helper/protocol.ts';
+import { keyOfCgroup } from '../host/cgroupModel.ts';
+import { figuresText } from '../host/cgroupWords.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../host/hierarchy.ts';
 import { type HostDelta, namespaceKey } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
+import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { InterfacesGroup } from './networkNodes.ts';
 import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
 import { factsTooltip } from './tooltip.ts';
-import { unknownRow } from './unknownNode.ts';
+import { failureRow, unknownRow } from './unknownNode.ts';
 import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCount } from './words.ts';
 
 type Section = (node: ContainerNode) => TreeNode | undefined;
@@ -19,6 +23,7 @@ const SECTIONS: readonly Section[] = [
   (node) => node.processes,
   (node) => node.child('namespaces', (id) => new NamespacesSection(node.tree, id, node)),
   networkSection,
+  (node) => node.child('cgroups', (id) => new CgroupsSection(node.tree, id, node)),
 ];
 
 function networkSection(node: ContainerNode): TreeNode | undefined {
@@ -213,6 +218,54 @@ class NamespacesSection extends ContainerSection {
 
   override touchedBy(delta: HostDelta): boolean {
     return delta.containers.has(this.of.container.key) || delta.namespaceList;
+  }
+}
+
+/** The container's cgroup in each hierarchy. */
+class CgroupsSection extends ContainerSection {
+  private drawn = '';
+
+  protected label(): string {
+    return vscode.l10n.t('Cgroups');
+  }
+  protected icon(): string {
+    return 'dashboard';
+  }
+  /** What bounds it, once cgroups have been read. */
+  protected override description(): string | undefined {
+    const { model } = this.tree.host.cgroups;
+    const cgroups = model.ofContainer(this.of.container.key);
+    const cores = cgroups.map((cgroup) => model.coresUsed(cgroup)).find((used) => used !== undefined);
+    this.drawn = cgroups.length === 0 ? '' : parts(...figuresText(wholeOf(cgroups), cores));
+    return this.drawn;
+  }
+
+  override async children(): Promise<TreeNode[]> {
+    const { cgroups } = this.tree.host;
+    this.tree.needCgroups();
+    try {
+      await cgroups.load();
+    } catch (error) {
+      return [failureRow(this, vscode.l10n.t('Cgroups'), error)];
+    }
+    const own = this.of.container.cgroups.map(({ hierarchy, path }) => cgroups.model.at(hierarchy, path));
+    return this.rows(
+      own.filter((cgroup) => cgroup !== undefined),
+      (cgroup) => this.row(cgroup),
+    );
+  }
+
+  private row(cgroup: Cgroup): TreeNode {
+    const { model } = this.tree.host.cgroups;
+    const find = () => [model.cgroup(cgroup) ?? cgroup];
+    const shape: CgroupShape = { called: 'hierarchy', shows: () => true };
+    return this.child(keyOfCgroup(cgroup), (id) => new CgroupNode(this.tree, id, this, find, shape));
+  }
+
+  override touchedBy(delta: HostDelta): boolean {
+    if (delta.cgroups.size === 0) return false;
+    const before = this.drawn;
+    return this.description() !== before;
   }
 }
 

@@ -1,5 +1,6 @@
 /** What every row of the trees has in common: identity that outlives a refresh, a parent, and children made when asked for. */
 import * as vscode from 'vscode';
+import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import type { Container, Namespace, ProcessRef } from '../../helper/protocol.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
@@ -18,11 +19,16 @@ export interface TreeContext {
   readonly extensionUri: vscode.Uri;
   /** What the filter finds; undefined without a filter. */
   readonly findings: Findings | undefined;
+  /** From now on cgroups are kept current while the tree can be seen. */
+  needCgroups(): void;
   /** Shows as many more of the rows of the list that a "show more" row ends. */
   showMore(node: TreeNode): void;
   /** The row with this id: the one that is already shown, or a new one. */
   node<T extends TreeNode>(id: string, make: () => T): T;
 }
+
+/** A `notice` keeps its colour where all else turns grey; `badges` is followed by those of a cgroup, worst first. */
+export type RowDecoration = 'muted' | 'paused' | 'notice' | `badges ${string}`;
 
 export abstract class TreeNode implements CommandTarget {
   /** Unique within its tree, and the same after every refresh: what VS Code keeps selection and expansion by. */
@@ -55,8 +61,8 @@ export abstract class TreeNode implements CommandTarget {
     return false;
   }
 
-  /** How the row is coloured and marked. A `notice` keeps its colour where all else turns grey. */
-  get decoration(): 'muted' | 'paused' | 'notice' | undefined {
+  /** How the row is coloured and marked. */
+  get decoration(): RowDecoration | undefined {
     return undefined;
   }
 
@@ -68,6 +74,9 @@ export abstract class TreeNode implements CommandTarget {
     return undefined;
   }
   get namespace(): Namespace | undefined {
+    return undefined;
+  }
+  get cgroups(): readonly CgroupRef[] | undefined {
     return undefined;
   }
 

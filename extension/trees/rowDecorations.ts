@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
+import type { CgroupBadge } from '../../helper/protocol/cgroups.ts';
 import { Disposable } from '../disposable.ts';
+import { badgeText } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
 import { Scheme } from '../ids.ts';
 import type { TreeNode } from './node.ts';
@@ -33,6 +35,7 @@ export class RowDecorations extends Disposable implements vscode.FileDecorationP
     if (uri.scheme !== Scheme.row) return undefined;
     const paused = uri.query === 'paused';
     if (uri.query === 'notice') return undefined;
+    if (uri.query.startsWith('badges ') && !this.host.stale) return cgroupDecoration(uri.query.split(' ').slice(1));
     const color = this.host.stale ? 'disabledForeground' : uri.query === 'muted' ? 'descriptionForeground' : undefined;
     if (color === undefined && !paused) return undefined;
     return new vscode.FileDecoration(
@@ -41,4 +44,36 @@ export class RowDecorations extends Disposable implements vscode.FileDecorationP
       color === undefined ? undefined : new vscode.ThemeColor(color),
     );
   }
+}
+
+interface Badge {
+  letter: string;
+  color?: string;
+}
+
+/** Letters, as source control marks its files. */
+const BADGES: Record<CgroupBadge, Badge | undefined> = {
+  escapeRisk: { letter: '!', color: 'list.errorForeground' },
+  oomKilled: { letter: 'K', color: 'list.errorForeground' },
+  nearLimit: { letter: 'L', color: 'list.warningForeground' },
+  throttled: { letter: 'T', color: 'list.warningForeground' },
+  frozen: { letter: 'Ⅱ' },
+  delegated: { letter: 'D' },
+  empty: undefined,
+};
+
+function isBadge(text: string): text is CgroupBadge {
+  return text in BADGES;
+}
+
+function cgroupDecoration(names: string[]): vscode.FileDecoration | undefined {
+  const badges = names.filter(isBadge).filter((name) => BADGES[name] !== undefined);
+  // VS Code shows two characters.
+  const letters = badges.slice(0, 2).map((badge) => BADGES[badge]?.letter);
+  const color = badges.map((badge) => BADGES[badge]?.color).find((found) => found !== undefined);
+  return new vscode.FileDecoration(
+    letters.join(''),
+    badges.map(badgeText).join(', '),
+    color === undefined ? undefined : new vscode.ThemeColor(color),
+  );
 }

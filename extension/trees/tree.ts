@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { Disposable } from '../disposable.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
-import type { HostDelta, HostModel } from '../host/hostModel.ts';
+import { type HostDelta, type HostModel, isEmpty } from '../host/hostModel.ts';
 import { Command, type CommandId, type ViewId } from '../ids.ts';
 import { CHUNK, type FactNode, type TreeContext, TreeNode } from './node.ts';
 import { RefreshQueue } from './refreshQueue.ts';
@@ -35,19 +35,23 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   private readonly emitter = this.register(new vscode.EventEmitter<TreeNode | TreeNode[] | undefined>());
   private readonly queue: RefreshQueue<TreeNode>;
   private watching: vscode.Disposable | undefined;
+  private cgroupsNeeded = false;
   readonly onDidChangeTreeData = this.emitter.event;
 
-  constructor(viewId: ViewId, host: Host, filter: TreeFilter, extensionUri: vscode.Uri) {
+  constructor(viewId: ViewId, host: Host, filter: TreeFilter, extensionUri: vscode.Uri, canSelectMany = false) {
     super();
     this.host = host;
     this.filter = filter;
     this.extensionUri = extensionUri;
     this.root = new RootNode(this, '', undefined);
     this.queue = this.register(new RefreshQueue<TreeNode>(this.root, (rows) => this.draw(rows)));
-    this.view = this.register(vscode.window.createTreeView(viewId, { treeDataProvider: this, showCollapseAll: true }));
+    this.view = this.register(
+      vscode.window.createTreeView(viewId, { treeDataProvider: this, showCollapseAll: true, canSelectMany }),
+    );
     this.register(this.view.onDidChangeVisibility(({ visible }) => this.watchWhile(visible)));
     this.register(new vscode.Disposable(() => this.watchWhile(false)));
     this.register(host.onDidChange((delta) => this.onChange(delta)));
+    this.register(host.cgroups.onDidChange((delta) => this.onChange(delta)));
     this.register(host.onDidChangeStatus(() => this.refresh()));
     this.register(filter.onDidChange(() => this.refresh()));
     this.watchWhile(this.view.visible);
@@ -63,11 +67,20 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
 
   private watchWhile(visible: boolean): void {
     if (visible) {
-      this.watching ??= this.host.watch();
+      this.watching ??= this.cgroupsNeeded
+        ? vscode.Disposable.from(this.host.watch(), this.host.cgroups.watch())
+        : this.host.watch();
     } else {
       this.watching?.dispose();
       this.watching = undefined;
     }
+  }
+
+  needCgroups(): void {
+    if (this.cgroupsNeeded) return;
+    this.cgroupsNeeded = true;
+    if (this.watching === undefined) return;
+    this.watching = vscode.Disposable.from(this.watching, this.host.cgroups.watch());
   }
 
   /** The rows at the top. */
@@ -91,8 +104,8 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   }
 
   private onChange(delta: HostDelta): void {
-    // What a filter finds may have changed anywhere.
-    if (this.rootsTouchedBy(delta) || this.findings !== undefined) {
+    // What a filter finds may have changed anywhere. In cgroups only names are looked for, so that figures change nothing.
+    if (this.rootsTouchedBy(delta) || (this.findings !== undefined && !isOfCgroups(delta))) {
       this.queue.add([this.root]);
       return;
     }
@@ -263,6 +276,10 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
       }
     }
   }
+}
+
+function isOfCgroups(delta: HostDelta): boolean {
+  return isEmpty({ ...delta, cgroups: new Set(), cgroupList: false });
 }
 
 function hasAncestorIn(node: TreeNode, nodes: ReadonlySet<TreeNode>): boolean {

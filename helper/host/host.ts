@@ -14,6 +14,7 @@ import type {
   ProcessesListResult,
   ProcessRef,
 } from '../protocol.ts';
+import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
 import { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
@@ -34,6 +35,7 @@ export class Host {
   private readonly lister = new NamespaceLister(this.model, this.mounts, this.relations);
   private readonly containers = new ContainerTable(this.model, this.relations);
   private readonly watcher: Watcher;
+  private readonly followers: ((parts: readonly HostPart[]) => void)[] = [];
   private ownMountsChanged = false;
   private eventsAvailable: boolean | undefined;
 
@@ -54,6 +56,12 @@ export class Host {
 
   watch(parts: readonly HostPart[]): void {
     this.watcher.watch(parts);
+    for (const follower of this.followers) follower(parts);
+  }
+
+  /** `follower` is told what the client watches, whenever that changes. */
+  onWatch(follower: (parts: readonly HostPart[]) => void): void {
+    this.followers.push(follower);
   }
 
   async listProcesses(since: number | undefined): Promise<ProcessesListResult> {
@@ -68,6 +76,17 @@ export class Host {
   async listContainers(since: number | undefined): Promise<ContainersListResult> {
     await this.refresh(since);
     return { revision: this.model.revision, containers: this.containers.list() };
+  }
+
+  /** Which container each cgroup is the very cgroup of. While the host is followed this reads nothing anew but what events named. */
+  async cgroupOwners(): Promise<CgroupOwners> {
+    await this.refresh(this.watcher.isFollowing ? this.model.revision : undefined);
+    return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
+  }
+
+  /** Tells the client that cgroups changed, if it watches them. */
+  noteCgroups(): void {
+    this.watcher.note('cgroups');
   }
 
   async listNamespaces({ since, kinds, members = true }: NamespacesListParams): Promise<NamespacesListResult> {

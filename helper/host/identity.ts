@@ -4,10 +4,9 @@ import os from 'node:os';
 import manifest from '../../package.json' with { type: 'json' };
 import { libcFunction } from '../kernel/libc.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
-import { parseCgroups } from '../proc/cgroup.ts';
-import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { parseStatus } from '../proc/status.ts';
-import { type CgroupHierarchy, type InitializeResult, PROTOCOL_VERSION } from '../protocol.ts';
+import { type InitializeResult, PROTOCOL_VERSION } from '../protocol.ts';
+import { describeHierarchy, modeOf, readHierarchies } from './cgroups/hierarchies.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { isInitial } from './initialNamespaces.ts';
 import { userName } from './users.ts';
@@ -58,35 +57,6 @@ function bootTimeMillis(): number {
 
 /** Every hierarchy that the kernel has in use, whether mounted where the helper can see it or not. */
 function cgroupHierarchies(): InitializeResult['cgroups'] {
-  const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
-  const hierarchies = parseCgroups(fs.readFileSync('/proc/self/cgroup', 'utf8')).map(({ hierarchy }) =>
-    describeHierarchy(hierarchy, mounts),
-  );
-  const mounted = hierarchies.filter(({ mountPoint }) => mountPoint !== undefined);
-  const v1 = mounted.some(({ version }) => version === 1);
-  const v2 = mounted.some(({ version }) => version === 2);
-  return { mode: v1 && v2 ? 'hybrid' : v1 ? 'v1' : v2 ? 'v2' : 'none', hierarchies };
-}
-
-function describeHierarchy(hierarchy: string, mounts: Mount[]): CgroupHierarchy {
-  const version = hierarchy === 'unified' ? 2 : 1;
-  const mount = mounts.find(({ type, superOptions }) =>
-    version === 2 ? type === 'cgroup2' : type === 'cgroup' && hierarchy.split(',').every((name) => superOptions.includes(name)),
-  );
-  const controllers = version === 2 ? unifiedControllers(mount) : hierarchy.startsWith('name=') ? [] : hierarchy.split(',');
-  return {
-    hierarchy,
-    version,
-    controllers,
-    ...(mount === undefined ? {} : { mountPoint: mount.mountPoint, mountOptions: [...mount.options, ...mount.superOptions] }),
-  };
-}
-
-function unifiedControllers(mount: Mount | undefined): string[] {
-  if (mount === undefined) return [];
-  try {
-    return fs.readFileSync(`${mount.mountPoint}/cgroup.controllers`, 'utf8').split(/\s+/).filter(Boolean);
-  } catch {
-    return [];
-  }
+  const hierarchies = readHierarchies();
+  return { mode: modeOf(hierarchies), hierarchies: hierarchies.map(describeHierarchy) };
 }

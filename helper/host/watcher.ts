@@ -85,6 +85,11 @@ export class Watcher {
     if (this.isFollowing) this.markChanges(changes);
   }
 
+  /** What another watch found: told together with the rest, if the client watches that part. */
+  note(part: HostPart): void {
+    if (this.parts.size > 0) this.mark([part]);
+  }
+
   private start(): void {
     const socket = openProcessEvents();
     this.kernel = new KernelWatch(socket, (news) => this.receive(news));

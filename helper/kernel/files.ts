@@ -25,14 +25,17 @@ export const O_DIRECTORY = fs.constants.O_DIRECTORY;
 export const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_UID = 0x8;
+const STATX_NLINK = 0x4;
+const STATX_INO = 0x100;
 const STATX_SIZE = 0x200;
+const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /** Shared by every function here; what they return is copied out of it before the next call. */
 const buffer = Buffer.alloc(64 * 1024);
 const statBuffer = Buffer.alloc(256);
 
-/** A descriptor (`O_CLOEXEC`), or `-errno`. */
-export function openAt(directory: number, path: string, flags: number): number {
+/** A descriptor (`O_CLOEXEC`), or `-errno`. A path that is not UTF-8 is given as its bytes, with the final NUL. */
+export function openAt(directory: number, path: string | Buffer, flags: number): number {
   const descriptor = openatCall(directory, path, flags | O_CLOEXEC);
   return descriptor === -1 ? -lastErrno() : descriptor;
 }
@@ -115,6 +118,38 @@ export function sizeOf(directory: number, path: string): number {
   return Number(statBuffer.readBigUInt64LE(40));
 }
 
+export interface DirectoryStatus {
+  ino: number;
+  uid: number;
+  /** Its own two, and one for each directory in it, where the file system counts those (cgroupfs does). */
+  links: number;
+}
+
+/** Of a directory or what else has that name, a link not followed; `-errno`. */
+export function directoryStatus(directory: number, path: string): DirectoryStatus | number {
+  const wanted = STATX_INO | STATX_UID | STATX_NLINK;
+  const flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
+  if (statxCall(directory, path, flags, wanted, statBuffer) === -1) return -lastErrno();
+  return { links: statBuffer.readUInt32LE(16), uid: statBuffer.readUInt32LE(20), ino: Number(statBuffer.readBigUInt64LE(32)) };
+}
+
+const NEWLINE = 0x0a;
+
+/** How many lines a file has, however long it is, or `-errno`. */
+export function countLines(directory: number, path: string): number {
+  const descriptor = openAt(directory, path, 0);
+  if (descriptor < 0) return descriptor;
+  let lines = 0;
+  let length: number;
+  do {
+    length = Number(readCall(descriptor, buffer, buffer.length));
+    if (length === -1) lines = -lastErrno();
+    for (let at = 0; at < length; at += 1) if (buffer[at] === NEWLINE) lines += 1;
+  } while (length > 0);
+  closeCall(descriptor);
+  return lines;
+}
+
 /** Names in a directory whose names are all numbers, `.` and `..` left out, or `-errno`. */
 export function readNumbers(directory: number, path: string): number[] | number {
   const descriptor = openAt(directory, path, O_DIRECTORY);
@@ -150,3 +185,39 @@ function collectNumbers(length: number, numbers: number[]): void {
 export function errorOf(result: number, syscall: string, path: string): SyscallError {
   return new SyscallError(syscall, -result, path);
 }
+
+/** An entry of a directory. The name is its bytes, which need not be UTF-8. */
+export interface NameEntry {
+  name: Buffer;
+  ino: number;
+  isDirectory: boolean;
+}
+
+/** Every entry of a directory whose file system tells their types (cgroupfs does), `.` and `..` left out, or `-errno`. */
+export function readNames(directory: number, path: string): NameEntry[] | number {
+  const descriptor = openAt(directory, path, O_DIRECTORY);
+  if (descriptor < 0) return descriptor;
+  const entries: NameEntry[] = [];
+  let result: NameEntry[] | number = entries;
+  for (;;) {
+    const length = Number(getdentsCall(descriptor, buffer, buffer.length));
+    if (length === -1) result = -lastErrno();
+    if (length <= 0) break;
+    collectNames(length, entries);
+  }
+  closeCall(descriptor);
+  return result;
+}
+
+const DT_DIR = 4;
+
+function collectNames(length: number, entries: NameEntry[]): void {
+  for (let entry = 0; entry < length; entry += buffer.readUInt16LE(entry + 16)) {
+    const name = Buffer.from(buffer.subarray(entry + 19, buffer.indexOf(0, entry + 19)));
+    if (name.length <= 2 && (name.equals(DOT) || name.equals(DOT_DOT))) continue;
+    entries.push({ name, ino: Number(buffer.readBigUInt64LE(entry)), isDirectory: buffer[entry + 18] === DT_DIR });
+  }
+}
+
+const DOT = Buffer.from('.');
+const DOT_DOT = Buffer.from('..');

@@ -24,3 +24,17 @@ export function parseCgroups(text: string): CgroupPath[] {
   }
   return cgroups;
 }
+
+export interface HierarchyLine extends CgroupPath {
+  /** Number of the hierarchy in `/proc/cgroups`; 0 for v2. */
+  id: number;
+}
+
+/** Like `parseCgroups`, with the numbers of the hierarchies. */
+export function parseHierarchies(text: string): HierarchyLine[] {
+  const ids = text
+    .split('\n')
+    .filter((line) => line.split(':').length > 2)
+    .map((line) => Number.parseInt(line, 10));
+  return parseCgroups(text).map((cgroup, at) => ({ id: ids[at]!, ...cgroup }));
+}

@@ -1,10 +1,10 @@
 /** Joining the cgroups of a process, in every hierarchy: cgroups(7). */
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
+import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { freezerState } from '../host/freezer.ts';
 import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { type CgroupPath, parseCgroups } from '../proc/cgroup.ts';
-import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { HeldProcess } from './target.ts';
 
 /** Cgroups to join, held open. */
@@ -70,26 +70,4 @@ function open(path: string, flags: number): number {
     path,
     hint: 'Enter its namespaces without joining its cgroups, or restart the helper as root.',
   });
-}
-
-let mounts: Mount[] | undefined;
-
-/** Cgroup file systems are mounted at boot; they are looked up once, and again when a hierarchy is missing. */
-function directoryOf(hierarchy: string, path: string): string | undefined {
-  const known = mounts === undefined ? undefined : mountOf(mounts, hierarchy);
-  if (known === undefined) mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
-  const mount = known ?? mountOf(mounts!, hierarchy);
-  // A path that begins with `/..` lies outside of the helper's cgroup namespace.
-  if (mount === undefined || path === '/..' || path.startsWith('/../')) return undefined;
-  const root = mount.root === '/' ? '' : mount.root;
-  if (root !== '' && path !== root && !path.startsWith(`${root}/`)) return undefined;
-  return `${mount.mountPoint}${path.slice(root.length)}`.replace(/\/$/, '');
-}
-
-function mountOf(all: Mount[], hierarchy: string): Mount | undefined {
-  return all.find(({ type, superOptions }) =>
-    hierarchy === 'unified'
-      ? type === 'cgroup2'
-      : type === 'cgroup' && hierarchy.split(',').every((name) => superOptions.includes(name)),
-  );
 }

@@ -297,6 +297,7 @@ export const CgroupsSampled = new NotificationType<CgroupsSampledParams>('cgroup
 /** One change that a person may make. `null` removes a limit. */
 export type CgroupChange =
   | { kind: 'cpuLimit'; quotaMicros: number | null; periodMicros?: number }
+  /** In the unit of the file: v2 `cpu.weight`, v1 `cpu.shares`. */
   | { kind: 'cpuWeight'; weight: number }
   | { kind: 'memoryLimit'; limitBytes: number | null }
   | { kind: 'memoryHigh'; limitBytes: number | null }
@@ -325,7 +326,10 @@ export type CgroupChange =
 
 /** Something to know before it is done. The change is refused until its `id` is among `acknowledged`. */
 export interface ChangeWarning {
-  /** `ownCgroup`, `root`, `init`, `ancestorOfHelper`, `belowUsage`, … */
+  /**
+   * `root`; `ownCgroup`, `ancestorOfHelper`, `vscode`, `init`: who is in it or below, or is moved; `frozen`: who joins stops; `belowUsage`;
+   * `releaseAgent`; `irreversible`. Others may come.
+   */
   id: string;
   severity: 'danger' | 'caution';
   message: string;
@@ -360,7 +364,10 @@ export interface CgroupsChangeResult {
 /** What a change would do, without doing it: validated, with warnings. Throws what `cgroups/change` would, where that can be known. */
 export const CgroupsExplain = new RequestType<CgroupsChangeParams, CgroupsExplainResult, ErrorData>('cgroups/explain');
 
-/** Does it. `busy` with the warnings as the hint when one of them was not acknowledged; then nothing was written. */
+/**
+ * Does it. `busy` when a warning was not acknowledged; then nothing was written, and the hint has a line for each, `id: message`. An undo is a
+ * change like any other and can have warnings of its own.
+ */
 export const CgroupsChange = new RequestType<CgroupsChangeParams, CgroupsChangeResult, ErrorData>('cgroups/change');
 
 /** `cgroups/change` with `freeze`, under a name of its own for scripts. */

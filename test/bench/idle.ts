@@ -1,6 +1,7 @@
 /** What the helper costs when nothing happens. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CgroupsList } from '../../helper/protocol/cgroups.ts';
 import { type HostPart, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { startHelper } from '../fixtures/helper.ts';
 import type { Row } from './rows.ts';
@@ -18,6 +19,7 @@ function idleRow(name: string, parts: HostPart[], target: number): Row {
       try {
         await helper.request(HostWatch, { parts });
         await helper.request(ProcessesList, {});
+        if (parts.includes('cgroups')) await helper.request(CgroupsList, {});
         await sleep(2000);
         const before = cpuTicks(helper.process.pid ?? 0);
         await sleep(SECONDS * 1000);
@@ -35,7 +37,7 @@ function cpuTicks(pid: number): number {
 }
 
 export const idleRows: Row[] = [
-  idleRow('idle for 60 s with views open: helper CPU', ['processes', 'namespaces', 'containers'], 0.2),
+  idleRow('idle for 60 s with views open: helper CPU', ['processes', 'namespaces', 'containers', 'cgroups'], 0.2),
   // One tick of the clock is the finest that the kernel tells here: 0.017 % of 60 s.
   idleRow('idle for 60 s with views hidden: helper CPU', [], 0.017),
 ];

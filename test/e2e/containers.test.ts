@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { type Docker, type DockerContainer, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
+import { helpersOf } from './harness/helperPids.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
 import { eventually } from './harness/wait.ts';
@@ -22,14 +23,6 @@ function hostVeth(pid: number): string {
   const name = links.find(({ ifindex }) => ifindex === index)?.ifname;
   assert.ok(name);
   return name;
-}
-
-/** Pids of the helpers of this workbench, and of no other on this machine: their script lies in its own folder. */
-function helpersOf(of: Workbench): number[] {
-  const [, folder] = /Using user-data-dir (\S+)\/user-data/.exec(of.logs()) ?? [];
-  assert.ok(folder);
-  const pids = execFileSync('pgrep', ['-f', `^[^ ]*node .*${folder}/extensions/.*/dist/helper.js`], { encoding: 'utf8' });
-  return pids.trim().split('\n').map(Number);
 }
 
 describe('Containers', { timeout: 300_000 }, () => {

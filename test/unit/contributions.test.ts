@@ -10,7 +10,8 @@ const root = path.resolve(import.meta.dirname, '../..');
 const manifestText = readFileSync(path.join(root, 'package.json'), 'utf8');
 
 interface MenuItem {
-  command: string;
+  command?: string;
+  submenu?: string;
   when?: string;
 }
 interface Manifest {
@@ -20,6 +21,7 @@ interface Manifest {
     views: Record<string, { id: string; name: string; icon?: string }[]>;
     viewsContainers: { activitybar: { id: string; icon: string }[] };
     viewsWelcome: { view: string; contents: string; when: string }[];
+    submenus: { id: string; label: string }[];
     menus: Record<string, MenuItem[]>;
     configuration: { properties: Record<string, unknown> };
   };
@@ -52,7 +54,10 @@ test('every view and every setting of the code is in package.json, and the other
 });
 
 test('menus and welcome texts name only commands and views that exist', () => {
-  for (const { command } of Object.values(contributes.menus).flat()) assert.ok(commands.includes(command), command);
+  const submenus = contributes.submenus.map(({ id }) => id);
+  for (const { command, submenu } of Object.values(contributes.menus).flat())
+    assert.ok(submenu === undefined ? commands.includes(command ?? '') : submenus.includes(submenu), command ?? submenu);
+  for (const id of submenus) assert.ok((contributes.menus[id]?.length ?? 0) > 0, `${id} has entries`);
   for (const { view } of contributes.viewsWelcome) assert.ok(ids(View).includes(view), view);
   for (const text of Object.values(texts)) {
     for (const [, command] of text.matchAll(/\(command:([^)]+)\)/g)) assert.ok(commands.includes(command ?? ''), command);

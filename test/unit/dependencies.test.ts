@@ -29,6 +29,9 @@ const HELPER_ROOMS: Record<string, string[]> = {
 const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
+/** What panels and their pages say to each other. */
+const MESSAGES = ['webview/messages.ts', 'webview/monitorMessages.ts'];
+
 function isProtocol(file: string): boolean {
   return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
 }
@@ -44,7 +47,7 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
   if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
   if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
     return 'the extension knows only the protocol';
-  if (top === 'extension' && to.startsWith('webview/') && to !== 'webview/messages.ts')
+  if (top === 'extension' && to.startsWith('webview/') && !MESSAGES.includes(to))
     return 'the extension knows only the messages';
   if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
   if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { markdownText, oneLine, shellWord } from '../../extension/host/plainText.ts';
+import { markdownText, oneLine, pickText, shellWord } from '../../extension/host/plainText.ts';
 
 test('a name with newlines and control characters stays on one line and shows that they are there', () => {
   assert.equal(oneLine('a\nb\tc\u001b[31m\u007f'), 'a⏎b␉c␛[31m␡');
@@ -33,6 +33,10 @@ test('Markdown, HTML, links, command links and icons in a name are shown as they
     text.replaceAll(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))),
     hostile,
   );
+});
+
+test('an icon in the name of a pick is shown as it is written', () => {
+  assert.equal(pickText('$(trash) a $b'), '\\$(trash) a $b');
 });
 
 test('a word of a command line is quoted when a shell would read anything in it', () => {

@@ -47,6 +47,13 @@ export class TreeView {
     if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
   }
 
+  /** Folds the pane, so that others have its room. */
+  async close(): Promise<void> {
+    await this.pane.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    const header = this.pane.locator('> .pane-header');
+    if ((await header.getAttribute('aria-expanded')) === 'true') await header.click();
+  }
+
   /** The rows that are on screen: a long tree shows only a part, so make the window tall or fold what is not needed. */
   async rows(): Promise<Row[]> {
     return await this.pane.locator('.monaco-list-row').evaluateAll((elements) =>
@@ -182,6 +189,22 @@ export class TreeView {
     await eventually(`the menu to take "${entry}"`, async () => {
       if ((await menuItems(this.page).count()) === 0) return true;
       await item.click({ timeout: 1000 });
+      return false;
+    });
+  }
+
+  /** Chooses an entry of a menu within a row's context menu. */
+  async contextSubmenu(match: RowMatch, submenu: string, entry: string): Promise<void> {
+    await this.openContextMenu(match);
+    const inner = menuItems(this.page).filter({ hasText: entry }).first();
+    await eventually(`"${entry}" in "${submenu}"`, async () => {
+      await menuItems(this.page).filter({ hasText: submenu }).first().hover({ timeout: 2000 });
+      await inner.waitFor({ timeout: 2000 });
+      return true;
+    });
+    await eventually(`the menu to take "${entry}"`, async () => {
+      if ((await menuItems(this.page).count()) === 0) return true;
+      await inner.click({ timeout: 1000 });
       return false;
     });
   }

@@ -189,6 +189,11 @@ export class Workbench implements AsyncDisposable {
     await box.press('Enter');
   }
 
+  /** Types into the open input box in place of what it has, without accepting. */
+  async typeInto(text: string): Promise<void> {
+    await this.quickInputBox().fill(text, { timeout: DEFAULT_WAIT_MILLIS });
+  }
+
   /** Dismisses whatever is on top: a quick pick, an input box, a menu. */
   async escape(): Promise<void> {
     await this.page.keyboard.press('Escape');
@@ -293,6 +298,13 @@ export class Workbench implements AsyncDisposable {
     return lines.join('\n');
   }
 
+  /** Replaces the whole text of the active editor, without saving. */
+  async typeInEditor(text: string): Promise<void> {
+    await this.page.locator('.editor-instance .view-lines').first().click();
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.insertText(text);
+  }
+
   /** What "copy" commands left on the clipboard. */
   async clipboard(): Promise<string> {
     return await this.page.evaluate<string>('navigator.clipboard.readText()');
@@ -306,9 +318,7 @@ export class Workbench implements AsyncDisposable {
     const wanted = JSON.stringify({ ...current, ...changes }, undefined, 2);
     await this.runCommand('Preferences: Open User Settings (JSON)');
     await this.page.locator('.tab.active[data-resource-name="settings.json"]').waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    await this.page.locator('.editor-instance .view-lines').first().click();
-    await this.page.keyboard.press('Control+A');
-    await this.page.keyboard.insertText(wanted);
+    await this.typeInEditor(wanted);
     await this.page.keyboard.press('Control+S');
     await eventually('the settings to be saved', async () => readFileSync(this.server.settingsFile, 'utf8') === wanted);
     await this.runCommand('View: Close Editor');

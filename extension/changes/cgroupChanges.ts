@@ -1,0 +1,170 @@
+/**
+ * Every change of a cgroup goes through here: it is explained by the helper, shown to the person with the files that would be written and
+ * what stands there now, made when the person agrees, and can be undone.
+ */
+import { posix } from 'node:path';
+import * as vscode from 'vscode';
+import {
+  type CgroupChange,
+  type CgroupRef,
+  CgroupsChange,
+  type CgroupsChangeResult,
+  CgroupsExplain,
+  type CgroupsExplainResult,
+  CgroupsInspect,
+  type CgroupsInspectResult,
+  CgroupsReadFile,
+} from '../../helper/protocol/cgroups.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { Disposable } from '../disposable.ts';
+import { cgroupTitle, changeOutcome, changeTitle } from '../host/cgroupWords.ts';
+import type { Host } from '../host/host.ts';
+import { oneLine } from '../host/plainText.ts';
+import { Command, ContextKey } from '../ids.ts';
+import { confirmed } from './confirmation.ts';
+
+interface Undoable {
+  title: string;
+  steps: CgroupsChangeResult['undo'];
+}
+
+/** More than a person goes back. */
+const MOST_UNDOABLE = 50;
+
+export class CgroupChanges extends Disposable {
+  readonly connection: HelperConnection;
+  readonly host: Host;
+  private readonly undoable: Undoable[] = [];
+
+  constructor(connection: HelperConnection, host: Host) {
+    super();
+    this.connection = connection;
+    this.host = host;
+  }
+
+  inspect(cgroup: CgroupRef): Promise<CgroupsInspectResult> {
+    return this.connection.request(CgroupsInspect, { cgroup });
+  }
+
+  /** Explains, asks, changes and tells. Undefined when the person decided otherwise. Rejects with a `HelperError`. */
+  async make(cgroup: CgroupRef, change: CgroupChange): Promise<CgroupsChangeResult | undefined> {
+    const name = this.nameOf(cgroup);
+    const explained = await this.connection.request(CgroupsExplain, { cgroup, change });
+    const title = vscode.l10n.t('{0}: {1}', name, changeTitle(change));
+    if (!(await confirmed(title, verbOf(change), explained))) return undefined;
+    const result = await this.send(cgroup, change, explained);
+    void this.tell(name, cgroup, change, explained, result);
+    return result;
+  }
+
+  private nameOf(cgroup: CgroupRef): string {
+    return cgroupTitle(this.host.cgroups.model.cgroup(cgroup) ?? cgroup);
+  }
+
+  private async send(
+    cgroup: CgroupRef,
+    change: CgroupChange,
+    { warnings }: CgroupsExplainResult,
+  ): Promise<CgroupsChangeResult> {
+    const acknowledged = warnings.map(({ id }) => id);
+    const result = await this.connection.request(CgroupsChange, { cgroup, change, acknowledged });
+    void this.host.cgroups.refresh();
+    return result;
+  }
+
+  /** Says what holds now, as the kernel's files read, and offers to undo it. */
+  private async tell(
+    name: string,
+    cgroup: CgroupRef,
+    change: CgroupChange,
+    explained: CgroupsExplainResult,
+    result: CgroupsChangeResult,
+  ): Promise<void> {
+    const outcome = vscode.l10n.t('{0}: {1}.', name, outcomeOf(change, result));
+    const message = [outcome, ...(await this.readBack(cgroup, change, explained))].join(' ');
+    if (result.undo.length === 0) {
+      void vscode.window.showInformationMessage(message);
+      return;
+    }
+    const entry: Undoable = { title: vscode.l10n.t('{0}: {1}', name, changeTitle(change)), steps: result.undo };
+    this.push(entry);
+    const undo = vscode.l10n.t('Undo');
+    const choice = await vscode.window.showInformationMessage(message, undo);
+    if (choice === undo) await vscode.commands.executeCommand(Command.undoCgroupChange, entry);
+  }
+
+  /** "cpu.cfs_quota_us is now 50000.", for each file that was written with a value that stays. */
+  private async readBack(cgroup: CgroupRef, change: CgroupChange, { steps }: CgroupsExplainResult): Promise<string[]> {
+    if (change.kind === 'kill' || change.kind === 'move') return [];
+    const files = [...new Set(steps.flatMap((step) => (step.do === 'write' ? [posix.basename(step.file)] : [])))];
+    const texts = files.map(async (file) => {
+      try {
+        const { text } = await this.connection.request(CgroupsReadFile, { cgroup, file });
+        return vscode.l10n.t('{0} is now {1}.', file, oneLine(text.trim(), 60));
+      } catch {
+        // It is told that the change was made; what cannot be read back is not claimed.
+        return '';
+      }
+    });
+    return (await Promise.all(texts)).filter((text) => text !== '');
+  }
+
+  private push(entry: Undoable): void {
+    this.undoable.push(entry);
+    if (this.undoable.length > MOST_UNDOABLE) this.undoable.shift();
+    this.tellContext();
+  }
+
+  private tellContext(): void {
+    void vscode.commands.executeCommand('setContext', ContextKey.cgroupUndo, this.undoable.length > 0);
+  }
+
+  /** Puts back what the given change, or else the last one, found. What has been undone is no longer offered. */
+  async undo(given?: Undoable): Promise<void> {
+    const entry = given ?? this.undoable.at(-1);
+    const position = entry === undefined ? -1 : this.undoable.indexOf(entry);
+    if (entry === undefined || position < 0) {
+      void vscode.window.showInformationMessage(vscode.l10n.t('There is no change of a cgroup left to undo.'));
+      return;
+    }
+    const explained = await Promise.all(entry.steps.map((params) => this.connection.request(CgroupsExplain, params)));
+    const all: CgroupsExplainResult = {
+      steps: explained.flatMap(({ steps }) => steps),
+      warnings: explained.flatMap(({ warnings }) => warnings),
+    };
+    const title = vscode.l10n.t('Undo “{0}”', entry.title);
+    if (all.warnings.length > 0 && !(await confirmed(title, vscode.l10n.t('Undo'), all))) return;
+    const restored: string[] = [];
+    for (const [position, { cgroup, change }] of entry.steps.entries()) {
+      await this.send(cgroup, change, all);
+      restored.push(...(await this.readBack(cgroup, change, explained[position] ?? all)));
+    }
+    this.undoable.splice(this.undoable.indexOf(entry), 1);
+    this.tellContext();
+    const done = vscode.l10n.t('Undone: {0}.', entry.title);
+    void vscode.window.showInformationMessage([done, ...restored].join(' '));
+  }
+}
+
+/** What the button of the question says. */
+function verbOf(change: CgroupChange): string {
+  switch (change.kind) {
+    case 'freeze':
+      return change.frozen ? vscode.l10n.t('Freeze') : vscode.l10n.t('Thaw');
+    case 'kill':
+      return vscode.l10n.t('Kill');
+    case 'create':
+      return vscode.l10n.t('Create');
+    case 'remove':
+      return vscode.l10n.t('Remove');
+    case 'move':
+      return vscode.l10n.t('Move');
+    default:
+      return vscode.l10n.t('Write');
+  }
+}
+
+function outcomeOf(change: CgroupChange, { killed }: CgroupsChangeResult): string {
+  if (change.kind !== 'kill' || killed === undefined) return changeOutcome(change);
+  return killed === 1 ? vscode.l10n.t('1 process killed') : vscode.l10n.t('{0} processes killed', killed);
+}

@@ -1,0 +1,79 @@
+/** Which cgroup a command is to act on: that of the row, that of the container in the right hierarchy, or one that the person chooses. */
+import * as vscode from 'vscode';
+import type { Cgroup, CgroupRef } from '../../helper/protocol/cgroups.ts';
+import type { CgroupHierarchy } from '../../helper/protocol.ts';
+import { type CgroupModel, refOfCgroup } from '../host/cgroupModel.ts';
+import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
+import type { Host } from '../host/host.ts';
+import type { CommandTarget } from '../target.ts';
+import { parts } from '../trees/words.ts';
+
+/** What the hierarchy has to be able to: a controller by its name on v2, or `any`. */
+export type Ability = 'cpu' | 'memory' | 'pids' | 'io' | 'freezer' | 'any';
+
+/** v2 freezes without a controller, and says itself where another is not enabled. */
+function able({ version, controllers }: CgroupHierarchy, ability: Ability): boolean {
+  if (ability === 'any' || version === 2) return true;
+  return controllers.includes(ability === 'io' ? 'blkio' : ability);
+}
+
+/** All cgroups of a target: the row's own, a container's in every hierarchy. Empty when it names none. */
+export async function cgroupsOf(host: Host, target: CommandTarget): Promise<readonly CgroupRef[]> {
+  if (target.cgroups !== undefined) return target.cgroups;
+  const { container } = target;
+  if (container === undefined) return [];
+  await host.cgroups.load();
+  const { model } = host.cgroups;
+  const own = container.cgroups.map(({ hierarchy, path }) => model.at(hierarchy, path));
+  return own.filter((cgroup) => cgroup !== undefined).map(refOfCgroup);
+}
+
+/** Undefined when the person chose none. */
+export async function pickCgroup(
+  host: Host,
+  target: CommandTarget,
+  ability: Ability,
+  title: string,
+): Promise<CgroupRef | undefined> {
+  await host.cgroups.load();
+  const { model } = host.cgroups;
+  const given = await cgroupsOf(host, target);
+  const candidates = usable(model, given, ability);
+  if (given.length > 0 && candidates.length === 0) {
+    void vscode.window.showInformationMessage(
+      vscode.l10n.t('{0} does not act on it: this cgroup is of another hierarchy.', ability),
+    );
+    return undefined;
+  }
+  if (candidates.length === 1) return candidates[0];
+  const known = (candidates.length > 0 ? candidates : usable(model, [...model.cgroups.values()], ability))
+    .map((ref) => model.cgroup(ref))
+    .filter((cgroup) => cgroup !== undefined);
+  return await choose(model, known, title);
+}
+
+/** A v1 hierarchy with the controller is meant before a v2 one beside it, which on a hybrid host has others. */
+function usable(model: CgroupModel, cgroups: readonly CgroupRef[], ability: Ability): CgroupRef[] {
+  const found = cgroups.filter(({ hierarchy }) => {
+    const known = model.hierarchy(hierarchy);
+    return known !== undefined && able(known, ability);
+  });
+  const v1 = found.filter(({ hierarchy }) => model.hierarchy(hierarchy)?.version === 1);
+  return ability !== 'any' && v1.length > 0 ? v1.map(refOfCgroup) : found.map(refOfCgroup);
+}
+
+async function choose(model: CgroupModel, cgroups: readonly Cgroup[], title: string): Promise<CgroupRef | undefined> {
+  const items = cgroups.map((cgroup) => ({
+    label: cgroupTitle(cgroup),
+    description: hierarchyTitle(cgroup.hierarchy),
+    detail: parts(shortPath(cgroup.path), ...figuresText(cgroup, model.coresUsed(cgroup))),
+    cgroup,
+  }));
+  const picked = await vscode.window.showQuickPick(items, {
+    title,
+    placeHolder: vscode.l10n.t('Cgroup: its name, container, hierarchy or path'),
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  return picked === undefined ? undefined : refOfCgroup(picked.cgroup);
+}

@@ -1,0 +1,25 @@
+import * as vscode from 'vscode';
+import type { CgroupGrouping, CgroupsTree } from '../trees/cgroups.ts';
+
+/** Asks how the Cgroups view is to group. */
+export async function groupCgroups(tree: CgroupsTree): Promise<void> {
+  const choices: (vscode.QuickPickItem & { grouping: CgroupGrouping })[] = [
+    {
+      grouping: 'hierarchy',
+      iconPath: new vscode.ThemeIcon('list-tree'),
+      label: vscode.l10n.t('By hierarchy'),
+      detail: vscode.l10n.t('Each hierarchy of controllers with its whole tree of cgroups'),
+    },
+    {
+      grouping: 'container',
+      iconPath: new vscode.ThemeIcon('package'),
+      label: vscode.l10n.t('By container'),
+      detail: vscode.l10n.t('One row a container or service, with all controllers together'),
+    },
+  ];
+  const items = choices.map((choice) =>
+    choice.grouping === tree.grouping ? { ...choice, description: vscode.l10n.t('shown now') } : choice,
+  );
+  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Group cgroups') });
+  if (picked !== undefined) await tree.group(picked.grouping);
+}

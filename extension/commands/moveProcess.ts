@@ -1,0 +1,16 @@
+import * as vscode from 'vscode';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { pickCgroup } from '../changes/cgroupPicks.ts';
+import { cgroupTitle } from '../host/cgroupWords.ts';
+import { pickProcess } from '../programs/picks.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** Moves a process that the person chooses into a cgroup. */
+export async function moveProcess(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const title = vscode.l10n.t('Move Process Here');
+  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  if (cgroup === undefined) return;
+  const name = cgroupTitle(changes.host.cgroups.model.cgroup(cgroup) ?? cgroup);
+  const process = await pickProcess(changes.connection, vscode.l10n.t('{0}: {1}', name, title));
+  if (process !== undefined) await changes.make(cgroup, { kind: 'move', process });
+}

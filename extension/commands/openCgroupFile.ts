@@ -1,0 +1,36 @@
+import * as vscode from 'vscode';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { pickCgroup } from '../changes/cgroupPicks.ts';
+import { cgroupFileUri } from '../documents/cgroupFiles.ts';
+import { refOfCgroup } from '../host/cgroupModel.ts';
+import { cgroupTitle } from '../host/cgroupWords.ts';
+import { oneLine } from '../host/plainText.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** Opens one of a cgroup's files in an editor, where saving writes it. */
+export async function openCgroupFile(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const title = vscode.l10n.t('Open Cgroup File');
+  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  if (cgroup === undefined) return;
+  const inspected = await changes.inspect(cgroup);
+  const items = inspected.files.map(({ name, writable, mode }) => ({
+    label: oneLine(name),
+    description: accessWords(writable, mode),
+    iconPath: new vscode.ThemeIcon(writable ? 'edit' : 'file'),
+    name,
+  }));
+  const picked = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    placeHolder: inspected.directory,
+  });
+  if (picked === undefined) return;
+  const uri = cgroupFileUri({ cgroup: refOfCgroup(inspected), file: picked.name }, cgroupTitle(inspected));
+  await vscode.window.showTextDocument(uri, { preview: true });
+}
+
+const ANY_READ = 0o444;
+
+function accessWords(writable: boolean, mode: number): string {
+  if (!writable) return vscode.l10n.t('read-only');
+  return (mode & ANY_READ) === 0 ? vscode.l10n.t('write-only') : vscode.l10n.t('writable');
+}

@@ -1,0 +1,73 @@
+import * as vscode from 'vscode';
+import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
+import { ProcessesInspect, type ProcessRef } from '../../helper/protocol.ts';
+import { cgroupsOf } from '../changes/cgroupPicks.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { refOfCgroup } from '../host/cgroupModel.ts';
+import { hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
+import type { Host } from '../host/host.ts';
+import { pickProcess } from '../programs/picks.ts';
+import type { CommandTarget } from '../target.ts';
+import type { CgroupsTree } from '../trees/cgroups.ts';
+import type { TreeFilter } from '../trees/treeFilter.ts';
+import { isUnknown } from '../trees/words.ts';
+
+/** Shows the cgroup of a process or container, or a cgroup itself, where it stands in the Cgroups view. */
+export async function revealInCgroups(
+  connection: HelperConnection,
+  host: Host,
+  tree: CgroupsTree,
+  filter: TreeFilter,
+  target: CommandTarget = {},
+): Promise<void> {
+  await host.load();
+  await host.cgroups.load();
+  const title = vscode.l10n.t('Reveal in Cgroups');
+  const cgroups = await candidates(connection, host, target, title);
+  if (cgroups === undefined) return;
+  const cgroup = await pickOne(host, cgroups, title);
+  if (cgroup === undefined) return;
+  if (tree.rowOf(cgroup) === undefined) filter.text = '';
+  if (tree.rowOf(cgroup) === undefined) await tree.group('hierarchy');
+  if (tree.rowOf(cgroup) !== undefined) return tree.reveal(() => tree.rowOf(cgroup));
+  void vscode.window.showInformationMessage(vscode.l10n.t('It is no longer there: the cgroup is gone.'));
+}
+
+async function candidates(
+  connection: HelperConnection,
+  host: Host,
+  target: CommandTarget,
+  title: string,
+): Promise<readonly CgroupRef[] | undefined> {
+  const given = await cgroupsOf(host, target);
+  if (given.length > 0) return given;
+  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection, title));
+  return process === undefined ? undefined : await ofProcess(host, process);
+}
+
+async function ofProcess(host: Host, process: ProcessRef): Promise<CgroupRef[]> {
+  const { cgroups } = await host.request(ProcessesInspect, { process: { pid: process.pid, startTime: process.startTime } });
+  if (isUnknown(cgroups)) return [];
+  const found = cgroups.map(({ hierarchy, path }) => host.cgroups.model.at(hierarchy, path));
+  return found.filter((cgroup) => cgroup !== undefined).map(refOfCgroup);
+}
+
+/** Which hierarchy, where it is not the root in several: being in a root says nothing. */
+async function pickOne(host: Host, cgroups: readonly CgroupRef[], title: string): Promise<CgroupRef | undefined> {
+  const below = cgroups.filter(({ path }) => path !== '/');
+  const choices = below.length > 0 ? below : cgroups;
+  if (choices.length === 0) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('No cgroup of it can be seen from here.'));
+    return undefined;
+  }
+  if (choices.length === 1) return choices[0];
+  const items = choices.map((cgroup) => ({
+    label: hierarchyTitle(cgroup.hierarchy),
+    description: shortPath(cgroup.path),
+    cgroup,
+  }));
+  const order = host.cgroups.model.hierarchies.map(({ hierarchy }) => hierarchy);
+  items.sort((a, b) => order.indexOf(a.cgroup.hierarchy) - order.indexOf(b.cgroup.hierarchy));
+  const picked = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('In which hierarchy?') });
+  return picked?.cgroup;
+}

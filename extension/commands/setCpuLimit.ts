@@ -1,0 +1,31 @@
+import * as vscode from 'vscode';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { pickCgroup } from '../changes/cgroupPicks.ts';
+import { askForValue, figureOr, present } from '../changes/valueBox.ts';
+import { readBandwidth } from '../host/cgroupInput.ts';
+import { bandwidthText, cgroupTitle, percentText } from '../host/cgroupWords.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** The kernel's own, and what every engine uses. */
+const USUAL_PERIOD_MICROS = 100_000;
+
+/** As a share of one CPU, as CPUs, or as quota and period. */
+export async function setCpuLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const title = vscode.l10n.t('Set CPU Limit');
+  const cgroup = await pickCgroup(changes.host, target, 'cpu', title);
+  if (cgroup === undefined) return;
+  const inspected = await changes.inspect(cgroup);
+  const cpu = present(inspected.cpu, vscode.l10n.t('The CPU limit'));
+  const { own } = present(cpu.limit, vscode.l10n.t('The CPU limit'));
+  const period = figureOr(cpu.periodMicros, USUAL_PERIOD_MICROS);
+  const bandwidth = await askForValue({
+    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    prompt: vscode.l10n.t('A share of one CPU, CPUs, quota/period in µs, or max'),
+    placeholder: vscode.l10n.t('50 %, 1.5 cores, 2000/100000 or max'),
+    value: own === null ? 'max' : percentText(own),
+    read: (text) => readBandwidth(text, period),
+    words: ({ quotaMicros, periodMicros }) =>
+      quotaMicros === null ? vscode.l10n.t('No limit of its own') : bandwidthText(quotaMicros, periodMicros),
+  });
+  if (bandwidth !== undefined) await changes.make(cgroup, { kind: 'cpuLimit', ...bandwidth });
+}

@@ -1,0 +1,93 @@
+import * as vscode from 'vscode';
+import type { CgroupChange, CgroupIoDevice } from '../../helper/protocol/cgroups.ts';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { pickCgroup } from '../changes/cgroupPicks.ts';
+import { askForValue, figureOr, present } from '../changes/valueBox.ts';
+import { type Reading, readBytes, readCount } from '../host/cgroupInput.ts';
+import { bytesText, cgroupTitle, numberText } from '../host/cgroupWords.ts';
+import { oneLine } from '../host/plainText.ts';
+import type { CommandTarget } from '../target.ts';
+
+type Limits = CgroupIoDevice['limits'];
+type Kind = keyof Limits;
+
+const NO_LIMITS: Limits = { readBytes: null, writtenBytes: null, readOperations: null, writeOperations: null };
+const MOST_OPERATIONS = 2 ** 32 - 1;
+
+/** Bytes or operations a second, of one device. */
+export async function setIoLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const title = vscode.l10n.t('Set I/O Limit');
+  const cgroup = await pickCgroup(changes.host, target, 'io', title);
+  if (cgroup === undefined) return;
+  const inspected = await changes.inspect(cgroup);
+  const io = present(inspected.io, vscode.l10n.t('The I/O limit'));
+  const whole = vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title);
+  const device = await pickDevice(whole, figureOr(io.devices, []));
+  const kind = device === undefined ? undefined : await pickKind(whole, device);
+  if (device === undefined || kind === undefined) return;
+  const value = await askForRate(whole, kind, device.limits[kind]);
+  if (value === undefined) return;
+  const change: CgroupChange = { kind: 'ioLimit', device: device.device, [kind]: value };
+  await changes.make(cgroup, change);
+}
+
+async function pickDevice(title: string, devices: readonly CgroupIoDevice[]): Promise<CgroupIoDevice | undefined> {
+  const items = devices.map((device) => ({
+    label: oneLine(device.name ?? device.device, 60),
+    description: device.device,
+    device,
+  }));
+  const other = { label: vscode.l10n.t('Another device…'), description: vscode.l10n.t('by its numbers'), device: undefined };
+  const picked = await vscode.window.showQuickPick([...items, other], {
+    title,
+    placeHolder: vscode.l10n.t('A whole disk: the kernel limits no partition'),
+  });
+  if (picked === undefined || picked.device !== undefined) return picked?.device;
+  const numbers = await askForValue({
+    title,
+    prompt: vscode.l10n.t('Major and minor number of the disk, as lsblk(8) lists them'),
+    placeholder: '8:0',
+    value: '',
+    read: readDevice,
+    words: (text) => vscode.l10n.t('Device {0}', text),
+  });
+  return numbers === undefined ? undefined : { device: numbers, limits: NO_LIMITS };
+}
+
+function readDevice(text: string): Reading<string> {
+  const trimmed = text.trim();
+  return /^\d{1,4}:\d{1,7}$/.test(trimmed) ? { value: trimmed } : { problem: vscode.l10n.t('Type two numbers such as 8:0.') };
+}
+
+async function pickKind(title: string, { limits }: CgroupIoDevice): Promise<Kind | undefined> {
+  const labels: [Kind, string][] = [
+    ['readBytes', vscode.l10n.t('Bytes read a second')],
+    ['writtenBytes', vscode.l10n.t('Bytes written a second')],
+    ['readOperations', vscode.l10n.t('Read operations a second')],
+    ['writeOperations', vscode.l10n.t('Write operations a second')],
+  ];
+  const items = labels.map(([kind, label]) => ({ label, description: rateWords(kind, limits[kind]), limit: kind }));
+  const picked = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('What to limit') });
+  return picked?.limit;
+}
+
+function isBytes(kind: Kind): boolean {
+  return kind === 'readBytes' || kind === 'writtenBytes';
+}
+
+function rateWords(kind: Kind, value: number | null): string {
+  if (value === null) return vscode.l10n.t('no limit');
+  return isBytes(kind) ? vscode.l10n.t('{0} a second', bytesText(value)) : vscode.l10n.t('{0} a second', numberText(value));
+}
+
+async function askForRate(title: string, kind: Kind, now: number | null): Promise<number | null | undefined> {
+  const count = { least: 1, most: MOST_OPERATIONS, unlimited: true };
+  return await askForValue({
+    title,
+    prompt: isBytes(kind) ? vscode.l10n.t('Bytes a second, or max') : vscode.l10n.t('Operations a second, or max'),
+    placeholder: isBytes(kind) ? vscode.l10n.t('10 MiB or max') : vscode.l10n.t('100 or max'),
+    value: now === null ? 'max' : String(now),
+    read: isBytes(kind) ? readBytes : (text: string) => readCount(text, count),
+    words: (value) => rateWords(kind, value),
+  });
+}

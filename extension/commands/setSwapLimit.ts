@@ -1,0 +1,19 @@
+import * as vscode from 'vscode';
+import { setBytesLimit } from '../changes/bytesLimit.ts';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { present } from '../changes/valueBox.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** v2 limits swap alone, v1 memory and swap together: the question says which. */
+export async function setSwapLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const what = vscode.l10n.t('The swap limit');
+  await setBytesLimit(changes, target, {
+    title: vscode.l10n.t('Set Swap Limit'),
+    prompt: ({ version }) =>
+      version === 2
+        ? vscode.l10n.t('The most swap that it may use (memory.swap.max)')
+        : vscode.l10n.t('The most memory and swap together (memory.memsw.limit_in_bytes); at least the memory limit'),
+    now: ({ memory }) => present(present(memory, what).swapLimit, what).own,
+    change: (limitBytes) => ({ kind: 'swapLimit', limitBytes }),
+  });
+}

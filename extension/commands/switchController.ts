@@ -1,0 +1,27 @@
+import * as vscode from 'vscode';
+import type { CgroupChanges } from '../changes/cgroupChanges.ts';
+import { pickCgroup } from '../changes/cgroupPicks.ts';
+import { present } from '../changes/valueBox.ts';
+import { cgroupTitle } from '../host/cgroupWords.ts';
+import type { CommandTarget } from '../target.ts';
+
+/** v2: enables or disables a controller for the children of a cgroup. */
+export async function switchController(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
+  const title = vscode.l10n.t('Enable or Disable Controller');
+  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  if (cgroup === undefined) return;
+  const inspected = await changes.inspect(cgroup);
+  const enabled = present(inspected.childControllers, vscode.l10n.t('The controllers of its children'));
+  const items = inspected.controllers.map((controller) => ({
+    label: controller,
+    description: enabled.includes(controller) ? vscode.l10n.t('enabled; choose to disable') : vscode.l10n.t('choose to enable'),
+    controller,
+  }));
+  const picked = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    placeHolder: vscode.l10n.t('For the children; except at the root, v2 wants no process beside children with controllers'),
+  });
+  if (picked === undefined) return;
+  const { controller } = picked;
+  await changes.make(cgroup, { kind: 'controller', controller, enabled: !enabled.includes(controller) });
+}

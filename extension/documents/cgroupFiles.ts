@@ -1,0 +1,171 @@
+/**
+ * The files of cgroups as files of VS Code: an editor shows what the kernel says, and saving writes the kernel's file. Which cgroup it is, with
+ * its inode number, is in the URI, so that a file of a later cgroup of the same name is never written.
+ */
+import * as vscode from 'vscode';
+import {
+  type CgroupChange,
+  type CgroupFileRef,
+  CgroupsExplain,
+  CgroupsReadFile,
+  CgroupsWriteFile,
+} from '../../helper/protocol/cgroups.ts';
+import { confirmed } from '../changes/confirmation.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import { failureText } from '../failureMessage.ts';
+import { refOfCgroup } from '../host/cgroupModel.ts';
+import { Scheme } from '../ids.ts';
+import { fileName } from './fileName.ts';
+
+/** Counters have no event; an editor that is open need not be faster than one reads. */
+const POLL_MILLIS = 2000;
+
+interface Seen {
+  text: string;
+  writable: boolean;
+  /** When its text was first seen to be this: the kernel keeps no such time. */
+  mtime: number;
+}
+
+/** The URI of a file, whose last segment is its name for the tab, and whose folder is what people call the cgroup. */
+export function cgroupFileUri({ cgroup, file }: CgroupFileRef, title: string): vscode.Uri {
+  const path = `/${fileName(title)}/${fileName(file)}`;
+  return vscode.Uri.from({ scheme: Scheme.cgroup, path, query: JSON.stringify({ ...refOfCgroup(cgroup), file }) });
+}
+
+function refOf(uri: vscode.Uri): CgroupFileRef {
+  try {
+    const { hierarchy, path, ino, file } = JSON.parse(uri.query) as Record<string, unknown>;
+    if (typeof hierarchy === 'string' && typeof path === 'string' && typeof ino === 'number' && typeof file === 'string')
+      return { cgroup: { hierarchy, path, ino }, file };
+  } catch {
+    // A URI that somebody made by hand.
+  }
+  throw vscode.FileSystemError.FileNotFound(uri);
+}
+
+export class CgroupFiles extends Disposable implements vscode.FileSystemProvider {
+  private readonly connection: HelperConnection;
+  private readonly seen = new Map<string, Seen>();
+  private readonly watched = new Map<string, vscode.Uri>();
+  private readonly emitter = this.register(new vscode.EventEmitter<vscode.FileChangeEvent[]>());
+  private timer: NodeJS.Timeout | undefined;
+  readonly onDidChangeFile = this.emitter.event;
+
+  constructor(connection: HelperConnection) {
+    super();
+    this.connection = connection;
+    this.register(vscode.workspace.registerFileSystemProvider(Scheme.cgroup, this, { isCaseSensitive: true }));
+    this.register(new vscode.Disposable(() => clearTimeout(this.timer)));
+  }
+
+  /** Told while an editor has the file open. */
+  watch(uri: vscode.Uri): vscode.Disposable {
+    const key = uri.toString();
+    this.watched.set(key, uri);
+    this.schedule();
+    return new vscode.Disposable(() => {
+      this.watched.delete(key);
+      this.seen.delete(key);
+    });
+  }
+
+  private schedule(): void {
+    clearTimeout(this.timer);
+    if (this.watched.size === 0 || this.disposed) return;
+    this.timer = setTimeout(() => void this.poll().finally(() => this.schedule()), POLL_MILLIS);
+  }
+
+  /** Only what can be seen: a tab in the background is read when it comes to the front. */
+  private async poll(): Promise<void> {
+    const visible = new Set(vscode.window.visibleTextEditors.map(({ document }) => document.uri.toString()));
+    for (const [key, uri] of this.watched) if (visible.has(key)) await this.look(uri);
+  }
+
+  private async look(uri: vscode.Uri): Promise<void> {
+    const before = this.seen.get(uri.toString());
+    try {
+      const now = await this.read(uri);
+      if (before !== undefined && now.text !== before.text) this.emitter.fire([{ type: vscode.FileChangeType.Changed, uri }]);
+    } catch (error) {
+      if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound' && before !== undefined) {
+        this.seen.delete(uri.toString());
+        this.emitter.fire([{ type: vscode.FileChangeType.Deleted, uri }]);
+      }
+    }
+  }
+
+  private async read(uri: vscode.Uri): Promise<Seen> {
+    try {
+      const { text, writable } = await this.connection.request(CgroupsReadFile, refOf(uri));
+      const before = this.seen.get(uri.toString());
+      const same = before?.text === text && before.writable === writable;
+      const now = same ? before : { text, writable, mtime: Math.max(Date.now(), (before?.mtime ?? 0) + 1) };
+      this.seen.set(uri.toString(), now);
+      return now;
+    } catch (error) {
+      throw fileErrorOf(error);
+    }
+  }
+
+  async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
+    const { text, writable, mtime } = await this.read(uri);
+    const stat: vscode.FileStat = { type: vscode.FileType.File, ctime: 0, mtime, size: Buffer.byteLength(text) };
+    if (!writable) stat.permissions = vscode.FilePermission.Readonly;
+    return stat;
+  }
+
+  async readFile(uri: vscode.Uri): Promise<Uint8Array> {
+    return Buffer.from((await this.read(uri)).text);
+  }
+
+  /** Writes the kernel's file with one write(2). What the kernel made of it is read back. */
+  async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
+    const ref = refOf(uri);
+    const text = Buffer.from(content).toString();
+    try {
+      await this.write(ref, text);
+    } catch (error) {
+      throw fileErrorOf(error);
+    }
+    await this.look(uri);
+  }
+
+  /** What the helper warns of is asked about first. */
+  private async write(ref: CgroupFileRef, text: string): Promise<void> {
+    const change: CgroupChange = { kind: 'write', file: ref.file, text };
+    const explained = await this.connection.request(CgroupsExplain, { cgroup: ref.cgroup, change });
+    const { warnings } = explained;
+    const title = vscode.l10n.t('Write {0}', ref.file);
+    if (warnings.length > 0 && !(await confirmed(title, vscode.l10n.t('Write'), explained))) {
+      throw new vscode.FileSystemError(vscode.l10n.t('Nothing was written.'));
+    }
+    await this.connection.request(CgroupsWriteFile, { ...ref, text, acknowledged: warnings.map(({ id }) => id) });
+  }
+
+  readDirectory(uri: vscode.Uri): [string, vscode.FileType][] {
+    throw vscode.FileSystemError.FileNotADirectory(uri);
+  }
+  createDirectory(uri: vscode.Uri): void {
+    throw vscode.FileSystemError.NoPermissions(uri);
+  }
+  delete(uri: vscode.Uri): void {
+    throw vscode.FileSystemError.NoPermissions(uri);
+  }
+  rename(uri: vscode.Uri): void {
+    throw vscode.FileSystemError.NoPermissions(uri);
+  }
+}
+
+/** The words that VS Code shows: what failed, with the accepted format as the helper says it. */
+function fileErrorOf(error: unknown): vscode.FileSystemError {
+  if (error instanceof vscode.FileSystemError) return error;
+  const message = failureText(error);
+  if (!(error instanceof HelperError)) return new vscode.FileSystemError(message);
+  if (error.reason === 'gone' || error.reason === 'notFound') return vscode.FileSystemError.FileNotFound(message);
+  if (error.reason === 'permission') return vscode.FileSystemError.NoPermissions(message);
+  if (error.reason === 'disconnected') return vscode.FileSystemError.Unavailable(message);
+  return new vscode.FileSystemError(message);
+}

@@ -1,0 +1,123 @@
+/** Keeps the model of the cgroups current while something visible shows it: at once when the helper says so, and slowly for the figures. */
+import { performance } from 'node:perf_hooks';
+import * as vscode from 'vscode';
+import { CgroupsList } from '../../helper/protocol/cgroups.ts';
+import type { HostPart } from '../../helper/protocol.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import { CgroupModel } from './cgroupModel.ts';
+import { emptyDelta, type HostDelta, isEmpty } from './hostModel.ts';
+
+const PARTS: readonly HostPart[] = ['cgroups'];
+/** No event tells that a counter went on. */
+const FIGURES_MILLIS = 2000;
+
+export class Cgroups extends Disposable {
+  readonly model = new CgroupModel();
+  private readonly connection: HelperConnection;
+  private readonly log: vscode.LogOutputChannel;
+  private readonly emitter = this.register(new vscode.EventEmitter<HostDelta>());
+  private round: Promise<void> | undefined;
+  private due = false;
+  private viewers = 0;
+  private watching: vscode.Disposable | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private everLoaded = false;
+  private lastProblem: HelperError | undefined;
+
+  /** Fires after the model changed, and when `problem` did. */
+  readonly onDidChange = this.emitter.event;
+
+  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+    super();
+    this.connection = connection;
+    this.log = log;
+    this.register(connection.onDidChangeHost((parts) => parts.includes('cgroups') && void this.refresh()));
+    this.register(connection.onDidChangeState(({ kind }) => kind === 'ready' && this.viewers > 0 && void this.refresh()));
+    this.register(new vscode.Disposable(() => this.end()));
+  }
+
+  get loaded(): boolean {
+    return this.everLoaded;
+  }
+
+  /** Why the last reading failed. */
+  get problem(): HelperError | undefined {
+    return this.lastProblem;
+  }
+
+  /** Keeps the model current until disposed of. */
+  watch(): vscode.Disposable {
+    this.viewers += 1;
+    if (this.viewers === 1) this.begin();
+    let ended = false;
+    return new vscode.Disposable(() => {
+      if (ended) return;
+      ended = true;
+      this.viewers -= 1;
+      if (this.viewers === 0) this.end();
+    });
+  }
+
+  private begin(): void {
+    this.watching = this.connection.watch(PARTS);
+    void this.refresh();
+  }
+
+  private end(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.watching?.dispose();
+    this.watching = undefined;
+  }
+
+  /** Resolves when the model has been filled. Rejects with why it cannot be. */
+  async load(): Promise<void> {
+    if (this.everLoaded && this.viewers > 0) return;
+    await this.connection.start();
+    await this.refresh();
+    if (this.lastProblem !== undefined) throw this.lastProblem;
+  }
+
+  /** Reads everything afresh. Never rejects: `problem` says why it failed. */
+  refresh(): Promise<void> {
+    this.due = true;
+    this.round ??= this.rounds().finally(() => {
+      this.round = undefined;
+    });
+    return this.round;
+  }
+
+  /** Until nothing is due: what comes in while an answer is awaited makes one more round. */
+  private async rounds(): Promise<void> {
+    clearTimeout(this.timer);
+    while (this.due && this.connection.state.kind === 'ready' && !this.disposed) {
+      this.due = false;
+      await this.read();
+    }
+    if (this.viewers > 0 && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
+  }
+
+  private async read(): Promise<void> {
+    try {
+      const answer = await this.connection.request(CgroupsList, {});
+      const delta = this.model.apply(answer, performance.now());
+      const first = !this.everLoaded || this.lastProblem !== undefined;
+      this.everLoaded = true;
+      this.lastProblem = undefined;
+      if (first) delta.cgroupList = true;
+      if (!isEmpty(delta)) this.emitter.fire(delta);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    // A helper that ended is told by the connection's state.
+    if (!(error instanceof HelperError) || error.reason === 'disconnected' || error.reason === 'cancelled') return;
+    this.log.error(`reading the cgroups: ${error.message}`);
+    this.lastProblem = error;
+    this.emitter.fire({ ...emptyDelta(), cgroupList: true });
+  }
+}

@@ -1,0 +1,89 @@
+/** The "Inspect Cgroup" pages: one for each cgroup, or for the cgroups of one container together. */
+import * as vscode from 'vscode';
+import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import { keyOfCgroup } from '../host/cgroupModel.ts';
+import { cgroupTitle } from '../host/cgroupWords.ts';
+import type { Host } from '../host/host.ts';
+import { Command } from '../ids.ts';
+import { type CgroupAnswers, cgroupPage } from './cgroupPage.ts';
+import { PagePanel, type PageSubject } from './pagePanel.ts';
+
+/** No event tells of figures. */
+const EVERY_MILLIS = 2000;
+
+export class CgroupPanels extends Disposable {
+  private readonly connection: HelperConnection;
+  private readonly host: Host;
+  private readonly extensionUri: vscode.Uri;
+  private readonly panels = new Map<string, PagePanel<CgroupAnswers>>();
+
+  constructor(connection: HelperConnection, host: Host, extensionUri: vscode.Uri) {
+    super();
+    this.connection = connection;
+    this.host = host;
+    this.extensionUri = extensionUri;
+  }
+
+  /** Opens the page on cgroups of one place, or brings it to the front. At least one is given. */
+  show(cgroups: readonly CgroupRef[]): void {
+    const key = cgroups.map(keyOfCgroup).sort().join('\n');
+    const open = this.panels.get(key);
+    if (open !== undefined) {
+      open.bringToFront();
+      return;
+    }
+    const forget = () => void this.panels.delete(key);
+    this.panels.set(key, this.register(new PagePanel(this.host, this.extensionUri, this.subject(cgroups), forget)));
+  }
+
+  private subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupAnswers> {
+    const { host } = this;
+    const known = cgroups.map((cgroup) => host.cgroups.model.cgroup(cgroup)).find((cgroup) => cgroup?.title !== undefined);
+    const name = cgroupTitle(known ?? cgroups[0]!);
+    return {
+      viewType: 'isoscope.cgroup',
+      title: vscode.l10n.t('Cgroup {0}', name),
+      reading: vscode.l10n.t('Reading the cgroup {0}…', name),
+      ask: (token) => this.ask(cgroups, token),
+      titleOf: (answers) =>
+        vscode.l10n.t('Cgroup {0}', cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0])),
+      page: (answers) => cgroupPage(host.model, answers, host.privileged),
+      gone: vscode.l10n.t('This cgroup is gone. This is what was last seen of it.'),
+      goneTitle: vscode.l10n.t('The cgroup {0} is gone', name),
+      failedTitle: vscode.l10n.t('The cgroup {0} could not be read', name),
+      touchedBy: () => false,
+      everyMillis: EVERY_MILLIS,
+      commands: {
+        monitor: Command.monitorCgroups,
+        setCpuLimit: Command.setCpuLimit,
+        setMemoryLimit: Command.setMemoryLimit,
+        setTasksLimit: Command.setTasksLimit,
+        openCgroupFile: Command.openCgroupFile,
+        revealInCgroups: Command.revealInCgroups,
+        revealInContainers: Command.revealInContainers,
+      },
+      target: {
+        cgroups,
+        get container() {
+          const key = known?.container;
+          return key === undefined ? undefined : host.model.containers.get(key);
+        },
+      },
+    };
+  }
+
+  /** All that are still there. Rejects when none is. */
+  private async ask(cgroups: readonly CgroupRef[], token: vscode.CancellationToken): Promise<CgroupAnswers> {
+    const asked = await Promise.allSettled(cgroups.map((cgroup) => this.connection.request(CgroupsInspect, { cgroup }, token)));
+    const answers = asked
+      .filter((one): one is PromiseFulfilledResult<CgroupsInspectResult> => one.status === 'fulfilled')
+      .map(({ value }) => value);
+    const [first, ...rest] = answers;
+    if (first !== undefined) return [first, ...rest];
+    const refused = asked.find((one) => one.status === 'rejected');
+    throw refused?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'));
+  }
+}

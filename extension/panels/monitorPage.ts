@@ -1,0 +1,179 @@
+/** The words of the monitor's page: its charts, its controls, and why a figure is not there. */
+import * as vscode from 'vscode';
+import type { CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
+import type { Unknown } from '../../helper/protocol.ts';
+import type { MonitorChart, MonitorFigure, MonitorWords } from '../../webview/monitorMessages.ts';
+import { isUnknown, reasonText } from '../trees/words.ts';
+
+export function monitorCharts(): MonitorChart[] {
+  return [
+    {
+      figure: 'cpu',
+      title: vscode.l10n.t('CPU'),
+      unit: 'cores',
+      explanation: vscode.l10n.t('Time that its processes ran, in each second'),
+    },
+    {
+      figure: 'memory',
+      title: vscode.l10n.t('Memory usage'),
+      unit: 'bytes',
+      explanation: vscode.l10n.t('All that is charged to it, the file cache too'),
+    },
+    {
+      figure: 'workingSet',
+      title: vscode.l10n.t('Memory working set'),
+      unit: 'bytes',
+      explanation: vscode.l10n.t('Usage without the inactive file cache'),
+    },
+    {
+      figure: 'read',
+      title: vscode.l10n.t('I/O read'),
+      unit: 'bytesPerSecond',
+      explanation: vscode.l10n.t('Read from block devices'),
+    },
+    {
+      figure: 'written',
+      title: vscode.l10n.t('I/O written'),
+      unit: 'bytesPerSecond',
+      explanation: vscode.l10n.t('Written to block devices'),
+    },
+    {
+      figure: 'tasks',
+      title: vscode.l10n.t('Tasks'),
+      unit: 'tasks',
+      explanation: vscode.l10n.t('Processes and their threads'),
+    },
+    {
+      figure: 'throttledPeriods',
+      title: vscode.l10n.t('CPU throttled'),
+      unit: 'percent',
+      explanation: vscode.l10n.t('Periods in which the CPU limit stopped it'),
+    },
+    {
+      figure: 'throttledTime',
+      title: vscode.l10n.t('CPU throttled time'),
+      unit: 'millisPerSecond',
+      explanation: vscode.l10n.t('Time that the CPU limit stopped it, in each second; the kernel adds up that of all CPUs'),
+    },
+    {
+      figure: 'cpuPressure',
+      title: vscode.l10n.t('CPU pressure'),
+      unit: 'percent',
+      explanation: vscode.l10n.t('Time that some task waited for a CPU'),
+    },
+    {
+      figure: 'memoryPressure',
+      title: vscode.l10n.t('Memory pressure'),
+      unit: 'percent',
+      explanation: vscode.l10n.t('Time that some task waited for memory'),
+    },
+    {
+      figure: 'ioPressure',
+      title: vscode.l10n.t('I/O pressure'),
+      unit: 'percent',
+      explanation: vscode.l10n.t('Time that some task waited for I/O'),
+    },
+  ];
+}
+
+export function monitorWords(): MonitorWords {
+  return {
+    pause: vscode.l10n.t('Pause'),
+    resume: vscode.l10n.t('Resume'),
+    paused: vscode.l10n.t('Paused; samples are still taken'),
+    window: vscode.l10n.t('Time shown'),
+    windows: [
+      { minutes: 1, label: vscode.l10n.t('1 minute') },
+      { minutes: 5, label: vscode.l10n.t('5 minutes') },
+      { minutes: 15, label: vscode.l10n.t('15 minutes') },
+    ],
+    cpuUnit: vscode.l10n.t('Unit of CPU'),
+    cores: vscode.l10n.t('Cores'),
+    percent: vscode.l10n.t('% of one CPU'),
+    coresValue: vscode.l10n.t('{0} cores'),
+    oneCore: vscode.l10n.t('1 core'),
+    showAsTable: vscode.l10n.t('Show as table'),
+    exportCsv: vscode.l10n.t('Export CSV…'),
+    exportJson: vscode.l10n.t('Export JSON…'),
+    add: vscode.l10n.t('Add cgroup…'),
+    remove: vscode.l10n.t('Remove {0}'),
+    cgroups: vscode.l10n.t('Cgroups'),
+    charts: vscode.l10n.t('Charts'),
+    gone: vscode.l10n.t('gone'),
+    limit: vscode.l10n.t('limit'),
+    now: vscode.l10n.t('Now'),
+    at: vscode.l10n.t('At {0}'),
+    noValue: vscode.l10n.t('no value'),
+    unavailable: vscode.l10n.t('Not available here'),
+    chartLabel: vscode.l10n.t('{0}. {1}. Arrow keys move over the samples.'),
+    table: {
+      caption: vscode.l10n.t('Every figure of every cgroup, within the time shown'),
+      figure: vscode.l10n.t('Figure'),
+      cgroup: vscode.l10n.t('Cgroup'),
+      now: vscode.l10n.t('Now'),
+      mean: vscode.l10n.t('Mean'),
+      maximum: vscode.l10n.t('Maximum'),
+      limit: vscode.l10n.t('Limit'),
+    },
+  };
+}
+
+type Absent = Lacking | Unknown;
+
+/** Why figures are not there, when none of the cgroup's `parts` has them. */
+export function lackingFigures(parts: readonly CgroupsInspectResult[]): Partial<Record<MonitorFigure, string>> {
+  const lacking: Partial<Record<MonitorFigure, string>> = {};
+  if (parts.length === 0) return lacking;
+  for (const { figure } of monitorCharts()) {
+    const reasons = parts.map((part) => absence(part, figure));
+    if (reasons.every((reason) => reason !== undefined)) lacking[figure] = absenceText(reasons);
+  }
+  return lacking;
+}
+
+function absence(part: CgroupsInspectResult, figure: MonitorFigure): Absent | undefined {
+  const { cpu, memory, io, pids } = part;
+  switch (figure) {
+    case 'cpu':
+      return 'lacking' in cpu ? cpu : absentOf(cpu.usageMicros);
+    case 'throttledPeriods':
+      return 'lacking' in cpu ? cpu : absentOf(cpu.throttledPeriods);
+    case 'throttledTime':
+      return 'lacking' in cpu ? cpu : absentOf(cpu.throttledMicros);
+    case 'cpuPressure':
+      return 'lacking' in cpu ? cpu : absentOf(cpu.pressure);
+    case 'memory':
+      return 'lacking' in memory ? memory : absentOf(memory.usageBytes);
+    case 'workingSet':
+      return 'lacking' in memory ? memory : absentOf(memory.workingSetBytes);
+    case 'memoryPressure':
+      return 'lacking' in memory ? memory : absentOf(memory.pressure);
+    case 'read':
+    case 'written':
+      return 'lacking' in io ? io : absentOf(io.devices);
+    case 'ioPressure':
+      return 'lacking' in io ? io : absentOf(io.pressure);
+    case 'tasks':
+      return 'lacking' in pids ? pids : absentOf(pids.tasks);
+  }
+}
+
+function absentOf<T>(figure: Figure<T>): Absent | undefined {
+  if (isUnknown(figure)) return figure;
+  return isLacking(figure) ? figure : undefined;
+}
+
+function isLacking(value: unknown): value is Lacking {
+  return typeof value === 'object' && value !== null && 'lacking' in value;
+}
+
+/** The reason that says most: of v1's hierarchies, all but one lack a figure only because it is another's. */
+function absenceText(reasons: readonly Absent[]): string {
+  const unknown = reasons.find(isUnknown);
+  if (unknown !== undefined) return vscode.l10n.t('Unknown: {0}.', reasonText(unknown.unknown));
+  const has = (lacking: Lacking['lacking']) => reasons.some((reason) => isLacking(reason) && reason.lacking === lacking);
+  if (has('version')) return vscode.l10n.t('This version of cgroups does not have it.');
+  if (has('kernel')) return vscode.l10n.t('This kernel was built without it, or has it turned off.');
+  if (has('root')) return vscode.l10n.t('The root cgroup does not have it.');
+  return vscode.l10n.t('The controller is not enabled for this cgroup.');
+}

@@ -1,0 +1,184 @@
+/** A panel that shows one thing of the host as a page, kept current while it can be seen. */
+import * as vscode from 'vscode';
+import type { Action, Button, FromPage, Page, ToPage } from '../../webview/messages.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import type { Host } from '../host/host.ts';
+import type { HostDelta } from '../host/hostModel.ts';
+import { Command, type CommandId } from '../ids.ts';
+import type { CommandTarget } from '../target.ts';
+import { webviewHtml, webviewRoot } from './webviewHtml.ts';
+
+/** What a panel is on. `R` is what the helper answers about it. */
+export interface PageSubject<R> {
+  /** VS Code's name for the kind of panel. */
+  viewType: string;
+  /** Title until the first answer came. */
+  title: string;
+  /** "Reading process 12…" */
+  reading: string;
+  /** Rejects with a `HelperError`. */
+  ask(token: vscode.CancellationToken): Promise<R>;
+  titleOf(answer: R): string;
+  page(answer: R): Page;
+  /** Above the page as it was last seen. */
+  gone: string;
+  /** Instead of a page that was never seen. */
+  goneTitle: string;
+  failedTitle: string;
+  /** Whether it may be another one after a change of the model. */
+  touchedBy(delta: HostDelta): boolean;
+  /** Asked again after this long, where no event tells of a change. */
+  everyMillis?: number;
+  /** What a button runs, and on what. */
+  commands: Partial<Record<Action, CommandId>>;
+  target: CommandTarget;
+}
+
+export class PagePanel<R> extends Disposable {
+  private readonly host: Host;
+  private readonly subject: PageSubject<R>;
+  private readonly panel: vscode.WebviewPanel;
+  /** The page's script has said that it listens; what is sent before is lost. */
+  private ready = false;
+  private latest: vscode.CancellationTokenSource | undefined;
+  private watching: vscode.Disposable | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private shown: R | undefined;
+
+  constructor(host: Host, extensionUri: vscode.Uri, subject: PageSubject<R>, onClosed: () => void) {
+    super();
+    this.host = host;
+    this.subject = subject;
+    this.panel = vscode.window.createWebviewPanel(subject.viewType, subject.title, vscode.ViewColumn.Active, {
+      enableScripts: true,
+      enableFindWidget: true,
+      localResourceRoots: [webviewRoot(extensionUri)],
+    });
+    this.register(this.panel);
+    this.register(this.panel.webview.onDidReceiveMessage((message: FromPage) => this.onMessage(message)));
+    this.register(this.panel.onDidChangeViewState(() => this.onViewState()));
+    this.register(host.onDidChange((delta) => subject.touchedBy(delta) && void this.load()));
+    this.register(host.onDidChangeStatus(() => this.onStatus()));
+    this.register(new vscode.Disposable(() => this.stop()));
+    this.panel.onDidDispose(() => {
+      this.dispose();
+      onClosed();
+    });
+    this.panel.webview.html = webviewHtml(this.panel.webview, extensionUri, 'process');
+    this.onViewState();
+  }
+
+  bringToFront(): void {
+    this.panel.reveal();
+  }
+
+  private onViewState(): void {
+    if (this.panel.visible) {
+      this.watching ??= this.host.watch();
+    } else {
+      // The page is gone while it is hidden, and says "ready" when it is loaded anew.
+      this.ready = false;
+      this.stop();
+    }
+  }
+
+  private stop(): void {
+    clearTimeout(this.timer);
+    this.latest?.cancel();
+    this.latest = undefined;
+    this.watching?.dispose();
+    this.watching = undefined;
+  }
+
+  private onMessage(message: FromPage): void {
+    if (message.type === 'ready') {
+      this.ready = true;
+      if (this.shown === undefined) this.send({ type: 'loading', text: this.subject.reading });
+      else this.sendPage(this.shown);
+      void this.load();
+      return;
+    }
+    void this.act(message.action);
+  }
+
+  private async act(action: Action): Promise<void> {
+    const everywhere: Partial<Record<Action, CommandId>> = {
+      restart: Command.restartHelper,
+      restartAsRoot: Command.restartHelperAsRoot,
+    };
+    const command = this.subject.commands[action] ?? everywhere[action];
+    if (command !== undefined) await vscode.commands.executeCommand(command, this.subject.target);
+    // What was done shows.
+    await this.load();
+  }
+
+  private onStatus(): void {
+    if (this.host.state.kind === 'ready') void this.load();
+    else if (this.shown !== undefined) this.sendPage(this.shown);
+  }
+
+  /** Asks anew and shows the answer. The latest question wins. */
+  private async load(): Promise<void> {
+    if (!this.ready || this.disposed) return;
+    clearTimeout(this.timer);
+    this.latest?.cancel();
+    const mine = new vscode.CancellationTokenSource();
+    this.latest = mine;
+    try {
+      const answer = await this.subject.ask(mine.token);
+      if (this.latest !== mine) return;
+      this.shown = answer;
+      this.panel.title = this.subject.titleOf(answer);
+      this.sendPage(answer);
+      this.schedule();
+    } catch (error) {
+      if (this.latest === mine) this.sendFailure(error);
+    } finally {
+      mine.dispose();
+    }
+  }
+
+  private schedule(): void {
+    const { everyMillis } = this.subject;
+    if (everyMillis === undefined || !this.ready || this.disposed) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.load(), everyMillis);
+  }
+
+  private sendPage(answer: R, problem?: string): void {
+    const page = this.subject.page(answer);
+    const { state } = this.host;
+    const text = problem ?? (state.kind === 'failed' ? vscode.l10n.t('The helper stopped. This is from before.') : undefined);
+    const restart: Button[] = state.kind === 'failed' ? [{ action: 'restart', label: vscode.l10n.t('Restart helper') }] : [];
+    this.send({ type: 'page', page, ...(text === undefined ? {} : { notice: { text, buttons: restart } }) });
+  }
+
+  private sendFailure(error: unknown): void {
+    const reason = error instanceof HelperError ? error.reason : 'kernel';
+    if (reason === 'cancelled') return;
+    const gone = reason === 'gone' || reason === 'notFound';
+    if (this.shown !== undefined) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.sendPage(this.shown, gone ? this.subject.gone : message);
+      return;
+    }
+    this.send({
+      type: 'failed',
+      title: gone ? this.subject.goneTitle : this.subject.failedTitle,
+      text: error instanceof HelperError ? [error.message, error.hint].filter(Boolean).join(' ') : String(error),
+      buttons: failureButtons(reason, gone),
+    });
+  }
+
+  private send(message: ToPage): void {
+    if (this.ready) void this.panel.webview.postMessage(message);
+  }
+}
+
+function failureButtons(reason: string, gone: boolean): Button[] {
+  if (gone) return [];
+  if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') }];
+  if (reason === 'disconnected') return [{ action: 'restart', label: vscode.l10n.t('Restart helper') }];
+  return [{ action: 'refresh', label: vscode.l10n.t('Try again') }];
+}

@@ -1,0 +1,300 @@
+/**
+ * The row of a cgroup: one of one hierarchy, or all of a place (a container, a path) in every hierarchy, shown as one. Below it are its
+ * child cgroups and its processes.
+ */
+import * as vscode from 'vscode';
+import {
+  type Cgroup,
+  type CgroupBadge,
+  type CgroupRef,
+  CgroupsInspect,
+  type CgroupsInspectResult,
+} from '../../helper/protocol/cgroups.ts';
+import type { Container } from '../../helper/protocol.ts';
+import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
+import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
+import type { HostDelta } from '../host/hostModel.ts';
+import { oneLine } from '../host/plainText.ts';
+import { engineIcon } from './engineIcon.ts';
+import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './node.ts';
+import { ProcessNode } from './processNode.ts';
+import { factsTooltip } from './tooltip.ts';
+import { failureRow, unknownRow } from './unknownNode.ts';
+import { isUnknown, mutedIcon, parts, processCount } from './words.ts';
+
+export interface CgroupShape {
+  /** What the row is called by: its own name, or, in a list of the controllers of one place, its hierarchy. */
+  called: 'name' | 'hierarchy';
+  /** Whether the filter leaves a cgroup below it. */
+  shows: (cgroup: Cgroup) => boolean;
+}
+
+/** Worst first: the first one gives the icon its colour. */
+const BADGE_ORDER: readonly CgroupBadge[] = [
+  'escapeRisk',
+  'oomKilled',
+  'nearLimit',
+  'throttled',
+  'frozen',
+  'delegated',
+  'empty',
+];
+
+export class CgroupNode extends TreeNode {
+  private readonly shape: CgroupShape;
+  private readonly find: () => readonly Cgroup[];
+  private last: readonly Cgroup[];
+  private drawn = '';
+  private given: ReadonlySet<number> = new Set();
+
+  /** `find` gives its cgroups as they are now, at least one while it exists. */
+  constructor(tree: TreeContext, id: string, parent: TreeNode | undefined, find: () => readonly Cgroup[], shape: CgroupShape) {
+    super(tree, id, parent);
+    this.find = find;
+    this.shape = shape;
+    this.last = find();
+  }
+
+  protected get cgroupModel(): CgroupModel {
+    return this.tree.host.cgroups.model;
+  }
+
+  private present(): readonly Cgroup[] {
+    const now = this.find();
+    if (now.length > 0) this.last = now;
+    return this.last;
+  }
+
+  override get cgroups(): readonly CgroupRef[] {
+    return this.present().map(refOfCgroup);
+  }
+
+  override get container(): Container | undefined {
+    const key = this.present().find(({ container }) => container !== undefined)?.container;
+    return key === undefined ? undefined : this.model.containers.get(key);
+  }
+
+  /** Its cgroups as one: what each hierarchy tells, together. */
+  private get whole(): Cgroup {
+    return wholeOf(this.present());
+  }
+
+  private get coresUsed(): number | undefined {
+    return this.present()
+      .map((cgroup) => this.cgroupModel.coresUsed(cgroup))
+      .find((cores) => cores !== undefined);
+  }
+
+  protected get label(): string {
+    const { whole } = this;
+    return this.shape.called === 'hierarchy' ? hierarchyTitle(whole.hierarchy) : cgroupTitle(whole);
+  }
+
+  protected get description(): string {
+    const { whole } = this;
+    const path = this.shape.called === 'hierarchy' ? shortPath(whole.path) : undefined;
+    const name = whole.title === undefined ? undefined : shortPath(nameOfCgroup(whole));
+    return parts(...figuresText(whole, this.coresUsed), path ?? name);
+  }
+
+  override item(): vscode.TreeItem {
+    const { None, Collapsed, Expanded } = vscode.TreeItemCollapsibleState;
+    const state = this.hasChildren() ? (this.expanded ? Expanded : Collapsed) : None;
+    const item = new vscode.TreeItem(this.label, state);
+    item.description = this.description;
+    item.iconPath = this.icon();
+    item.contextValue = this.context();
+    item.accessibilityInformation = { label: `${this.label}, ${item.description}` };
+    this.drawn = this.shown();
+    return item;
+  }
+
+  protected get expanded(): boolean {
+    return false;
+  }
+
+  private hasChildren(): boolean {
+    const { memberCount } = this.whole;
+    return memberCount !== 0 || this.below().length > 0;
+  }
+
+  protected icon(): vscode.ThemeIcon | { light: vscode.Uri; dark: vscode.Uri } {
+    const [worst] = this.badges;
+    const colored = worst === undefined ? undefined : BADGE_ICONS[worst];
+    if (colored !== undefined) return colored;
+    const { container } = this;
+    if (container !== undefined && this.shape.called === 'name') return engineIcon(this.tree.extensionUri, container.engine);
+    return this.whole.populated === false ? mutedIcon('dashboard') : new vscode.ThemeIcon('dashboard');
+  }
+
+  private get badges(): CgroupBadge[] {
+    const { badges } = this.whole;
+    return BADGE_ORDER.filter((badge) => badges.includes(badge));
+  }
+
+  override get decoration(): RowDecoration | undefined {
+    const badges = this.badges.filter((badge) => badge !== 'empty');
+    if (badges.length > 0) return `badges ${badges.join(' ')}`;
+    return this.whole.populated === false ? 'muted' : undefined;
+  }
+
+  /** What menus decide by. */
+  private context(): string {
+    const cgroups = this.present();
+    const hierarchies = cgroups.map(({ hierarchy }) => this.cgroupModel.hierarchy(hierarchy));
+    const controllers = hierarchies.flatMap((hierarchy) => hierarchy?.controllers ?? []);
+    const v2 = hierarchies.some((hierarchy) => hierarchy?.version === 2);
+    const words = ['cgroupRow', ...controllers.map((controller) => `${controller === 'blkio' ? 'io' : controller}Limits`)];
+    // The v2 hierarchy freezes and has weights without a controller of that name.
+    if (v2 || controllers.includes('freezer')) words.push(this.badges.includes('frozen') ? 'frozen' : 'thawed');
+    if (v2) words.push('v2');
+    if (cgroups.some(({ container }) => container !== undefined)) words.push('contained');
+    if (cgroups.every(({ path }) => path === '/')) words.push('rootCgroup');
+    return words.join(' ');
+  }
+
+  /** Child cgroups, those of one name together. */
+  private below(): Cgroup[][] {
+    const byName = new Map<string, Cgroup[]>();
+    for (const cgroup of this.present())
+      for (const child of this.cgroupModel.childrenOf(cgroup)) {
+        if (!this.shape.shows(child)) continue;
+        const name = nameOfCgroup(child);
+        byName.set(name, [...(byName.get(name) ?? []), child]);
+      }
+    return [...byName.values()];
+  }
+
+  override async children(): Promise<TreeNode[]> {
+    const cgroups = this.childRows();
+    if (this.whole.memberCount === 0) return cgroups;
+    if (cgroups.length > 0) return [...cgroups, this.processesGroup];
+    return await this.memberRows(this);
+  }
+
+  /** The rows of its child cgroups. */
+  childRows(): TreeNode[] {
+    return this.rows(this.below(), (group) => this.childRow(group));
+  }
+
+  private childRow(group: Cgroup[]): CgroupNode {
+    const key = group.map(keyOfCgroup).join(' ');
+    const find = () => group.map((cgroup) => this.cgroupModel.cgroup(cgroup)).filter((cgroup) => cgroup !== undefined);
+    return this.child(key, (id) => new CgroupNode(this.tree, id, this, find, { ...this.shape, called: 'name' }));
+  }
+
+  private get processesGroup(): CgroupProcessesGroup {
+    return this.child('processes', (id) => new CgroupProcessesGroup(this.tree, id, this));
+  }
+
+  /** The row of one of its child cgroups, which is shown from now on if it was beyond the limit. */
+  reveal(child: CgroupRef): CgroupNode | undefined {
+    const groups = this.below();
+    const index = groups.findIndex((group) => group.some((cgroup) => keyOfCgroup(cgroup) === keyOfCgroup(child)));
+    const group = groups[index];
+    if (group === undefined) return undefined;
+    this.limit = Math.max(this.limit, index + 1);
+    return this.childRow(group);
+  }
+
+  /** Rows of the processes that are in this very cgroup, below `parent`. */
+  async memberRows(parent: TreeNode): Promise<TreeNode[]> {
+    const fullest = [...this.present()].sort((a, b) => (b.memberCount ?? 0) - (a.memberCount ?? 0))[0]!;
+    try {
+      const { members } = await this.tree.host.request(CgroupsInspect, { cgroup: refOfCgroup(fullest) });
+      if (isUnknown(members)) return [unknownRow(parent, 'members', vscode.l10n.t('Processes'), members)];
+      this.given = new Set(members.map(({ pid }) => pid));
+      return parent.rows(members, (member) => memberRow(parent, member));
+    } catch (error) {
+      return [failureRow(parent, vscode.l10n.t('Processes'), error)];
+    }
+  }
+
+  get memberCount(): number | null {
+    return this.whole.memberCount;
+  }
+
+  private shown(): string {
+    const { whole } = this;
+    return JSON.stringify([this.label, this.description, this.badges, whole.memberCount, whole.populated, whole.container]);
+  }
+
+  override touchedBy(delta: HostDelta): boolean {
+    for (const pid of this.given) if (delta.processes.has(pid) && this.model.processes.get(pid) === undefined) return true;
+    if (!this.last.some((cgroup) => delta.cgroups.has(keyOfCgroup(cgroup)))) return false;
+    return delta.cgroupList || this.shown() !== this.drawn;
+  }
+
+  override tooltip(): vscode.MarkdownString {
+    const { whole } = this;
+    const cgroups = this.present();
+    return factsTooltip(whole.title ?? nameOfCgroup(whole), [
+      ...cgroups.slice(0, 16).map((cgroup): [string, string] => [hierarchyTitle(cgroup.hierarchy), cgroup.path]),
+      [vscode.l10n.t('State'), figuresText(whole, this.coresUsed).join(', ')],
+      [vscode.l10n.t('Processes'), whole.memberCount === null ? vscode.l10n.t('unknown') : String(whole.memberCount)],
+      [vscode.l10n.t('Kind'), whole.type === 'domain' ? undefined : whole.type],
+    ]);
+  }
+}
+
+const BADGE_ICONS: Partial<Record<CgroupBadge, vscode.ThemeIcon>> = {
+  escapeRisk: new vscode.ThemeIcon('unlock', new vscode.ThemeColor('list.errorForeground')),
+  oomKilled: new vscode.ThemeIcon('flame', new vscode.ThemeColor('list.errorForeground')),
+  nearLimit: new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground')),
+  throttled: new vscode.ThemeIcon('dashboard', new vscode.ThemeColor('list.warningForeground')),
+  frozen: new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.blue')),
+};
+
+/** Several hierarchies' cgroups of one place as one: each tells what the others lack. */
+export function wholeOf(cgroups: readonly Cgroup[]): Cgroup {
+  const first = cgroups[0]!;
+  if (cgroups.length === 1) return first;
+  const counts = cgroups.map(({ memberCount }) => memberCount).filter((count) => count !== null);
+  const title = cgroups.find((cgroup) => cgroup.title !== undefined)?.title;
+  return {
+    ...first,
+    ...(title === undefined ? {} : { title }),
+    memberCount: counts.length === 0 ? null : Math.max(...counts),
+    populated: cgroups.some(({ populated }) => populated) ? true : first.populated,
+    badges: [...new Set(cgroups.flatMap(({ badges }) => badges))],
+    figures: Object.assign({}, ...cgroups.map(({ figures }) => figures)) as Cgroup['figures'],
+  };
+}
+
+type Members = Exclude<CgroupsInspectResult['members'], { unknown: unknown }>;
+
+/** A process of the model has its whole row; a thread, or one that is too young to be known, only a name. */
+function memberRow(parent: TreeNode, member: Members[number]): TreeNode {
+  const known = parent.tree.model.process(member);
+  if (member.tid === undefined && known !== undefined) {
+    return parent.child(ProcessNode.key(member), (id) => new ProcessNode(parent.tree, id, parent, known, 'row', () => true));
+  }
+  const what = member.tid === undefined ? String(member.pid) : vscode.l10n.t('thread {0} of {1}', member.tid, member.pid);
+  const key = `member ${member.pid} ${member.startTime} ${member.tid ?? ''}`;
+  return parent.fact(key, oneLine(member.name, 60), what, 'server-process');
+}
+
+/** The processes of a cgroup that has child cgroups too: always so at the root. */
+class CgroupProcessesGroup extends GroupNode {
+  private readonly of: CgroupNode;
+
+  constructor(tree: TreeContext, id: string, parent: CgroupNode) {
+    super(tree, id, parent);
+    this.of = parent;
+  }
+
+  protected label(): string {
+    return vscode.l10n.t('Processes');
+  }
+  protected icon(): string {
+    return 'server-process';
+  }
+  protected override description(): string {
+    const { memberCount } = this.of;
+    return memberCount === null ? vscode.l10n.t('unknown') : processCount(memberCount);
+  }
+
+  override children(): Promise<TreeNode[]> {
+    return this.of.memberRows(this);
+  }
+}

@@ -1,0 +1,219 @@
+/** The Cgroups view: each hierarchy with its tree of cgroups, or one row a container with all its controllers. */
+import * as vscode from 'vscode';
+import type { Cgroup, CgroupRef } from '../../helper/protocol/cgroups.ts';
+import type { CgroupHierarchy } from '../../helper/protocol.ts';
+import { CgroupFindings } from '../host/cgroupFilter.ts';
+import { type CgroupModel, keyOfCgroup } from '../host/cgroupModel.ts';
+import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
+import { compareNames } from '../host/hierarchy.ts';
+import type { Host } from '../host/host.ts';
+import type { HostDelta } from '../host/hostModel.ts';
+import { View } from '../ids.ts';
+import { CgroupNode, wholeOf } from './cgroupNode.ts';
+import type { TreeNode } from './node.ts';
+import { factsTooltip } from './tooltip.ts';
+import { Tree } from './tree.ts';
+import type { TreeFilter } from './treeFilter.ts';
+import { failureRow, unknownRow } from './unknownNode.ts';
+import { parts } from './words.ts';
+
+export const CGROUP_GROUPINGS = ['hierarchy', 'container'] as const;
+export type CgroupGrouping = (typeof CGROUP_GROUPINGS)[number];
+
+const GROUPING_KEY = 'isoscope.cgroups.grouping';
+
+/** What people look for first comes first; others follow by name, and those with a name instead of a controller last. */
+const CONTROLLER_ORDER = ['cpu', 'memory', 'pids', 'io', 'blkio', 'freezer', 'cpuset', 'devices'];
+
+export class CgroupsTree extends Tree {
+  private readonly memory: vscode.Memento;
+  private found: { text: string; findings: CgroupFindings } | undefined;
+  private drawnTop = '';
+
+  constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri, memory: vscode.Memento) {
+    super(View.cgroups, host, filter, extensionUri, true);
+    this.memory = memory;
+    this.needCgroups();
+    this.refresh();
+  }
+
+  private get cgroups(): CgroupModel {
+    return this.host.cgroups.model;
+  }
+
+  /** How the view groups; remembered for the workspace. */
+  get grouping(): CgroupGrouping {
+    const stored = this.memory?.get<string>(GROUPING_KEY);
+    return CGROUP_GROUPINGS.find((grouping) => grouping === stored) ?? 'hierarchy';
+  }
+
+  async group(grouping: CgroupGrouping): Promise<void> {
+    await this.memory.update(GROUPING_KEY, grouping);
+    this.refresh();
+  }
+
+  protected override title(): string | undefined {
+    return this.grouping === 'container' ? vscode.l10n.t('by container') : undefined;
+  }
+
+  override refresh(): void {
+    this.found = undefined;
+    super.refresh();
+  }
+
+  private readonly shows = (cgroup: Cgroup): boolean => this.cgroupFindings?.cgroupOrBelow(cgroup) ?? true;
+
+  private get cgroupFindings(): CgroupFindings | undefined {
+    const { text } = this.filter;
+    if (text === '') return undefined;
+    if (this.found?.text !== text) this.found = { text, findings: new CgroupFindings(this.cgroups, text) };
+    return this.found.findings;
+  }
+
+  protected override roots(): TreeNode[] {
+    this.drawnTop = this.topText();
+    const { loaded, problem } = this.host.cgroups;
+    if (problem !== undefined) return [failureRow(this.root, vscode.l10n.t('Cgroups'), problem)];
+    if (!loaded) return [this.root.fact('reading', vscode.l10n.t('Reading the cgroups…'), '', 'loading~spin')];
+    const rows = this.grouping === 'hierarchy' ? this.hierarchyRows() : this.containerRows();
+    return this.cgroups.truncated ? [...rows, this.truncatedRow()] : rows;
+  }
+
+  private hierarchyRows(): TreeNode[] {
+    const { hierarchies, unreadable } = this.cgroups;
+    const readable = [...hierarchies].sort(byController).map((hierarchy) => this.hierarchyRow(hierarchy));
+    const hidden = this.filter.text === '' ? unreadable : [];
+    return [
+      ...readable.filter((row) => row !== undefined),
+      ...hidden.map(({ hierarchy, why }) => unknownRow(this.root, hierarchy, hierarchyTitle(hierarchy), why)),
+    ];
+  }
+
+  private hierarchyRow(hierarchy: CgroupHierarchy): HierarchyNode | undefined {
+    const root = this.cgroups.root(hierarchy.hierarchy);
+    if (root === undefined || !this.shows(root)) return undefined;
+    const id = `hierarchy ${keyOfCgroup(root)}`;
+    return this.node(id, () => new HierarchyNode(this, id, root, this.shows));
+  }
+
+  private containerRows(): TreeNode[] {
+    const places = this.cgroups.containers.filter((key) => this.cgroups.ofContainer(key).some(this.shows));
+    const name = (key: string) => cgroupTitle(wholeOf(this.cgroups.ofContainer(key)));
+    const sorted = places.map((key) => ({ key, name: name(key) })).sort((a, b) => compareNames(a.name, b.name));
+    return this.root.rows(sorted, ({ key }) => this.containerRow(key));
+  }
+
+  private containerRow(key: string): CgroupNode {
+    const id = `container ${key}`;
+    const find = () => this.cgroups.ofContainer(key);
+    return this.node(id, () => new CgroupNode(this, id, this.root, find, { called: 'name', shows: this.shows }));
+  }
+
+  private truncatedRow(): TreeNode {
+    return this.root.fact(
+      'truncated',
+      vscode.l10n.t('Not all cgroups are listed'),
+      vscode.l10n.t('there are more than the helper lists'),
+      'info',
+    );
+  }
+
+  /** What the list of the rows at the top is made of, as text to compare. */
+  private topText(): string {
+    const { loaded, problem, model } = this.host.cgroups;
+    const containers = this.grouping === 'container' ? model.containers : [];
+    const roots = model.hierarchies.map((hierarchy) => [hierarchy, model.root(hierarchy.hierarchy)?.ino]);
+    return JSON.stringify([loaded, problem?.message, roots, model.unreadable, model.truncated, containers]);
+  }
+
+  protected override rootsTouchedBy(delta: HostDelta): boolean {
+    if (!delta.cgroupList) return false;
+    return this.filter.text !== '' || this.topText() !== this.drawnTop;
+  }
+
+  /** The row of a cgroup in the present grouping; undefined when it is gone, or is no container's where only those are shown. */
+  rowOf(ref: CgroupRef): CgroupNode | undefined {
+    const way = this.wayTo(ref);
+    const [first] = way;
+    if (first === undefined) return undefined;
+    if (this.grouping === 'hierarchy') {
+      const hierarchy = this.cgroups.hierarchy(ref.hierarchy);
+      return this.rowBelow(hierarchy === undefined ? undefined : this.hierarchyRow(hierarchy), way.slice(1));
+    }
+    const start = way.findIndex(({ container }) => container !== undefined);
+    const container = way[start]?.container;
+    return container === undefined ? undefined : this.rowBelow(this.containerRow(container), way.slice(start + 1));
+  }
+
+  /** From the root of its hierarchy to the cgroup itself; empty when it is gone. */
+  private wayTo(ref: CgroupRef): Cgroup[] {
+    const way: Cgroup[] = [];
+    for (let at = this.cgroups.cgroup(ref); at !== undefined; at = this.cgroups.parentOf(at)) way.unshift(at);
+    return way;
+  }
+
+  private rowBelow(start: CgroupNode | undefined, way: readonly Cgroup[]): CgroupNode | undefined {
+    let node = start;
+    for (const step of way) node = node?.reveal(step);
+    return node;
+  }
+}
+
+function byController(a: CgroupHierarchy, b: CgroupHierarchy): number {
+  return rank(a) - rank(b) || compareNames(a.hierarchy, b.hierarchy);
+}
+
+/** The v2 hierarchy is where the controllers are, or else has none. */
+function rank({ hierarchy, controllers }: CgroupHierarchy): number {
+  if (controllers.length === 0) return CONTROLLER_ORDER.length + (hierarchy === 'unified' ? 1 : 2);
+  const positions = controllers.map((controller) => CONTROLLER_ORDER.indexOf(controller)).filter((position) => position >= 0);
+  return Math.min(CONTROLLER_ORDER.length, ...positions);
+}
+
+/** A hierarchy, which is its root cgroup. */
+class HierarchyNode extends CgroupNode {
+  private readonly rootCgroup: Cgroup;
+
+  constructor(tree: Tree, id: string, root: Cgroup, shows: (cgroup: Cgroup) => boolean) {
+    const { model } = tree.host.cgroups;
+    super(tree, id, undefined, () => [model.root(root.hierarchy) ?? root], { called: 'hierarchy', shows });
+    this.rootCgroup = root;
+  }
+
+  private get hierarchy(): CgroupHierarchy | undefined {
+    return this.cgroupModel.hierarchy(this.rootCgroup.hierarchy);
+  }
+
+  /** The only hierarchy of a host is what one has come to see. */
+  protected override get expanded(): boolean {
+    return this.cgroupModel.hierarchies.length === 1;
+  }
+
+  /** Controllers that the name does not say, and options of the mount that are no controllers. */
+  protected override get description(): string {
+    const { hierarchy } = this;
+    if (hierarchy === undefined) return '';
+    const { version, controllers, mountOptions = [] } = hierarchy;
+    const options = [...new Set(mountOptions)].filter((option) => !controllers.includes(option) && !option.startsWith('name='));
+    const named = hierarchy.hierarchy.split(',').every((word) => controllers.includes(word));
+    return parts(
+      `v${version}`,
+      controllers.length === 0 ? vscode.l10n.t('no controllers') : named ? undefined : controllers.join(', '),
+      options.join(','),
+    );
+  }
+
+  protected override icon(): vscode.ThemeIcon {
+    return new vscode.ThemeIcon('list-tree');
+  }
+
+  override tooltip(): vscode.MarkdownString {
+    const { hierarchy } = this;
+    return factsTooltip(this.label, [
+      [vscode.l10n.t('Version'), hierarchy === undefined ? undefined : `v${hierarchy.version}`],
+      [vscode.l10n.t('Controllers'), hierarchy?.controllers.join(', ')],
+      [vscode.l10n.t('Mounted at'), hierarchy?.mountPoint ?? vscode.l10n.t('nowhere that the helper sees')],
+      [vscode.l10n.t('Mount options'), [...new Set(hierarchy?.mountOptions)].join(', ')],
+    ]);
+  }
+}

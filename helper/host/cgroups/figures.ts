@@ -1,0 +1,185 @@
+/**
+ * The figures of a row of a list. Only the files that a row needs are read, and of those only the ones that can have changed: a
+ * host has thousands of cgroups, and most of them are idle.
+ */
+
+import { limitOfBytes, numberOfBytes, numberOfKey } from '../../proc/cgroupValues.ts';
+import type { Hierarchy } from './hierarchies.ts';
+import type { CgroupNode } from './node.ts';
+import type { Place } from './place.ts';
+
+const EOPNOTSUPP = 95;
+const NANOS_PER_MICRO = 1000;
+
+/** What has to be read again of one cgroup. */
+export interface Needed {
+  figures: boolean;
+  /** Limits, type and state: what changes by a write only. */
+  settings: boolean;
+  /** Counters, which stand still while there is no process in it or below. */
+  counters: boolean;
+}
+
+export type RowReader = (node: CgroupNode, place: Place, needed: Needed) => void;
+
+/** The readers of the facts that this hierarchy has. */
+export function rowReaders({ version, controllers }: Hierarchy): RowReader[] {
+  if (version === 2) return [readUnified];
+  const readers = controllers.map((controller) => V1_READERS[controller]).filter((reader) => reader !== undefined);
+  return [readV1Members, ...readers];
+}
+
+function numberIn(place: Place, file: string): number | undefined {
+  const bytes = place.read(file);
+  return typeof bytes === 'number' ? undefined : numberOfBytes(bytes);
+}
+
+/** `null` without a limit, `undefined` when that cannot be known. */
+function limitIn(place: Place, file: string): number | null | undefined {
+  const bytes = place.read(file);
+  return typeof bytes === 'number' ? undefined : limitOfBytes(bytes);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// v1
+
+function readV1Members(node: CgroupNode, place: Place, { counters }: Needed): void {
+  if (!counters) return;
+  const members = place.countLines('cgroup.procs');
+  node.memberCount = members < 0 ? null : members;
+}
+
+const V1_READERS: Record<string, RowReader | undefined> = {
+  cpu({ figures, parent }, place, needed) {
+    if (!needed.figures || parent === undefined) return;
+    if (needed.settings) {
+      const quotaMicros = limitIn(place, 'cpu.cfs_quota_us');
+      figures.cpuLimitCores = coresOf(quotaMicros, typeof quotaMicros === 'number' ? numberIn(place, 'cpu.cfs_period_us') : 0);
+    }
+    if (figures.cpuLimitCores === undefined) {
+      // Without a quota no period is counted; counts of an earlier one say nothing of now.
+      figures.periods = undefined;
+      figures.throttledPeriods = undefined;
+    } else if (needed.counters) readThrottling(figures, place.read('cpu.stat'));
+  },
+  cpuacct({ figures }, place, needed) {
+    if (!needed.figures || !needed.counters) return;
+    const nanos = numberIn(place, 'cpuacct.usage');
+    figures.cpuUsageMicros = nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
+  },
+  memory({ figures, parent }, place, needed) {
+    if (!needed.figures) return;
+    // The kernel reclaims from cgroups without a process too.
+    figures.memoryBytes = numberIn(place, 'memory.usage_in_bytes');
+    if (parent === undefined) return;
+    if (needed.settings) figures.memoryLimitBytes = limitIn(place, 'memory.limit_in_bytes') ?? undefined;
+    if (needed.settings || needed.counters) {
+      // Without a limit it kills nothing.
+      const control = figures.memoryLimitBytes === undefined ? -1 : place.read('memory.oom_control');
+      figures.oomKills = typeof control === 'number' ? undefined : numberOfKey(control, 'oom_kill');
+    }
+  },
+  pids({ figures, parent }, place, needed) {
+    if (!needed.figures || parent === undefined) return;
+    if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
+    if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
+  },
+  freezer(node, place, { settings }) {
+    if (!settings || node.parent === undefined) return;
+    const state = place.read('freezer.state');
+    const word = typeof state === 'number' ? undefined : state.toString('latin1').trim();
+    node.frozen = word === undefined ? undefined : word === 'FROZEN';
+    // No event tells when the last of its processes has stopped.
+    node.isFreezing = word === 'FREEZING';
+  },
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// v2
+
+function readUnified(node: CgroupNode, place: Place, needed: Needed): void {
+  const isRoot = node.parent === undefined;
+  if (needed.settings && !isRoot) readEvents(node, place);
+  if (needed.counters) readUnifiedMembers(node, place);
+  if (!needed.figures) return;
+  readUnifiedCpu(node, place, needed);
+  if (isRoot) return;
+  readUnifiedMemory(node, place, needed);
+  const { figures } = node;
+  if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
+  if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
+}
+
+function readEvents(node: CgroupNode, place: Place): void {
+  const events = place.read('cgroup.events');
+  if (typeof events === 'number') {
+    node.populated = null;
+    node.frozen = undefined;
+    return;
+  }
+  const populated = numberOfKey(events, 'populated');
+  const frozen = numberOfKey(events, 'frozen');
+  node.populated = populated === undefined ? null : populated === 1;
+  node.frozen = frozen === undefined ? undefined : frozen === 1;
+}
+
+/** The processes of a threaded cgroup are counted at the head of its subtree; it has threads. */
+function readUnifiedMembers(node: CgroupNode, place: Place): void {
+  const processes = place.countLines('cgroup.procs');
+  const type = processes === -EOPNOTSUPP ? typeIn(place) : 'domain';
+  const members = type === 'threaded' ? place.countLines('cgroup.threads') : processes;
+  node.type = type;
+  node.memberCount = members < 0 ? null : members;
+}
+
+/** `cgroup.type`, which is worth a reading only where something is threaded. The root has none. */
+export function typeIn(place: Place): CgroupNode['type'] {
+  const type = place.read('cgroup.type');
+  return typeof type === 'number' ? 'domain' : typeOf(type.toString('latin1'));
+}
+
+function typeOf(text: string): CgroupNode['type'] {
+  const word = text.trim();
+  return word === 'threaded' || word === 'domain threaded' || word === 'domain invalid' ? word : 'domain';
+}
+
+/** What has threaded cgroups below is the domain that they share. */
+export function noteThreadedDomain({ type, parent }: CgroupNode): void {
+  if (type === 'threaded' && parent?.type === 'domain' && parent.parent !== undefined) parent.type = 'domain threaded';
+}
+
+function readUnifiedCpu({ figures, parent }: CgroupNode, place: Place, needed: Needed): void {
+  if (needed.counters) {
+    const stat = place.read('cpu.stat');
+    figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
+    readThrottling(figures, stat);
+  }
+  if (!needed.settings || parent === undefined) return;
+  const max = place.read('cpu.max');
+  const quotaMicros = typeof max === 'number' ? undefined : limitOfBytes(max);
+  figures.cpuLimitCores = typeof max === 'number' ? undefined : coresOf(quotaMicros, numberOfBytes(max, max.indexOf(' ') + 1));
+}
+
+function readUnifiedMemory({ figures }: CgroupNode, place: Place, needed: Needed): void {
+  figures.memoryBytes = numberIn(place, 'memory.current');
+  if (figures.memoryBytes === undefined) {
+    figures.memoryLimitBytes = undefined;
+    figures.oomKills = undefined;
+    return;
+  }
+  if (!needed.settings) return;
+  figures.memoryLimitBytes = limitIn(place, 'memory.max') ?? undefined;
+  // Its changes are told like those of cgroup.events.
+  const events = place.read('memory.events');
+  figures.oomKills = typeof events === 'number' ? undefined : numberOfKey(events, 'oom_kill');
+}
+
+function readThrottling(figures: CgroupNode['figures'], stat: Buffer | number): void {
+  figures.periods = typeof stat === 'number' ? undefined : numberOfKey(stat, 'nr_periods');
+  figures.throttledPeriods = typeof stat === 'number' ? undefined : numberOfKey(stat, 'nr_throttled');
+}
+
+function coresOf(quotaMicros: number | null | undefined, periodMicros: number | undefined): number | undefined {
+  if (typeof quotaMicros !== 'number' || periodMicros === undefined || periodMicros === 0) return undefined;
+  return quotaMicros / periodMicros;
+}

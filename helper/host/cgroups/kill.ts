@@ -1,0 +1,108 @@
+/** Ending every process of a cgroup and of all below it. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failure } from '../../failure.ts';
+import { AT_FDCWD, close, readText } from '../../kernel/files.ts';
+import { hasEnded, openPidfd, sendSignal } from '../../kernel/pidfd.ts';
+import { parseStat } from '../../proc/stat.ts';
+import type { OpenCgroup } from './directory.ts';
+import { cgroupPathOf, isWithin, membersBelow } from './members.ts';
+
+const SIGKILL = 9;
+const LOOK_AGAIN_MILLIS = 20;
+/** Until all have ended: one that waits for a device cannot end before that answers. */
+const END_MILLIS = 10_000;
+/** Until a v1 freezer has stopped all, which a process that waits for a device holds up. */
+const FREEZE_MILLIS = 2_000;
+
+/** How a cgroup's freezer is set, and its writing: of v1, when the kernel has no cgroup.kill, or of neither. */
+export interface Freezer {
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
+  isFrozen(): boolean;
+}
+
+/**
+ * How many were killed. With a freezer none of them can start another meanwhile; without one the rounds go on until none is left. Never the helper itself.
+ * Throws a `Failure`, `busy`, when some have not ended after 10 s.
+ */
+export async function killMembers(cgroup: OpenCgroup, freezer: Freezer | undefined): Promise<number> {
+  const killed = new Set<number>();
+  const deadline = performance.now() + END_MILLIS;
+  // A helper that froze itself could not thaw anything.
+  const own = cgroupPathOf(process.pid, cgroup.ref.hierarchy);
+  const usable = own !== undefined && isWithin(own, cgroup.ref.path) ? undefined : freezer;
+  do {
+    if (membersOf(cgroup).length === 0) return killed.size;
+    await killOnce(cgroup, usable, killed);
+    await untilEmpty(cgroup, Math.min(deadline, performance.now() + LOOK_AGAIN_MILLIS * 10));
+  } while (performance.now() < deadline);
+  const left = membersOf(cgroup);
+  if (left.length === 0) return killed.size;
+  throw survivors(left);
+}
+
+async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed: Set<number>): Promise<void> {
+  await freezer?.freeze();
+  try {
+    const frozenBy = performance.now() + FREEZE_MILLIS;
+    while (freezer !== undefined && !freezer.isFrozen() && performance.now() < frozenBy) await delay(1);
+    for (const pid of membersOf(cgroup)) if (killMember(cgroup, pid)) killed.add(pid);
+  } finally {
+    // A signal is acted on only once thawed.
+    await freezer?.thaw();
+  }
+}
+
+function membersOf({ fd }: OpenCgroup): number[] {
+  return [...membersBelow(fd).pids].filter((pid) => pid !== process.pid);
+}
+
+/** Holds the process first and then looks whether it is one of the cgroup: a pid that was read may be another's by now. */
+function killMember({ ref }: OpenCgroup, pid: number): boolean {
+  let pidfd: number;
+  try {
+    pidfd = openPidfd(pid);
+  } catch {
+    return false;
+  }
+  try {
+    const path = cgroupPathOf(pid, ref.hierarchy);
+    if (path === undefined || !isWithin(path, ref.path) || hasEnded(pidfd)) return false;
+    sendSignal(pidfd, SIGKILL);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    close(pidfd);
+  }
+}
+
+/** Resolves when no process is left, or at `deadline` (of the monotonic clock, in milliseconds). */
+export async function untilEmpty(cgroup: OpenCgroup, deadline: number): Promise<void> {
+  while (membersOf(cgroup).length > 0 && performance.now() < deadline) await delay(LOOK_AGAIN_MILLIS);
+}
+
+/** After `cgroup.kill`: waits for the end of all. Throws a `Failure`, `busy`, when some have not ended after 10 s. */
+export async function awaitEnd(cgroup: OpenCgroup): Promise<void> {
+  await untilEmpty(cgroup, performance.now() + END_MILLIS);
+  const left = membersOf(cgroup);
+  if (left.length > 0) throw survivors(left);
+}
+
+const SHOWN = 5;
+
+function survivors(pids: readonly number[]): Failure {
+  const states = pids.slice(0, SHOWN).map((pid) => {
+    const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
+    const stat = typeof text === 'string' ? parseStat(text) : undefined;
+    return stat === undefined ? String(pid) : `${pid} (${stat.name}, ${stat.state})`;
+  });
+  const more = pids.length > SHOWN ? ` and ${pids.length - SHOWN} more` : '';
+  return new Failure(
+    'busy',
+    `SIGKILL was sent, but after ${END_MILLIS / 1000} s these have not ended: ${states.join(', ')}${more}.`,
+    {
+      hint: 'A process in state D waits for a device or a file system and ends when that answers; one in a frozen cgroup ends when it is thawed.',
+    },
+  );
+}

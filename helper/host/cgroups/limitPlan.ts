@@ -1,0 +1,177 @@
+/** What setting a limit comes to, in the files of v1 and of v2. */
+import fs from 'node:fs';
+import { Failure } from '../../failure.ts';
+import type { CgroupChange } from '../../protocol/cgroups.ts';
+import type { OpenCgroup } from './directory.ts';
+import { invalid, standing, valueStep, type WriteStep, writeStep } from './steps.ts';
+
+/** What cpu.max takes at most: MAX_BW of kernel/sched/sched.h, 2^44 ns. */
+const MAX_QUOTA_MICROS = 2 ** 44 / 1000;
+const MIN_QUOTA_MICROS = 1000;
+const MIN_PERIOD_MICROS = 1000;
+const MAX_PERIOD_MICROS = 1_000_000;
+const WEIGHTS = { 1: [2, 262_144], 2: [1, 10_000] } as const;
+/** PID_MAX_LIMIT of 64-bit Linux. */
+const MAX_TASKS = 4_194_304;
+
+export async function planCpuLimit(cgroup: OpenCgroup, quota: number | null, period: number | undefined): Promise<WriteStep[]> {
+  if (quota !== null && (quota < MIN_QUOTA_MICROS || quota > MAX_QUOTA_MICROS)) {
+    throw invalid(
+      `A CPU quota of ${quota} µs is not possible.`,
+      `Give at least ${MIN_QUOTA_MICROS} µs; for a smaller share make the period longer, up to ${MAX_PERIOD_MICROS} µs.`,
+    );
+  }
+  if (period !== undefined && (period < MIN_PERIOD_MICROS || period > MAX_PERIOD_MICROS)) {
+    throw invalid(
+      `A CPU period of ${period} µs is not possible.`,
+      `Give one from ${MIN_PERIOD_MICROS} to ${MAX_PERIOD_MICROS} µs.`,
+    );
+  }
+  if (cgroup.version === 1) return planCpuLimitV1(cgroup, quota, period);
+  const before = await standing(cgroup, 'cpu.max');
+  const text = [quota ?? 'max', period ?? (typeof before === 'string' ? before.split(' ')[1] : undefined)];
+  const undo = typeof before === 'string' ? before : undefined;
+  return [writeStep('cpu.max', text.filter((word) => word !== undefined).join(' '), before, undo)];
+}
+
+async function planCpuLimitV1(cgroup: OpenCgroup, quota: number | null, period: number | undefined): Promise<WriteStep[]> {
+  const quotaStep = await valueStep(cgroup, 'cpu.cfs_quota_us', String(quota ?? -1));
+  if (period === undefined) return [quotaStep];
+  const periodStep = await valueStep(cgroup, 'cpu.cfs_period_us', String(period));
+  if (periodStep.before === periodStep.text) return [quotaStep];
+  const before = { quota: Number(quotaStep.before), period: Number(periodStep.before) };
+  return isQuotaFirst(before, { quota: quota ?? -1, period }) ? [quotaStep, periodStep] : [periodStep, quotaStep];
+}
+
+interface Bandwidth {
+  /** -1 without a limit. */
+  quota: number;
+  period: number;
+}
+
+/**
+ * Whether v1's quota is to be written before the period. The kernel holds each write by itself against the parent's share and the children's: what
+ * stands in between should lie between old and new, or be the smaller one where neither does.
+ */
+export function isQuotaFirst(before: Bandwidth, after: Bandwidth): boolean {
+  if (after.quota === -1) return true;
+  if (before.quota === -1) return false;
+  const [low, high] = [before.quota / before.period, after.quota / after.period].sort((one, other) => one - other) as [
+    number,
+    number,
+  ];
+  const isBetween = (share: number) => share >= low && share <= high;
+  const [quotaFirst, periodFirst] = [after.quota / before.period, before.quota / after.period];
+  if (isBetween(quotaFirst) !== isBetween(periodFirst)) return isBetween(quotaFirst);
+  return quotaFirst <= periodFirst;
+}
+
+export async function planCpuWeight(cgroup: OpenCgroup, weight: number): Promise<WriteStep[]> {
+  const [lowest, highest] = WEIGHTS[cgroup.version];
+  const file = cgroup.version === 2 ? 'cpu.weight' : 'cpu.shares';
+  if (weight < lowest || weight > highest)
+    throw invalid(`${file} cannot be ${weight}.`, `Give a number from ${lowest} to ${highest}.`);
+  return [await valueStep(cgroup, file, String(weight))];
+}
+
+const MEMORY_V1 = 'memory.limit_in_bytes';
+const MEMORY_AND_SWAP_V1 = 'memory.memsw.limit_in_bytes';
+/** v1 gives `LONG_MAX` rounded down to whole pages for no limit, whatever the size of the page. */
+const UNLIMITED_V1 = 2 ** 62;
+
+/** v1 keeps memory ≤ memory and swap at every moment: the latter goes first, with the swap that was left, when the former would pass it. */
+export async function planMemoryLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
+  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.max', String(limit ?? 'max'))];
+  const memory = await valueStep(cgroup, MEMORY_V1, String(limit ?? -1));
+  const both = await standing(cgroup, MEMORY_AND_SWAP_V1, true);
+  if (typeof both !== 'string') return [memory];
+  const text = raisedMemoryAndSwap(limit, Number(memory.before), Number(both));
+  return text === undefined ? [memory] : [writeStep(MEMORY_AND_SWAP_V1, text, both, both), memory];
+}
+
+/** The text for v1's limit of memory and swap when that of memory becomes `limit`; undefined when it can stay. */
+export function raisedMemoryAndSwap(limit: number | null, memory: number, both: number): string | undefined {
+  if (both >= UNLIMITED_V1) return undefined;
+  if (limit === null) return '-1';
+  return limit > both ? String(limit + Math.max(0, both - memory)) : undefined;
+}
+
+export async function planMemoryHigh(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
+  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.high', String(limit ?? 'max'))];
+  throw new Failure('unsupported', 'cgroup v1 has no limit above which memory is only slowed down.', {
+    hint: 'Set the hard limit; memory.soft_limit_in_bytes only says what is reclaimed first when the whole machine is short.',
+  });
+}
+
+export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
+  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.swap.max', String(limit ?? 'max'))];
+  const memory = Number(await standing(cgroup, MEMORY_V1));
+  if (limit !== null && limit < memory) {
+    const alone = memory >= UNLIMITED_V1 ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
+    throw invalid(
+      `Memory and swap together cannot be limited to ${limit} bytes: ${alone}.`,
+      'In cgroup v1 this limit counts memory and swap together. Give at least the limit of memory, or lower that one first.',
+    );
+  }
+  return [await valueStep(cgroup, MEMORY_AND_SWAP_V1, String(limit ?? -1))];
+}
+
+export async function planTasksLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
+  if (limit !== null && limit > MAX_TASKS) {
+    throw invalid(
+      `A limit of ${limit} tasks is not possible.`,
+      `Linux has at most ${MAX_TASKS} tasks. Give none for no limit.`,
+    );
+  }
+  return [await valueStep(cgroup, 'pids.max', String(limit ?? 'max'))];
+}
+
+const IO_LIMITS = [
+  { key: 'readBytes', v2: 'rbps', v1: 'blkio.throttle.read_bps_device' },
+  { key: 'writtenBytes', v2: 'wbps', v1: 'blkio.throttle.write_bps_device' },
+  { key: 'readOperations', v2: 'riops', v1: 'blkio.throttle.read_iops_device' },
+  { key: 'writeOperations', v2: 'wiops', v1: 'blkio.throttle.write_iops_device' },
+] as const;
+
+type IoLimit = Extract<CgroupChange, { kind: 'ioLimit' }>;
+
+export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<WriteStep[]> {
+  const given = IO_LIMITS.filter(({ key }) => change[key] !== undefined);
+  if (given.length === 0) throw invalid('No limit of input or output was given.', 'Give at least one of the four.');
+  const { device } = change;
+  if (!fs.existsSync(`/sys/dev/block/${device}`)) {
+    throw new Failure('notFound', `This host has no block device ${device}.`, {
+      hint: 'Choose one of those that lsblk lists; a limit is for a whole disk, not a partition.',
+    });
+  }
+  if (cgroup.version === 1) {
+    const steps: WriteStep[] = [];
+    for (const { key, v1 } of given) {
+      // v1 takes a limit away when 0 is written for it.
+      const before = await standing(cgroup, v1);
+      const undo = typeof before === 'string' ? `${device} ${wordsOfDevice(before, device)[0] ?? '0'}` : undefined;
+      steps.push(writeStep(v1, `${device} ${change[key] ?? 0}`, before, undo));
+    }
+    return steps;
+  }
+  const before = await standing(cgroup, 'io.max');
+  const text = [device, ...given.map(({ key, v2 }) => `${v2}=${change[key] ?? 'max'}`)].join(' ');
+  return [writeStep('io.max', text, before, typeof before === 'string' ? ioMaxOf(before, device) : undefined)];
+}
+
+/** What writes back the limits of one device that `io.max` held: a device without limits has no line there. */
+export function ioMaxOf(text: string, device: string): string {
+  const words = wordsOfDevice(text, device);
+  return [device, ...(words.length > 0 ? words : IO_LIMITS.map(({ v2 }) => `${v2}=max`))].join(' ');
+}
+
+/** What follows a device in a file with a line for each. */
+function wordsOfDevice(text: string, device: string): string[] {
+  const line = text.split('\n').find((one) => one.startsWith(`${device} `));
+  return line === undefined
+    ? []
+    : line
+        .slice(device.length + 1)
+        .trim()
+        .split(/\s+/);
+}

@@ -1,0 +1,97 @@
+/** What is remembered of a cgroup between two lists. */
+import type { Cgroup } from '../../protocol/cgroups.ts';
+
+/** The figures of a row as they were read; `undefined`: lacking, unknown, or no limit. */
+export interface RowFigures {
+  cpuUsageMicros: number | undefined;
+  cpuLimitCores: number | undefined;
+  periods: number | undefined;
+  throttledPeriods: number | undefined;
+  memoryBytes: number | undefined;
+  memoryLimitBytes: number | undefined;
+  oomKills: number | undefined;
+  tasks: number | undefined;
+  tasksLimit: number | undefined;
+}
+
+export class CgroupNode {
+  readonly ino: number;
+  /** Text of the name (helper/proc/fileName.ts), and the path from the root of the hierarchy. */
+  readonly name: string;
+  readonly path: string;
+  readonly parent: CgroupNode | undefined;
+  readonly depth: number;
+  children: CgroupNode[] = [];
+  uid = 0;
+  hasChildren = true;
+  /** Its directory may not be listed: there may be children that nobody knows of. */
+  isOpaque = false;
+  type: Cgroup['type'] = 'domain';
+  memberCount: number | null = null;
+  /** v2 says so of the whole subtree; of v1 it is found out from the members of each. */
+  populated: boolean | null = null;
+  frozen: boolean | undefined;
+  isFreezing = false;
+  readonly figures: RowFigures = {
+    cpuUsageMicros: undefined,
+    cpuLimitCores: undefined,
+    periods: undefined,
+    throttledPeriods: undefined,
+    memoryBytes: undefined,
+    memoryLimitBytes: undefined,
+    oomKills: undefined,
+    tasks: undefined,
+    tasksLimit: undefined,
+  };
+  /** Whether periods were throttled between the last two readings; at the first, ever. */
+  throttled = false;
+  /** Its row of the list with figures, as long as nothing in it changed: thousands are made into text for every list. */
+  row: Cgroup | undefined;
+  /** Gone, or beyond what is listed: a reading takes it out of its parent. */
+  isLeftOut = false;
+
+  /** Number of the inotify watch; 0 without one. */
+  watch = 0;
+  /** When its limits and what else changes only by a write were read; they hold as long as a watch says nothing. */
+  settingsReadAt = Number.NEGATIVE_INFINITY;
+  figuresReadAt = Number.NEGATIVE_INFINITY;
+  /** The children are those that there are: a watch would have told otherwise. */
+  knowsChildren = false;
+  /** Figures were read, and nothing happened to it or below it since. */
+  quiet = false;
+
+  constructor(parent: CgroupNode | undefined, name: string, ino: number, rootPath = '/') {
+    this.parent = parent;
+    this.name = name;
+    this.ino = ino;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
+    this.path = parent === undefined ? rootPath : `${parent.path === '/' ? '' : parent.path}/${name}`;
+  }
+
+  setThrottled(throttled: boolean): void {
+    if (this.throttled !== throttled) this.row = undefined;
+    this.throttled = throttled;
+  }
+
+  setPopulated(populated: boolean | null): void {
+    if (this.populated !== populated) this.row = undefined;
+    this.populated = populated;
+  }
+
+  setOwner(uid: number): void {
+    if (this.uid !== uid) this.row = undefined;
+    this.uid = uid;
+  }
+
+  /** It was written to, or its kernel file said that something happened. */
+  noteEvent(): void {
+    this.settingsReadAt = Number.NEGATIVE_INFINITY;
+    for (let node: CgroupNode | undefined = this; node?.quiet; node = node.parent) node.quiet = false;
+  }
+
+  noteChildren(): void {
+    this.knowsChildren = false;
+    this.hasChildren = true;
+    this.noteEvent();
+  }
+}

@@ -1,0 +1,74 @@
+/** Which container a cgroup is the very cgroup of. */
+import type { Container } from '../../protocol.ts';
+import type { ProcessRecord } from '../processRecord.ts';
+
+/** `name` is what people call it. */
+export interface Owner {
+  key: string;
+  name: string;
+  leader: Container['leader'];
+  /** Confined by namespaces of its own, as a service of the host is not. */
+  isContainer: boolean;
+}
+
+export type CgroupOwners = ReadonlyMap<string, Owner>;
+
+export function ownerKey(hierarchy: string, path: string): string {
+  return `${hierarchy}\0${path}`;
+}
+
+/** The container that a cgroup is in: it is the container's own or below it. */
+export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: string; path: string }): Owner | undefined {
+  for (let at = path; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+    const owner = owners.get(ownerKey(hierarchy, at));
+    if (owner !== undefined) return owner;
+  }
+  return undefined;
+}
+
+/**
+ * By `ownerKey`. What engines did not name a cgroup for (bubblewrap in a session) has one only when nobody else is in it: `containerOf` tells
+ * whose each process is.
+ */
+export function ownersOfCgroups(
+  containers: Iterable<Container>,
+  processes: Iterable<ProcessRecord>,
+  containerOf: (process: ProcessRecord) => string | undefined,
+): CgroupOwners {
+  const owners = new Map<string, Owner>();
+  const doubtful: Container[] = [];
+  for (const container of containers) {
+    if (container.engine === 'unnamed' || container.engine === 'systemd-nspawn') doubtful.push(container);
+    else claim(owners, container);
+  }
+  if (doubtful.length === 0) return owners;
+  const shared = sharedCgroups(processes, containerOf);
+  for (const container of doubtful) claim(owners, container, shared);
+  return owners;
+}
+
+function claim(owners: Map<string, Owner>, container: Container, shared?: ReadonlySet<string>): void {
+  const { key, name, leader, cgroups } = container;
+  const owner: Owner = { key, name, leader, isContainer: container.isolated && container.engine !== 'systemd' };
+  for (const { hierarchy, path } of cgroups) {
+    const at = ownerKey(hierarchy, path);
+    if (path !== '/' && shared?.has(at) !== true && !owners.has(at)) owners.set(at, owner);
+  }
+}
+
+function sharedCgroups(
+  processes: Iterable<ProcessRecord>,
+  containerOf: (process: ProcessRecord) => string | undefined,
+): Set<string> {
+  const first = new Map<string, string | undefined>();
+  const shared = new Set<string>();
+  for (const process of processes) {
+    const container = containerOf(process);
+    for (const { hierarchy, path } of process.membership.cgroups) {
+      const at = ownerKey(hierarchy, path);
+      if (!first.has(at)) first.set(at, container);
+      else if (first.get(at) !== container) shared.add(at);
+    }
+  }
+  return shared;
+}

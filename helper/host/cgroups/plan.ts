@@ -1,0 +1,195 @@
+/** What a change comes to: the files to write, with which text, in which order. Nothing is written here. */
+import fs from 'node:fs';
+import { Failure } from '../../failure.ts';
+import { close, readText } from '../../kernel/files.ts';
+import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
+import { bytesOfName } from '../../proc/fileName.ts';
+import type { CgroupChange } from '../../protocol/cgroups.ts';
+import type { ProcessRef } from '../../protocol.ts';
+import { readStartTime } from '../processReader.ts';
+import { isComponent, listNames, type OpenCgroup, openFile } from './directory.ts';
+import {
+  planCpuLimit,
+  planCpuWeight,
+  planIoLimit,
+  planMemoryHigh,
+  planMemoryLimit,
+  planSwapLimit,
+  planTasksLimit,
+} from './limitPlan.ts';
+import { membersBelow } from './members.ts';
+import { directoryRefusal, fileRefusal } from './refusals.ts';
+import { invalid, type Step, standing, valueStep, type WriteStep, writeStep } from './steps.ts';
+
+/**
+ * Throws a `Failure`: `invalid` for values that the kernel cannot take, `notFound` or `unsupported` for what this cgroup does not have, `permission` for
+ * what the helper may not write.
+ */
+export async function planChange(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
+  const steps = await stepsOf(cgroup, change);
+  // Opening writes nothing; a refusal should come before the first write, not between two.
+  for (const step of steps) if (step.do === 'write') close(openToWrite(cgroup, step.file));
+  return steps;
+}
+
+async function stepsOf(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
+  switch (change.kind) {
+    case 'cpuLimit':
+      return planCpuLimit(cgroup, change.quotaMicros, change.periodMicros);
+    case 'cpuWeight':
+      return planCpuWeight(cgroup, change.weight);
+    case 'memoryLimit':
+      return planMemoryLimit(cgroup, change.limitBytes);
+    case 'memoryHigh':
+      return planMemoryHigh(cgroup, change.limitBytes);
+    case 'swapLimit':
+      return planSwapLimit(cgroup, change.limitBytes);
+    case 'tasksLimit':
+      return planTasksLimit(cgroup, change.limit);
+    case 'ioLimit':
+      return planIoLimit(cgroup, change);
+    case 'freeze':
+      return planFreeze(cgroup, change.frozen);
+    case 'kill':
+      return planKill(cgroup);
+    case 'create':
+      return planCreate(cgroup, change.name);
+    case 'remove':
+      return planRemove(cgroup);
+    case 'move':
+      return planMove(cgroup, change.process);
+    case 'controller':
+      return planController(cgroup, change.controller, change.enabled);
+    case 'write':
+      return [await planWrite(cgroup, change.file, change.text)];
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Processes
+
+/** v1's `freezer.state` also says FROZEN when only a cgroup above is: what puts it back is the cgroup's own state. */
+async function planFreeze(cgroup: OpenCgroup, frozen: boolean): Promise<WriteStep[]> {
+  if (cgroup.ref.path === '/') throw invalid('The root cgroup cannot be frozen.', 'Choose a cgroup below it.');
+  if (cgroup.version === 2) return [await valueStep(cgroup, 'cgroup.freeze', frozen ? '1' : '0')];
+  const before = await standing(cgroup, 'freezer.state');
+  return [writeStep('freezer.state', frozen ? 'FROZEN' : 'THAWED', before, ownFreezing(cgroup))];
+}
+
+/** What `freezer.state` was set to, whatever the cgroups above it are. */
+function ownFreezing(cgroup: OpenCgroup): string | undefined {
+  const self = readText(cgroup.fd, 'freezer.self_freezing', 16);
+  return typeof self === 'string' ? (self.startsWith('1') ? 'FROZEN' : 'THAWED') : undefined;
+}
+
+function planKill(cgroup: OpenCgroup): Step[] {
+  if (cgroup.ref.path !== '/') return [{ do: 'kill' }];
+  throw invalid('The processes of the root cgroup are not killed: that is the whole machine.', 'Choose a cgroup below it.');
+}
+
+function planMove(cgroup: OpenCgroup, process: ProcessRef): Step[] {
+  close(holdProcess(process));
+  close(openToWrite(cgroup, 'cgroup.procs'));
+  return [{ do: 'move', process }];
+}
+
+/** A pidfd of exactly that process. Throws a `Failure`, `gone`. */
+export function holdProcess({ pid, startTime }: ProcessRef): number {
+  const gone = () => new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+  let pidfd: number;
+  try {
+    pidfd = openPidfd(pid);
+  } catch {
+    throw gone();
+  }
+  // Read after the pidfd was opened: of the process that it holds, unless that one has ended.
+  if (readStartTime(pid) === startTime && !hasEnded(pidfd)) return pidfd;
+  close(pidfd);
+  throw gone();
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// The tree
+
+function planCreate(cgroup: OpenCgroup, name: string): Step[] {
+  const bytes = bytesOfName(name);
+  if (bytes === undefined || !isComponent(bytes)) {
+    throw invalid(
+      'This is not a name that a cgroup can have.',
+      'Give one name of 1 to 255 bytes without a slash, other than "." and "..".',
+    );
+  }
+  // The kernel refuses it, so that /proc/PID/cgroup stays a line for each hierarchy.
+  if (name.includes('\n')) throw invalid('The name of a cgroup cannot have a line break.', 'Leave it out.');
+  demandWritable(cgroup, '.', name);
+  return [{ do: 'mkdir', name }];
+}
+
+function planRemove(cgroup: OpenCgroup): Step[] {
+  if (cgroup.ref.path === '/') throw invalid('The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  demandWritable(cgroup, '..', undefined);
+  const children = listNames(cgroup.fd).cgroups.length;
+  const processes = membersBelow(cgroup.fd).pids.size;
+  if (children === 0 && processes === 0) return [{ do: 'rmdir' }];
+  throw new Failure(
+    'busy',
+    `${cgroup.directory} is in use: processes in it and below ${processes}, child cgroups ${children}.`,
+    {
+      hint: 'Move or kill its processes and remove its children first.',
+    },
+  );
+}
+
+/** Of the directory in which the name is made or, without one, this cgroup removed. */
+function demandWritable(cgroup: OpenCgroup, directory: '.' | '..', name: string | undefined): void {
+  try {
+    fs.accessSync(`/proc/self/fd/${cgroup.fd}/${directory}`, fs.constants.W_OK);
+  } catch (error) {
+    throw directoryRefusal(cgroup, name, error);
+  }
+}
+
+async function planController(cgroup: OpenCgroup, controller: string, enabled: boolean): Promise<WriteStep[]> {
+  if (cgroup.version === 1) {
+    throw new Failure(
+      'unsupported',
+      'In cgroup v1 a controller acts on every cgroup of its hierarchy; none is enabled for children.',
+      {
+        hint: 'Create the cgroup in the hierarchy of that controller.',
+      },
+    );
+  }
+  const before = await standing(cgroup, 'cgroup.subtree_control');
+  const sign = (on: boolean) => `${on ? '+' : '-'}${controller}`;
+  const stood = typeof before === 'string' && before.split(' ').includes(controller);
+  return [writeStep('cgroup.subtree_control', sign(enabled), before, stood === enabled ? undefined : sign(stood))];
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Files
+
+/** Files whose text is an order, not a value: reading them does not give what puts them back, as one with many lines does not. */
+const ORDERS =
+  /^(?:cgroup\.(?:procs|threads|kill|type|subtree_control|event_control)|tasks|memory\.(?:reclaim|force_empty|peak|swap\.peak)|devices\.(?:allow|deny)|.+\.pressure|.+_device|.+\.failcnt|.+\.max_usage_in_bytes|io\.(?:max|latency|weight|cost\..+|bfq\.weight)|blkio\.(?:reset_stats|bfq\.weight_device)|rdma\.max|misc\.max|net_prio\.ifpriomap)$/;
+
+async function planWrite(cgroup: OpenCgroup, file: string, text: string): Promise<WriteStep> {
+  if (text === '') throw fileRefusal(cgroup, file, 'write', NO_TEXT);
+  close(openToWrite(cgroup, file));
+  const before = await standing(cgroup, file);
+  if (file === 'freezer.state') return writeStep(file, text, before, ownFreezing(cgroup));
+  const restores = typeof before === 'string' && !before.includes('\n') && !ORDERS.test(file);
+  // Without a line break nothing would be written where a file held nothing: release_agent, cpuset.cpus.
+  return writeStep(file, text, before, restores ? before || '\n' : undefined);
+}
+
+/** What the kernel answers to text that it cannot read. */
+const NO_TEXT = Object.assign(new Error('EINVAL'), { code: 'EINVAL' });
+
+/** A descriptor of one of its files. Throws a `Failure` that says why it cannot be written. */
+export function openToWrite(cgroup: OpenCgroup, file: string): number {
+  try {
+    return openFile(cgroup.fd, file, fs.constants.O_WRONLY);
+  } catch (error) {
+    throw fileRefusal(cgroup, file, 'write', error);
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Ways out of a container by way of a v1 cgroup: whoever may write `release_agent` of a hierarchy names a program that the kernel runs as root of
+ * the host when a cgroup with `notify_on_release` empties (cgroups(7), "Cgroup release notification"; CVE-2022-0492). The kernel demands
+ * `CAP_SYS_ADMIN` in the initial user namespace for it since 5.17; before, being root was enough.
+ */
+import { AT_FDCWD, close, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
+import { capabilityNames } from '../../proc/capabilities.ts';
+import { parseMountinfo } from '../../proc/mountinfo.ts';
+import { parseStat } from '../../proc/stat.ts';
+import { parseStatus } from '../../proc/status.ts';
+import type { CgroupRisk } from '../../protocol/cgroups.ts';
+import { ownNamespaces } from '../hostNamespaces.ts';
+import type { Owner } from './ownCgroups.ts';
+
+const MAX_BYTES = 4 * 1024 * 1024;
+/** Mounts and capabilities of a container seldom change after its start. */
+const HOLD_MILLIS = 30_000;
+const hostUser = ownNamespaces().user?.ino;
+
+/** What the first process of a container could do to cgroups. */
+export interface CgroupReach {
+  /** `CAP_SYS_ADMIN` over the host, not over a user namespace of its own. */
+  isHostAdmin: boolean;
+  /** Writable mounts of v1 hierarchies in its mount namespace. */
+  writable: { mountPoint: string; hierarchy: string }[];
+}
+
+const known = new Map<string, { at: number; reach: CgroupReach | undefined }>();
+
+/** Undefined when it may not be read, or has ended. */
+export function reachOf({ leader }: Owner): CgroupReach | undefined {
+  const id = `${leader.pid}:${leader.startTime}`;
+  const before = known.get(id);
+  if (before !== undefined && performance.now() - before.at < HOLD_MILLIS) return before.reach;
+  if (known.size > 2000) known.clear();
+  const reach = readReach(leader);
+  known.set(id, { at: performance.now(), reach });
+  return reach;
+}
+
+function readReach({ pid, startTime }: Owner['leader']): CgroupReach | undefined {
+  const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
+  if (directory < 0) return undefined;
+  try {
+    const [stat, status, mountinfo] = ['stat', 'status', 'mountinfo'].map((file) => readText(directory, file, MAX_BYTES));
+    if (typeof stat !== 'string' || typeof status !== 'string' || typeof mountinfo !== 'string') return undefined;
+    if (parseStat(stat)?.startTime !== startTime) return undefined;
+    const effective = capabilityNames(parseStatus(status).capabilities.effective);
+    return {
+      isHostAdmin: effective.includes('CAP_SYS_ADMIN') && readNamespaceLink(directory, 'ns/user') === hostUser,
+      writable: parseMountinfo(mountinfo)
+        .filter(({ type, options, superOptions }) => type === 'cgroup' && options.includes('rw') && superOptions.includes('rw'))
+        .map(({ mountPoint, superOptions }) => ({
+          mountPoint,
+          hierarchy: superOptions.filter((word) => word !== 'rw').join(),
+        })),
+    };
+  } finally {
+    close(directory);
+  }
+}
+
+/** `key`s of those that could use it now. */
+export function containersAtRisk(owners: Iterable<Owner>): Set<string> {
+  const atRisk = new Set<string>();
+  for (const owner of owners) {
+    if (!owner.isContainer) continue;
+    const reach = reachOf(owner);
+    if (reach?.isHostAdmin === true && reach.writable.length > 0) atRisk.add(owner.key);
+  }
+  return atRisk;
+}
+
+/** What is set in the hierarchy of a v1 cgroup. */
+export interface ReleaseSettings {
+  /** Of the root of the hierarchy; undefined when it may not be read. */
+  releaseAgent: string | undefined;
+  notifyOnRelease: boolean | undefined;
+  hierarchy: string;
+  path: string;
+}
+
+/** The risks of a cgroup; `owner` is the container that it belongs to. */
+export function risksOf(
+  { releaseAgent, notifyOnRelease, hierarchy, path }: ReleaseSettings,
+  owner: Owner | undefined,
+): CgroupRisk[] {
+  const risks: CgroupRisk[] = [];
+  const reach = owner?.isContainer === true ? reachOf(owner) : undefined;
+  const writable = reach?.writable ?? [];
+  if (owner !== undefined && writable.length > 0) {
+    const where = writable.map(({ mountPoint, hierarchy: name }) => `${mountPoint} (${name})`).join(', ');
+    risks.push({
+      kind: 'writableByContainer',
+      severity: reach?.isHostAdmin === true ? 'danger' : 'note',
+      evidence:
+        `The container ${owner.name} has cgroup v1 mounted writable at ${where}; its first process, ${owner.leader.pid}, ` +
+        (reach?.isHostAdmin === true
+          ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
+          : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
+      fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
+    });
+  } else if (owner !== undefined && reach?.isHostAdmin === true) {
+    risks.push({
+      kind: 'writableByContainer',
+      severity: 'note',
+      evidence: `The first process of the container ${owner.name}, ${owner.leader.pid}, holds CAP_SYS_ADMIN in the host’s user namespace: it has no writable cgroup v1 mount, but may be able to make one.`,
+      fix: 'Take CAP_SYS_ADMIN from it, or give it a user namespace of its own.',
+    });
+  }
+  if (releaseAgent !== undefined && releaseAgent !== '') {
+    risks.push({
+      kind: 'releaseAgent',
+      severity: 'note',
+      evidence:
+        `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
+        `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
+      fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+    });
+  }
+  return risks;
+}

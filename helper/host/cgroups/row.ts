@@ -1,0 +1,76 @@
+/** A cgroup as a row of the list. */
+import { titleOfCgroup } from '../../proc/cgroupTitle.ts';
+import type { Cgroup, CgroupBadge, CgroupFigures } from '../../protocol/cgroups.ts';
+import type { CgroupNode } from './node.ts';
+import { type CgroupOwners, type Owner, ownerKey } from './ownCgroups.ts';
+
+/** From this share of a limit on it is called close. */
+const NEAR_LIMIT = 0.9;
+
+export interface RowContext {
+  hierarchy: string;
+  figures: boolean;
+  owners: CgroupOwners;
+  /** `key`s of containers that have a way out by way of a cgroup. */
+  atRisk: ReadonlySet<string>;
+  userName(uid: number): string;
+}
+
+export function rowOf(node: CgroupNode, context: RowContext): Cgroup {
+  const owner = context.owners.size === 0 ? undefined : context.owners.get(ownerKey(context.hierarchy, node.path));
+  // What is known of a container may change without its cgroup.
+  if (owner !== undefined || !context.figures) return makeRow(node, context, owner);
+  node.row ??= makeRow(node, context, undefined);
+  return node.row;
+}
+
+function makeRow(node: CgroupNode, { hierarchy, figures, atRisk, userName }: RowContext, owner: Owner | undefined): Cgroup {
+  const title = owner?.name ?? titleOfCgroup(node.name, userName);
+  const row: Cgroup = {
+    hierarchy,
+    path: node.path,
+    ino: node.ino,
+    type: node.type,
+    memberCount: node.memberCount,
+    populated: node.populated,
+    badges: badgesOf(node, figures),
+    figures: figures ? figuresOf(node) : {},
+  };
+  if (node.parent !== undefined) row.parent = node.parent.ino;
+  if (owner !== undefined) row.container = owner.key;
+  if (title !== undefined && title !== node.name) row.title = title;
+  if (node.uid !== 0) row.delegatedUid = node.uid;
+  if (owner !== undefined && atRisk.has(owner.key)) row.badges.push('escapeRisk');
+  return row;
+}
+
+function badgesOf(node: CgroupNode, figures: boolean): CgroupBadge[] {
+  const badges: CgroupBadge[] = [];
+  if (figures) {
+    const { memoryBytes, memoryLimitBytes, tasks, tasksLimit, oomKills } = node.figures;
+    if (isNear(memoryBytes, memoryLimitBytes) || isNear(tasks, tasksLimit)) badges.push('nearLimit');
+    if (node.throttled) badges.push('throttled');
+    if ((oomKills ?? 0) > 0) badges.push('oomKilled');
+  }
+  if (node.frozen === true) badges.push('frozen');
+  if (node.populated === false) badges.push('empty');
+  if (node.uid !== 0) badges.push('delegated');
+  return badges;
+}
+
+function isNear(used: number | undefined, limit: number | undefined): boolean {
+  return used !== undefined && limit !== undefined && used >= limit * NEAR_LIMIT;
+}
+
+function figuresOf({ figures }: CgroupNode): CgroupFigures {
+  const row: CgroupFigures = {};
+  if (figures.cpuUsageMicros !== undefined) row.cpuUsageMicros = figures.cpuUsageMicros;
+  if (figures.cpuLimitCores !== undefined) row.cpuLimitCores = figures.cpuLimitCores;
+  if (figures.throttledPeriods !== undefined) row.throttledPeriods = figures.throttledPeriods;
+  if (figures.memoryBytes !== undefined) row.memoryBytes = figures.memoryBytes;
+  if (figures.memoryLimitBytes !== undefined) row.memoryLimitBytes = figures.memoryLimitBytes;
+  if (figures.oomKills !== undefined) row.oomKills = figures.oomKills;
+  if (figures.tasks !== undefined) row.tasks = figures.tasks;
+  if (figures.tasksLimit !== undefined) row.tasksLimit = figures.tasksLimit;
+  return row;
+}

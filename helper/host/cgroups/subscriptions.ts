@@ -1,0 +1,112 @@
+/** What clients want sampled, and the timers that do it. Nothing runs without a subscription. */
+import { Failure } from '../../failure.ts';
+import type { CgroupRef, CgroupSample, CgroupsSampledParams } from '../../protocol/cgroups.ts';
+import { SampledCgroup } from './sampling.ts';
+
+const MAX_SUBSCRIPTIONS = 64;
+export const DEFAULT_INTERVAL_MILLIS = 1000;
+
+/** Sends one message; resolves when it was written. */
+export type SendSamples = (params: CgroupsSampledParams) => Promise<void>;
+
+export class CgroupSubscriptions implements Disposable {
+  private readonly send: SendSamples;
+  private readonly running = new Map<string, Subscription>();
+
+  constructor(send: SendSamples) {
+    this.send = send;
+  }
+
+  /** Replaces the subscription of that name; without cgroups it ends. The first samples come at once. */
+  subscribe(name: string, cgroups: readonly CgroupRef[], intervalMillis: number): void {
+    this.running.get(name)?.[Symbol.dispose]();
+    this.running.delete(name);
+    if (cgroups.length === 0) return;
+    if (this.running.size >= MAX_SUBSCRIPTIONS) {
+      throw new Failure('busy', `The helper samples for ${MAX_SUBSCRIPTIONS} subscriptions already.`, {
+        hint: 'Close a monitor panel.',
+      });
+    }
+    this.running.set(name, new Subscription(name, cgroups, intervalMillis, this.send));
+  }
+
+  [Symbol.dispose](): void {
+    for (const subscription of this.running.values()) subscription[Symbol.dispose]();
+    this.running.clear();
+  }
+}
+
+class Subscription implements Disposable {
+  private readonly name: string;
+  private readonly intervalMillis: number;
+  private readonly send: SendSamples;
+  /** Undefined: gone, or not to be opened. */
+  private readonly cgroups: (SampledCgroup | undefined)[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private due: number;
+  private isSending = false;
+
+  constructor(name: string, cgroups: readonly CgroupRef[], intervalMillis: number, send: SendSamples) {
+    this.name = name;
+    this.intervalMillis = intervalMillis;
+    this.send = send;
+    try {
+      for (const cgroup of cgroups) this.cgroups.push(open(cgroup));
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+    this.due = performance.now();
+    this.later();
+  }
+
+  /** Due moments stay on a grid; those that were missed are left out, not made up for. */
+  private later(): void {
+    const now = performance.now();
+    this.timer = setTimeout(() => this.tick(), Math.max(0, this.due - now));
+    // A timer never keeps a helper alive whose client has gone.
+    this.timer.unref();
+  }
+
+  private tick(): void {
+    const missed = Math.floor(Math.max(0, performance.now() - this.due) / this.intervalMillis);
+    this.due += (missed + 1) * this.intervalMillis;
+    this.later();
+    // A client that does not read gets fewer samples, not a heap of them.
+    if (this.isSending) return;
+    this.isSending = true;
+    const sent = () => {
+      this.isSending = false;
+    };
+    this.send(this.sample()).then(sent, sent);
+  }
+
+  private sample(): CgroupsSampledParams {
+    const monotonicMillis = Number(process.hrtime.bigint() / 1000n) / 1000;
+    const timeMillis = Date.now();
+    const samples = this.cgroups.map((cgroup, at) => this.sampleOf(cgroup, at));
+    return { subscription: this.name, monotonicMillis, timeMillis, samples };
+  }
+
+  private sampleOf(cgroup: SampledCgroup | undefined, at: number): CgroupSample | null {
+    const sample = cgroup?.sample() ?? null;
+    if (sample !== null) return sample;
+    cgroup?.[Symbol.dispose]();
+    this.cgroups[at] = undefined;
+    return null;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.timer);
+    for (const cgroup of this.cgroups.splice(0)) cgroup?.[Symbol.dispose]();
+  }
+}
+
+function open(ref: CgroupRef): SampledCgroup | undefined {
+  try {
+    return new SampledCgroup(ref);
+  } catch (error) {
+    if (error instanceof Failure && error.reason === 'gone') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * What a person should know before a change: that it would stop the machine, VS Code or the helper itself, or that it bites at once. Judged by the
+ * files that are written, so that a raw write is warned about like the change that it amounts to.
+ */
+import { AT_FDCWD, readText } from '../../kernel/files.ts';
+import type { ChangeWarning } from '../../protocol/cgroups.ts';
+import type { OpenCgroup } from './directory.ts';
+import { cgroupPathOf, isWithin, ownLineage } from './members.ts';
+import type { Step, WriteStep } from './steps.ts';
+
+/** `stop`: processes stop running or end. `restrict`: they get less. `join`: a process is moved here. */
+type Effect = 'stop' | 'restrict' | 'join' | 'none';
+
+export function warningsOf(cgroup: OpenCgroup, steps: readonly Step[]): ChangeWarning[] {
+  const warnings = steps.flatMap((step) => {
+    const effect = effectOf(step);
+    const reached = effect === 'stop' || effect === 'restrict' ? reachWarnings(cgroup, effect) : [];
+    const joining = effect === 'join' ? joinWarnings(cgroup, pidOf(step)) : [];
+    return [...reached, ...joining, ...(step.do === 'write' ? fileWarnings(cgroup, step) : [])];
+  });
+  return warnings.filter(({ id }, at) => warnings.findIndex((other) => other.id === id) === at);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Effects
+
+const MEMBERSHIP = new Set(['cgroup.procs', 'cgroup.threads', 'tasks']);
+/** Files that take nothing from a process: what a child may use, what is reported. */
+const HARMLESS =
+  /^(?:cgroup\.(?:max\.depth|max\.descendants|pressure|clone_children|event_control)|notify_on_release|devices\.allow|.+\.failcnt|.+\.max_usage_in_bytes|.+\.peak|.+\.pressure|blkio\.reset_stats|release_agent)$/;
+/** Those in which a greater number gives more. */
+const LIMIT = /(?:\.max|\.high|\.limit_in_bytes|\.max\.burst|quota_us|burst_us|runtime_us|\.weight|\.shares|\.low|\.min)$/;
+const UNLIMITED = /^(?:max|-1)$/;
+
+export function effectOf(step: Step): Effect {
+  if (step.do === 'kill') return 'stop';
+  if (step.do === 'move') return 'join';
+  if (step.do !== 'write') return 'none';
+  const { file, before } = step;
+  const text = step.text.trim();
+  if (MEMBERSHIP.has(file)) return 'join';
+  if (file === 'cgroup.kill') return 'stop';
+  if (file === 'cgroup.freeze' || file === 'freezer.state') return text === '0' || text === 'THAWED' ? 'none' : 'stop';
+  if (HARMLESS.test(file)) return 'none';
+  if (!LIMIT.test(file)) return 'restrict';
+  return UNLIMITED.test(text.split(/\s+/)[0] ?? '') || isLooser(file, text, before) ? 'none' : 'restrict';
+}
+
+/** Whether the new text gives at least as much as the old one; false when it cannot be told. */
+function isLooser(file: string, text: string, before: WriteStep['before']): boolean {
+  if (typeof before !== 'string') return false;
+  return amountOf(file, text) >= amountOf(file, before.trim());
+}
+
+/** The amount that a limit stands for: of `cpu.max` the share. NaN for what is not one number, which compares as false. */
+function amountOf(file: string, text: string): number {
+  const words = text.split(/\s+/);
+  if (UNLIMITED.test(words[0] ?? '')) return Number.POSITIVE_INFINITY;
+  if (file === 'cpu.max') return Number(words[0]) / Number(words[1] ?? 100_000);
+  return words.length === 1 ? bytesOf(text) : Number.NaN;
+}
+
+/** memparse() of lib/cmdline.c: a number with K, M, G, T, P or E. */
+function bytesOf(text: string): number {
+  const [, digits, unit = ''] = /^([0-9]+)([KMGTPE]?)$/i.exec(text) ?? [];
+  if (digits === undefined) return Number.NaN;
+  return Number(digits) * 1024 ** (unit === '' ? 0 : 'KMGTPE'.indexOf(unit.toUpperCase()) + 1);
+}
+
+function pidOf(step: Step): number {
+  if (step.do === 'move') return step.process.pid;
+  const pid = step.do === 'write' ? Number(step.text.trim()) : Number.NaN;
+  // 0 moves whoever writes.
+  return pid === 0 ? process.pid : pid;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Whom it reaches
+
+const DONE_TO = {
+  stop: { severity: 'danger', what: 'is frozen or killed with it' },
+  restrict: { severity: 'caution', what: 'is limited by it as well' },
+} as const;
+
+function reachWarnings({ ref }: OpenCgroup, effect: 'stop' | 'restrict'): ChangeWarning[] {
+  const { severity, what } = DONE_TO[effect];
+  const warnings: ChangeWarning[] = [];
+  const warn = (id: string, message: string) => warnings.push({ id, severity, message });
+  if (ref.path === '/') warn('root', 'This is the root of the hierarchy: it applies to every process of this machine.');
+  const own = cgroupPathOf(process.pid, ref.hierarchy);
+  if (own === ref.path) warn('ownCgroup', `The helper of Isoscope is in this cgroup: it ${what}, and can then not undo it.`);
+  else if (own !== undefined && isWithin(own, ref.path))
+    warn('ancestorOfHelper', `The helper of Isoscope is in a cgroup below: it ${what}, and can then not undo it.`);
+  const starters = ownLineage()
+    .slice(1)
+    .filter((pid) => pid !== 1);
+  const reached = starters.find((pid) => isWithin(cgroupPathOf(pid, ref.hierarchy) ?? '', ref.path));
+  if (reached !== undefined)
+    warn('vscode', `${describeProcess(reached)}, by which this VS Code runs, is in this cgroup or below: it ${what}.`);
+  if (isWithin(cgroupPathOf(1, ref.hierarchy) ?? '', ref.path))
+    warn('init', `${describeProcess(1)}, on which all other processes depend, is in this cgroup or below: it ${what}.`);
+  return warnings;
+}
+
+function describeProcess(pid: number): string {
+  const name = readText(AT_FDCWD, `/proc/${pid}/comm`, 64);
+  return typeof name === 'string' ? `Process ${pid} (${name.trimEnd()})` : `Process ${pid}`;
+}
+
+function joinWarnings(cgroup: OpenCgroup, pid: number): ChangeWarning[] {
+  const warnings: ChangeWarning[] = [];
+  const lineage = ownLineage();
+  if (pid === 1) {
+    warnings.push({
+      id: 'init',
+      severity: 'danger',
+      message: `${describeProcess(1)} would be moved, on which all others depend.`,
+    });
+  } else if (lineage.includes(pid)) {
+    const message = `${describeProcess(pid)}, by which this VS Code runs, would be moved and be limited by this cgroup.`;
+    warnings.push({ id: pid === process.pid ? 'ownCgroup' : 'vscode', severity: 'caution', message });
+  }
+  if (isFrozen(cgroup)) {
+    const severity = lineage.includes(pid) ? 'danger' : 'caution';
+    warnings.push({
+      id: 'frozen',
+      severity,
+      message: 'This cgroup is frozen: a process that joins it stops until it is thawed.',
+    });
+  }
+  return warnings;
+}
+
+function isFrozen({ fd, version }: OpenCgroup): boolean {
+  const text = version === 2 ? readText(fd, 'cgroup.events', 4096) : readText(fd, 'freezer.state', 64);
+  return typeof text === 'string' && (version === 2 ? /^frozen 1$/m.test(text) : text.startsWith('FR'));
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What particular files do
+
+/** Limits, with the file that tells what is used of them, and what the kernel does when that is more. */
+const USAGE: Record<string, { usage: string; severity: ChangeWarning['severity']; consequence: string }> = {
+  'memory.max': {
+    usage: 'memory.current',
+    severity: 'danger',
+    consequence: 'what cannot be reclaimed makes the kernel kill processes in it',
+  },
+  'memory.high': {
+    usage: 'memory.current',
+    severity: 'caution',
+    consequence: 'its processes are slowed down until it is reclaimed',
+  },
+  'memory.swap.max': {
+    usage: 'memory.swap.current',
+    severity: 'caution',
+    consequence: 'no more is swapped out until it shrinks',
+  },
+  'memory.limit_in_bytes': {
+    usage: 'memory.usage_in_bytes',
+    severity: 'caution',
+    consequence: 'the kernel reclaims what it can, and refuses the limit when that is not enough',
+  },
+  'memory.memsw.limit_in_bytes': {
+    usage: 'memory.memsw.usage_in_bytes',
+    severity: 'caution',
+    consequence: 'the kernel reclaims what it can, and refuses the limit when that is not enough',
+  },
+  'pids.max': {
+    usage: 'pids.current',
+    severity: 'caution',
+    consequence: 'no process in it can start another until some have ended',
+  },
+};
+
+const IRREVERSIBLE = 'cgroup.type';
+
+function fileWarnings(cgroup: OpenCgroup, { file, text }: WriteStep): ChangeWarning[] {
+  if (file === 'release_agent' && text.trim() !== '') {
+    const message =
+      'The kernel will start this program as root on the host, outside of every container, whenever a cgroup of the hierarchy that asks for it becomes empty.';
+    return [{ id: 'releaseAgent', severity: 'danger', message }];
+  }
+  if (file === IRREVERSIBLE) {
+    const message = 'A cgroup that became threaded stays so until it is removed.';
+    return [{ id: 'irreversible', severity: 'caution', message }];
+  }
+  return Object.hasOwn(USAGE, file) ? belowUsage(cgroup, file, text) : [];
+}
+
+function belowUsage(cgroup: OpenCgroup, file: string, text: string): ChangeWarning[] {
+  const { usage, severity, consequence } = USAGE[file]!;
+  const read = readText(cgroup.fd, usage, 64);
+  const used = typeof read === 'string' ? Number(read) : Number.NaN;
+  const limit = amountOf(file, text.trim());
+  if (!(limit < used)) return [];
+  return [
+    {
+      id: 'belowUsage',
+      severity,
+      message: `${used} are in use now (${usage}), more than the limit of ${limit}: ${consequence}.`,
+    },
+  ];
+}

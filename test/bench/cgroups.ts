@@ -1,0 +1,157 @@
+/** Listing 5,000 cgroups with their figures, against systemd-cgtop and against find with cat; and what a monitor of twenty costs. */
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
+import { type CgroupRef, CgroupsList, CgroupsSampled, CgroupsSubscribe } from '../../helper/protocol/cgroups.ts';
+import { HostWatch } from '../../helper/protocol.ts';
+import { makeCgroup } from '../fixtures/cgroup.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { type Figures, inTurns, type Row } from './rows.ts';
+
+const CGROUPS = 5000;
+/** Of the containers, so many run a process; the others are what engines and units leave behind. */
+const POPULATED = 50;
+const GROUP = 'isoscope-bench';
+const SLICES = 10;
+const run = promisify(execFile);
+
+/** 5,000 cgroups as engines make them: the same ones in every hierarchy that is mounted, some with a process. */
+async function withCgroups(measure: (helper: RunningHelper) => Promise<Figures>): Promise<Figures> {
+  const roots = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
+    .filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
+    .map(({ mountPoint }) => mountPoint);
+  const containers = Math.ceil(CGROUPS / roots.length);
+  const folders = Array.from({ length: containers }, (_, at) => path.join(GROUP, `slice${at % SLICES}`, `container${at}`));
+  const sleepers = folders.slice(0, POPULATED).map(() => spawn('sleep', ['100000'], { stdio: 'ignore' }));
+  try {
+    for (const root of roots) {
+      for (const folder of folders) mkdirSync(path.join(root, folder), { recursive: true });
+      for (const [at, { pid }] of sleepers.entries())
+        tryTo(() => writeFileSync(path.join(root, folders[at]!, 'cgroup.procs'), String(pid)));
+    }
+    const helper = await startHelper();
+    try {
+      return await measure(helper);
+    } finally {
+      await helper.stop();
+    }
+  } finally {
+    for (const sleeper of sleepers) {
+      const ended = once(sleeper, 'exit');
+      sleeper.kill('SIGKILL');
+      await ended;
+    }
+    for (const root of roots) removeTree(path.join(root, GROUP));
+  }
+}
+
+/** A cpuset of v1 takes no process before it was given CPUs. */
+function tryTo(action: () => void): void {
+  try {
+    action();
+  } catch {
+    // Its processes stay in the root.
+  }
+}
+
+function removeTree(directory: string): void {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    if (entry.isDirectory()) removeTree(path.join(directory, entry.name));
+  }
+  rmdirSync(directory);
+}
+
+/** As the tree asks: the view is open, so that the helper follows what changes. */
+async function openView(helper: RunningHelper): Promise<() => Promise<void>> {
+  await helper.request(HostWatch, { parts: ['cgroups', 'containers'] });
+  const { cgroups } = await helper.request(CgroupsList, {});
+  if (cgroups.length < CGROUPS) throw new Error(`only ${cgroups.length} cgroups are listed`);
+  return async () => void (await helper.request(CgroupsList, {}));
+}
+
+const againstTop: Row = {
+  name: 'listing 5,000 cgroups with figures, the view open (peer: systemd-cgtop -b -n1)',
+  target: 0.5,
+  unit: 'ms',
+  measure: () =>
+    withCgroups(async (helper) => {
+      const list = await openView(helper);
+      return inTurns(7, list, async () => void (await run('systemd-cgtop', ['-b', '-n1'], { maxBuffer: 64 * 1024 * 1024 })));
+    }),
+};
+
+/** Those files that the figures of a row come from, in v1 and v2. */
+const FILES =
+  'cgroup.procs cgroup.events cpu.stat cpu.max cpu.cfs_quota_us cpuacct.usage memory.current memory.max ' +
+  'memory.usage_in_bytes memory.limit_in_bytes pids.current pids.max freezer.state';
+
+const againstFind: Row = {
+  name: 'listing 5,000 cgroups with figures, not followed (peer: find and cat of the same files)',
+  target: 0.5,
+  unit: 'ms',
+  measure: () =>
+    withCgroups(async (helper) => {
+      const names = FILES.split(' ')
+        .flatMap((name) => ['-o', '-name', name])
+        .slice(1);
+      const peer = ['/sys/fs/cgroup', '(', ...names, ')', '-exec', 'cat', '{}', '+'];
+      return inTurns(
+        5,
+        async () => void (await helper.request(CgroupsList, {})),
+        // A cgroup of which cat may not read a file makes it fail at the end.
+        async () => void (await run('find', peer, { maxBuffer: 64 * 1024 * 1024 }).catch(() => undefined)),
+      );
+    }),
+};
+
+const MONITORED = 20;
+const MONITOR_SECONDS = 20;
+
+const monitor: Row = {
+  name: 'helper CPU for a monitor of 20 cgroups at 1 s',
+  target: 1,
+  unit: '%',
+  measure: async () => {
+    const made = Array.from({ length: MONITORED }, (_, at) => makeCgroup(at % 2 === 0 ? 'memory' : 'cpu', `${GROUP}-${at}`));
+    const helper = await startHelper();
+    try {
+      return {
+        ours: await monitorShare(
+          helper,
+          made.map(({ ref }) => ref),
+        ),
+      };
+    } finally {
+      await helper.stop();
+      for (const cgroup of made) cgroup[Symbol.dispose]();
+    }
+  },
+};
+
+/** Percent of one CPU, by the scheduler's count in nanoseconds. */
+async function monitorShare(helper: RunningHelper, cgroups: CgroupRef[]): Promise<number> {
+  let samples = 0;
+  let begin = { nanos: 0, at: 0 };
+  const measured = new Promise<number>((resolve) => {
+    helper.connection.onNotification(CgroupsSampled, () => {
+      samples += 1;
+      // The first ones open the files.
+      if (samples === 3) begin = { nanos: cpuNanos(helper), at: performance.now() };
+      if (samples === 3 + MONITOR_SECONDS) resolve((cpuNanos(helper) - begin.nanos) / 1e6 / (performance.now() - begin.at));
+    });
+  });
+  await helper.request(CgroupsSubscribe, { cgroups, subscription: 'bench' });
+  return 100 * (await measured);
+}
+
+/** Of all its threads. */
+function cpuNanos({ process: { pid } }: RunningHelper): number {
+  return readdirSync(`/proc/${pid}/task`)
+    .map((tid) => Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8').split(' ')[0]))
+    .reduce((sum, nanos) => sum + nanos, 0);
+}
+
+export const cgroupRows: Row[] = [againstTop, againstFind, monitor];

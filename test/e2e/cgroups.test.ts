@@ -1,0 +1,235 @@
+/** The Cgroups view on a real container with limits: what bounds it, how that is changed and undone, and its files in editors. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseHierarchies } from '../../helper/proc/cgroup.ts';
+import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
+import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
+import { openWorkbench } from './harness/open.ts';
+import type { TreeView } from './harness/tree.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+const NAME = `capped-${process.pid}`;
+const BURN = ['sh', '-c', 'while :; do :; done'];
+const LIMITS = ['--cpu-quota=2000', '--memory=64m', '--pids-limit=100'];
+
+/** The hierarchy with this controller, as `/proc/self/cgroup` calls it. */
+function hierarchyOf(controller: string): string {
+  const hierarchies = parseHierarchies(readFileSync('/proc/self/cgroup', 'utf8')).map(({ hierarchy }) => hierarchy);
+  const found = hierarchies.find((hierarchy) => hierarchy.split(',').includes(controller)) ?? 'unified';
+  assert.ok(hierarchies.includes(found), `a hierarchy with ${controller}`);
+  return found;
+}
+
+/** What the view calls that hierarchy. */
+function rowOf(controller: string): string {
+  const hierarchy = hierarchyOf(controller);
+  return hierarchy === 'unified' ? 'Unified' : hierarchy.replaceAll(',', ', ');
+}
+
+/** The directory of a process's cgroup in the hierarchy of a controller. */
+function directoryOf(pid: number, controller: string): string {
+  const hierarchy = hierarchyOf(controller);
+  const lines = parseHierarchies(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  const mount = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8')).find(({ type, superOptions }) =>
+    hierarchy === 'unified' ? type === 'cgroup2' : type === 'cgroup' && superOptions.includes(controller),
+  );
+  const own = lines.find((line) => line.hierarchy === hierarchy)?.path;
+  assert.ok(mount !== undefined && own !== undefined);
+  return path.join(mount.mountPoint, own);
+}
+
+describe('Cgroups', { timeout: 400_000 }, () => {
+  let engine: Docker;
+  let workbench: Workbench;
+  let view: TreeView;
+  let capped: DockerContainer;
+  const v2 = hierarchyOf('cpu') === 'unified';
+  const quotaFile = v2 ? 'cpu.max' : 'cpu.cfs_quota_us';
+  const quota = () => readFileSync(path.join(directoryOf(capped.pid, 'cpu'), quotaFile), 'utf8').trim();
+  const raw = (micros: string) => (v2 ? `${micros} 100000` : micros);
+
+  before(async () => {
+    engine = await startDocker();
+    capped = engine.run(NAME, BURN, LIMITS);
+    workbench = await openWorkbench({ width: 1400, height: 1200 });
+    await workbench.openSidebar('Isoscope');
+    await workbench.view('Namespaces').row('Network', [], 60_000);
+    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
+    view = workbench.view('Cgroups');
+  });
+
+  after(async () => {
+    await workbench?.close();
+    capped?.[Symbol.dispose]();
+    await engine?.[Symbol.asyncDispose]();
+  });
+
+  const inTree = async (controller: string) => {
+    await view.expand(rowOf(controller));
+    await view.expand('docker');
+    return await view.row(NAME);
+  };
+  const described = async () => (await view.rows()).find(({ label }) => label === NAME)?.description ?? '';
+  const pageText = async () => await workbench.webview().locator('body').innerText();
+  const clear = async () => await workbench.runCommand('Notifications: Clear All Notifications');
+
+  test('every hierarchy of the host is there with its version and its mount options', async () => {
+    await view.row(rowOf('memory'));
+    const rows = (await view.rows()).filter(({ level }) => level === 1);
+    const hierarchies = parseHierarchies(readFileSync('/proc/self/cgroup', 'utf8'));
+    assert.equal(rows.length, hierarchies.length);
+    assert.match(rows.find(({ label }) => label === rowOf('memory'))?.description ?? '', v2 ? /^v2 · / : /^v1 · .*\brw\b/);
+  });
+
+  test('a container’s cgroup goes by the container’s name, says that it has 2 % of one CPU, and is marked as throttled', async () => {
+    await inTree('cpu');
+    await view.row(new RegExp(`^${NAME} 2 % of one CPU, using [12](\\.\\d)? %.* throttled`));
+    await workbench.screenshot('cgroups-tree-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('cgroups-tree-light');
+    await workbench.setTheme('dark');
+  });
+
+  test('below it is its process, as the Containers view shows it', async () => {
+    await view.expand(NAME);
+    const row = await view.row(/^sh -c while :; do :; done/);
+    assert.match(await row.innerText(), new RegExp(`\\b${capped.pid}\\b`));
+  });
+
+  test('the page on it says the limit with the raw figures, and what binds', async () => {
+    await view.contextMenu(NAME, 'Inspect Cgroup');
+    await eventually('the page', async () => /Processes in it/.test(await pageText()));
+    const text = await pageText();
+    assert.ok(text.includes('2 % of one CPU (2,000 µs of every 100,000 µs)'), text);
+    assert.match(text, /Effective limit\s+2 % of one CPU\s*its own binds/);
+    assert.ok(text.includes(`${quotaFile}: ${raw('2000')}`), text);
+    assert.match(text, /Throttled\s+in [\d,]+ of [\d,]+ periods/);
+    await workbench.screenshot('cgroup-page-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('cgroup-page-light');
+    await workbench.setTheme('highContrast');
+    await workbench.screenshot('cgroup-page-high-contrast');
+    await workbench.setTheme('dark');
+  });
+
+  test('a new limit is explained while it is typed and before it is written; then the kernel’s file has it, and it can be undone', async () => {
+    await view.contextSubmenu(NAME, 'Set Limit', 'Set CPU Limit');
+    await workbench.typeInto('0.5 %');
+    await eventually('the refusal', async () =>
+      /1,000 µs of each period at the least/.test((await workbench.quickInput()).message),
+    );
+    await workbench.typeInto('50 %');
+    const meant = '50 % of one CPU (50,000 µs of every 100,000 µs)';
+    await eventually('the live text', async () => (await workbench.quickInput()).message.includes(meant));
+    await workbench.screenshot('cgroup-limit-input');
+    await workbench.page.keyboard.press('Enter');
+    const question = await workbench.dialogText();
+    assert.ok(question.includes(quotaFile) && question.includes(`${raw('2000')} → ${raw('50000')}`), question);
+    assert.equal(quota(), raw('2000'), 'nothing is written before the person agrees');
+    await workbench.screenshot('cgroup-limit-question');
+    await workbench.dialogButton('Write');
+    const message = await workbench.notificationShows(/50 % of one CPU/);
+    assert.ok(message.includes(`${quotaFile} is now ${raw('50000')}.`), message);
+    assert.equal(quota(), raw('50000'));
+    await view.row(new RegExp(`^${NAME} 50 % of one CPU`));
+    await workbench.screenshot('cgroup-limit-changed');
+    await workbench.notificationAction('Undo');
+    await workbench.notificationShows(new RegExp(`^Undone: .*${quotaFile} is now ${raw('2000')}\\.`));
+    assert.equal(quota(), raw('2000'));
+    await view.row(new RegExp(`^${NAME} 2 % of one CPU`));
+    await clear();
+  });
+
+  test('its limit opens in an editor; what the kernel refuses comes back with the accepted format, and what it takes is there', async () => {
+    await view.contextMenu(NAME, 'Open Cgroup File');
+    await workbench.answer(quotaFile);
+    await eventually('the editor', async () => (await workbench.editorText()).trim() === raw('2000'));
+    await workbench.typeInEditor('twelve');
+    await workbench.page.keyboard.press('Control+S');
+    const refusal = await workbench.notificationShows(new RegExp(quotaFile.replaceAll('.', '\\.')));
+    assert.match(refusal, v2 ? /QUOTA PERIOD/ : /microseconds of each period, at least 1,000, or -1/);
+    assert.equal(quota(), raw('2000'));
+    await workbench.screenshot('cgroup-editor-refused-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('cgroup-editor-refused-light');
+    await workbench.setTheme('dark');
+    await clear();
+    await workbench.typeInEditor(raw('3000'));
+    await workbench.page.keyboard.press('Control+S');
+    await eventually('the kernel’s file', async () => quota() === raw('3000'));
+    await view.row(new RegExp(`^${NAME} 3 % of one CPU`));
+    await workbench.typeInEditor(raw('2000'));
+    await workbench.page.keyboard.press('Control+S');
+    await eventually('the kernel’s file', async () => quota() === raw('2000'));
+    await workbench.runCommand('View: Close Editor');
+  });
+
+  test('by container there is one row with what every controller tells', async () => {
+    await workbench.runCommand('Isoscope: Group Cgroups…');
+    await workbench.pick('By container');
+    await view.row(new RegExp(`^${NAME} 2 % of one CPU.* of 64 MiB.* of 100 tasks.*throttled`));
+    await view.contextMenu(NAME, 'Inspect Cgroup');
+    await eventually('the page', async () => /Working set/.test(await pageText()));
+    const text = await pageText();
+    for (const part of ['2 % of one CPU (2,000 µs of every 100,000 µs)', '64 MiB (67,108,864 bytes)', '100 tasks']) {
+      assert.ok(text.includes(part), `${part} in ${text}`);
+    }
+    await workbench.screenshot('cgroups-by-container');
+  });
+
+  test('freezing it asks first, then stops its counter and marks it; thawing lets it go on', async () => {
+    await view.contextMenu(NAME, 'Freeze');
+    assert.match(await workbench.dialogText(), v2 ? /cgroup\.freeze/ : /freezer\.state/);
+    await workbench.dialogButton('Freeze');
+    await view.row(new RegExp(`^${NAME} .*frozen`));
+    const used = () => Number(readFileSync(`/proc/${capped.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[11]);
+    const frozenAt = used();
+    await workbench.screenshot('cgroups-frozen');
+    assert.equal(used(), frozenAt);
+    await view.contextMenu(NAME, 'Thaw');
+    await workbench.dialogButton('Thaw');
+    await view.gone(new RegExp(`^${NAME} .*frozen`));
+    await eventually('its counter to go on', async () => used() > frozenAt);
+    await clear();
+  });
+
+  test('the Containers view leads to its cgroups and from there to the Cgroups view, and back', async () => {
+    const containers = workbench.view('Containers');
+    await containers.expand(NAME);
+    await containers.expand('Cgroups');
+    await containers.row(new RegExp(`^${rowOf('cpu')} 2 % of one CPU`));
+    await workbench.screenshot('containers-cgroups');
+    await workbench.runCommand('Isoscope: Group Cgroups…');
+    await workbench.pick('By hierarchy');
+    await containers.contextMenu(NAME, 'Reveal in Cgroups');
+    if (!v2) await workbench.pick(rowOf('memory'));
+    await eventually('the row to be selected', async () =>
+      (await view.rows()).some(({ label, selected }) => selected && label === NAME),
+    );
+    assert.match(await described(), /of 64 MiB/);
+    await containers.collapse(NAME);
+    await view.contextMenu(NAME, 'Reveal in Containers');
+    await eventually('the container to be selected', async () =>
+      (await containers.rows()).some(({ label, selected }) => selected && label === NAME),
+    );
+    await containers.close();
+  });
+
+  test('the root cannot be limited, and killing says how many processes it would end before it does', async () => {
+    await view.contextMenu(NAME, 'Kill All');
+    const question = await workbench.dialogText();
+    assert.match(question, /SIGKILL to 1 process/);
+    await workbench.screenshot('cgroup-kill-question');
+    await workbench.escape();
+    assert.equal(docker('inspect', '--format', '{{.State.Running}}', NAME), 'true');
+    assert.doesNotMatch((await view.contextMenuEntries(rowOf('memory'))).join(), /Set Limit|Kill All|Freeze/);
+  });
+
+  test('a cgroup that is gone leaves the view without a refresh', async () => {
+    docker('kill', NAME);
+    await view.gone(NAME);
+  });
+});

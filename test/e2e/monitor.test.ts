@@ -1,0 +1,314 @@
+/** The monitor on real containers with limits: what its charts say, and what stays of it when things end or are hidden. */
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { FrameLocator, Locator } from 'playwright-core';
+import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
+import { helpersOf } from './harness/helperPids.ts';
+import { openWorkbench } from './harness/open.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+const named = (what: string) => `${what}-${process.pid}`;
+const BURNER = named('burner');
+const QUIET = named('quiet');
+const BURN = ['sh', '-c', 'while :; do :; done'];
+/** That of `docker run --cpu-quota=2000`: 2,000 µs of every 100,000 µs. */
+const CORES = 0.02;
+
+const ALL = [
+  'CPU',
+  'Memory usage',
+  'Memory working set',
+  'I/O read',
+  'I/O written',
+  'Tasks',
+  'CPU throttled',
+  'CPU throttled time',
+  'CPU pressure',
+  'Memory pressure',
+  'I/O pressure',
+];
+
+/** The monitor's page, as a person reads it. */
+class Monitor {
+  private readonly workbench: Workbench;
+
+  constructor(workbench: Workbench) {
+    this.workbench = workbench;
+  }
+
+  private get frame(): FrameLocator {
+    return this.workbench.webview();
+  }
+
+  chart(figure: string): Locator {
+    return this.frame.locator(`.chart[data-figure=${figure}]`);
+  }
+
+  stage(figure: string): Locator {
+    return this.chart(figure).locator('.stage');
+  }
+
+  button(name: string): Locator {
+    return this.frame.getByRole('button', { name, exact: true });
+  }
+
+  get legend(): Locator {
+    return this.frame.locator('.legend li');
+  }
+
+  /** `Now`, or the time that the cursor is at. */
+  async time(): Promise<string> {
+    return await this.frame.locator('.time').innerText();
+  }
+
+  /** Of one cgroup, as the chart's heading shows it. */
+  async value(figure: string, cgroup: string): Promise<string> {
+    const item = this.chart(figure).locator('.readings li').filter({ hasText: cgroup });
+    return await item.locator('.value').innerText();
+  }
+
+  /** A cell of the table, seen or not. */
+  async cell(figure: string, cgroup: string, column: 'now' | 'mean' | 'maximum' | 'limit'): Promise<string> {
+    const row = this.frame.locator(`tr[data-figure=${figure}]`).filter({ hasText: cgroup });
+    const position = ['now', 'mean', 'maximum', 'limit'].indexOf(column);
+    return (await row.locator('td.number').nth(position).textContent()) ?? '';
+  }
+
+  /** Titles. */
+  async charts(): Promise<string[]> {
+    return await this.frame.locator('.chart h2').allInnerTexts();
+  }
+
+  /** Why, by the titles of the charts that there are not. */
+  async unavailable(): Promise<Record<string, string>> {
+    const titles = await this.frame.locator('.unavailable dt').allInnerTexts();
+    const reasons = await this.frame.locator('.unavailable dd').allInnerTexts();
+    return Object.fromEntries(titles.map((title, position) => [title, reasons[position] ?? '']));
+  }
+
+  async showsValues(cgroup: string): Promise<void> {
+    await eventually(
+      `values of ${cgroup}`,
+      async () => /\d/.test(await this.value('cpu', cgroup)),
+      60_000,
+      async () => await this.frame.locator('body').innerText(),
+    );
+  }
+}
+
+/** "0.02 cores" as a number. */
+function cores(text: string): number {
+  const [, number] = /^([\d.]+) cores?$/.exec(text) ?? [];
+  assert.ok(number !== undefined, text);
+  return Number(number);
+}
+
+describe('Monitor', { timeout: 400_000 }, () => {
+  let engine: Docker;
+  let workbench: Workbench;
+  let monitor: Monitor;
+  let burner: DockerContainer;
+  let quiet: DockerContainer;
+  const exported = path.join(tmpdir(), `isoscope-monitor-${process.pid}`);
+
+  /** Descriptors that the helper holds on files of the burner's cgroups: what it samples. */
+  function heldFiles(): number {
+    return helpersOf(workbench)
+      .flatMap((pid) => readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`)))
+      .filter((target) => target.startsWith('/sys/fs/cgroup/') && target.includes(burner.id)).length;
+  }
+
+  before(async () => {
+    engine = await startDocker();
+    burner = engine.run(BURNER, BURN, [`--cpu-quota=${CORES * 100_000}`, '--memory=64m', '--pids-limit=50']);
+    quiet = engine.run(QUIET, ['sleep', '100000']);
+    workbench = await openWorkbench({ width: 1600, height: 1100 });
+    monitor = new Monitor(workbench);
+    await workbench.openSidebar('Isoscope');
+  });
+
+  after(async () => {
+    await workbench?.close();
+    burner?.[Symbol.dispose]();
+    quiet?.[Symbol.dispose]();
+    await engine?.[Symbol.asyncDispose]();
+    for (const ending of ['csv', 'json']) rmSync(`${exported}.${ending}`, { force: true });
+  });
+
+  test('a burner with 2 % of a CPU is measured at 2 %, beside its limit, and shown as throttled', async () => {
+    await openMonitor(workbench, BURNER);
+    await monitor.showsValues(BURNER);
+    assert.equal(await monitor.legend.count(), 1, 'its cgroups of all hierarchies are one line');
+    assert.equal(await monitor.cell('cpu', BURNER, 'limit'), '0.02 cores');
+    assert.equal(await monitor.cell('memory', BURNER, 'limit'), '64 MiB');
+    assert.equal(await monitor.cell('tasks', BURNER, 'limit'), '50');
+    await eventually('a mean of 2 %', async () => {
+      const mean = cores(await monitor.cell('cpu', BURNER, 'mean'));
+      return mean > 0.9 * CORES && mean < 1.1 * CORES;
+    });
+    await eventually('all periods throttled', async () => /^(9\d|100)/.test(await monitor.value('throttledPeriods', BURNER)));
+    await workbench.screenshot('monitor-dark');
+  });
+
+  test('every figure has a chart, or says why it has none', async () => {
+    const charts = await monitor.charts();
+    const unavailable = await monitor.unavailable();
+    assert.ok(charts.includes('CPU') && charts.includes('Memory usage'));
+    for (const title of ALL) assert.notEqual(charts.includes(title), title in unavailable, title);
+    for (const [title, why] of Object.entries(unavailable)) assert.match(why, /\.$/, title);
+  });
+
+  test('the arrow keys move over the samples, in all charts at once, and what is there is said', async () => {
+    const stage = monitor.stage('cpu');
+    await stage.focus();
+    await workbench.page.keyboard.press('ArrowLeft');
+    await workbench.page.keyboard.press('ArrowLeft');
+    const said = (await stage.getAttribute('aria-valuetext')) ?? '';
+    assert.match(said, new RegExp(`^\\d\\d:\\d\\d:\\d\\d, ${BURNER} [\\d.]+ cores \\(limit 0\\.02 cores\\)$`));
+    assert.equal(await monitor.time(), `At ${said.slice(0, 8)}`);
+    await workbench.page.keyboard.press('Escape');
+    assert.equal(await monitor.time(), 'Now');
+  });
+
+  test('pausing stops the picture, resuming shows what came meanwhile', async () => {
+    await monitor.button('Pause').click();
+    const [still = ''] = /\d\d:\d\d:\d\d$/.exec(await monitor.time()) ?? [];
+    assert.notEqual(still, '');
+    await monitor.stage('cpu').focus();
+    await workbench.page.keyboard.press('End');
+    assert.equal(await monitor.time(), `At ${still}`, 'the last sample is that of the pause');
+    await monitor.button('Resume').click();
+    await workbench.page.keyboard.press('Escape');
+    await eventually('the picture to go on', async () => (await monitor.time()) === 'Now');
+  });
+
+  test('it is shown as a table instead', async () => {
+    const box = workbench.webview().getByRole('checkbox', { name: 'Show as table' });
+    await box.click();
+    assert.ok(!(await monitor.chart('cpu').isVisible()));
+    await workbench.screenshot('monitor-table');
+    await box.click();
+    assert.ok(await monitor.chart('cpu').isVisible());
+  });
+
+  test('another cgroup is added to the picture, beside the first', async () => {
+    await monitor.button('Add cgroup…').click();
+    await workbench.quickInput();
+    await workbench.page.keyboard.type(QUIET);
+    await workbench.pick(QUIET);
+    await workbench.page.keyboard.press('Enter');
+    await monitor.showsValues(QUIET);
+    assert.equal(await monitor.legend.count(), 2);
+    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/, 'the first keeps its samples');
+  });
+
+  test('it is readable in light and in high contrast, at once when the theme changes', async () => {
+    await workbench.setTheme('light');
+    await workbench.screenshot('monitor-light');
+    await workbench.setTheme('highContrast');
+    await workbench.screenshot('monitor-high-contrast');
+    await workbench.setTheme('dark');
+  });
+
+  test('the samples are exported as CSV and as JSON', async () => {
+    await monitor.button('Export CSV…').click();
+    await save(workbench, `${exported}.csv`);
+    const [head = '', ...lines] = readFileSync(`${exported}.csv`, 'utf8').trimEnd().split('\r\n');
+    const column = head.split(',').indexOf('cpu_cores');
+    const own = lines
+      .filter((line) => line.split(',')[1] === BURNER)
+      .map((line) => Number(line.split(',')[column] || Number.NaN));
+    const known = own.filter((value) => !Number.isNaN(value));
+    assert.ok(known.length > 3, head);
+    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+    assert.ok(mean > 0.9 * CORES && mean < 1.1 * CORES, String(known));
+    assert.ok(lines.some((line) => line.split(',')[1] === QUIET));
+
+    await monitor.button('Export JSON…').click();
+    await save(workbench, `${exported}.json`);
+    const rows = JSON.parse(readFileSync(`${exported}.json`, 'utf8')) as { cgroup: string; cpu_limit_cores: number | null }[];
+    assert.ok(rows.some(({ cgroup, cpu_limit_cores: limit }) => cgroup === BURNER && limit === CORES));
+  });
+
+  test('nothing is sampled while it is hidden, and it goes on when it is seen again, with the line from before', async () => {
+    assert.ok(heldFiles() > 0);
+    await workbench.runCommand('File: New Untitled Text File');
+    await eventually('the helper to let go of the files', async () => heldFiles() === 0);
+    await workbench.runCommand('View: Close Editor');
+    await monitor.showsValues(BURNER);
+    assert.ok(heldFiles() > 0);
+    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
+  });
+
+  test('it goes on after the helper was restarted', async () => {
+    const before = helpersOf(workbench);
+    await workbench.runCommand('Isoscope: Restart Helper');
+    await eventually(
+      'another helper to sample',
+      async () => helpersOf(workbench).every((pid) => !before.includes(pid)) && heldFiles() > 0,
+    );
+    await monitor.showsValues(BURNER);
+  });
+
+  test('a helper that is killed is said to be gone, with the lines kept, and restarted from here', async () => {
+    for (const pid of helpersOf(workbench)) process.kill(pid, 'SIGKILL');
+    const restart = monitor.button('Restart helper');
+    await restart.waitFor();
+    assert.match(await monitor.time(), /^At \d\d:\d\d:\d\d$/, 'it is not said to be now');
+    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
+    await workbench.screenshot('monitor-helper-gone');
+    await restart.click();
+    await restart.waitFor({ state: 'detached' });
+    await monitor.showsValues(BURNER);
+  });
+
+  test('a cgroup is removed from the picture', async () => {
+    await monitor.button(`Remove ${QUIET}`).click();
+    await eventually('one cgroup', async () => (await monitor.legend.count()) === 1);
+    await monitor.showsValues(BURNER);
+  });
+
+  test('the panel comes back after the window was reloaded', async () => {
+    await workbench.reload();
+    await monitor.showsValues(BURNER);
+    assert.equal(await monitor.cell('cpu', BURNER, 'limit'), '0.02 cores');
+  });
+
+  test('a container that ends is said to be gone, and what was seen of it stays', async () => {
+    docker('rm', '-f', BURNER);
+    await eventually('gone', async () => /gone/.test(await monitor.legend.innerText()));
+    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
+    assert.equal(await monitor.cell('cpu', BURNER, 'now'), '–');
+    await workbench.screenshot('monitor-gone');
+  });
+});
+
+function linkOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    // Closed meanwhile.
+    return '';
+  }
+}
+
+async function save(workbench: Workbench, file: string): Promise<void> {
+  await workbench.answer(file);
+  const dialog = workbench.page.locator('.quick-input-widget:visible input').first();
+  await eventually(`${file} to be written`, async () => {
+    if (existsSync(file)) return true;
+    // The dialog ignores Enter while it reads the folder.
+    if (await dialog.isVisible()) await dialog.press('Enter', { timeout: 1000 });
+    return false;
+  });
+}
+
+async function openMonitor(workbench: Workbench, container: string): Promise<void> {
+  const containers = workbench.view('Containers');
+  await containers.row(container);
+  await containers.contextMenu(container, 'Monitor Cgroups');
+}

@@ -1,0 +1,64 @@
+/** Which limit really binds a cgroup, among its own and its ancestors', and what it leaves. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { effectiveLimit, type LimitedCgroup, V1_LIMITS, V2_LIMITS } from '../../helper/host/cgroups/effectiveLimit.ts';
+
+/** A chain of cgroups from the innermost to the root, each by its files. */
+function chain(...files: Record<string, string>[]): LimitedCgroup[] {
+  return files.map((texts, at) => ({
+    ref: { hierarchy: 'unified', path: '/x'.repeat(files.length - 1 - at) || '/', ino: at },
+    read: (file) => (texts[file] === undefined ? undefined : Buffer.from(texts[file])),
+  }));
+}
+
+describe('the effective limit', () => {
+  test('is the tightest up to the root, by the one that holds it', () => {
+    const limit = effectiveLimit(
+      V2_LIMITS.memory,
+      chain(
+        { 'memory.max': 'max\n', 'memory.current': '10\n' },
+        { 'memory.max': '1000\n', 'memory.current': '400\n' },
+        { 'memory.max': '5000\n', 'memory.current': '4900\n' },
+        {},
+      ),
+    );
+    assert.deepEqual(limit?.own, null);
+    assert.equal(limit?.raw, 'max');
+    assert.deepEqual(limit?.effective, {
+      value: 1000,
+      by: { hierarchy: 'unified', path: '/x/x', ino: 1 },
+      raw: '1000',
+      file: 'memory.max',
+    });
+  });
+
+  test('leaves what the fullest of them leaves, with what siblings use, and never less than nothing', () => {
+    const files = (max: string, current: string) => ({ 'memory.max': max, 'memory.current': current });
+    assert.equal(effectiveLimit(V2_LIMITS.memory, chain(files('1000', '10'), files('5000', '4900')))?.headroom, 100);
+    assert.equal(effectiveLimit(V2_LIMITS.memory, chain(files('1000', '1200')))?.headroom, 0);
+    assert.equal(effectiveLimit(V2_LIMITS.memory, chain(files('max', '1200')))?.headroom, null);
+  });
+
+  test('of CPU time compares shares, whatever the periods', () => {
+    const quota = (micros: string, period: string) => ({ 'cpu.cfs_quota_us': micros, 'cpu.cfs_period_us': period });
+    const limit = effectiveLimit(V1_LIMITS.cpu, chain(quota('20000', '100000'), quota('5000', '50000'), quota('-1', '100000')));
+    assert.deepEqual([limit?.own, limit?.effective?.value, limit?.effective?.by.ino], [0.2, 0.1, 1]);
+    const unified = effectiveLimit(V2_LIMITS.cpu, chain({ 'cpu.max': '150000 100000\n' }, {}));
+    assert.deepEqual([unified?.own, unified?.raw], [1.5, '150000 100000']);
+  });
+
+  test('is none where v1 writes its largest number', () => {
+    const huge = { 'memory.limit_in_bytes': '9223372036854771712\n', 'memory.usage_in_bytes': '5\n' };
+    assert.deepEqual(effectiveLimit(V1_LIMITS.memory, chain(huge, huge)), {
+      own: null,
+      raw: '9223372036854771712',
+      file: 'memory.limit_in_bytes',
+      effective: null,
+      headroom: null,
+    });
+  });
+
+  test('is not there where no cgroup has the file', () => {
+    assert.equal(effectiveLimit(V2_LIMITS.pids, chain({}, {})), undefined);
+  });
+});
