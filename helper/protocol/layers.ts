@@ -40,6 +40,8 @@ export interface Layer {
   role: LayerRole;
   /** Its directory, as the mount gives it, with shortened links (`l/XXXX`) resolved where that is possible. */
   directory: string;
+  /** The mount namespace in which `directory` means this; absent: the helper's own. */
+  mountNamespace?: NamespaceRef;
   /** As the option has it, when that is another text. */
   given?: string;
   /** Identity of the directory itself, the same wherever it is used; absent when it cannot be opened. */
@@ -127,9 +129,12 @@ export interface LayersReadDirectoryResult {
   next?: string;
 }
 
-/** A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. */
+/**
+ * A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. `changedOnly`: only
+ * entries with a mark, and directories that hold one.
+ */
 export const LayersReadDirectory = new RequestType<
-  LayerPath & { after?: string; limit?: number },
+  LayerPath & { after?: string; limit?: number; changedOnly?: boolean },
   LayersReadDirectoryResult,
   ErrorData
 >('layers/readDirectory');
@@ -210,8 +215,15 @@ export interface LayerSize {
   wastedBytes: number;
 }
 
-/** Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. */
-export const LayersMeasure = new RequestType<LayerPath & { progress?: string }, LayerSize, ErrorData>('layers/measure');
+/**
+ * Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. `children` asks for what each
+ * entry of the directory takes with all that is in it.
+ */
+export const LayersMeasure = new RequestType<
+  LayerPath & { progress?: string; children?: boolean },
+  LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] },
+  ErrorData
+>('layers/measure');
 
 /** At most five a second for each request that named a `progress`. */
 export const LayersMeasuring = new NotificationType<{ progress: string; entries: number; sizeBytes: number; path: string }>(
@@ -219,13 +231,36 @@ export const LayersMeasuring = new NotificationType<{ progress: string; entries:
 );
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Export
+// Live
 
-export interface LayersExportResult {
-  /** The stream socket, and the one-time token (64 hexadecimal digits) under which the bytes can be fetched within 30 s. */
-  streamSocket: string;
-  token: string;
+export interface LayersWatchParams {
+  /** Names the watch; chosen by the client. Each call replaces the one before with the same name. */
+  subscription: string;
+  /** Directories, at most 256; empty ends it. One that a layer does not have yet is reported when it comes. `recursive`: with all below it. */
+  directories: (LayerPath & { recursive?: boolean })[];
 }
 
-/** A tar of a layer (or the merged view) with OCI whiteouts (`.wh.name`, `.wh..wh..opq`), over the stream socket. */
-export const LayersExport = new RequestType<LayerRef & { path?: string }, LayersExportResult, ErrorData>('layers/export');
+/** `complete` is false when there were more directories than the helper watches. */
+export const LayersWatch = new RequestType<LayersWatchParams, { complete: boolean }, ErrorData>('layers/watch');
+
+/** Something changed in these of the watched directories. Coalesced to at most five a second. */
+export const LayersChanged = new NotificationType<{ subscription: string; directories: LayerPath[] }>('layers/changed');
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Export
+
+/**
+ * Begins a tar with OCI whiteouts (`.wh.name`, `.wh..wh..opq`): of a layer, or of the merged view (which has none), from `path` (default
+ * `/`) down. `id` stands for it until its end; one that nobody reads for 60 s is given up.
+ */
+export const LayersExport = new RequestType<LayerRef & { path?: string }, { id: string }, ErrorData>('layers/export');
+
+/** The next bytes of it, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
+export const LayersExportRead = new RequestType<
+  { id: string },
+  { base64: string; done: boolean; entries: number; path: string },
+  ErrorData
+>('layers/exportRead');
+
+/** Gives it up before its end. */
+export const LayersExportEnd = new RequestType<{ id: string }, Record<string, never>, ErrorData>('layers/exportEnd');
