@@ -121,12 +121,16 @@ export interface LayerEntry {
   redirect?: string;
   /** In the merged view: index of the layer that provides it (for a directory, the topmost that has it). */
   providedBy?: number;
+  /** Why its attributes, its marks or `providedBy` may be missing or wrong: an attribute or a layer that cannot be read. */
+  unknown?: Unknown;
 }
 
 export interface LayersReadDirectoryResult {
   entries: LayerEntry[];
   /** Send it back as `after` for the next page; absent at the end. */
   next?: string;
+  /** Some of it could not be read. */
+  incomplete?: Unknown;
 }
 
 /**
@@ -162,6 +166,8 @@ export interface LayerChange {
 export interface LayersChangesResult {
   changes: LayerChange[];
   next?: string;
+  /** Some directory, layer or mark could not be read, on this page or before: changes may be missing, or be of another kind. */
+  incomplete?: Unknown;
 }
 
 /**
@@ -187,19 +193,28 @@ export interface LayersProvenanceResult {
   /** From the top, what each layer has to say of this path. */
   layers: {
     layer: number;
+    /**
+     * `provides`: it, or the topmost part of the directory; `merges`: a further part; `opaque`: a further part, that hides those below it;
+     * `hidden`: a copy that is not seen; `hiddenByParent`: one below a directory that is not seen; `whiteout`: it deletes it.
+     */
     has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
     /** Of a hidden copy. */
     entry?: LayerEntry;
     /** The directory on the way that decides: an opaque directory, a whiteout of a parent, a redirect. */
     because?: string;
+    /** Why it is unknown. */
+    unknown?: Unknown;
   }[];
   /** A mount of that mount namespace that covers the path, so that the container sees it instead. */
   coveredBy?: { mountId: number; mountPoint: string; type: string; source: string };
 }
 
-export const LayersProvenance = new RequestType<{ overlay: OverlayRef; path: string }, LayersProvenanceResult, ErrorData>(
-  'layers/provenance',
-);
+/** `path` may have `.` and `..`. With `noFollow` the last name is asked for itself when it is a symbolic link. */
+export const LayersProvenance = new RequestType<
+  { overlay: OverlayRef; path: string; noFollow?: boolean },
+  LayersProvenanceResult,
+  ErrorData
+>('layers/provenance');
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
@@ -213,6 +228,8 @@ export interface LayerSize {
   modified: number;
   deleted: number;
   wastedBytes: number;
+  /** Some of it could not be read. */
+  incomplete?: Unknown;
 }
 
 /**
