@@ -6,6 +6,9 @@ import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
 import {
   LayersChanges,
+  LayersExport,
+  LayersExportEnd,
+  LayersExportRead,
   LayersMeasure,
   LayersProvenance,
   LayersReadDirectory,
@@ -17,6 +20,7 @@ import { cString, namespaceRef } from '../../schemas.ts';
 import { ChangeWalk } from './changes.ts';
 import { readFile } from './content.ts';
 import type { Names } from './directory.ts';
+import { Exports } from './exports.ts';
 import { namesOf } from './layerPath.ts';
 import { readDirectory, statPath } from './listing.ts';
 import { measure } from './measure.ts';
@@ -79,12 +83,16 @@ const measureParams = v.strictObject({
   children: v.exactOptional(v.boolean()),
 });
 
+const exportParams = v.strictObject({ overlay: overlayRef, layer, path: v.exactOptional(path) });
+const exportId = v.strictObject({ id: cString(64) });
+
 /** At most five a second reach the client. */
 const PROGRESS_MILLIS = 200;
 
 export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
   const names = new PageCache<Names>();
   const walks = new PageCache<ChangeWalk>();
+  const exports = new Exports();
 
   requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
     using opened = await openOf(openStack, overlay, request.layer);
@@ -121,6 +129,18 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     using opened = await openOf(openStack, overlay, request.layer);
     return await measure(opened.stack, request, new Pace(token), reporter(progress, measuring));
   });
+
+  requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }) => {
+    namesOf(path);
+    return exports.begin(await openOf(openStack, overlay, layer, false), layer, path);
+  });
+
+  requests.on(LayersExportRead, exportId, ({ id }, token) => exports.read(id, token));
+
+  requests.on(LayersExportEnd, exportId, async ({ id }) => {
+    await exports.end(id);
+    return {};
+  });
 }
 
 /** Takes what `layers/measuring` tells. */
@@ -142,8 +162,14 @@ function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
   return `${mountNamespace.ino} ${mountId} ${device}`;
 }
 
-async function openOf(openStack: OpenStack, overlay: OverlayRef, layer: number | 'merged'): Promise<OpenedStack> {
-  const opened = await openStack(overlay, { merged: layer === 'merged' });
+/** `merged`: by way of the mount. An export keeps its directories open for long, and must not keep the mount busy. */
+async function openOf(
+  openStack: OpenStack,
+  overlay: OverlayRef,
+  layer: number | 'merged',
+  merged = layer === 'merged',
+): Promise<OpenedStack> {
+  const opened = await openStack(overlay, { merged });
   if (layer === 'merged' || layer < opened.stack.roots.length) return opened;
   const count = opened.stack.roots.length;
   opened[Symbol.dispose]();

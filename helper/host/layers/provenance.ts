@@ -24,6 +24,8 @@ interface Step {
   parts: readonly TracedPart[];
   /** Layers that hide here, or further up, what those below them have: what the layer has, and where. */
   deciders: ReadonlyMap<number, { has: 'whiteout' | 'opaque'; because: string }>;
+  /** A directory on the way that was moved to here, in that layer: those below have it elsewhere. */
+  moved?: { layer: number; path: string };
 }
 
 /** Hidden parts know what hides them. */
@@ -65,6 +67,7 @@ export function provenanceOf(
         name,
         parts: tracedParts(found, directory.parts, here),
         deciders: decidersWith(directory.deciders, found, here),
+        ...movedWith(directory, found, here),
       });
       if (target !== undefined) {
         followed.push({ path: pathOf(steps), target: textOfBytes(target) });
@@ -135,6 +138,12 @@ function decidersWith(deciders: Step['deciders'], found: readonly Found[], path:
   return all;
 }
 
+function movedWith({ moved }: Step, found: readonly Found[], path: string): Pick<Step, 'moved'> {
+  const here = found.find(({ redirect, hidden }) => redirect !== undefined && !hidden);
+  if (here !== undefined) return { moved: { layer: here.layer, path } };
+  return moved === undefined ? {} : { moved };
+}
+
 function rootWords({ roots }: Stack): LayerWord[] {
   return roots.map(({ layer, descriptor }) => {
     if (descriptor < 0) return { layer, has: 'unknown', unknown: unknownOf(descriptor) };
@@ -156,7 +165,8 @@ function wordsOf(
     if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
     if (one.what === 'whiteout') return { layer, has: parent?.hidden ? 'nothing' : 'whiteout' };
-    const redirect = one.redirect === undefined ? {} : { because: pathOf(steps) };
+    const { moved } = steps.at(-1)!;
+    const redirect = moved === undefined || layer < moved.layer ? {} : { because: moved.path };
     if (!one.hidden)
       return { layer, has: one === provider ? 'provides' : one.part?.marks.opaque ? 'opaque' : 'merges', ...redirect };
     const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
