@@ -24,8 +24,8 @@ interface Step {
   parts: readonly TracedPart[];
   /** Layers that hide here, or further up, what those below them have: what the layer has, and where. */
   deciders: ReadonlyMap<number, { has: 'whiteout' | 'opaque'; because: string }>;
-  /** A directory on the way that was moved to here, in that layer: those below have it elsewhere. */
-  moved?: { layer: number; path: string };
+  /** Directories on the way that were moved to here, in that layer: those below have them elsewhere. */
+  moved: readonly { layer: number; path: string }[];
 }
 
 /** Hidden parts know what hides them. */
@@ -47,7 +47,7 @@ export function provenanceOf(
   mountId: number,
 ): LayersProvenanceResult {
   const followed: LayersProvenanceResult['followed'] = [];
-  const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map() }];
+  const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map(), moved: [] }];
   let pending = namesToFollow(path);
   try {
     for (;;) {
@@ -67,7 +67,7 @@ export function provenanceOf(
         name,
         parts: tracedParts(found, directory.parts, here),
         deciders: decidersWith(directory.deciders, found, here),
-        ...movedWith(directory, found, here),
+        moved: movedWith(directory, found, here),
       });
       if (target !== undefined) {
         followed.push({ path: pathOf(steps), target: textOfBytes(target) });
@@ -138,10 +138,9 @@ function decidersWith(deciders: Step['deciders'], found: readonly Found[], path:
   return all;
 }
 
-function movedWith({ moved }: Step, found: readonly Found[], path: string): Pick<Step, 'moved'> {
-  const here = found.find(({ redirect, hidden }) => redirect !== undefined && !hidden);
-  if (here !== undefined) return { moved: { layer: here.layer, path } };
-  return moved === undefined ? {} : { moved };
+function movedWith({ moved }: Step, found: readonly Found[], path: string): Step['moved'] {
+  const here = found.filter(({ redirect, hidden }) => redirect !== undefined && !hidden);
+  return [...moved, ...here.map(({ layer }) => ({ layer, path }))];
 }
 
 function rootWords({ roots }: Stack): LayerWord[] {
@@ -165,8 +164,10 @@ function wordsOf(
     if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
     if (one.what === 'whiteout') return { layer, has: parent?.hidden ? 'nothing' : 'whiteout' };
-    const { moved } = steps.at(-1)!;
-    const redirect = moved === undefined || layer < moved.layer ? {} : { because: moved.path };
+    const move = steps
+      .at(-1)!
+      .moved.findLast((one) => one.layer < layer || (one.layer === layer && one.path === pathOf(steps)));
+    const redirect = move === undefined ? {} : { because: move.path };
     if (!one.hidden)
       return { layer, has: one === provider ? 'provides' : one.part?.marks.opaque ? 'opaque' : 'merges', ...redirect };
     const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
