@@ -4,12 +4,14 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { dispatcher } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
+import { serveLayers } from './host/layers/requests.ts';
 import { serveHost } from './host/requests.ts';
 import { end, handleSignals, ignoreBrokenOutputs } from './life.ts';
 import { log, logError } from './log.ts';
 import { servePrograms } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
+import { LayersMeasuring } from './protocol/layers.ts';
 import { HostChanged } from './protocol.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
@@ -39,12 +41,16 @@ async function serve(): Promise<void> {
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
+  const layers = serveLayers(requests, host.overlaySource, {
+    measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
+  });
   servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
 
   connection.onClose(() => {
     unasked = true;
     connection.dispose();
     host.watch([]);
+    layers.dispose();
     stream.close();
     killRunning();
     terminals.dropWaiting();

@@ -36,7 +36,7 @@ export function parseConfig(text: string): Description | undefined {
 }
 
 /** Of every dockerd that runs, as it was told or configured; then the default ones. */
-function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
+export function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
   const roots = new Set<string>();
   for (const { name, arguments: words, uid: owner } of model.processes) {
     // A container's own process may call itself dockerd; its arguments are its own, and so is the folder they name.

@@ -1,0 +1,188 @@
+/**
+ * Where the directories of an overlay's layers are. A mount's options are text of whoever mounted it, relative to a working directory and a
+ * mount namespace that they do not name; and what is found there now may be another directory than the one that was mounted.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { unknownFrom } from '../../failure.ts';
+import { AT_FDCWD, close, ENOENT, O_DIRECTORY, O_PATH, readLinkText } from '../../kernel/files.ts';
+import { SyscallError } from '../../kernel/libc.ts';
+import { openInRoot } from '../../kernel/openat2.ts';
+import type { Mount } from '../../proc/mountinfo.ts';
+import type { OverlayOptions } from '../../proc/overlayOptions.ts';
+import type { Unknown } from '../../protocol.ts';
+import { ownNamespaces } from '../hostNamespaces.ts';
+import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
+
+const statOf = promisify(fs.fstat) as (descriptor: number, options: { bigint: true }) => Promise<fs.BigIntStats>;
+
+/** Of one layer, from the top. */
+export interface LayerDirectory {
+  /** As the option has it. */
+  given: string;
+  dataOnly: boolean;
+  /** Absolute, symbolic links still in it: what is opened. */
+  path: string;
+  /** Without symbolic links. */
+  resolved: string;
+  /** The mount namespace in which these mean it. */
+  mountNamespace: number;
+  /** Device and inode number. */
+  id?: string;
+  unreadable?: Unknown;
+}
+
+/** A mount of the overlay, in a mount namespace. */
+export interface MountPlace {
+  mountNamespace: number;
+  mount: Mount;
+}
+
+interface Wanted {
+  given: string;
+  dataOnly: boolean;
+}
+
+/** Directories in which a relative path may begin, beside those that are tried anyway. */
+export type KnownBases = readonly string[];
+
+export class LayerLocator {
+  private readonly namespaces: MountNamespaces;
+  private readonly roots = new Map<number, NamespaceRoot | undefined>();
+  /** Layers are shared by many overlays, and are looked at once. */
+  private readonly found = new Map<string, Promise<Looked>>();
+
+  /** For one listing: what it found is not looked at again. */
+  constructor(namespaces: MountNamespaces) {
+    this.namespaces = namespaces;
+  }
+
+  [Symbol.dispose](): void {
+    for (const root of this.roots.values()) root?.[Symbol.dispose]();
+  }
+
+  /** The directories in the mount namespace, and from the base, where the most of them are found. `places` in order of trust. */
+  async locate(options: OverlayOptions, places: readonly MountPlace[], bases: KnownBases): Promise<LayerDirectory[]> {
+    const wanted = wantedOf(options);
+    let best: { directories: LayerDirectory[]; readable: number } | undefined;
+    for (const { mountNamespace, mountPoints } of candidates(places)) {
+      const base = await this.baseIn(mountNamespace, wanted, [...basesOf(options, mountPoints), ...bases]);
+      const directories = await Promise.all(wanted.map((one) => this.look(mountNamespace, one, base)));
+      const readable = directories.filter(({ id }) => id !== undefined).length;
+      if (best === undefined || readable > best.readable) best = { directories, readable };
+      if (readable === wanted.length) break;
+    }
+    return best?.directories ?? [];
+  }
+
+  private async look(mountNamespace: number, { given, dataOnly }: Wanted, base: string): Promise<LayerDirectory> {
+    const absolute = path.isAbsolute(given) ? given : `${base}/${given}`;
+    const looked = await this.at(mountNamespace, absolute);
+    return { given, dataOnly, path: absolute, mountNamespace, resolved: absolute, ...looked };
+  }
+
+  private at(mountNamespace: number, absolute: string): Promise<Looked> {
+    const key = `${mountNamespace} ${absolute}`;
+    const known = this.found.get(key);
+    if (known !== undefined) return known;
+    const looked = lookAt(this.rootOf(mountNamespace), absolute);
+    this.found.set(key, looked);
+    return looked;
+  }
+
+  private rootOf(mountNamespace: number): NamespaceRoot | undefined {
+    if (!this.roots.has(mountNamespace)) this.roots.set(mountNamespace, openNamespaceRoot(mountNamespace, this.namespaces));
+    return this.roots.get(mountNamespace);
+  }
+
+  /** Where all relative paths are found; else where the first one is. */
+  private async baseIn(mountNamespace: number, wanted: readonly Wanted[], bases: readonly string[]): Promise<string> {
+    const relative = wanted.filter(({ given }) => !path.isAbsolute(given));
+    const [first, ...others] = relative;
+    if (first === undefined) return '';
+    let partly: string | undefined;
+    for (const base of new Set(bases)) {
+      if ((await this.look(mountNamespace, first, base)).id === undefined) continue;
+      partly ??= base;
+      const rest = await Promise.all(others.map((one) => this.look(mountNamespace, one, base)));
+      if (rest.every(({ id }) => id !== undefined)) return base;
+    }
+    return partly ?? '';
+  }
+}
+
+function wantedOf({ upper, lower }: OverlayOptions): Wanted[] {
+  const layers = lower.map(({ path: given, dataOnly }) => ({ given, dataOnly }));
+  return upper === undefined ? layers : [{ given: upper, dataOnly: false }, ...layers];
+}
+
+/**
+ * The helper's own mount namespace when the overlay is mounted there; those where it is not the root, for whoever mounts an overlay
+ * sees its layers, and a container does not; then the others. The own one comes last otherwise: engines name the host's paths.
+ */
+function candidates(places: readonly MountPlace[]): { mountNamespace: number; mountPoints: string[] }[] {
+  const own = ownNamespaces().mnt?.ino;
+  const rank = ({ mountNamespace, mount }: MountPlace) => (mountNamespace === own ? 0 : mount.mountPoint === '/' ? 2 : 1);
+  const found = new Map<number, string[]>();
+  for (const { mountNamespace, mount } of [...places].sort((one, other) => rank(one) - rank(other))) {
+    const points = found.get(mountNamespace);
+    if (points === undefined) found.set(mountNamespace, [mount.mountPoint]);
+    else points.push(mount.mountPoint);
+  }
+  if (own !== undefined && !found.has(own)) found.set(own, []);
+  return [...found].slice(0, MAX_NAMESPACES).map(([mountNamespace, mountPoints]) => ({ mountNamespace, mountPoints }));
+}
+
+/** An overlay that many namespaces inherited is the same in each. */
+const MAX_NAMESPACES = 8;
+const MAX_BASES = 64;
+
+/**
+ * A path is relative where all would not fit into one page of options: Docker, podman and containerd change to a directory that is above
+ * the upper directory, and above the mount point (moby: daemon/graphdriver/overlay2/mount.go).
+ */
+function basesOf({ upper, work }: OverlayOptions, mountPoints: readonly string[]): string[] {
+  const known = [upper, work, ...mountPoints].filter((one) => one !== undefined && path.isAbsolute(one));
+  return known.flatMap((one) => directoriesAbove(one!)).slice(0, MAX_BASES);
+}
+
+/** The nearest first, `/` as the empty string last. */
+function directoriesAbove(absolute: string): string[] {
+  const above: string[] = [];
+  for (let at = absolute.lastIndexOf('/'); at >= 0; at = at === 0 ? -1 : absolute.lastIndexOf('/', at - 1)) {
+    above.push(absolute.slice(0, at));
+  }
+  return above;
+}
+
+type Looked = { id: string; resolved: string } | { unreadable: Unknown };
+
+async function lookAt(root: NamespaceRoot | undefined, absolute: string): Promise<Looked> {
+  if (root === undefined) return { unreadable: { unknown: 'permission' } };
+  let directory: number | undefined;
+  try {
+    directory = await openInRoot(root.root, absolute, O_PATH | O_DIRECTORY);
+    const resolved = readLinkText(AT_FDCWD, `/proc/self/fd/${directory}`);
+    return {
+      id: idOf(await statOf(directory, { bigint: true })),
+      resolved: typeof resolved === 'string' ? resolved : absolute,
+    };
+  } catch (error) {
+    return { unreadable: unknownFrom(error) };
+  } finally {
+    if (directory !== undefined) close(directory);
+  }
+}
+
+export function idOf({ dev, ino }: fs.BigIntStats): string {
+  return `${dev}:${ino}`;
+}
+
+/** The directory that `locate` found, when it is that one still. @throws SyscallError ENOENT when another one is there now */
+export async function openLayerDirectory(root: number, { path: absolute, id }: LayerDirectory): Promise<number> {
+  const directory = await openInRoot(root, absolute, O_PATH | O_DIRECTORY);
+  if (idOf(await statOf(directory, { bigint: true })) === id) return directory;
+  close(directory);
+  throw new SyscallError('openat2', ENOENT, absolute);
+}
