@@ -2,6 +2,7 @@
  * The names in a directory, or in several that are merged, in order and in bounded memory: the kernel gives them in an order of its own,
  * so each pass over the directory keeps only the least names that were not given yet.
  */
+import fs from 'node:fs';
 import { reasonOf } from '../../failure.ts';
 import { nextNames, openBelow } from '../../kernel/directory.ts';
 import { close, O_DIRECTORY } from '../../kernel/files.ts';
@@ -14,7 +15,7 @@ import type { Pace } from './pace.ts';
 const FIRST_NAMES = 8192;
 const FURTHER_NAMES = 131_072;
 
-const O_NONBLOCK = 0o4000;
+const O_NONBLOCK = fs.constants.O_NONBLOCK;
 const O_NOATIME = 0o1000000;
 const EPERM = 1;
 

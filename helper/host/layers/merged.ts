@@ -3,8 +3,9 @@
  * mount, so it answers for the lower layers alone, which nobody mounted, and says what each layer has to say.
  */
 
+import fs from 'node:fs';
 import { type FileStatus, openBelow, statusBelow } from '../../kernel/directory.ts';
-import { close, ENOENT, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { close, EACCES, ENOENT, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
 import {
   AttributeUnreadable,
   type DirectoryMarks,
@@ -22,12 +23,13 @@ import {
 const ENOTDIR = 20;
 const ENAMETOOLONG = 36;
 const EXDEV = 18;
-const O_NOFOLLOW = 0o400000;
+const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
+const O_NONBLOCK = fs.constants.O_NONBLOCK;
 
 /** A directory of one layer, as a part of a merged directory. */
 export interface Part {
   layer: number;
-  /** `O_PATH`; or `-errno` where it cannot be looked into. */
+  /** An open directory, perhaps by `O_PATH`; or `-errno` where it cannot be looked into. */
   descriptor: number;
   marks: DirectoryMarks;
   /** Something above hides it (only where everything is asked for). */
@@ -194,7 +196,7 @@ function asDirectory(style: MarkStyle, one: Found, lookup: Lookup, at: number): 
     lookup.stop = true;
     return { ...one, hidden: true };
   }
-  const descriptor = openBelow(directory, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  const descriptor = openDirectory(directory, name);
   if (descriptor < 0) return isAbsence(descriptor) ? nothing(one.layer) : unknown(one.layer, descriptor);
   one.part = { layer: one.layer, descriptor, marks: { opaque: false, hasWhiteoutAttributes: false } };
   if (isLast) lookup.isDirectory = true;
@@ -207,6 +209,12 @@ function asDirectory(style: MarkStyle, one: Found, lookup: Lookup, at: number): 
     close(descriptor);
     throw error;
   }
+}
+
+/** For reading where that is allowed, which makes its attributes cheap to ask for. Only a directory is ever opened. */
+function openDirectory(parent: number, name: string): number {
+  const descriptor = openBelow(parent, name, O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK);
+  return descriptor === -EACCES ? openBelow(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW) : descriptor;
 }
 
 /** ovl_check_redirect(): from here down the rest of the layers is asked for another name. */
