@@ -11,7 +11,7 @@ import { log, logError } from './log.ts';
 import { servePrograms } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
-import { LayersMeasuring } from './protocol/layers.ts';
+import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
 import { HostChanged } from './protocol.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
@@ -42,6 +42,7 @@ async function serve(): Promise<void> {
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
   const layers = serveLayers(requests, host.overlaySource, {
+    changed: (params) => void connection.sendNotification(LayersChanged, params),
     measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
   });
   servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });

@@ -57,7 +57,7 @@ export const overlayRef = v.strictObject({
   device: v.pipe(cString(32), v.regex(/^[0-9]+:[0-9]+$/, 'it must be a device number')),
 });
 const layer = v.union([index, v.literal('merged')]);
-const layerPath = { overlay: overlayRef, layer, path };
+export const layerPath = { overlay: overlayRef, layer, path };
 
 const directoryParams = v.strictObject({
   ...layerPath,
