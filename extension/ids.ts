@@ -21,6 +21,23 @@ export const Command = {
   copyPid: 'isoscope.copy.pid',
   copyNsenter: 'isoscope.copy.nsenter',
   inspectProcess: 'isoscope.process.inspect',
+  showAllFiles: 'isoscope.layers.allFiles',
+  compareBelow: 'isoscope.layers.compareBelow',
+  compareContainers: 'isoscope.layers.compareContainers',
+  compareImage: 'isoscope.layers.compareImage',
+  exportChanges: 'isoscope.layers.exportChanges',
+  exportLayer: 'isoscope.layers.exportLayer',
+  measureLayers: 'isoscope.layers.measure',
+  showOnlyChanges: 'isoscope.layers.onlyChanges',
+  openLayerFile: 'isoscope.layers.openFile',
+  openHiddenFile: 'isoscope.layers.openHidden',
+  whichLayer: 'isoscope.layers.provenance',
+  saveLayerCopy: 'isoscope.layers.saveCopy',
+  showOnDisk: 'isoscope.layers.showOnDisk',
+  showStack: 'isoscope.layers.showStack',
+  sortByName: 'isoscope.layers.sortByName',
+  sortBySize: 'isoscope.layers.sortBySize',
+  revealInLayers: 'isoscope.reveal.inLayers',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 
@@ -33,6 +50,7 @@ export type SettingId = (typeof Setting)[keyof typeof Setting];
 export const View = {
   containers: 'isoscope.containers',
   namespaces: 'isoscope.namespaces',
+  layers: 'isoscope.layers',
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
@@ -47,12 +65,17 @@ export const ContextKey = {
   loaded: 'isoscope.loaded',
   /** True while a filter is set on the trees. */
   filtered: 'isoscope.filtered',
+  /** True while the files of layers are sorted by size. */
+  layersBySize: 'isoscope.layersBySize',
+  /** True while only the files that a layer changes are listed. */
+  layersOnlyChanges: 'isoscope.layersOnlyChanges',
 } as const;
 export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 
-/** URI schemes: of read-only documents, and `row` of the rows of trees, for their decorations. */
+/** URI schemes: of read-only documents, `layer` of the files of layers, and `row` of the rows of trees, for their decorations. */
 export const Scheme = {
   syscalls: 'isoscope-syscalls',
   output: 'isoscope-output',
+  layer: 'isoscope-layer',
   row: 'isoscope-row',
 } as const;

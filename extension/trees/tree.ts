@@ -90,6 +90,11 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     else this.emitter.fire(node);
   }
 
+  /** Whether a row is one of those that are shown: rows that went and came again are others. */
+  holds(node: TreeNode): boolean {
+    return this.nodes.get(node.id) === node;
+  }
+
   private onChange(delta: HostDelta): void {
     // What a filter finds may have changed anywhere.
     if (this.rootsTouchedBy(delta) || this.findings !== undefined) {
@@ -137,7 +142,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   getTreeItem(node: TreeNode): vscode.TreeItem {
     const item = node.item();
     item.id = node.id;
-    item.resourceUri = rowUri(this.serialOf(node.id), node.decoration);
+    item.resourceUri = rowUri(this.serialOf(node.id), node.decoration, node.fileName);
     if (this.host.stale && node.decoration !== 'notice' && item.iconPath instanceof vscode.ThemeIcon) {
       item.iconPath = new vscode.ThemeIcon(item.iconPath.id, new vscode.ThemeColor('disabledForeground'));
     }
