@@ -1,9 +1,9 @@
 /** Docker's own account of the layers that its overlay2 driver keeps: moby, layer/filestore.go and image/store.go. */
 import path from 'node:path';
-import * as v from 'valibot';
 import type { LayerRole } from '../../protocol/layers.ts';
-import { jsonOf, parsedFile } from './boundedFile.ts';
+import { parsedFile } from './boundedFile.ts';
 import { directoriesIn } from './containerd.ts';
+import { dockerContainer } from './docker.ts';
 import { type ImageConfig, parseImageConfig, stepsOf } from './imageConfig.ts';
 
 export interface DockerLayer {
@@ -23,8 +23,6 @@ interface ContainerMount {
 const CHAIN = /^sha256:([0-9a-f]{64})$/;
 /** Docker's limit is 127. */
 const MAX_CHAIN = 1000;
-
-const ContainerImage = v.object({ Image: v.optional(v.string()), Config: v.object({ Image: v.optional(v.string()) }) });
 
 /** Of one data root, for one listing. */
 export class DockerLayers {
@@ -97,18 +95,12 @@ export class DockerLayers {
   }
 
   private imageOf(container: string): { config: ImageConfig | undefined; name: string | undefined } {
-    const told = parsedFile(path.join(this.root, 'containers', container, 'config.v2.json'), parseContainerImage);
-    const digest = CHAIN.exec(told?.id ?? '')?.[1];
+    const told = dockerContainer(this.root, container);
+    const digest = CHAIN.exec(told?.imageId ?? '')?.[1];
     const content = path.join(this.database, 'imagedb/content/sha256');
     const config = digest === undefined ? undefined : parsedFile(path.join(content, digest), parseImageConfig);
-    return { config, name: told?.name };
+    return { config, name: told?.image };
   }
-}
-
-/** The digest of the image, and the name that it was asked for by. */
-function parseContainerImage(text: string): { id: string | undefined; name: string | undefined } | undefined {
-  const parsed = v.safeParse(ContainerImage, jsonOf(text));
-  return parsed.success ? { id: parsed.output.Image, name: parsed.output.Config.Image } : undefined;
 }
 
 /** A file that holds one word. */
