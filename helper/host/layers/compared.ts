@@ -86,7 +86,7 @@ export function compare(
   const before = firstPresent(below);
   const change = changeOf(now, before);
   const inside = insideOf(own, now, before, below, merged, openUnchanged);
-  const unknown = [own, ...below, ...seen].find(({ what }) => what === 'unknown');
+  const unknown = unknownIn(stack, [own, ...below, ...seen]);
   return {
     own,
     marks: marksOf(own, change),
@@ -95,8 +95,15 @@ export function compare(
     ...(before === undefined ? {} : { before }),
     ...(own.redirect === undefined ? {} : { redirect: redirectText(own.redirect) }),
     ...(inside === undefined ? {} : { inside }),
-    ...(unknown === undefined ? {} : { unknown: unknownOf(unknown.result!) }),
+    ...(unknown === undefined ? {} : { unknown }),
   };
+}
+
+/** A layer that did not answer; or directories, when what they may be marked with is not shown to this user. */
+function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefined {
+  const one = found.find(({ what }) => what === 'unknown');
+  if (one !== undefined) return unknownOf(one.result!);
+  return style.unknown !== undefined && found.some(({ part }) => part !== undefined) ? style.unknown : undefined;
 }
 
 /** What of the layers below is seen together with what the layer has; `same` when it is what was seen without it. */

@@ -10,6 +10,7 @@ import { close, errorOf } from '../../kernel/files.ts';
 import { attributeOf, attributesOf } from '../../kernel/xattr.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import { TAR_END, type TarEntry, type TarType, tarHeader, tarPadding } from '../../proc/tar.ts';
+import type { Unknown } from '../../protocol.ts';
 import { type Compared, type Comparison, closeCompared, compare, comparedRoot } from './compared.ts';
 import { openContent } from './content.ts';
 import { leastNames } from './directory.ts';
@@ -37,6 +38,7 @@ export interface TarPiece {
 
 /** The archive in pieces of at most 256 KiB and a header. Ends early when nobody asks for the next. */
 export async function* exportTar(stack: Stack, layer: number | 'merged', path: string, pace: Pace): AsyncGenerator<TarPiece> {
+  if (stack.style.unknown !== undefined) throw incomplete(stack.style.unknown);
   const exporting = new Exporting(stack, layer, pace);
   yield* exporting.from(namesOf(path), path);
   yield { bytes: TAR_END, entries: exporting.entries, path };
@@ -95,12 +97,7 @@ class Exporting {
 
   /** Whether there is anything to be written. */
   private has({ own, now, unknown }: Comparison, whole: boolean): boolean {
-    if (unknown !== undefined && (whole || own.what === 'unknown')) {
-      throw new Failure(unknown.unknown, 'The archive would be incomplete: some layer or attribute cannot be read.', {
-        ...(unknown.errno === undefined ? {} : { errno: unknown.errno }),
-        hint: 'Export as root, or another layer.',
-      });
-    }
+    if (unknown !== undefined && (whole || own.what === 'unknown')) throw incomplete(unknown);
     return whole ? now !== undefined : own.what !== 'nothing';
   }
 
@@ -263,6 +260,13 @@ function unreadable(path: string, errno: string): Failure {
     errno,
     path: `/${textOfBytes(path)}`,
     hint: 'Export as root, or begin at another directory.',
+  });
+}
+
+function incomplete({ unknown, errno }: Unknown): Failure {
+  return new Failure(unknown, 'The archive would be incomplete: some layer or attribute cannot be read.', {
+    ...(errno === undefined ? {} : { errno }),
+    hint: 'Export as root, or another layer.',
   });
 }
 

@@ -117,9 +117,10 @@ export function rootsBelow(stack: Stack, layer: number): readonly Part[] {
 /** ovl_lookup_layer(): the whole path of the lookup in one layer. */
 export function lookIn(stack: Stack, start: Part, lookup: Lookup): Found {
   let directory = start;
+  // As it is asked for in this layer, whatever redirects it has for those below.
+  const path = lookup.fromRoot ? lookup.names.join('/') : undefined;
   // Counted from the end, for a redirect on the way changes what is before.
   for (let remaining = lookup.names.length; ; remaining -= 1) {
-    const path = lookup.fromRoot ? lookup.names.join('/') : undefined;
     const one = lookAt(stack, directory, lookup, lookup.names.length - remaining);
     if (directory !== start) {
       close(directory.descriptor);

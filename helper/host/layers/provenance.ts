@@ -150,30 +150,37 @@ function rootWords({ roots }: Stack): LayerWord[] {
   });
 }
 
-function wordsOf(
-  { roots }: Stack,
-  found: readonly Found[],
-  { parts: parents, deciders }: Step,
-  steps: readonly Step[],
-): LayerWord[] {
+function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: readonly Step[]): LayerWord[] {
   const provider = found.find(({ what, hidden }) => what === 'present' && !hidden);
   const isOpaque = found.some(({ part, hidden }) => !hidden && part?.marks.opaque === true);
-  return roots.map(({ layer }) => {
+  return stack.roots.map(({ layer }) => {
     const one = found.find((candidate) => candidate.layer === layer);
-    const parent = parents.find((candidate) => candidate.layer === layer);
-    if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...deciders.get(layer) };
+    const part = parent.parts.find((candidate) => candidate.layer === layer);
+    if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...parent.deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
-    if (one.what === 'whiteout') return { layer, has: parent?.hidden ? 'nothing' : 'whiteout' };
-    const move = steps
-      .at(-1)!
-      .moved.findLast((one) => one.layer < layer || (one.layer === layer && one.path === pathOf(steps)));
-    const redirect = move === undefined ? {} : { because: move.path };
-    if (!one.hidden)
-      return { layer, has: one === provider ? 'provides' : one.part?.marks.opaque ? 'opaque' : 'merges', ...redirect };
+    if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
+    if (!one.hidden) return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one) };
     const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
-    if (parent?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: parent.because };
+    if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because };
     return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}) };
   });
+}
+
+function seenAs(one: Found, provider: Found | undefined): LayerWord['has'] {
+  if (one === provider) return 'provides';
+  return one.part?.marks.opaque ? 'opaque' : 'merges';
+}
+
+/** The directory by whose move the layer has it under another name. */
+function becauseOf(steps: readonly Step[], layer: number): { because?: string } {
+  const here = pathOf(steps);
+  const move = steps.at(-1)!.moved.findLast((one) => one.layer < layer || (one.layer === layer && one.path === here));
+  return move === undefined ? {} : { because: move.path };
+}
+
+/** A directory whose marks are not shown to this user may hide what is told of those below. */
+function unsureOf({ style }: Stack, { part }: Found): Pick<LayerWord, 'unknown'> {
+  return part === undefined || style.unknown === undefined ? {} : { unknown: style.unknown };
 }
 
 function resultOf(
