@@ -24,7 +24,10 @@ export const O_PATH = 0o10000000;
 export const O_DIRECTORY = fs.constants.O_DIRECTORY;
 export const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
+/** What a file system that is served elsewhere last said will do: nobody is asked. */
+const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_UID = 0x8;
+const STATX_INO = 0x100;
 const STATX_SIZE = 0x200;
 
 /** Shared by every function here; what they return is copied out of it before the next call. */
@@ -107,6 +110,12 @@ export function readNamespaceLink(directory: number, path: string): number {
 export function ownerOf(descriptor: number): number {
   if (statxCall(descriptor, '', AT_EMPTY_PATH, STATX_UID, statBuffer) === -1) return -lastErrno();
   return statBuffer.readUInt32LE(20);
+}
+
+/** Device and inode number of an open file as text, exact; or `-errno`. Waits for no file system. */
+export function identityOf(descriptor: number): string | number {
+  if (statxCall(descriptor, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, statBuffer) === -1) return -lastErrno();
+  return `${statBuffer.readUInt32LE(136)}:${statBuffer.readUInt32LE(140)}:${statBuffer.readBigUInt64LE(32)}`;
 }
 
 /** Size of a file, or `-errno`. */

@@ -2,20 +2,19 @@
  * Where the directories of an overlay's layers are. A mount's options are text of whoever mounted it, relative to a working directory and a
  * mount namespace that they do not name; and what is found there now may be another directory than the one that was mounted.
  */
-import fs from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { unknownFrom } from '../../failure.ts';
-import { AT_FDCWD, close, ENOENT, O_DIRECTORY, O_PATH, readLinkText } from '../../kernel/files.ts';
+import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
 import { openInRoot } from '../../kernel/openat2.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
 import type { Unknown } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
+import { unreadable } from '../unreadable.ts';
 import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
 
-const statOf = promisify(fs.fstat) as (descriptor: number, options: { bigint: true }) => Promise<fs.BigIntStats>;
+const OWN = ownNamespaces().mnt?.ino;
 
 /** Of one layer, from the top. */
 export interface LayerDirectory {
@@ -122,15 +121,14 @@ function wantedOf({ upper, lower }: OverlayOptions): Wanted[] {
  * sees its layers, and a container does not; then the others. The own one comes last otherwise: engines name the host's paths.
  */
 function candidates(places: readonly MountPlace[]): { mountNamespace: number; mountPoints: string[] }[] {
-  const own = ownNamespaces().mnt?.ino;
-  const rank = ({ mountNamespace, mount }: MountPlace) => (mountNamespace === own ? 0 : mount.mountPoint === '/' ? 2 : 1);
+  const rank = ({ mountNamespace, mount }: MountPlace) => (mountNamespace === OWN ? 0 : mount.mountPoint === '/' ? 2 : 1);
   const found = new Map<number, string[]>();
   for (const { mountNamespace, mount } of [...places].sort((one, other) => rank(one) - rank(other))) {
     const points = found.get(mountNamespace);
     if (points === undefined) found.set(mountNamespace, [mount.mountPoint]);
     else points.push(mount.mountPoint);
   }
-  if (own !== undefined && !found.has(own)) found.set(own, []);
+  if (OWN !== undefined && !found.has(OWN)) found.set(OWN, []);
   return [...found].slice(0, MAX_NAMESPACES).map(([mountNamespace, mountPoints]) => ({ mountNamespace, mountPoints }));
 }
 
@@ -164,10 +162,9 @@ async function lookAt(root: NamespaceRoot | undefined, absolute: string): Promis
   try {
     directory = await openInRoot(root.root, absolute, O_PATH | O_DIRECTORY);
     const resolved = readLinkText(AT_FDCWD, `/proc/self/fd/${directory}`);
-    return {
-      id: idOf(await statOf(directory, { bigint: true })),
-      resolved: typeof resolved === 'string' ? resolved : absolute,
-    };
+    const id = identityOf(directory);
+    if (typeof id === 'number') return { unreadable: unreadable(id) };
+    return { id, resolved: typeof resolved === 'string' ? resolved : absolute };
   } catch (error) {
     return { unreadable: unknownFrom(error) };
   } finally {
@@ -175,14 +172,10 @@ async function lookAt(root: NamespaceRoot | undefined, absolute: string): Promis
   }
 }
 
-export function idOf({ dev, ino }: fs.BigIntStats): string {
-  return `${dev}:${ino}`;
-}
-
 /** The directory that `locate` found, when it is that one still. @throws SyscallError ENOENT when another one is there now */
 export async function openLayerDirectory(root: number, { path: absolute, id }: LayerDirectory): Promise<number> {
   const directory = await openInRoot(root, absolute, O_PATH | O_DIRECTORY);
-  if (idOf(await statOf(directory, { bigint: true })) === id) return directory;
+  if (identityOf(directory) === id) return directory;
   close(directory);
   throw new SyscallError('openat2', ENOENT, absolute);
 }

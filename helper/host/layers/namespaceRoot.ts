@@ -19,6 +19,8 @@ const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
 /** Processes of a mount namespace that are asked, until one is not in a chroot. */
 const MAX_ATTEMPTS = 8;
 
+const OWN = ownNamespaces().mnt?.ino;
+
 export interface NamespaceRoot extends Disposable {
   /** `O_PATH` descriptor. */
   readonly root: number;
@@ -51,7 +53,7 @@ export function openNamespaceRoot(ino: number, { index, mounts }: MountNamespace
 }
 
 function* pathsInto(ino: number, index: NamespaceIndex): Generator<string> {
-  if (ownNamespaces().mnt?.ino === ino) yield '/proc/self/';
+  if (ino === OWN) yield '/proc/self/';
   const namespace = index.get(ino);
   if (namespace === undefined) return;
   for (const { pid, prefix } of readers(namespace)) yield `/proc/${pid}/${prefix}`;
