@@ -30,7 +30,7 @@ export function parseOverlayOptions(options: readonly string[]): OverlayOptions 
     else if (name === 'datadir+') parsed.lower.push({ path: value, dataOnly: true });
     else if (name === 'upperdir') parsed.upper = unescapeBackslashes(value);
     else if (name === 'workdir') parsed.work = unescapeBackslashes(value);
-    else if (option !== 'rw' && option !== 'ro') parsed.flags.push(option);
+    else if (option !== 'rw' && option !== 'ro' && option !== '') parsed.flags.push(option);
   }
   return parsed;
 }

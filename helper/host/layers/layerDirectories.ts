@@ -4,7 +4,7 @@
  */
 import path from 'node:path';
 import { unknownFrom } from '../../failure.ts';
-import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText } from '../../kernel/files.ts';
+import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
 import { openInRoot } from '../../kernel/openat2.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
@@ -14,6 +14,7 @@ import { ownNamespaces } from '../hostNamespaces.ts';
 import { unreadable } from '../unreadable.ts';
 import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
 
+const MAX_FDINFO_BYTES = 4096;
 const OWN = ownNamespaces().mnt?.ino;
 
 /** Of one layer, from the top. */
@@ -64,15 +65,30 @@ export class LayerLocator {
   /** The directories in the mount namespace, and from the base, where the most of them are found. `places` in order of trust. */
   async locate(options: OverlayOptions, places: readonly MountPlace[], bases: KnownBases): Promise<LayerDirectory[]> {
     const wanted = wantedOf(options);
+    const rootInode = await this.inodeOfRoot(places);
     let best: { directories: LayerDirectory[]; readable: number } | undefined;
     for (const { mountNamespace, mountPoints } of candidates(places)) {
       const base = await this.baseIn(mountNamespace, wanted, [...basesOf(options, mountPoints), ...bases]);
-      const directories = await Promise.all(wanted.map((one) => this.look(mountNamespace, one, base)));
+      const looked = await Promise.all(wanted.map((one) => this.look(mountNamespace, one, base)));
+      const directories = withoutImpostor(looked, rootInode);
       const readable = directories.filter(({ id }) => id !== undefined).length;
       if (best === undefined || readable > best.readable) best = { directories, readable };
       if (readable === wanted.length) break;
     }
     return best?.directories ?? [];
+  }
+
+  /** Inode number of what is mounted, where that can be reached. Of a file system that a process serves nothing is asked. */
+  private async inodeOfRoot(places: readonly MountPlace[]): Promise<string | undefined> {
+    for (const place of places.slice(0, MAX_NAMESPACES)) {
+      const root = place.mount.type === 'overlay' ? this.rootOf(place.mountNamespace) : undefined;
+      const mounted = root && (await openMount(root, place.mount));
+      if (mounted === undefined) continue;
+      const id = identityOf(mounted);
+      close(mounted);
+      if (typeof id === 'string') return inodeOf(id);
+    }
+    return undefined;
   }
 
   private async look(mountNamespace: number, { given, dataOnly }: Wanted, base: string): Promise<LayerDirectory> {
@@ -109,6 +125,27 @@ export class LayerLocator {
     }
     return partly ?? '';
   }
+}
+
+/**
+ * Where all layers are of one file system, the root of the overlay has the inode number of its topmost layer (ovl_map_dev_ino() in
+ * fs/overlayfs/inode.c). Another number: the name leads to another directory by now.
+ */
+function withoutImpostor(directories: LayerDirectory[], rootInode: string | undefined): LayerDirectory[] {
+  const [top, ...others] = directories;
+  if (rootInode === undefined || top?.id === undefined || inodeOf(top.id) === rootInode) return directories;
+  const device = deviceOf(top.id);
+  if (!others.every(({ id }) => id !== undefined && deviceOf(id) === device)) return directories;
+  const { id: _, ...rest } = top;
+  return [{ ...rest, unreadable: { unknown: 'gone' } }, ...others];
+}
+
+function inodeOf(id: string): string {
+  return id.slice(id.lastIndexOf(':') + 1);
+}
+
+function deviceOf(id: string): string {
+  return id.slice(0, id.lastIndexOf(':'));
 }
 
 function wantedOf({ upper, lower }: OverlayOptions): Wanted[] {
@@ -170,6 +207,25 @@ async function lookAt(root: NamespaceRoot | undefined, absolute: string): Promis
   } finally {
     if (directory !== undefined) close(directory);
   }
+}
+
+/** What is mounted; undefined when it cannot be reached, for something else is mounted over it. `O_PATH`. */
+export async function openMount({ root }: NamespaceRoot, { id, mountPoint }: Mount): Promise<number | undefined> {
+  try {
+    const descriptor = await openInRoot(root, mountPoint, O_PATH | O_DIRECTORY);
+    if (mountIdOf(descriptor) === id) return descriptor;
+    close(descriptor);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+  return undefined;
+}
+
+/** `mnt_id` of proc_pid_fdinfo(5): asks nothing of the file system. */
+function mountIdOf(descriptor: number): number | undefined {
+  const text = readText(AT_FDCWD, `/proc/self/fdinfo/${descriptor}`, MAX_FDINFO_BYTES);
+  const id = typeof text === 'string' ? /^mnt_id:\s*([0-9]+)$/m.exec(text)?.[1] : undefined;
+  return id === undefined ? undefined : Number(id);
 }
 
 /** The directory that `locate` found, when it is that one still. @throws SyscallError ENOENT when another one is there now */

@@ -5,21 +5,19 @@
  * must be the one that was listed.
  */
 import os from 'node:os';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, readText } from '../../kernel/files.ts';
+import { close } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
-import { openInRoot } from '../../kernel/openat2.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { ownCapabilities } from '../identity.ts';
 import type { OpenedStack, OpenStack } from './fileRequests.ts';
-import { type LayerDirectory, openLayerDirectory } from './layerDirectories.ts';
+import { type LayerDirectory, openLayerDirectory, openMount } from './layerDirectories.ts';
 import type { MarkStyle } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
 import { type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
 import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overlays.ts';
 
-const MAX_FDINFO_BYTES = 4096;
 const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
 
 export function stackOpener(table: OverlayTable): OpenStack {
@@ -46,7 +44,7 @@ async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean):
       return undefined;
     }
     const stack = await openDirectories(found, opened, table);
-    const mount = merged ? await openMount(namespace, found, ref) : undefined;
+    const mount = merged ? await openListedMount(namespace, found, ref) : undefined;
     if (mount !== undefined) opened.add(mount);
     return new Opened(mount === undefined ? stack : { ...stack, merged: mount }, mountinfo, ref.mountId, opened);
   } catch (error) {
@@ -152,25 +150,13 @@ function errnoOf(unreadable: Unknown | undefined): number {
   return (errno === undefined ? undefined : (os.constants.errno as Record<string, number>)[errno]) ?? os.constants.errno.EACCES;
 }
 
-/** What is mounted; undefined when it cannot be reached, for something else is mounted over it. */
-async function openMount(namespace: NamespaceRoot, { places }: FoundOverlay, ref: OverlayRef): Promise<number | undefined> {
-  const mountPoint = places.find((place) => isAt(place, ref))?.mount.mountPoint;
-  if (mountPoint === undefined) return undefined;
-  try {
-    const descriptor = await openInRoot(namespace.root, mountPoint, O_PATH | O_DIRECTORY);
-    if (mountIdOf(descriptor) === ref.mountId) return descriptor;
-    close(descriptor);
-  } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-  }
-  return undefined;
-}
-
-/** `mnt_id` of proc_pid_fdinfo(5): asks nothing of the file system. */
-function mountIdOf(descriptor: number): number | undefined {
-  const text = readText(AT_FDCWD, `/proc/self/fdinfo/${descriptor}`, MAX_FDINFO_BYTES);
-  const id = typeof text === 'string' ? /^mnt_id:\s*([0-9]+)$/m.exec(text)?.[1] : undefined;
-  return id === undefined ? undefined : Number(id);
+async function openListedMount(
+  namespace: NamespaceRoot,
+  { places }: FoundOverlay,
+  ref: OverlayRef,
+): Promise<number | undefined> {
+  const place = places.find((one) => isAt(one, ref));
+  return place === undefined ? undefined : await openMount(namespace, place.mount);
 }
 
 let seesTrusted: boolean | undefined;
