@@ -6,11 +6,12 @@ import { parseArgs } from 'node:util';
 import { activationRows } from './activation.ts';
 import { discoveryRows } from './discovery.ts';
 import { idleRows } from './idle.ts';
+import { layerRows } from './layers.ts';
 import { programRows } from './programs.ts';
 import { type Result, resultOf } from './rows.ts';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
-const rows = [...discoveryRows, ...programRows, ...activationRows, ...idleRows].filter(({ name }) =>
+const rows = [...discoveryRows, ...programRows, ...activationRows, ...idleRows, ...layerRows].filter(({ name }) =>
   positionals.every((word) => name.includes(word)),
 );
 if (rows.length === 0) throw new Error(`no row has ${positionals.join(' and ')} in its name`);
