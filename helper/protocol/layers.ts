@@ -51,7 +51,7 @@ export interface Layer {
   createdBy?: string;
   /** Why it cannot be looked into: permission, gone (deleted), … */
   unreadable?: Unknown;
-  /** `key`s of other overlays that use the same directory, at most 32. */
+  /** `key`s of other overlays that use the same directory, at most 16. */
   sharedWith: string[];
   /** How many others there are beside those in `sharedWith`; absent: none. */
   sharedWithMore?: number;

@@ -1,6 +1,6 @@
 /** Every overlay of this host, once each, however many mount namespaces see it; and the directories it is made of. */
-import { createHash } from 'node:crypto';
 import { Failure } from '../../failure.ts';
+import type { Mount } from '../../proc/mountinfo.ts';
 import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
 import type { Container, NamespaceRef } from '../../protocol.ts';
@@ -161,9 +161,9 @@ function groupedPlaces(mounts: MountPins): Map<string, MountPlace[]> {
   for (const { mountNamespace, mounts: found } of mounts.overlays()) {
     for (const mount of found) {
       const place = { mountNamespace, mount };
-      const key = keyOf([place]);
-      const same = groups.get(key);
-      if (same === undefined) groups.set(key, [place]);
+      const text = `${mount.device} ${lastingText(mount)}`;
+      const same = groups.get(text);
+      if (same === undefined) groups.set(text, [place]);
       else same.push(place);
     }
   }
@@ -172,12 +172,19 @@ function groupedPlaces(mounts: MountPins): Map<string, MountPlace[]> {
 
 /** A device number alone is soon given to another overlay. */
 function keyOf([first]: readonly MountPlace[]): string {
-  const { device, type, superOptions } = first!.mount;
-  const lasting = superOptions.filter((option) => option !== 'rw' && option !== 'ro');
-  const digest = createHash('sha256')
-    .update(JSON.stringify([type, lasting]))
-    .digest('hex');
-  return `${device}-${digest.slice(0, 12)}`;
+  return `${first!.mount.device}-${fnv1a(lastingText(first!.mount)).toString(16)}`;
+}
+
+/** What remounting does not change. */
+function lastingText({ type, superOptions }: Mount): string {
+  return [type, ...superOptions.filter((option) => option !== 'rw' && option !== 'ro')].join('\0');
+}
+
+/** FNV-1a, 32 bits: it only has to tell an overlay from the one that had its number before. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return hash;
 }
 
 /** First where a container sees it, whose mounts are the ones that matter; else in the helper's own mount namespace. */

@@ -5,7 +5,7 @@ import type { Layer, Overlay } from '../../protocol/layers.ts';
  * Overlays that one layer names as its sharers. Where a thousand containers run one image each would name all others for each layer, and the
  * answer be a hundred times the rest of it.
  */
-const MAX_NAMED = 32;
+const MAX_NAMED = 16;
 
 /** Fills in `sharedWith`. Directories are told apart by what they are, not by how they are called. */
 export function shareLayers(overlays: readonly Overlay[]): void {
