@@ -75,7 +75,15 @@ export class LayerLocator {
       if (best === undefined || readable > best.readable) best = { directories, readable };
       if (readable === wanted.length) break;
     }
-    return best?.directories ?? [];
+    return await Promise.all((best?.directories ?? []).map((directory) => this.asHere(directory)));
+  }
+
+  /** By the helper's own mount namespace where the same path means the same directory there: rootless podman's lie in a home. */
+  private async asHere(directory: LayerDirectory): Promise<LayerDirectory> {
+    if (OWN === undefined || directory.mountNamespace === OWN || directory.id === undefined) return directory;
+    const here = await this.at(OWN, directory.resolved);
+    const isSame = 'id' in here && here.id === directory.id && here.resolved === directory.resolved;
+    return isSame ? { ...directory, path: directory.resolved, mountNamespace: OWN } : directory;
   }
 
   /** Inode number of what is mounted, where that can be reached. Of a file system that a process serves nothing is asked. */

@@ -1,5 +1,6 @@
 /** What each layer is for, as the files of the engine that made it tell: image layers with their digests and build steps. */
 import type { LayerRole } from '../../protocol/layers.ts';
+import { describeContainersLayers } from '../engines/containersLayers.ts';
 import { dataRoots } from '../engines/docker.ts';
 import { DockerLayers } from '../engines/dockerLayers.ts';
 import type { HostModel } from '../hostModel.ts';
@@ -41,6 +42,6 @@ export class LayerRoles {
       const known = docker.describe(paths, hasUpper);
       if (known !== undefined) return known;
     }
-    return { layers: [] };
+    return describeContainersLayers(paths, hasUpper) ?? { layers: [] };
   }
 }
