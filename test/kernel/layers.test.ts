@@ -299,6 +299,40 @@ describe('layers/list', () => {
     await assert.rejects(namesIn(helper, refOf(before), 0), gone);
   });
 
+  test('a mount of fuse-overlayfs has the layers that its process was told', {
+    skip: skipWithoutRoot || unlessRootHas('fuse-overlayfs'),
+  }, async () => {
+    using folder = ownFolder();
+    const [lower = '', upper = '', work = '', merged = ''] = directories(folder.path, 'low er', 'upper', 'work', 'merged');
+    writeFileSync(path.join(lower, 'file'), '');
+    execFileSync('fuse-overlayfs', ['-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, merged]);
+    const overlay = await overlayAt(helper, merged);
+    assert.equal(overlay.type, 'fuse.fuse-overlayfs');
+    assert.deepEqual(layerDirectories(overlay), [upper, lower]);
+    assert.deepEqual(await namesIn(helper, refOf(overlay), 1), ['file']);
+    assert.deepEqual(await namesIn(helper, refOf(overlay), 'merged'), ['file']);
+    execFileSync('umount', [merged]);
+  });
+
+  test('a mount namespace that no process is in is read too, and its layers are opened', {
+    skip: skipWithoutRoot,
+  }, async (t) => {
+    using folder = ownFolder();
+    execFileSync('mount', ['--make-private', folder.path]);
+    const [own = ''] = directories(folder.path, 'own');
+    const file = path.join(folder.path, 'namespace');
+    writeFileSync(file, '');
+    const script = `mount -t tmpfs t ${own} && cd ${own} && mkdir low merged && echo x > low/kept && mkdir top &&
+      mount -t overlay -o lowerdir=top:low overlay ${own}/merged && exec "$@"`;
+    const specimen = await startSleeper(['unshare', '--mount', 'sh', '-c', script, 'sh']);
+    execFileSync('mount', ['--bind', `/proc/${specimen.pid}/ns/mnt`, file]);
+    const there = namespaceOfPid('mnt', specimen.pid);
+    await specimen.stop();
+    const overlay = await overlayAt(helper, path.join(own, 'merged'));
+    assert.deepEqual(overlay.mountNamespace, there);
+    assert.deepEqual(await namesIn(helper, refOf(overlay), 1), ['kept']);
+  });
+
   test('mounting one is told of', { skip: skipWithoutRoot }, async () => {
     using folder = ownFolder();
     await helper.request(HostWatch, { parts: ['mounts'] });
@@ -459,6 +493,35 @@ describe("Docker's layers", { skip: unlessRootHas('docker', 'dockerd', 'busybox'
     execFileSync('nsenter', ['-t', String(first.pid), '-m', 'touch', '/made-inside']);
     assert.ok((await namesIn(helper, refOf(one), 0)).includes('made-inside'));
     assert.ok((await namesIn(helper, refOf(one), 'merged')).includes('made-inside'));
+  });
+
+  test("of which buildah has a copy in its own storage are named by that storage's files", {
+    skip: skipWithoutRoot || unlessRootHas('buildah'),
+  }, async () => {
+    using folder = ownFolder();
+    const buildah = (...args: string[]) =>
+      execFileSync(
+        'buildah',
+        [
+          '--root',
+          path.join(folder.path, 'root'),
+          '--runroot',
+          path.join(folder.path, 'run'),
+          '--storage-driver',
+          'overlay',
+          ...args,
+        ],
+        { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+      ).trim();
+    const container = buildah('from', `docker-daemon:${NAME}:${STEPS}`);
+    const overlay = await overlayAt(helper, buildah('mount', container));
+    const digests = inspect(`${NAME}:${STEPS}`, '.RootFS.Layers') as string[];
+    assert.deepEqual(
+      overlay.layers.map(({ digest }) => digest),
+      [undefined, ...digests.toReversed()],
+    );
+    assert.match(overlay.layers[1]?.createdBy ?? '', /echo 5 > /);
+    assert.equal(overlay.image, `docker.io/library/${NAME}:${STEPS}`);
   });
 
   test('that may not be looked into are unknown, not empty', {
