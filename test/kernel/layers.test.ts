@@ -316,7 +316,7 @@ describe('layers/list', () => {
 
   test('a mount namespace that no process is in is read too, and its layers are opened', {
     skip: skipWithoutRoot,
-  }, async (t) => {
+  }, async () => {
     using folder = ownFolder();
     execFileSync('mount', ['--make-private', folder.path]);
     const [own = ''] = directories(folder.path, 'own');
