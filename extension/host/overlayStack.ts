@@ -51,12 +51,19 @@ export function copyBelow(
   layer: number,
 ): { layer: number; entry: LayerEntry } | { unknown: number } | undefined {
   const below = answer.layers.filter((one) => one.layer > layer).sort((one, other) => one.layer - other.layer);
-  for (const { layer: index, has, entry } of below) {
-    if (has === 'whiteout' || entry?.type === 'whiteout') return undefined;
+  for (const { layer: index, has } of below) {
+    if (has === 'whiteout') return undefined;
     if (has === 'unknown') return { unknown: index };
-    if (entry !== undefined) return { layer: index, entry };
+    const found = entryOf(answer, index);
+    if (found !== undefined) return { layer: index, entry: found };
   }
   return undefined;
+}
+
+/** What a layer has at the path: its own copy, or what the container sees when it is this one that provides it. */
+export function entryOf(answer: LayersProvenanceResult, layer: number): LayerEntry | undefined {
+  const one = answer.layers.find((found) => found.layer === layer);
+  return one?.entry ?? (one?.has === 'provides' || one?.has === 'merges' ? answer.entry : undefined);
 }
 
 /** Layers that a stack does not share with another: all but those that both have at the bottom. */

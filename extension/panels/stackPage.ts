@@ -4,7 +4,7 @@ import type { Layer, LayerPath, LayerSize, LayersProvenanceResult, Overlay } fro
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import type { Measurement } from '../host/layerSizes.ts';
-import { overlayRef, savedBytes } from '../host/overlayStack.ts';
+import { entryOf, overlayRef, savedBytes } from '../host/overlayStack.ts';
 import {
   bytesText,
   countText,
@@ -133,7 +133,7 @@ function slab(
     ...(size === undefined ? {} : { entries: entriesText(size.entries) }),
     changes: size === undefined ? [] : changes(size),
     notes: notes(state, layer, measurement),
-    ...(found === undefined || lit === undefined ? {} : { lit: litBy(lit) }),
+    ...(found === undefined || lit === undefined ? {} : { lit: litBy(found, lit) }),
   };
 }
 
@@ -184,7 +184,7 @@ function sharing({ model, other }: StackState, layer: Layer, size: LayerSize | u
   return saved === 0 ? who : vscode.l10n.t('{0}, saves {1}', who, bytesText(saved));
 }
 
-function litBy(one: LayersProvenanceResult['layers'][number]): NonNullable<Slab['lit']> {
+function litBy(found: LayersProvenanceResult, one: LayersProvenanceResult['layers'][number]): NonNullable<Slab['lit']> {
   const lights: Record<typeof one.has, Light> = {
     provides: 'provides',
     merges: 'merges',
@@ -195,7 +195,8 @@ function litBy(one: LayersProvenanceResult['layers'][number]): NonNullable<Slab[
     nothing: 'dark',
     unknown: 'unknown',
   };
-  const detail = one.entry === undefined || one.entry.type === 'whiteout' ? undefined : entryFacts(one.entry);
+  const entry = entryOf(found, one.layer);
+  const detail = entry === undefined || entry.type === 'whiteout' ? undefined : entryFacts(entry);
   return { light: lights[one.has], text: hasText(one), ...(detail === undefined ? {} : { detail }) };
 }
 

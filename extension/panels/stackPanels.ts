@@ -10,7 +10,7 @@ import type { Host } from '../host/host.ts';
 import type { LayerSizes } from '../host/layerSizes.ts';
 import type { Layers } from '../host/layers.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
-import { overlayRef, parentPath, placeKey } from '../host/overlayStack.ts';
+import { entryOf, overlayRef, parentPath, placeKey } from '../host/overlayStack.ts';
 import { Command } from '../ids.ts';
 import { overlayName } from '../trees/layerWords.ts';
 import { stackPage } from './stackPage.ts';
@@ -157,8 +157,10 @@ class StackPanel extends Disposable {
   /** The path that is looked up where a layer has it, so that the tree shows it there; else the layer itself. */
   private pathIn(layer: number): string {
     if (this.answer === undefined || 'failure' in this.answer) return '/';
-    const one = this.answer.layers.find((found) => found.layer === layer);
-    return one?.entry === undefined && one?.has !== 'whiteout' ? '/' : this.answer.resolved;
+    const deletes = this.answer.layers.some(
+      (one) => one.layer === layer && one.has === 'whiteout' && one.because === undefined,
+    );
+    return deletes || entryOf(this.answer, layer) !== undefined ? this.answer.resolved : '/';
   }
 
   private async act(action: StackAction): Promise<void> {
