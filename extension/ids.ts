@@ -37,6 +37,7 @@ export const Command = {
   showStack: 'isoscope.layers.showStack',
   sortByName: 'isoscope.layers.sortByName',
   sortBySize: 'isoscope.layers.sortBySize',
+  stopMeasuring: 'isoscope.layers.stopMeasuring',
   revealInLayers: 'isoscope.reveal.inLayers',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
@@ -67,6 +68,8 @@ export const ContextKey = {
   filtered: 'isoscope.filtered',
   /** True while the files of layers are sorted by size. */
   layersBySize: 'isoscope.layersBySize',
+  /** True while sizes are being measured. */
+  layersMeasuring: 'isoscope.layersMeasuring',
   /** True while only the files that a layer changes are listed. */
   layersOnlyChanges: 'isoscope.layersOnlyChanges',
 } as const;

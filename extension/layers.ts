@@ -20,7 +20,7 @@ import { filterOverlays } from './host/layerFilter.ts';
 import { LayerSizes } from './host/layerSizes.ts';
 import { Layers } from './host/layers.ts';
 import { LayerWatch } from './host/layerWatch.ts';
-import { Command } from './ids.ts';
+import { Command, ContextKey, View } from './ids.ts';
 import { LayerPicks } from './layerPicks.ts';
 import { StackPanels } from './panels/stackPanels.ts';
 import type { CommandTarget, LayerTarget } from './target.ts';
@@ -84,6 +84,8 @@ export function registerLayers({ context, log, connection, host, filter, contain
       registerCommand(Command.sortByName, () => options.sortBySize(false)),
       registerCommand(Command.showOnlyChanges, () => options.showOnlyChanges(true)),
       registerCommand(Command.showAllFiles, () => options.showOnlyChanges(false)),
+      registerCommand(Command.stopMeasuring, () => sizes.stop()),
+      showWhileMeasuring(sizes),
       new LayerDecorations(),
       panels,
       files,
@@ -96,4 +98,20 @@ export function registerLayers({ context, log, connection, host, filter, contain
       layers,
     ],
   );
+}
+
+/** A bar at the top of the view, and in its title what stops it. */
+function showWhileMeasuring(sizes: LayerSizes): vscode.Disposable {
+  return sizes.onDidChangeBusy((busy) => {
+    void vscode.commands.executeCommand('setContext', ContextKey.layersMeasuring, busy);
+    if (!busy) return;
+    void vscode.window.withProgress({ location: { viewId: View.layers } }, async () => {
+      await new Promise<void>((resolve) => {
+        const ended = sizes.onDidChangeBusy(() => {
+          ended.dispose();
+          resolve();
+        });
+      });
+    });
+  });
 }

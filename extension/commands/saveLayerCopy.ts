@@ -1,12 +1,9 @@
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
 import { fileName } from '../documents/fileName.ts';
 import { copyAt } from '../documents/layerCopies.ts';
-import type { LayerFiles } from '../documents/layerFiles.ts';
+import { CHUNK_BYTES, type LayerFiles } from '../documents/layerFiles.ts';
 import { baseName } from '../host/overlayStack.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
@@ -62,8 +59,10 @@ export async function saveStream(
   const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
   await vscode.window.withProgress(options, async (progress, token) => {
     try {
-      const source = Readable.from(read(token, (message) => progress.report({ message })));
-      await pipeline(source, createWriteStream(unfinished, { mode: 0o600 }));
+      await write(
+        unfinished,
+        read(token, (message) => progress.report({ message })),
+      );
       if (token.isCancellationRequested) throw new vscode.CancellationError();
       await rename(unfinished, chosen.fsPath);
     } catch (error) {
@@ -72,4 +71,32 @@ export async function saveStream(
     }
   });
   void vscode.window.showInformationMessage(vscode.l10n.t('Saved {0}.', chosen.fsPath));
+}
+
+/** A sparse file of many gigabytes stays one: what is all zero becomes a hole. */
+async function write(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'w', 0o600);
+  try {
+    let position = 0;
+    for await (const chunk of chunks) {
+      if (!isZero(chunk)) await writeAll(file, chunk, position);
+      position += chunk.length;
+    }
+    await file.truncate(position);
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+const ZEROS = Buffer.alloc(CHUNK_BYTES);
+
+function isZero(chunk: Uint8Array): boolean {
+  return chunk.length <= ZEROS.length && Buffer.compare(chunk, ZEROS.subarray(0, chunk.length)) === 0;
 }

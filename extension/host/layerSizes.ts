@@ -34,11 +34,16 @@ interface Waiting {
 export class LayerSizes extends Disposable {
   private readonly connection: HelperConnection;
   private readonly emitter = this.register(new vscode.EventEmitter<LayerPath>());
+  private readonly busyEmitter = this.register(new vscode.EventEmitter<boolean>());
   private readonly measured = new Map<string, Measurement>();
   private readonly entries = new Map<string, EntrySize>();
   private readonly queue: Waiting[] = [];
   private readonly progress = new Map<string, LayerPath>();
   private busy = false;
+  /** Of the one that is under way. */
+  private current: vscode.CancellationTokenSource | undefined;
+  /** Fires with whether anything is being measured, when that changes. */
+  readonly onDidChangeBusy = this.busyEmitter.event;
   /** Fires with the place whose measurement began, went on, ended or was given up. */
   readonly onDidChange = this.emitter.event;
 
@@ -80,14 +85,37 @@ export class LayerSizes extends Disposable {
     });
   }
 
+  /** Gives up what is under way, and all that waits. */
+  stop(): void {
+    for (const { place, done } of this.queue.splice(0)) {
+      this.unset(place);
+      done();
+    }
+    this.current?.cancel();
+  }
+
   private async work(): Promise<void> {
-    this.busy = true;
+    this.setBusy(true);
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
       if (next.token.isCancellationRequested) this.unset(next.place);
-      else await this.ask(next.place, next.token);
+      else await this.askFor(next);
       next.done();
     }
-    this.busy = false;
+    this.setBusy(false);
+  }
+
+  private setBusy(busy: boolean): void {
+    this.busy = busy;
+    this.busyEmitter.fire(busy);
+  }
+
+  private async askFor({ place, token }: Waiting): Promise<void> {
+    const source = new vscode.CancellationTokenSource();
+    const listening = token.onCancellationRequested(() => source.cancel());
+    this.current = source;
+    await this.ask(place, source.token);
+    listening.dispose();
+    source.dispose();
   }
 
   private async ask(place: LayerPath, token: vscode.CancellationToken): Promise<void> {

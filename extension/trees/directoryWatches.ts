@@ -11,6 +11,8 @@ import type { Tree } from './tree.ts';
 
 /** Sizes come in a few times a second; rows are drawn again at most this often. */
 const DRAW_MILLIS = 300;
+/** What measures in the background is stopped for all at once. */
+const NEVER = new vscode.CancellationTokenSource().token;
 
 export class DirectoryWatches extends Disposable {
   private readonly watch: LayerWatch;
@@ -23,7 +25,6 @@ export class DirectoryWatches extends Disposable {
   private readonly folded = new Set<string>();
   private readonly due = new Set<DirectoryRow>();
   private timer: NodeJS.Timeout | undefined;
-  private measuring = new vscode.CancellationTokenSource();
 
   constructor(watch: LayerWatch, sizes: LayerSizes) {
     super();
@@ -57,15 +58,8 @@ export class DirectoryWatches extends Disposable {
 
   /** Measures the entries of a row in the background. */
   measure(row: DirectoryRow): void {
-    if (row.layerIndex === 'merged' || this.sizes.of(row.place) !== undefined) return;
-    void this.sizes.measure(row.place, this.measuring.token);
-  }
-
-  /** Gives up what is being measured in the background. */
-  stopMeasuring(): void {
-    this.measuring.cancel();
-    this.measuring.dispose();
-    this.measuring = new vscode.CancellationTokenSource();
+    if (this.sizes.of(row.place) !== undefined) return;
+    void this.sizes.measure(row.place, NEVER);
   }
 
   private fold(tree: Tree, row: TreeNode, folded: boolean): void {
@@ -132,7 +126,6 @@ export class DirectoryWatches extends Disposable {
 
   private end(): void {
     clearTimeout(this.timer);
-    this.stopMeasuring();
     for (const watching of this.listed.values()) watching?.dispose();
     this.listed.clear();
     this.rows.clear();
