@@ -5,6 +5,7 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   renameSync,
@@ -33,6 +34,13 @@ import { mountOverlay } from '../fixtures/mountApi.ts';
 import { namespaceOfPid, startSleeper } from '../fixtures/zoo.ts';
 
 const CHANGE_MILLIS = 10_000;
+/** Of a dockerd that was started by hand. */
+const CONTAINERD = '/var/run/docker/containerd/containerd.sock';
+const REMOVE_ALL = `
+ctr --address "$1" -n "$2" task kill -s KILL "$2"; until ctr --address "$1" -n "$2" task rm "$2"; do sleep 0.2; [ $((n += 1)) -gt 50 ] && break; done
+ctr --address "$1" -n "$2" container rm "$2"
+ctr --address "$1" -n "$2" images rm --sync $(ctr --address "$1" -n "$2" images ls -q)
+ctr --address "$1" namespace rm "$2"`;
 const skipWithoutRoot = isHelperRoot ? false : 'only root mounts it, or looks into it';
 const ownUid = isHelperRoot ? undefined : testUid;
 
@@ -522,6 +530,29 @@ describe("Docker's layers", { skip: unlessRootHas('docker', 'dockerd', 'busybox'
     );
     assert.match(overlay.layers[1]?.createdBy ?? '', /echo 5 > /);
     assert.equal(overlay.image, `docker.io/library/${NAME}:${STEPS}`);
+  });
+
+  test("of which Docker's containerd has a copy are named by containerd's databases", {
+    skip: skipWithoutRoot || unlessRootHas('ctr') || (!existsSync(CONTAINERD) && "Docker's containerd is another one"),
+  }, async (t) => {
+    const ctr = (...args: string[]) =>
+      execFileSync('ctr', ['--address', CONTAINERD, '--namespace', NAME, ...args], { stdio: 'ignore' });
+    using folder = ownFolder();
+    const archive = path.join(folder.path, 'image.tar');
+    docker('save', '--output', archive, `${NAME}:${STEPS}`);
+    const image = `docker.io/library/${NAME}:${STEPS}`;
+    ctr('images', 'import', '--snapshotter', 'overlayfs', archive);
+    t.after(() => execFileSync('sh', ['-c', REMOVE_ALL, 'sh', CONTAINERD, NAME], { stdio: 'ignore' }));
+    ctr('run', '--detach', '--snapshotter', 'overlayfs', image, NAME, 'sleep', '1000');
+    const { overlays } = await helper.request(LayersList, {});
+    const overlay = overlays.find((one) => one.image === image && one.workDirectory?.includes('io.containerd'));
+    assert.ok(overlay, 'it is not listed with its image');
+    const digests = inspect(`${NAME}:${STEPS}`, '.RootFS.Layers') as string[];
+    assert.deepEqual(
+      overlay.layers.map(({ role, digest }) => [role, digest]),
+      [['readWrite', undefined], ...digests.toReversed().map((digest) => ['image', digest])],
+    );
+    assert.match(overlay.layers[1]?.createdBy ?? '', /echo 5 > /);
   });
 
   test('that may not be looked into are unknown, not empty', {

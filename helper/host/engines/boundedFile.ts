@@ -51,6 +51,12 @@ export function parsedFile<T>(path: string, parse: (text: string) => T | undefin
   return value;
 }
 
+/** What tells one state of a file from another; undefined when it cannot be looked at. */
+export function versionOfFile(path: string): string | undefined {
+  const stat = statOf(path);
+  return stat === undefined ? undefined : versionOf(stat);
+}
+
 /** Undefined for what is missing, and for what this user may not look at. */
 function statOf(path: string): fs.Stats | undefined {
   try {

@@ -1,5 +1,6 @@
 /** What each layer is for, as the files of the engine that made it tell: image layers with their digests and build steps. */
 import type { LayerRole } from '../../protocol/layers.ts';
+import { describeContainerdLayers } from '../engines/containerdLayers.ts';
 import { describeContainersLayers } from '../engines/containersLayers.ts';
 import { dataRoots } from '../engines/docker.ts';
 import { DockerLayers } from '../engines/dockerLayers.ts';
@@ -42,6 +43,6 @@ export class LayerRoles {
       const known = docker.describe(paths, hasUpper);
       if (known !== undefined) return known;
     }
-    return describeContainersLayers(paths, hasUpper) ?? { layers: [] };
+    return describeContainersLayers(paths, hasUpper) ?? describeContainerdLayers(paths, hasUpper) ?? { layers: [] };
   }
 }
