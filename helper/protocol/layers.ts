@@ -16,6 +16,8 @@ export interface OverlayRef {
   mountNamespace: NamespaceRef;
   mountId: number;
   device: string;
+  /** `key` of the overlay that is meant. Both numbers are given to the next mount at once: with it, that one is never taken for it. */
+  key?: string;
 }
 
 /** One layer of an overlay, counted from the top; or what the container sees of all of them. */

@@ -80,8 +80,8 @@ function mountPlain(folder: string): { lower: string; upper: string; merged: str
   return { lower, upper, merged };
 }
 
-function refOf({ mountNamespace, mountId, device }: Overlay): OverlayRef {
-  return { mountNamespace, mountId, device };
+function refOf({ mountNamespace, mountId, device, key }: Overlay): OverlayRef {
+  return { mountNamespace, mountId, device, key };
 }
 
 async function overlayAt(helper: RunningHelper, mountPoint: string): Promise<Overlay> {
@@ -302,6 +302,7 @@ describe('layers/list', () => {
     const gone = refusal('gone');
     const reused = await overlayAt(helper, merged);
     assert.notEqual(reused.key, before.key);
+    await assert.rejects(namesIn(helper, refOf(before), 0), gone);
     execFileSync('umount', [merged]);
     await assert.rejects(helper.request(LayersInspect, { overlay: refOf(before) }), gone);
     await assert.rejects(namesIn(helper, refOf(before), 0), gone);

@@ -55,6 +55,7 @@ export const overlayRef = v.strictObject({
   mountNamespace: namespaceRef,
   mountId: natural,
   device: v.pipe(cString(32), v.regex(/^[0-9]+:[0-9]+$/, 'it must be a device number')),
+  key: v.exactOptional(cString(64)),
 });
 const layer = v.union([index, v.literal('merged')]);
 export const layerPath = { overlay: overlayRef, layer, path };

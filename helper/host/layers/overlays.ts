@@ -63,7 +63,8 @@ export class OverlayTable {
 
   /** As last read. */
   known(ref: OverlayRef): FoundOverlay | undefined {
-    return this.found.find(({ overlay, places }) => overlay.device === ref.device && places.some((place) => isAt(place, ref)));
+    const isMeant = ({ key, device }: Overlay) => device === ref.device && (ref.key === undefined || key === ref.key);
+    return this.found.find(({ overlay, places }) => isMeant(overlay) && places.some((place) => isAt(place, ref)));
   }
 
   /** Requests that come while it reads wait for one more reading: what was done before asking is to be seen. */
