@@ -82,7 +82,7 @@ export interface Overlay extends OverlayRef {
 
 export interface LayersListResult {
   overlays: Overlay[];
-  /** Mount namespaces whose mounts could not be read. */
+  /** At least so many mount namespaces could not be read: nobody can tell in how many those processes are that may not be looked at. */
   unreadable: { count: number };
 }
 

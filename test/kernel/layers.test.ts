@@ -563,6 +563,7 @@ describe("Docker's layers", { skip: unlessRootHas('docker', 'dockerd', 'busybox'
     const { MergedDir } = inspect(container.name, '.GraphDriver.Data');
     const overlay = await overlayAt(helper, MergedDir);
     assert.equal(overlay.layers.length, STEPS + 3);
+    assert.ok((await helper.request(LayersList, {})).unreadable.count > 0);
     assert.deepEqual(new Set(overlay.layers.map(({ unreadable }) => unreadable?.unknown)), new Set(['permission']));
     assert.equal((await readRoot(helper, refOf(overlay), 0)).incomplete?.unknown, 'permission');
   });

@@ -51,7 +51,9 @@ export class OverlayTable {
 
   async list(): Promise<LayersListResult> {
     await this.read();
-    return { overlays: this.found.map(({ overlay }) => overlay), unreadable: { count: this.source.mounts.unreadable } };
+    const { mounts, model } = this.source;
+    const hidden = model.namespaces.unreadable.size > 0 ? 1 : 0;
+    return { overlays: this.found.map(({ overlay }) => overlay), unreadable: { count: mounts.unreadable + hidden } };
   }
 
   async inspect(ref: OverlayRef): Promise<Overlay> {
