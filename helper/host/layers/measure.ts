@@ -108,8 +108,7 @@ class Measuring {
   }
 
   async walk(directory: Compared, above: Above, path: string, depth: number): Promise<void> {
-    const { own, merged } = directory;
-    const parts = [...(own === undefined ? [] : [own]), ...(this.layer === 'merged' ? merged : [])];
+    const parts = this.partsToRead(directory);
     const { whiteoutFiles } = this.stack.style;
     for (let after = '', more = true; more; ) {
       const ahead = await leastNames(descriptors(parts), after, whiteoutFiles, this.pace);
@@ -124,6 +123,13 @@ class Measuring {
       after = ahead.names.at(-1) ?? '';
       more = ahead.more && after !== '';
     }
+  }
+
+  /** What the layer hides is to be counted as deleted, though it has no name for it. */
+  private partsToRead({ own, merged, below }: Compared): Part[] {
+    const parts = own === undefined ? [] : [own];
+    if (merged !== below) return [...parts, ...merged, ...below];
+    return this.layer === 'merged' ? [...parts, ...merged] : parts;
   }
 
   private async namesOf(parts: readonly Part[], after: string): Promise<ReadonlySet<string> | undefined> {
