@@ -178,19 +178,23 @@ describe('layers/list', () => {
     assert.equal(overlay.readOnly, true);
   });
 
-  test('relative paths and links are resolved, and what the option has is told too', { skip: skipWithoutRoot }, async () => {
+  test("relative paths are found from the folder that Docker's links begin in, and what the option has is told too", {
+    skip: skipWithoutRoot,
+  }, async () => {
     using folder = ownFolder();
-    const [one = '', two = '', merged = ''] = directories(folder.path, 'one', 'two', 'merged');
-    const links = path.join(folder.path, 'l');
-    mkdirSync(links);
-    symlinkSync('../two', path.join(links, 'ABC'));
-    mount('lowerdir=one:l/ABC', merged, folder.path);
+    const [home = ''] = directories(folder.path, 'overlay2');
+    const [, one = '', two = ''] = directories(home, 'l', 'one', 'two');
+    const [upper = '', work = '', merged = ''] = directories(one, 'diff', 'work', 'merged');
+    const [lower = ''] = directories(two, 'diff');
+    symlinkSync('../two/diff', path.join(home, 'l/ABC'));
+    mount('lowerdir=l/ABC,upperdir=one/diff,workdir=one/work', merged, home);
     const overlay = await overlayAt(helper, merged);
-    assert.deepEqual(layerDirectories(overlay), [one, two]);
+    assert.deepEqual(layerDirectories(overlay), [upper, lower]);
     assert.deepEqual(
       overlay.layers.map(({ given }) => given),
-      ['one', 'l/ABC'],
+      ['one/diff', 'l/ABC'],
     );
+    assert.equal(overlay.workDirectory, work);
   });
 
   test('a mount that only another mount namespace has is found there, with its directories of that one', {

@@ -122,7 +122,7 @@ export class OverlayTable {
       isRoot: container?.place.mount.mountPoint === '/',
       ...(image === undefined ? {} : { image }),
       layers: directories.map((directory, index) => layerOf(directory, index, storage, options)),
-      ...(options.work === undefined ? {} : { workDirectory: options.work }),
+      ...(options.work === undefined ? {} : { workDirectory: workDirectory(options.work, directories[0]) }),
       options: fuse ? [...options.flags, ...mount.superOptions.filter(isTelling)] : options.flags,
       readOnly: options.upper === undefined || mount.options.includes('ro') || mount.superOptions.includes('ro'),
     };
@@ -196,6 +196,12 @@ function arranged(places: readonly MountPlace[], first: MountPlace | undefined):
   return [...places].sort(
     (one, other) => rank(one) - rank(other) || one.mountNamespace - other.mountNamespace || one.mount.id - other.mount.id,
   );
+}
+
+/** A relative one begins where the upper directory's path does. */
+function workDirectory(work: string, upper: LayerDirectory | undefined): string {
+  if (work.startsWith('/') || upper?.path.endsWith(`/${upper.given}`) !== true) return work;
+  return `${upper.path.slice(0, -upper.given.length)}${work}`;
 }
 
 /** Of the options that FUSE adds, those that say something of an overlay. */
