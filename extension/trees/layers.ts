@@ -26,7 +26,7 @@ export class LayersTree extends Tree {
     super(View.layers, host, filter, extensionUri);
     this.layers = all.layers;
     this.all = all;
-    this.register(all.layers.onDidChange(() => this.refresh()));
+    this.register(all.layers.onDidChange(() => this.refreshSoon()));
     this.register(all.options.onDidChange(() => this.refresh()));
     this.register(this.view.onDidChangeVisibility(({ visible }) => this.holdWhile(visible)));
     this.register(new vscode.Disposable(() => this.holdWhile(false)));

@@ -84,6 +84,11 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     this.emitter.fire(undefined);
   }
 
+  /** Draws everything again, but no more often than people can follow. */
+  protected refreshSoon(): void {
+    this.queue.add([this.root]);
+  }
+
   /** Draws one row and what is below it again. */
   refreshNode(node: TreeNode): void {
     if (node === this.root) this.emitter.fire(undefined);

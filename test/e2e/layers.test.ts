@@ -131,6 +131,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     t.diagnostic(`shown after ${Math.round(performance.now() - began)} ms`);
     const row = (await view.rows()).find(({ label }) => label === 'motd');
     assert.match(row?.accessibleName ?? '', /Deleted: a whiteout hides the one of a layer below/);
+    await eventually('a tooltip that explains it', async () => /a whiteout hides/.test(await view.tooltip('motd')));
     await workbench.screenshot('layers-deleted-dark');
     await view.click('motd');
     await editorShows(/^welcome$/m);
