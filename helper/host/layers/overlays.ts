@@ -33,6 +33,8 @@ export interface FoundOverlay {
   places: MountPlace[];
 }
 
+/** Whoever has a user namespace may mount as many as `fs.mount-max`; no engine comes near this. */
+const MAX_IN_NAMESPACE = 2000;
 /** Places beside the first one that are told of. */
 const MAX_ALSO_AT = 200;
 
@@ -42,6 +44,7 @@ export class OverlayTable {
   readonly namespaces: MountNamespaces;
   private readonly source: OverlaySource;
   private found: FoundOverlay[] = [];
+  private cutOff = 0;
   private reading: Promise<void> | undefined;
 
   constructor(source: OverlaySource) {
@@ -53,7 +56,10 @@ export class OverlayTable {
     await this.read();
     const { mounts, model } = this.source;
     const hidden = model.namespaces.unreadable.size > 0 ? 1 : 0;
-    return { overlays: this.found.map(({ overlay }) => overlay), unreadable: { count: mounts.unreadable + hidden } };
+    return {
+      overlays: this.found.map(({ overlay }) => overlay),
+      unreadable: { count: mounts.unreadable + this.cutOff + hidden },
+    };
   }
 
   async inspect(ref: OverlayRef): Promise<Overlay> {
@@ -85,10 +91,11 @@ export class OverlayTable {
     const containers = new Map(this.source.containers.list().map((container) => [container.key, container]));
     const roles = new LayerRoles(this.source.model);
     using locator = new LayerLocator(this.namespaces);
-    const groups = [...groupedPlaces(this.source.mounts).values()];
-    const found = await Promise.all(groups.map((places) => this.describe(places, locator, roles, containers)));
+    const { groups, cutOff } = groupedPlaces(this.source.mounts);
+    const found = await Promise.all([...groups.values()].map((places) => this.describe(places, locator, roles, containers)));
     shareLayers(found.map(({ overlay }) => overlay));
     this.found = found;
+    this.cutOff = cutOff;
   }
 
   private async describe(
@@ -159,10 +166,12 @@ export function isAt({ mountNamespace, mount }: MountPlace, ref: { mountNamespac
 }
 
 /** One entry a superblock. Two readings may see a number that went from one to another in between: the options tell them apart. */
-function groupedPlaces(mounts: MountPins): Map<string, MountPlace[]> {
+function groupedPlaces(mounts: MountPins): { groups: Map<string, MountPlace[]>; cutOff: number } {
   const groups = new Map<string, MountPlace[]>();
+  let cutOff = 0;
   for (const { mountNamespace, mounts: found } of mounts.overlays()) {
-    for (const mount of found) {
+    if (found.length > MAX_IN_NAMESPACE) cutOff += 1;
+    for (const mount of found.slice(0, MAX_IN_NAMESPACE)) {
       const place = { mountNamespace, mount };
       const text = `${mount.device} ${lastingText(mount)}`;
       const same = groups.get(text);
@@ -170,7 +179,7 @@ function groupedPlaces(mounts: MountPins): Map<string, MountPlace[]> {
       else same.push(place);
     }
   }
-  return groups;
+  return { groups, cutOff };
 }
 
 /** A device number alone is soon given to another overlay. */
