@@ -10,7 +10,9 @@ import { SyscallError } from '../../kernel/libc.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
+import { ownNamespaces } from '../hostNamespaces.ts';
 import { ownCapabilities } from '../identity.ts';
+import { isInitial } from '../initialNamespaces.ts';
 import type { OpenedStack, OpenStack } from './fileRequests.ts';
 import { type LayerDirectory, openLayerDirectory, openMount } from './layerDirectories.ts';
 import type { MarkStyle } from './marks.ts';
@@ -156,7 +158,8 @@ async function openListedMount(
   ref: OverlayRef,
 ): Promise<number | undefined> {
   const place = places.find((one) => isAt(one, ref));
-  return place === undefined ? undefined : await openMount(namespace, place.mount);
+  // A process answers for what fuse-overlayfs mounts, perhaps never: there the layers themselves have to tell.
+  return place?.mount.type === 'overlay' ? await openMount(namespace, place.mount) : undefined;
 }
 
 let seesTrusted: boolean | undefined;
@@ -165,7 +168,8 @@ function styleOf({ overlay, options: { flags } }: FoundOverlay): MarkStyle {
   const fuse = overlay.type !== 'overlay';
   const user = flags.includes('userxattr') || (fuse && !overlay.options.includes('user_id=0'));
   // trusted.* is hidden, not refused, from whoever lacks it in the initial user namespace: xattr(7).
-  seesTrusted ??= ownCapabilities().includes('CAP_SYS_ADMIN');
+  const { user: userNamespace } = ownNamespaces();
+  seesTrusted ??= ownCapabilities().includes('CAP_SYS_ADMIN') && (userNamespace === undefined || isInitial(userNamespace));
   return {
     prefix: user ? 'user.overlay.' : 'trusted.overlay.',
     whiteoutFiles: fuse,
