@@ -167,9 +167,7 @@ let seesTrusted: boolean | undefined;
 function styleOf({ overlay, options: { flags } }: FoundOverlay): MarkStyle {
   const fuse = overlay.type !== 'overlay';
   const user = flags.includes('userxattr') || (fuse && !overlay.options.includes('user_id=0'));
-  // trusted.* is hidden, not refused, from whoever lacks it in the initial user namespace: xattr(7).
-  const { user: userNamespace } = ownNamespaces();
-  seesTrusted ??= ownCapabilities().includes('CAP_SYS_ADMIN') && (userNamespace === undefined || isInitial(userNamespace));
+  seesTrusted ??= isTrustedShown();
   return {
     prefix: user ? 'user.overlay.' : 'trusted.overlay.',
     whiteoutFiles: fuse,
@@ -178,4 +176,10 @@ function styleOf({ overlay, options: { flags } }: FoundOverlay): MarkStyle {
     metacopy: flags.includes('metacopy=on'),
     ...(user || seesTrusted ? {} : { unknown: { unknown: 'permission' } }),
   };
+}
+
+/** `trusted.*` is hidden, not refused, from whoever lacks the capability in the initial user namespace: xattr(7). */
+function isTrustedShown(): boolean {
+  const { user } = ownNamespaces();
+  return ownCapabilities().includes('CAP_SYS_ADMIN') && (user === undefined || isInitial(user));
 }
