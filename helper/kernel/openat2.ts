@@ -20,7 +20,7 @@ const OPEN_HOW_BYTES = 24;
  * the kernel does not know by itself is asked for on a pool thread. Rejects with a `SyscallError` when it cannot be opened.
  */
 export async function openInRoot(root: number, path: string, flags: number): Promise<number> {
-  const cached = openNow(root, path, howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED));
+  const cached = openNow(root, path, cachedHowOf(flags));
   if (cached >= 0) return cached;
   // EINVAL: an older kernel.
   if (cached !== -EAGAIN && cached !== -EINVAL) throw new SyscallError('openat2', -cached, path);
@@ -38,6 +38,16 @@ function howOf(flags: number, resolve: bigint): Buffer {
   how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
   how.writeBigUInt64LE(resolve, 16);
   return how;
+}
+
+const cachedHow = howOf(0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED);
+let cachedFlags = 0;
+
+/** For a call that returns before the next one: a stack of layers is opened with the same flags, layer by layer. */
+function cachedHowOf(flags: number): Buffer {
+  if (flags !== cachedFlags) cachedHow.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  cachedFlags = flags;
+  return cachedHow;
 }
 
 /** A descriptor, or `-errno`. */
