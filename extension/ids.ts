@@ -41,6 +41,24 @@ export const Command = {
   moveProcess: 'isoscope.cgroups.moveProcess',
   switchController: 'isoscope.cgroups.switchController',
   undoCgroupChange: 'isoscope.cgroups.undo',
+  showAllFiles: 'isoscope.layers.allFiles',
+  compareBelow: 'isoscope.layers.compareBelow',
+  compareContainers: 'isoscope.layers.compareContainers',
+  compareImage: 'isoscope.layers.compareImage',
+  exportChanges: 'isoscope.layers.exportChanges',
+  exportLayer: 'isoscope.layers.exportLayer',
+  measureLayers: 'isoscope.layers.measure',
+  showOnlyChanges: 'isoscope.layers.onlyChanges',
+  openLayerFile: 'isoscope.layers.openFile',
+  openHiddenFile: 'isoscope.layers.openHidden',
+  whichLayer: 'isoscope.layers.provenance',
+  saveLayerCopy: 'isoscope.layers.saveCopy',
+  showOnDisk: 'isoscope.layers.showOnDisk',
+  showStack: 'isoscope.layers.showStack',
+  sortByName: 'isoscope.layers.sortByName',
+  sortBySize: 'isoscope.layers.sortBySize',
+  stopMeasuring: 'isoscope.layers.stopMeasuring',
+  revealInLayers: 'isoscope.reveal.inLayers',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 
@@ -54,6 +72,7 @@ export const View = {
   containers: 'isoscope.containers',
   namespaces: 'isoscope.namespaces',
   cgroups: 'isoscope.cgroups',
+  layers: 'isoscope.layers',
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
@@ -70,13 +89,23 @@ export const ContextKey = {
   filtered: 'isoscope.filtered',
   /** True while there is a change of a cgroup that can be undone. */
   cgroupUndo: 'isoscope.cgroupUndo',
+  /** True while the files of layers are sorted by size. */
+  layersBySize: 'isoscope.layersBySize',
+  /** True while sizes are being measured. */
+  layersMeasuring: 'isoscope.layersMeasuring',
+  /** True while only the files that a layer changes are listed. */
+  layersOnlyChanges: 'isoscope.layersOnlyChanges',
 } as const;
 export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 
-/** URI schemes: of read-only documents, `cgroup` of the kernel's files of cgroups, and `row` of the rows of trees, for their decorations. */
+/**
+ * URI schemes: of read-only documents, `cgroup` of the kernel's files of cgroups, `layer` of the files of layers, and `row` of the rows of
+ * trees, for their decorations.
+ */
 export const Scheme = {
   syscalls: 'isoscope-syscalls',
   output: 'isoscope-output',
   cgroup: 'isoscope-cgroup',
+  layer: 'isoscope-layer',
   row: 'isoscope-row',
 } as const;

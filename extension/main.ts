@@ -20,6 +20,7 @@ import { ProgramOutputs } from './documents/programOutput.ts';
 import { SyscallDocuments } from './documents/syscalls.ts';
 import { Host } from './host/host.ts';
 import { Command, Scheme } from './ids.ts';
+import { registerLayers } from './layers.ts';
 import { createLog } from './log.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { TerminalOpener } from './programs/terminal.ts';
@@ -79,6 +80,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
     registerCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     panels,
+    registerLayers({ context, log, connection, host, filter, containers }),
     new RowDecorations(host),
     containers,
     namespaces,

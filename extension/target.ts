@@ -1,4 +1,5 @@
 import type { CgroupRef } from '../helper/protocol/cgroups.ts';
+import type { LayerEntry, LayerPath, Overlay } from '../helper/protocol/layers.ts';
 import type { Container, Namespace, ProcessRef } from '../helper/protocol.ts';
 
 /** What a command acts on: the node of a tree, or any object that names a process, a container, a namespace or cgroups. */
@@ -8,4 +9,12 @@ export interface CommandTarget {
   namespace?: Namespace | undefined;
   /** One cgroup, or those of one container in every hierarchy. */
   cgroups?: readonly CgroupRef[] | undefined;
+}
+
+/** What a command on layers acts on: an overlay, or a layer of it, or a file or directory in one. */
+export interface LayerTarget {
+  overlay?: Overlay | undefined;
+  /** `/` for the layer itself. */
+  place?: LayerPath | undefined;
+  entry?: LayerEntry | undefined;
 }

@@ -5,6 +5,7 @@ import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/nod
 import { dispatcher } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
 import { serveCgroups } from './host/cgroups/requests.ts';
+import { serveLayers } from './host/layers/requests.ts';
 import { serveHost } from './host/requests.ts';
 import { end, handleSignals, ignoreBrokenOutputs } from './life.ts';
 import { log, logError } from './log.ts';
@@ -12,6 +13,7 @@ import { servePrograms } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
 import { CgroupsSampled } from './protocol/cgroups.ts';
+import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
 import { HostChanged } from './protocol.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
@@ -42,6 +44,10 @@ async function serve(): Promise<void> {
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
   const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
+  const layers = serveLayers(requests, host.overlaySource, {
+    changed: (params) => void connection.sendNotification(LayersChanged, params),
+    measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
+  });
   servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
 
   connection.onClose(() => {
@@ -49,6 +55,7 @@ async function serve(): Promise<void> {
     connection.dispose();
     host.watch([]);
     samples[Symbol.dispose]();
+    layers.dispose();
     stream.close();
     killRunning();
     terminals.dropWaiting();

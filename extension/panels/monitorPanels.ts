@@ -8,6 +8,7 @@ import {
   type CgroupsInspectResult,
   CgroupsList,
   type CgroupsListResult,
+  CgroupsSampled,
   type CgroupsSampledParams,
   CgroupsSubscribe,
 } from '../../helper/protocol/cgroups.ts';
@@ -100,7 +101,7 @@ class MonitorPanel extends Disposable {
     this.register(panel);
     this.register(panel.webview.onDidReceiveMessage((message: FromMonitor) => this.onMessage(message)));
     this.register(panel.onDidChangeViewState(() => this.onViewState()));
-    this.register(connection.onDidSampleCgroups((sampled) => this.onSampled(sampled)));
+    this.register(connection.onNotification(CgroupsSampled, (sampled) => this.onSampled(sampled)));
     this.register(connection.onDidChangeState(() => this.onHelper()));
     panel.onDidDispose(() => {
       this.stop();

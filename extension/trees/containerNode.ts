@@ -17,7 +17,7 @@ import { factsTooltip } from './tooltip.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCount } from './words.ts';
 
-type Section = (node: ContainerNode) => TreeNode | undefined;
+export type Section = (node: ContainerNode) => TreeNode | undefined;
 
 const SECTIONS: readonly Section[] = [
   (node) => node.processes,
@@ -40,10 +40,19 @@ const SHORT_ID = 12;
 export class ContainerNode extends TreeNode {
   private last: Container;
   private drawn = '';
+  private readonly further: readonly Section[];
 
-  constructor(tree: TreeContext, id: string, parent: TreeNode | undefined, container: Container) {
+  /** @param further sections after those that every container has */
+  constructor(
+    tree: TreeContext,
+    id: string,
+    parent: TreeNode | undefined,
+    container: Container,
+    further: readonly Section[] = [],
+  ) {
     super(tree, id, parent);
     this.last = container;
+    this.further = further;
   }
 
   override get container(): Container {
@@ -90,7 +99,7 @@ export class ContainerNode extends TreeNode {
   }
 
   override children(): TreeNode[] {
-    return SECTIONS.map((section) => section(this)).filter((node) => node !== undefined);
+    return [...SECTIONS, ...this.further].map((section) => section(this)).filter((node) => node !== undefined);
   }
 
   get processes(): ProcessesSection {

@@ -5,7 +5,7 @@ import { isContainer, sortedContainers } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { View } from '../ids.ts';
-import { ContainerNode } from './containerNode.ts';
+import { ContainerNode, type Section } from './containerNode.ts';
 import { GroupNode, type TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
 import { Tree } from './tree.ts';
@@ -13,8 +13,16 @@ import type { TreeFilter } from './treeFilter.ts';
 import { parts } from './words.ts';
 
 export class ContainersTree extends Tree {
+  /** Sections of every container that other subjects add. */
+  private readonly sections: Section[] = [];
+
   constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri) {
     super(View.containers, host, filter, extensionUri);
+  }
+
+  addSection(section: Section): void {
+    this.sections.push(section);
+    this.refresh();
   }
 
   protected override roots(): TreeNode[] {
@@ -44,7 +52,7 @@ export class ContainersTree extends Tree {
 
   private row(container: Container, parent: TreeNode | undefined): ContainerNode {
     const id = `${parent === undefined ? 'container' : 'service'} ${container.key}`;
-    return this.node(id, () => new ContainerNode(this, id, parent, container));
+    return this.node(id, () => new ContainerNode(this, id, parent, container, this.sections));
   }
 
   protected override rootsTouchedBy(delta: HostDelta): boolean {

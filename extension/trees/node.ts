@@ -7,6 +7,7 @@ import type { Host } from '../host/host.ts';
 import type { HostDelta, HostModel } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
+import type { MarkDecoration } from './layerDecorations.ts';
 import { factsTooltip } from './tooltip.ts';
 
 /** A list shows this many rows, and a last one that shows as many more. */
@@ -23,12 +24,14 @@ export interface TreeContext {
   needCgroups(): void;
   /** Shows as many more of the rows of the list that a "show more" row ends. */
   showMore(node: TreeNode): void;
+  /** Draws one row and what is below it again. */
+  refreshNode(node: TreeNode): void;
   /** The row with this id: the one that is already shown, or a new one. */
   node<T extends TreeNode>(id: string, make: () => T): T;
 }
 
 /** A `notice` keeps its colour where all else turns grey; `badges` is followed by those of a cgroup, worst first. */
-export type RowDecoration = 'muted' | 'paused' | 'notice' | `badges ${string}`;
+export type RowDecoration = 'muted' | 'paused' | 'notice' | `badges ${string}` | MarkDecoration;
 
 export abstract class TreeNode implements CommandTarget {
   /** Unique within its tree, and the same after every refresh: what VS Code keeps selection and expansion by. */
@@ -63,6 +66,11 @@ export abstract class TreeNode implements CommandTarget {
 
   /** How the row is coloured and marked. */
   get decoration(): RowDecoration | undefined {
+    return undefined;
+  }
+
+  /** Of a row that stands for a file: its name, by which the theme chooses an icon. */
+  get fileName(): string | undefined {
     return undefined;
   }
 
@@ -113,12 +121,13 @@ export abstract class TreeNode implements CommandTarget {
 
 /** "Show 500 more": the last row of a list that is longer than a person would scroll. */
 export class MoreNode extends TreeNode {
+  /** Infinity: nobody has counted them. */
   remaining = 0;
 
   override item(): vscode.TreeItem {
     const count = Math.min(CHUNK, this.remaining);
     const item = new vscode.TreeItem(vscode.l10n.t('Show {0} more', count));
-    item.description = vscode.l10n.t('{0} not shown', this.remaining);
+    if (Number.isFinite(this.remaining)) item.description = vscode.l10n.t('{0} not shown', this.remaining);
     item.iconPath = new vscode.ThemeIcon('ellipsis');
     item.command = { command: Command.showMore, title: vscode.l10n.t('Show more'), arguments: [this] };
     return item;

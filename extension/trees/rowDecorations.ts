@@ -6,9 +6,10 @@ import type { Host } from '../host/host.ts';
 import { Scheme } from '../ids.ts';
 import type { TreeNode } from './node.ts';
 
-/** The URI that stands for a row, only so that the row can be coloured; nothing opens it. */
-export function rowUri(serial: number, decoration: TreeNode['decoration']): vscode.Uri {
-  return vscode.Uri.from({ scheme: Scheme.row, path: `/${serial}`, query: decoration ?? '' });
+/** The URI that stands for a row, only so that the row can be coloured and get a file's icon; nothing opens it. */
+export function rowUri(serial: number, decoration: TreeNode['decoration'], fileName?: string): vscode.Uri {
+  const path = fileName === undefined ? `/${serial}` : `/${serial}/${fileName}`;
+  return vscode.Uri.from({ scheme: Scheme.row, path, query: decoration ?? '' });
 }
 
 /** Colours rows: all grey while what they show is of a helper that is no more, and grey what a container shares with the host. */

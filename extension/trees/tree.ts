@@ -97,10 +97,20 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     this.emitter.fire(undefined);
   }
 
+  /** Draws everything again, but no more often than people can follow. */
+  protected refreshSoon(): void {
+    this.queue.add([this.root]);
+  }
+
   /** Draws one row and what is below it again. */
   refreshNode(node: TreeNode): void {
     if (node === this.root) this.emitter.fire(undefined);
     else this.emitter.fire(node);
+  }
+
+  /** Whether a row is one of those that are shown: rows that went and came again are others. */
+  holds(node: TreeNode): boolean {
+    return this.nodes.get(node.id) === node;
   }
 
   private onChange(delta: HostDelta): void {
@@ -150,7 +160,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   getTreeItem(node: TreeNode): vscode.TreeItem {
     const item = node.item();
     item.id = node.id;
-    item.resourceUri = rowUri(this.serialOf(node.id), node.decoration);
+    item.resourceUri = rowUri(this.serialOf(node.id), node.decoration, node.fileName);
     if (this.host.stale && node.decoration !== 'notice' && item.iconPath instanceof vscode.ThemeIcon) {
       item.iconPath = new vscode.ThemeIcon(item.iconPath.id, new vscode.ThemeColor('disabledForeground'));
     }

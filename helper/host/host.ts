@@ -19,6 +19,7 @@ import { ContainerTable } from './containers.ts';
 import { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { inspectProcess } from './inspection.ts';
+import type { OverlaySource } from './layers/overlays.ts';
 import { MountPins } from './mountPins.ts';
 import { NamespaceLister, sameNamespace } from './namespaceList.ts';
 import { inspectNetwork, type OpenNetwork } from './network.ts';
@@ -47,6 +48,19 @@ export class Host {
       },
       freezerFiles: () => this.containers.freezerFiles(),
     });
+  }
+
+  /** What the overlays are found by. */
+  get overlaySource(): OverlaySource {
+    return {
+      model: this.model,
+      mounts: this.mounts,
+      containers: this.containers,
+      refresh: async () => {
+        await this.refresh(undefined);
+        this.readMounts(undefined);
+      },
+    };
   }
 
   get changes(): 'events' | 'scan' {

@@ -1,9 +1,10 @@
 /**
- * Bind mounts of namespaces (`ip netns add` makes one), in every mount namespace of the host. Each mount namespace has a
- * table of its own, so each is read, once, through a process that sees the whole of it; one without a process is visited.
+ * Bind mounts of namespaces (`ip netns add` makes one), in every mount namespace of the host, and the overlay mounts, which the
+ * same reading finds. Each mount namespace has a table of its own, so each is read, once, through a process that sees the whole
+ * of it; one without a process is visited.
  */
 import { AT_FDCWD, close, readLinkText, readText } from '../kernel/files.ts';
-import { parseMountinfo } from '../proc/mountinfo.ts';
+import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceKind, Pin } from '../protocol.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';
@@ -28,11 +29,13 @@ export interface NamespaceMount {
 
 interface MountTable {
   mounts: NamespaceMount[];
+  /** Also those that fuse-overlayfs(1) makes. */
+  overlays: Mount[];
   /** False when the table could not be read, or only as far as a chroot lets see. */
   complete: boolean;
 }
 
-const UNREAD: MountTable = { mounts: [], complete: false };
+const UNREAD: MountTable = { mounts: [], overlays: [], complete: false };
 
 export class MountPins {
   private readonly index: NamespaceIndex;
@@ -46,6 +49,18 @@ export class MountPins {
   /** False when some mount namespace could not be read, so that a pin may be missing. */
   get complete(): boolean {
     return [...this.tables.values()].every(({ complete }) => complete);
+  }
+
+  /** Mount namespaces whose table could not be read, or only in part. */
+  get unreadable(): number {
+    return [...this.tables.values()].filter(({ complete }) => !complete).length;
+  }
+
+  /** Overlay mounts by the mount namespace that has them. */
+  *overlays(): Generator<{ mountNamespace: number; mounts: readonly Mount[] }> {
+    for (const [mountNamespace, { overlays }] of this.tables) {
+      if (overlays.length > 0) yield { mountNamespace, mounts: overlays };
+    }
   }
 
   /** Reads the tables of mount namespaces not seen before, of those in `changed`, or of all. */
@@ -138,7 +153,7 @@ export class MountPins {
     visits.forEach(({ ino, descriptor }, at) => {
       close(descriptor);
       const mountinfo = visited[at]?.mountinfo;
-      if (mountinfo !== undefined) this.tables.set(ino, { mounts: namespaceMounts(mountinfo, ino), complete: true });
+      if (mountinfo !== undefined) this.tables.set(ino, tableOf(mountinfo, ino, true));
     });
     if (visits.length > 0) this.arrange();
   }
@@ -166,7 +181,7 @@ function readTable(namespace: IndexedNamespace): MountTable | undefined {
     best ??= UNREAD;
     if (typeof text === 'string') {
       const complete = readLinkText(AT_FDCWD, `${directory}root`) === '/';
-      best = { mounts: namespaceMounts(text, namespace.ino), complete };
+      best = tableOf(text, namespace.ino, complete);
       if (complete) return best;
     }
     attempts += 1;
@@ -175,8 +190,12 @@ function readTable(namespace: IndexedNamespace): MountTable | undefined {
   return best;
 }
 
+function tableOf(mountinfo: string, mountNamespace: number, complete: boolean): MountTable {
+  return { mounts: namespaceMounts(mountinfo, mountNamespace), overlays: overlayMounts(mountinfo), complete };
+}
+
 /** The processes, then the single threads, that are in a mount namespace. */
-function* readers({ members, pins }: IndexedNamespace): Generator<{ pid: number; prefix: string }> {
+export function* readers({ members, pins }: IndexedNamespace): Generator<{ pid: number; prefix: string }> {
   for (const pid of members.keys()) yield { pid, prefix: '' };
   for (const [pid, own] of pins) for (const pin of own) if (pin.by === 'thread') yield { pid, prefix: `task/${pin.tid}/` };
 }
@@ -194,4 +213,16 @@ function namespaceMounts(mountinfo: string, mountNamespace: number): NamespaceMo
     found.push({ ...link, pin: { by: 'bindMount', mountNamespace, mountId: id, mountPoint }, belowFuse });
   }
   return found;
+}
+
+const OVERLAY = / - (?:overlay|fuse\.fuse-overlayfs) /;
+
+export function overlayMounts(mountinfo: string): Mount[] {
+  if (!OVERLAY.test(mountinfo)) return [];
+  return parseMountinfo(
+    mountinfo
+      .split('\n')
+      .filter((line) => OVERLAY.test(line))
+      .join('\n'),
+  );
 }

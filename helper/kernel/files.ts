@@ -24,6 +24,8 @@ export const O_PATH = 0o10000000;
 export const O_DIRECTORY = fs.constants.O_DIRECTORY;
 export const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
+/** What a file system that is served elsewhere last said will do: nobody is asked. */
+const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_UID = 0x8;
 const STATX_NLINK = 0x4;
 const STATX_INO = 0x100;
@@ -110,6 +112,12 @@ export function readNamespaceLink(directory: number, path: string): number {
 export function ownerOf(descriptor: number): number {
   if (statxCall(descriptor, '', AT_EMPTY_PATH, STATX_UID, statBuffer) === -1) return -lastErrno();
   return statBuffer.readUInt32LE(20);
+}
+
+/** Device and inode number of an open file as text, exact; or `-errno`. Waits for no file system. */
+export function identityOf(descriptor: number): string | number {
+  if (statxCall(descriptor, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, statBuffer) === -1) return -lastErrno();
+  return `${statBuffer.readUInt32LE(136)}:${statBuffer.readUInt32LE(140)}:${statBuffer.readBigUInt64LE(32)}`;
 }
 
 /** Size of a file, or `-errno`. */

@@ -1,5 +1,5 @@
 /** Opening a path inside a root that is not trusted: openat2(2). */
-import { lastErrno, libcFunction } from './libc.ts';
+import { lastErrno, libcFunction, SyscallError } from './libc.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
 
@@ -9,23 +9,62 @@ const RESOLVE_NO_MAGICLINKS = 2n;
 const RESOLVE_NO_SYMLINKS = 4n;
 const RESOLVE_BENEATH = 8n;
 const RESOLVE_IN_ROOT = 16n;
+/** Only what the kernel knows without asking any file system: EAGAIN else. Linux 5.12. */
+const RESOLVE_CACHED = 32n;
+const EAGAIN = 11;
+const EINVAL = 22;
 const O_CLOEXEC = 0o2000000n;
 /** struct open_how: flags, mode, resolve. */
 const OPEN_HOW_BYTES = 24;
 
 /**
  * Opens `path` as a process chrooted to `root` would, and follows no magic link (`/proc/1/root`). Never leaves `root`, whatever
- * symbolic links and `..` it meets. A descriptor, close-on-exec. On a pool thread, since a file system made by a process in
- * a container may never answer; rejects when it cannot be opened.
+ * symbolic links and `..` it meets. A descriptor, close-on-exec. A file system made by a process in a container may never answer: what
+ * the kernel does not know by itself is asked for on a pool thread. Rejects with a `SyscallError` when it cannot be opened.
  */
-export function openInRoot(root: number, path: string, flags: number): Promise<number> {
-  const how = openHow(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+export async function openInRoot(root: number, path: string, flags: number): Promise<number> {
+  const cached = openNow(root, path, cachedHowOf(flags));
+  if (cached >= 0) return cached;
+  // EINVAL: an older kernel.
+  if (cached !== -EAGAIN && cached !== -EINVAL) throw new SyscallError('openat2', -cached, path);
+  const how = howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  const opened = await openOnPool(root, path, how);
+  if (opened !== -1) return opened;
+  // errno belongs to the pool's thread, where it cannot be read. What just failed there fails here without waiting.
+  const again = openNow(root, path, how);
+  if (again >= 0) return again;
+  throw new SyscallError('openat2', -again, path);
+}
+
+function howOf(flags: number, resolve: bigint): Buffer {
+  const how = Buffer.alloc(OPEN_HOW_BYTES);
+  how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  how.writeBigUInt64LE(resolve, 16);
+  return how;
+}
+
+const cachedHow = howOf(0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED);
+let cachedFlags = 0;
+
+/** For a call that returns before the next one: a stack of layers is opened with the same flags, layer by layer. */
+function cachedHowOf(flags: number): Buffer {
+  if (flags !== cachedFlags) cachedHow.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  cachedFlags = flags;
+  return cachedHow;
+}
+
+/** A descriptor, or `-errno`. */
+function openNow(root: number, path: string, how: Buffer): number {
+  const descriptor = Number(syscall(SYS_openat2, root, path, how, OPEN_HOW_BYTES));
+  return descriptor === -1 ? -lastErrno() : descriptor;
+}
+
+/** A descriptor, or -1. */
+function openOnPool(root: number, path: string, how: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     syscall.async(SYS_openat2, root, path, how, OPEN_HOW_BYTES, (error: unknown, descriptor: number | bigint) => {
-      if (error !== null && error !== undefined) return reject(error);
-      // errno belongs to the pool's thread, where it cannot be read.
-      if (Number(descriptor) === -1) return reject(new Error(`${path} cannot be opened there`));
-      return resolve(Number(descriptor));
+      if (error !== null && error !== undefined) reject(error);
+      else resolve(Number(descriptor));
     });
   });
 }
@@ -35,16 +74,9 @@ export function openInRoot(root: number, path: string, flags: number): Promise<n
  * was mounted over it. A descriptor, close-on-exec, or `-errno`: `EXDEV` for what lies elsewhere, `ELOOP` for a link.
  */
 export function openOnMount(directory: number, path: Buffer, flags: number): number {
-  const how = openHow(flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+  const how = howOf(flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
   const descriptor = Number(syscall(SYS_openat2, directory, Buffer.concat([path, NUL]), how, OPEN_HOW_BYTES));
   return descriptor === -1 ? -lastErrno() : descriptor;
 }
 
 const NUL = Buffer.of(0);
-
-function openHow(flags: number, resolve: bigint): Buffer {
-  const how = Buffer.alloc(OPEN_HOW_BYTES);
-  how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
-  how.writeBigUInt64LE(resolve, 16);
-  return how;
-}

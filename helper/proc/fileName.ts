@@ -1,52 +1,86 @@
 /**
- * Names of files as text, without losing bytes: Linux allows every byte but `/` and NUL in a name, JSON only Unicode. A byte that is not
- * UTF-8 becomes the lone surrogate U+DC80 to U+DCFF (its value plus U+DC00), which valid UTF-8 never decodes to (PEP 383 calls it
- * `surrogateescape`).
+ * Names of files are bytes. The kernel's side of the helper has them as strings with one character a byte; the protocol as text, where a
+ * byte that is not UTF-8 is U+DC80 to U+DCFF (Python's `surrogateescape`, PEP 383), so that every name has a text of its own.
  */
 
 const ESCAPE = 0xdc00;
-const LONE_SURROGATE = /[\ud800-\udfff]/u;
 
-/** The text of a name or path, one for each sequence of bytes. */
-export function textOfName(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  // Every byte that is not UTF-8 is decoded as U+FFFD; most names have none.
-  return text.includes('\ufffd') ? textOfMixedName(bytes) : text;
-}
-
-function textOfMixedName(bytes: Buffer): string {
+/** The protocol's text of bytes. */
+export function textOfBytes(bytes: string): string {
+  if (isAscii(bytes)) return bytes;
   let text = '';
   for (let at = 0; at < bytes.length; ) {
     const length = sequenceLength(bytes, at);
-    text += length === 0 ? String.fromCharCode(ESCAPE + bytes[at]!) : bytes.toString('utf8', at, at + length);
-    at += length || 1;
+    if (length === 0) {
+      text += String.fromCharCode(ESCAPE + bytes.charCodeAt(at));
+      at += 1;
+    } else {
+      text += Buffer.from(bytes.slice(at, at + length), 'latin1').toString('utf8');
+      at += length;
+    }
   }
   return text;
 }
 
-/** How many bytes the UTF-8 sequence at `at` has; 0 when there is none. */
-function sequenceLength(bytes: Buffer, at: number): number {
-  const first = bytes[at]!;
-  const length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  const sequence = bytes.subarray(at, at + length);
-  // Overlong forms and surrogates have the right shape, and are no UTF-8: they do not come back as the same bytes.
-  return length > 0 && sequence.length === length && Buffer.from(sequence.toString('utf8')).equals(sequence) ? length : 0;
+/** The bytes of a text of the protocol; undefined when it is no text that `textOfBytes` gives. */
+export function bytesOfText(text: string): string | undefined {
+  if (isAscii(text)) return text;
+  let bytes = '';
+  for (const character of text) {
+    const code = character.codePointAt(0)!;
+    if (code > 0xdc7f && code < 0xdd00) bytes += String.fromCharCode(code - ESCAPE);
+    else if (code >= 0xd800 && code <= 0xdfff) return undefined;
+    else bytes += Buffer.from(character, 'utf8').toString('latin1');
+  }
+  // Two escaped bytes that are UTF-8 together have another text: a name must not have two.
+  return textOfBytes(bytes) === text ? bytes : undefined;
+}
+
+function isAscii(text: string): boolean {
+  for (let at = 0; at < text.length; at += 1) if (text.charCodeAt(at) > 0x7f) return false;
+  return true;
+}
+
+/** Length of the well-formed UTF-8 sequence there, or 0 (Unicode, table 3-7). */
+function sequenceLength(bytes: string, at: number): number {
+  const first = bytes.charCodeAt(at);
+  if (first < 0x80) return 1;
+  const second = bytes.charCodeAt(at + 1);
+  if (first >= 0xc2 && first <= 0xdf) return within(second, 0x80, 0xbf) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const low = first === 0xe0 ? 0xa0 : 0x80;
+    const high = first === 0xed ? 0x9f : 0xbf;
+    return within(second, low, high) && isContinuation(bytes, at + 2) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const low = first === 0xf0 ? 0x90 : 0x80;
+    const high = first === 0xf4 ? 0x8f : 0xbf;
+    return within(second, low, high) && isContinuation(bytes, at + 2) && isContinuation(bytes, at + 3) ? 4 : 0;
+  }
+  return 0;
+}
+
+/** False for NaN, beyond the end. */
+function within(byte: number, low: number, high: number): boolean {
+  return byte >= low && byte <= high;
+}
+
+function isContinuation(bytes: string, at: number): boolean {
+  return within(bytes.charCodeAt(at), 0x80, 0xbf);
+}
+
+/** The text of a name or path, one for each sequence of bytes. */
+export function textOfName(bytes: Buffer): string {
+  return textOfBytes(bytes.toString('latin1'));
+}
+
+/** The bytes of a text that `textOfName` made; undefined when it is none. */
+export function bytesOfName(text: string): Buffer | undefined {
+  const bytes = bytesOfText(text);
+  return bytes === undefined ? undefined : Buffer.from(bytes, 'latin1');
 }
 
 /** Whether the text is the name, rather than standing for bytes that are not UTF-8: it may be given to the kernel as it is. */
 export function isPlainName(text: string): boolean {
-  return !LONE_SURROGATE.test(text);
-}
-
-/** The bytes of a text that `textOfName` made; undefined when it has a surrogate that stands for no byte. */
-export function bytesOfName(text: string): Buffer | undefined {
-  if (!LONE_SURROGATE.test(text)) return Buffer.from(text);
-  const parts: Buffer[] = [];
-  for (const character of text) {
-    const code = character.codePointAt(0)!;
-    if (code >= ESCAPE + 0x80 && code <= ESCAPE + 0xff) parts.push(Buffer.of(code - ESCAPE));
-    else if (code >= 0xd800 && code <= 0xdfff) return undefined;
-    else parts.push(Buffer.from(character));
-  }
-  return Buffer.concat(parts);
+  return !/[\ud800-\udfff]/u.test(text);
 }

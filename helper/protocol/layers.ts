@@ -16,6 +16,8 @@ export interface OverlayRef {
   mountNamespace: NamespaceRef;
   mountId: number;
   device: string;
+  /** `key` of the overlay that is meant. Both numbers are given to the next mount at once: with it, that one is never taken for it. */
+  key?: string;
 }
 
 /** One layer of an overlay, counted from the top; or what the container sees of all of them. */
@@ -40,6 +42,8 @@ export interface Layer {
   role: LayerRole;
   /** Its directory, as the mount gives it, with shortened links (`l/XXXX`) resolved where that is possible. */
   directory: string;
+  /** The mount namespace in which `directory` means this; absent: the helper's own. */
+  mountNamespace?: NamespaceRef;
   /** As the option has it, when that is another text. */
   given?: string;
   /** Identity of the directory itself, the same wherever it is used; absent when it cannot be opened. */
@@ -49,8 +53,10 @@ export interface Layer {
   createdBy?: string;
   /** Why it cannot be looked into: permission, gone (deleted), … */
   unreadable?: Unknown;
-  /** `key`s of other overlays that use the same directory. */
+  /** `key`s of other overlays that use the same directory, at most 16. */
   sharedWith: string[];
+  /** How many others there are beside those in `sharedWith`; absent: none. */
+  sharedWithMore?: number;
 }
 
 export interface Overlay extends OverlayRef {
@@ -76,7 +82,7 @@ export interface Overlay extends OverlayRef {
 
 export interface LayersListResult {
   overlays: Overlay[];
-  /** Mount namespaces whose mounts could not be read. */
+  /** At least so many mount namespaces could not be read: nobody can tell in how many those processes are that may not be looked at. */
   unreadable: { count: number };
 }
 
@@ -119,17 +125,24 @@ export interface LayerEntry {
   redirect?: string;
   /** In the merged view: index of the layer that provides it (for a directory, the topmost that has it). */
   providedBy?: number;
+  /** Why its attributes, its marks or `providedBy` may be missing or wrong: an attribute or a layer that cannot be read. */
+  unknown?: Unknown;
 }
 
 export interface LayersReadDirectoryResult {
   entries: LayerEntry[];
   /** Send it back as `after` for the next page; absent at the end. */
   next?: string;
+  /** Some of it could not be read. */
+  incomplete?: Unknown;
 }
 
-/** A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. */
+/**
+ * A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. `changedOnly`: only
+ * entries with a mark, and directories that hold one.
+ */
 export const LayersReadDirectory = new RequestType<
-  LayerPath & { after?: string; limit?: number },
+  LayerPath & { after?: string; limit?: number; changedOnly?: boolean },
   LayersReadDirectoryResult,
   ErrorData
 >('layers/readDirectory');
@@ -157,6 +170,8 @@ export interface LayerChange {
 export interface LayersChangesResult {
   changes: LayerChange[];
   next?: string;
+  /** Some directory, layer or mark could not be read, on this page or before: changes may be missing, or be of another kind. */
+  incomplete?: Unknown;
 }
 
 /**
@@ -182,19 +197,28 @@ export interface LayersProvenanceResult {
   /** From the top, what each layer has to say of this path. */
   layers: {
     layer: number;
+    /**
+     * `provides`: it, or the topmost part of the directory; `merges`: a further part; `opaque`: a further part, that hides those below it;
+     * `hidden`: a copy that is not seen; `hiddenByParent`: one below a directory that is not seen; `whiteout`: it deletes it.
+     */
     has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
     /** Of a hidden copy. */
     entry?: LayerEntry;
     /** The directory on the way that decides: an opaque directory, a whiteout of a parent, a redirect. */
     because?: string;
+    /** Why it is unknown. */
+    unknown?: Unknown;
   }[];
   /** A mount of that mount namespace that covers the path, so that the container sees it instead. */
   coveredBy?: { mountId: number; mountPoint: string; type: string; source: string };
 }
 
-export const LayersProvenance = new RequestType<{ overlay: OverlayRef; path: string }, LayersProvenanceResult, ErrorData>(
-  'layers/provenance',
-);
+/** `path` may have `.` and `..`. With `noFollow` the last name is asked for itself when it is a symbolic link. */
+export const LayersProvenance = new RequestType<
+  { overlay: OverlayRef; path: string; noFollow?: boolean },
+  LayersProvenanceResult,
+  ErrorData
+>('layers/provenance');
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
@@ -208,10 +232,19 @@ export interface LayerSize {
   modified: number;
   deleted: number;
   wastedBytes: number;
+  /** Some of it could not be read. */
+  incomplete?: Unknown;
 }
 
-/** Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. */
-export const LayersMeasure = new RequestType<LayerPath & { progress?: string }, LayerSize, ErrorData>('layers/measure');
+/**
+ * Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. `children` asks for what each
+ * entry of the directory takes with all that is in it.
+ */
+export const LayersMeasure = new RequestType<
+  LayerPath & { progress?: string; children?: boolean },
+  LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] },
+  ErrorData
+>('layers/measure');
 
 /** At most five a second for each request that named a `progress`. */
 export const LayersMeasuring = new NotificationType<{ progress: string; entries: number; sizeBytes: number; path: string }>(
@@ -219,13 +252,36 @@ export const LayersMeasuring = new NotificationType<{ progress: string; entries:
 );
 
 // ---------------------------------------------------------------------------------------------------------------------
-// Export
+// Live
 
-export interface LayersExportResult {
-  /** The stream socket, and the one-time token (64 hexadecimal digits) under which the bytes can be fetched within 30 s. */
-  streamSocket: string;
-  token: string;
+export interface LayersWatchParams {
+  /** Names the watch; chosen by the client. Each call replaces the one before with the same name. */
+  subscription: string;
+  /** Directories, at most 256; empty ends it. One that a layer does not have yet is reported when it comes. `recursive`: with all below it. */
+  directories: (LayerPath & { recursive?: boolean })[];
 }
 
-/** A tar of a layer (or the merged view) with OCI whiteouts (`.wh.name`, `.wh..wh..opq`), over the stream socket. */
-export const LayersExport = new RequestType<LayerRef & { path?: string }, LayersExportResult, ErrorData>('layers/export');
+/** `complete` is false when there were more directories than the helper watches. */
+export const LayersWatch = new RequestType<LayersWatchParams, { complete: boolean }, ErrorData>('layers/watch');
+
+/** Something changed in these of the watched directories. Coalesced to at most five a second. */
+export const LayersChanged = new NotificationType<{ subscription: string; directories: LayerPath[] }>('layers/changed');
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Export
+
+/**
+ * Begins a tar with OCI whiteouts (`.wh.name`, `.wh..wh..opq`): of a layer, or of the merged view (which has none), from `path` (default
+ * `/`) down. `id` stands for it until its end; one that nobody reads for 60 s is given up.
+ */
+export const LayersExport = new RequestType<LayerRef & { path?: string }, { id: string }, ErrorData>('layers/export');
+
+/** The next bytes of it, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
+export const LayersExportRead = new RequestType<
+  { id: string },
+  { base64: string; done: boolean; entries: number; path: string },
+  ErrorData
+>('layers/exportRead');
+
+/** Gives it up before its end. */
+export const LayersExportEnd = new RequestType<{ id: string }, Record<string, never>, ErrorData>('layers/exportEnd');

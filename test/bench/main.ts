@@ -7,13 +7,21 @@ import { activationRows } from './activation.ts';
 import { cgroupRows } from './cgroups.ts';
 import { discoveryRows } from './discovery.ts';
 import { idleRows } from './idle.ts';
+import { layerFileRows } from './layerFiles.ts';
+import { layerRows } from './layers.ts';
 import { programRows } from './programs.ts';
 import { type Result, resultOf } from './rows.ts';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
-const rows = [...discoveryRows, ...cgroupRows, ...programRows, ...activationRows, ...idleRows].filter(({ name }) =>
-  positionals.every((word) => name.includes(word)),
-);
+const rows = [
+  ...discoveryRows,
+  ...cgroupRows,
+  ...layerRows,
+  ...layerFileRows,
+  ...programRows,
+  ...activationRows,
+  ...idleRows,
+].filter(({ name }) => positionals.every((word) => name.includes(word)));
 if (rows.length === 0) throw new Error(`no row has ${positionals.join(' and ')} in its name`);
 
 const results: Result[] = [];

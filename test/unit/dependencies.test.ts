@@ -30,7 +30,6 @@ const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'hel
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
 /** What panels and their pages say to each other. */
-const MESSAGES = ['webview/messages.ts', 'webview/monitorMessages.ts'];
 
 function isProtocol(file: string): boolean {
   return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
@@ -47,7 +46,7 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
   if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
   if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
     return 'the extension knows only the protocol';
-  if (top === 'extension' && to.startsWith('webview/') && !MESSAGES.includes(to))
+  if (top === 'extension' && to.startsWith('webview/') && !/^webview\/(messages|\w+Messages)\.ts$/.test(to))
     return 'the extension knows only the messages';
   if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
   if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);

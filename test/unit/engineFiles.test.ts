@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseBundle } from '../../helper/host/engines/containerd.ts';
+import { parseLayers } from '../../helper/host/engines/containersLayers.ts';
 import { parseConfig } from '../../helper/host/engines/docker.ts';
+import { parseImageConfig, stepsOf } from '../../helper/host/engines/imageConfig.ts';
 import { machineOfSupervisor, parseMachine } from '../../helper/host/engines/nspawn.ts';
 import { parseContainers } from '../../helper/host/engines/podman.ts';
 import { parseCrunStatus, parseRuncState } from '../../helper/host/engines/runtimes.ts';
@@ -96,5 +98,56 @@ test('files of another shape, cut off or empty tell nothing', () => {
     assert.equal(parseConfig(text), undefined, text);
     assert.equal(parseRuncState(text), undefined, text);
     assert.equal(parseContainers(text)?.size ?? 0, 0, text);
+  }
+});
+
+test("the layers.json of podman and buildah gives each layer's digest and the one below it", () => {
+  const text =
+    '[{"id":"4f95","created":"2026-11-25T13:49:48.643047093Z","compressed-diff-digest":"sha256:4f","compressed-size":2129920,"diff-digest":"sha256:4f","diff-size":2129920,"uidset":[0],"gidset":[0]},{"id":"5dde","parent":"4f95","diff-digest":"sha256:fb"},{"id":"7a70","parent":"5dde"}]';
+  assert.deepEqual(
+    parseLayers(text),
+    new Map([
+      ['4f95', { parent: undefined, digest: 'sha256:4f' }],
+      ['5dde', { parent: '4f95', digest: 'sha256:fb' }],
+      ['7a70', { parent: '5dde', digest: undefined }],
+    ]),
+  );
+});
+
+test('an image gives each layer its build step, in the words of the Dockerfile', () => {
+  const text = JSON.stringify({
+    rootfs: { type: 'layers', diff_ids: ['sha256:1', 'sha256:2', 'sha256:3', 'sha256:4'] },
+    history: [
+      { created: '2026-11-25T09:11:09.281653526Z', comment: 'Imported from -' },
+      { created_by: '/bin/sh -c #(nop)  CMD ["bash"]', empty_layer: true },
+      { created_by: '/bin/sh -c apt-get update' },
+      { created_by: '/bin/sh -c #(nop) COPY file:5 in / ' },
+      { created_by: 'RUN /bin/sh -c make install # buildkit', comment: 'buildkit.dockerfile.v0' },
+    ],
+  });
+  const config = parseImageConfig(text);
+  assert.ok(config);
+  assert.deepEqual(
+    [...stepsOf(config, ['sha256:1', 'sha256:2', 'sha256:3', 'sha256:4'])],
+    [
+      [0, 'Imported from -'],
+      [1, 'RUN apt-get update'],
+      [2, 'COPY file:5 in / '],
+      [3, 'RUN make install'],
+    ],
+  );
+});
+
+test('a history that is not of these layers names no step', () => {
+  const config = { diffIds: ['sha256:1', 'sha256:2'], steps: ['RUN a', 'RUN b'] };
+  assert.equal(stepsOf(config, ['sha256:1', 'sha256:9']).size, 0);
+  assert.equal(stepsOf(config, ['sha256:1']).size, 0);
+  assert.equal(stepsOf({ ...config, steps: ['RUN a'] }, config.diffIds).size, 0);
+});
+
+test('what is no image and no list of layers gives nothing', () => {
+  for (const text of ['', '{', '[]', '{}', '{"rootfs":{"diff_ids":[1]}}', '[{"id":1}]', 'null']) {
+    assert.equal(parseImageConfig(text), undefined, text);
+    assert.equal(parseLayers(text)?.size ?? 0, 0, text);
   }
 });

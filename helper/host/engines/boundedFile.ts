@@ -33,18 +33,28 @@ function versionOf({ ino, mtimeMs, size }: fs.Stats): string {
   return `${ino} ${mtimeMs} ${size}`;
 }
 
-/** What `parse` makes of the file, parsed again only when the file changed; undefined when it is missing or not of that shape. */
-export function parsedFile<T>(path: string, parse: (text: string) => T | undefined): T | undefined {
+/**
+ * What `parse` makes of the file, parsed again only when the file changed; undefined when it is missing or not of that shape. `as` tells
+ * apart those who make different things of the same file.
+ */
+export function parsedFile<T>(path: string, parse: (text: string) => T | undefined, as = ''): T | undefined {
   const stat = statOf(path);
   if (stat === undefined) return undefined;
-  const cached = cache.get(path);
+  const key = `${as} ${path}`;
+  const cached = cache.get(key);
   if (cached !== undefined && cached.version === versionOf(stat)) return cached.value as T | undefined;
   const file = readBounded(path);
   if (file === undefined) return undefined;
   const value = parse(file.text);
   if (cache.size >= MAX_CACHED) cache.clear();
-  cache.set(path, { version: file.version, value });
+  cache.set(key, { version: file.version, value });
   return value;
+}
+
+/** What tells one state of a file from another; undefined when it cannot be looked at. */
+export function versionOfFile(path: string): string | undefined {
+  const stat = statOf(path);
+  return stat === undefined ? undefined : versionOf(stat);
 }
 
 /** Undefined for what is missing, and for what this user may not look at. */

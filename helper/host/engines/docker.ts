@@ -9,34 +9,45 @@ import type { Description } from './description.ts';
 /** The part of `config.v2.json` that is used (moby: container/container.go). */
 const Config = v.object({
   Name: v.string(),
+  /** The digest of its configuration. */
+  Image: v.optional(v.string()),
   Config: v.object({ Image: v.string(), Labels: v.nullish(v.record(v.string(), v.string())) }),
 });
 const Daemon = v.object({ 'data-root': v.optional(v.string()), graph: v.optional(v.string()) });
 
+export interface DockerContainer extends Description {
+  imageId?: string;
+}
+
 export function describeDocker(id: string, uid: number | undefined, model: HostModel): Description | undefined {
   for (const root of dataRoots(uid, model)) {
-    const config = parsedFile(path.join(root, 'containers', id, 'config.v2.json'), parseConfig);
+    const config = dockerContainer(root, id);
     if (config !== undefined) return config;
   }
   return undefined;
 }
 
-export function parseConfig(text: string): Description | undefined {
+export function dockerContainer(root: string, id: string): DockerContainer | undefined {
+  return parsedFile(path.join(root, 'containers', id, 'config.v2.json'), parseConfig);
+}
+
+export function parseConfig(text: string): DockerContainer | undefined {
   const config = v.safeParse(Config, jsonOf(text));
   if (!config.success) return undefined;
-  const { Name: name, Config: told } = config.output;
+  const { Name: name, Image: imageId, Config: told } = config.output;
   const labels = told.Labels ?? {};
   const pod = labels['io.kubernetes.pod.name'];
   const namespace = labels['io.kubernetes.pod.namespace'];
   return {
     name: labels['io.kubernetes.container.name'] ?? name.replace(/^\//, ''),
     image: told.Image,
+    ...(imageId === undefined ? {} : { imageId }),
     ...(pod === undefined ? {} : { pod: { name: pod, ...(namespace === undefined ? {} : { namespace }) } }),
   };
 }
 
 /** Of every dockerd that runs, as it was told or configured; then the default ones. */
-function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
+export function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
   const roots = new Set<string>();
   for (const { name, arguments: words, uid: owner } of model.processes) {
     // A container's own process may call itself dockerd; its arguments are its own, and so is the folder they name.

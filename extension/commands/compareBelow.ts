@@ -1,0 +1,27 @@
+import * as vscode from 'vscode';
+import type { HelperConnection } from '../connection/connection.ts';
+import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import type { Host } from '../host/host.ts';
+import type { LayerPicks } from '../layerPicks.ts';
+import type { LayerTarget } from '../target.ts';
+
+/** What a layer did to a file: the copy below it on the left, its own on the right. What is deleted or added has one side empty. */
+export async function compareBelow(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  target?: LayerTarget,
+): Promise<void> {
+  const spot = await picks.spot(target, vscode.l10n.t('Compare with the Layer Below'));
+  if (spot === undefined) return;
+  const { overlay } = spot;
+  const { path } = spot.place;
+  const seen = await copyAt(connection, spot.place);
+  const layer = spot.place.layer === 'merged' ? (seen?.entry.providedBy ?? 0) : spot.place.layer;
+  const own = await copyAt(connection, { ...spot.place, layer });
+  const below = await copyUnder(connection, overlay, path, layer);
+  mustBeComparable(own);
+  mustBeComparable(below);
+  const left = side(host.model, overlay, below, path, vscode.l10n.t('not below'));
+  await showDifference(path, left, side(host.model, overlay, own, path, vscode.l10n.t('deleted')));
+}

@@ -1,0 +1,161 @@
+import * as vscode from 'vscode';
+import { type LayerPath, LayersChanges, type Overlay } from '../../helper/protocol/layers.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { type Copy, copyAt, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import { compareNames } from '../host/hierarchy.ts';
+import type { Host } from '../host/host.ts';
+import { difference, layersNotShared, overlayRef } from '../host/overlayStack.ts';
+import type { LayerPicks } from '../layerPicks.ts';
+import type { LayerTarget } from '../target.ts';
+import { countText, overlayName, pathText } from '../trees/layerWords.ts';
+
+const PAGE = 10_000;
+/** More paths than a person goes through; beyond, the list says that it is not all. */
+const MOST_DIFFERENCES = 5000;
+
+interface Difference extends vscode.QuickPickItem {
+  path: string;
+}
+
+/** A file of two containers side by side; of a directory, or of all, first the list of what differs. */
+export async function compareContainers(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  target?: LayerTarget,
+): Promise<void> {
+  const title = vscode.l10n.t('Compare Two Containers');
+  const spot = await picks.layer(target, title);
+  if (spot === undefined) return;
+  const { overlay, place } = spot;
+  const other = await picks.other(overlay, vscode.l10n.t('Compare {0} with', overlayName(host.model, overlay)));
+  if (other === undefined) return;
+  const compare = new Comparison(connection, host, overlay, other);
+  if (target?.entry !== undefined && target.entry.type !== 'directory') return compare.show(place.path);
+  const found = await compare.list(place.path);
+  if (found.items.length === 0) throw new Error(vscode.l10n.t('Nothing differs below {0}.', pathText(place.path)));
+  await choose(compare, found);
+}
+
+/** The list stays open, so that one file after the other can be looked at. */
+async function choose(compare: Comparison, { items, complete }: { items: Difference[]; complete: boolean }): Promise<void> {
+  const pick = vscode.window.createQuickPick<Difference>();
+  pick.title = compare.title;
+  pick.placeholder = complete
+    ? vscode.l10n.t('{0} paths differ', countText(items.length))
+    : vscode.l10n.t('The first {0} paths that differ', countText(items.length));
+  pick.items = items;
+  pick.matchOnDescription = true;
+  pick.ignoreFocusOut = true;
+  const hidden = new Promise<void>((resolve) => pick.onDidHide(resolve));
+  pick.onDidAccept(async () => {
+    const [item] = pick.selectedItems;
+    if (item === undefined) return;
+    try {
+      await compare.show(item.path);
+    } catch (error) {
+      void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+    }
+  });
+  pick.show();
+  await hidden;
+  pick.dispose();
+}
+
+class Comparison {
+  private readonly connection: HelperConnection;
+  private readonly host: Host;
+  private readonly mine: Overlay;
+  private readonly theirs: Overlay;
+
+  constructor(connection: HelperConnection, host: Host, mine: Overlay, theirs: Overlay) {
+    this.connection = connection;
+    this.host = host;
+    this.mine = mine;
+    this.theirs = theirs;
+  }
+
+  private get names(): [mine: string, theirs: string] {
+    return [overlayName(this.host.model, this.mine), overlayName(this.host.model, this.theirs)];
+  }
+
+  get title(): string {
+    return this.names.join(' ↔ ');
+  }
+
+  private copy(overlay: Overlay, path: string): Promise<Copy | undefined> {
+    return copyAt(this.connection, { overlay: overlayRef(overlay), layer: 'merged', path });
+  }
+
+  async show(path: string): Promise<void> {
+    const [left, right] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
+    mustBeComparable(left);
+    mustBeComparable(right);
+    const [mine, theirs] = this.names;
+    const shown = (overlay: Overlay, copy: Copy | undefined, name: string) => ({
+      ...side(this.host.model, overlay, copy, path, vscode.l10n.t('not in {0}', name)),
+      ...(copy === undefined ? {} : { name }),
+    });
+    await showDifference(path, shown(this.mine, left, mine), shown(this.theirs, right, theirs));
+  }
+
+  /** Paths at or below `path` that differ. What both stacks have at the bottom cannot: only the layers above are gone through. */
+  async list(path: string): Promise<{ items: Difference[]; complete: boolean }> {
+    const options = { location: vscode.ProgressLocation.Notification, title: this.title, cancellable: true };
+    return await vscode.window.withProgress(options, async (progress, token) => {
+      const candidates = new Set<string>();
+      for (const [overlay, other] of [
+        [this.mine, this.theirs],
+        [this.theirs, this.mine],
+      ] as const)
+        for (const { index } of layersNotShared(overlay, other))
+          for await (const changed of this.changes(overlay, index, token)) {
+            if (isAtOrBelow(changed, path)) candidates.add(changed);
+            progress.report({ message: vscode.l10n.t('{0} changed paths', countText(candidates.size)) });
+          }
+      return await this.differing([...candidates].sort(compareNames), token);
+    });
+  }
+
+  private async *changes(overlay: Overlay, layer: number, token: vscode.CancellationToken): AsyncGenerator<string> {
+    let after: string | undefined;
+    do {
+      const page = { overlay: overlayRef(overlay), layer, limit: PAGE, ...(after === undefined ? {} : { after }) };
+      const answer = await this.connection.request(LayersChanges, page, token);
+      for (const { path } of answer.changes) yield path;
+      after = answer.next;
+    } while (after !== undefined);
+  }
+
+  private async differing(
+    paths: readonly string[],
+    token: vscode.CancellationToken,
+  ): Promise<{ items: Difference[]; complete: boolean }> {
+    const items: Difference[] = [];
+    for (const path of paths) {
+      if (token.isCancellationRequested) throw new vscode.CancellationError();
+      if (items.length >= MOST_DIFFERENCES) return { items, complete: false };
+      const [mine, theirs] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
+      const differs = difference(mine?.entry, theirs?.entry);
+      if (differs !== undefined) items.push({ path, label: pathText(path), ...this.described(differs) });
+    }
+    return { items, complete: true };
+  }
+
+  private described(differs: NonNullable<ReturnType<typeof difference>>): { description: string; iconPath: vscode.ThemeIcon } {
+    const [mine, theirs] = this.names;
+    const words = {
+      onlyMine: { description: vscode.l10n.t('only in {0}', mine), icon: 'diff-removed' },
+      onlyTheirs: { description: vscode.l10n.t('only in {0}', theirs), icon: 'diff-added' },
+      type: { description: vscode.l10n.t('of another type'), icon: 'diff-modified' },
+      content: { description: vscode.l10n.t('of another size or time'), icon: 'diff-modified' },
+      metadata: { description: vscode.l10n.t('other owner or permissions'), icon: 'diff-modified' },
+    };
+    const { description, icon } = words[differs];
+    return { description, iconPath: new vscode.ThemeIcon(icon) };
+  }
+}
+
+function isAtOrBelow(path: string, directory: LayerPath['path']): boolean {
+  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
+}

@@ -1,0 +1,28 @@
+import * as vscode from 'vscode';
+import type { HelperConnection } from '../connection/connection.ts';
+import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import type { Host } from '../host/host.ts';
+import { lastOwnLayer } from '../host/overlayStack.ts';
+import type { LayerPicks } from '../layerPicks.ts';
+import type { LayerTarget } from '../target.ts';
+
+/** A file as the image has it on the left, as the container sees it on the right. */
+export async function compareImage(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  target?: LayerTarget,
+): Promise<void> {
+  const spot = await picks.spot(target, vscode.l10n.t('Compare with the Image'));
+  if (spot === undefined) return;
+  const { overlay, place } = spot;
+  const { path } = place;
+  const last = lastOwnLayer(overlay);
+  if (last === undefined) throw new Error(vscode.l10n.t('This overlay has no layer of an image.'));
+  const image = await copyUnder(connection, overlay, path, last);
+  const seen = await copyAt(connection, { ...place, layer: 'merged' });
+  mustBeComparable(image);
+  mustBeComparable(seen);
+  const left = side(host.model, overlay, image, path, vscode.l10n.t('not in the image'));
+  await showDifference(path, left, side(host.model, overlay, seen, path, vscode.l10n.t('deleted')));
+}

@@ -1,0 +1,72 @@
+import * as vscode from 'vscode';
+import { type LayerPath, LayersExport, LayersExportEnd, LayersExportRead, type Overlay } from '../../helper/protocol/layers.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { fileName } from '../documents/fileName.ts';
+import { layerWords, whereWords } from '../documents/layerCopies.ts';
+import type { Host } from '../host/host.ts';
+import { baseName, overlayRef } from '../host/overlayStack.ts';
+import type { LayerPicks } from '../layerPicks.ts';
+import type { LayerTarget } from '../target.ts';
+import { bytesText, countText, overlayName } from '../trees/layerWords.ts';
+import { askWhere, saveStream } from './saveLayerCopy.ts';
+
+/** A layer, a directory of one, or all that the container sees, as a tar with the whiteouts of OCI image layers. */
+export async function exportLayer(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  target?: LayerTarget,
+): Promise<void> {
+  const spot = await picks.layer(target, vscode.l10n.t('Export as Tar'));
+  if (spot === undefined) return;
+  await save(connection, host, spot.overlay, spot.place);
+}
+
+/** All that a container changed of its image, as a tar that can be laid over the image as one more layer. */
+export async function exportChanges(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  target?: LayerTarget,
+): Promise<void> {
+  const overlay = await picks.overlay(target, vscode.l10n.t('Export Changes as Tar'));
+  if (overlay === undefined) return;
+  const top = overlay.layers.find(({ role }) => role === 'readWrite');
+  if (top === undefined) throw new Error(vscode.l10n.t('This overlay is read-only: no layer takes changes.'));
+  await save(connection, host, overlay, { overlay: overlayRef(overlay), layer: top.index, path: '/' });
+}
+
+async function save(connection: HelperConnection, host: Host, overlay: Overlay, place: LayerPath): Promise<void> {
+  const words = [overlayName(host.model, overlay), layerWords(overlay, place.layer), baseName(place.path)];
+  const name = fileName(words.filter((word) => word !== '').join(' '));
+  const chosen = await askWhere(`${name}.tar`, { [vscode.l10n.t('Tar archives')]: ['tar'] });
+  if (chosen === undefined) return;
+  await saveStream(chosen, whereWords(host.model, overlay, place.layer), (token, report) =>
+    archive(connection, place, token, report),
+  );
+}
+
+async function* archive(
+  connection: HelperConnection,
+  { overlay, layer, path }: LayerPath,
+  token: vscode.CancellationToken,
+  report: (message: string) => void,
+): AsyncGenerator<Uint8Array> {
+  const { id } = await connection.request(LayersExport, { overlay, layer, path }, token);
+  let done = false;
+  let written = 0;
+  try {
+    while (!done) {
+      if (token.isCancellationRequested) throw new vscode.CancellationError();
+      const answer = await connection.request(LayersExportRead, { id }, token);
+      const bytes = Buffer.from(answer.base64, 'base64');
+      written += bytes.length;
+      done = answer.done;
+      report(vscode.l10n.t('{0} entries, {1}', countText(answer.entries), bytesText(written)));
+      if (bytes.length > 0) yield bytes;
+    }
+  } finally {
+    // It may have ended by itself, with an error; then it is not known any more.
+    if (!done) await connection.request(LayersExportEnd, { id }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,60 @@
+import * as vscode from 'vscode';
+import type { LayerPath, Overlay } from '../../helper/protocol/layers.ts';
+import type { Host } from '../host/host.ts';
+import type { LayerSizes } from '../host/layerSizes.ts';
+import type { Layers } from '../host/layers.ts';
+import { overlayRef, placeKey } from '../host/overlayStack.ts';
+import type { LayerTarget } from '../target.ts';
+import type { LayersTree } from '../trees/layers.ts';
+import { bytesText, entriesText, overlayName, pathText } from '../trees/layerWords.ts';
+
+/** Measures a directory; or every layer of an overlay, of the one that is selected, or of all. It can be cancelled, and what is known by then stays. */
+export async function measureLayers(
+  host: Host,
+  layers: Layers,
+  sizes: LayerSizes,
+  tree: LayersTree,
+  target?: LayerTarget,
+): Promise<void> {
+  await layers.load();
+  const chosen: LayerTarget = target ?? tree.selected ?? {};
+  const places =
+    chosen.place === undefined
+      ? layerPlaces(chosen.overlay === undefined ? layers.overlays : [chosen.overlay])
+      : [chosen.place];
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: vscode.l10n.t('Measuring layers'),
+    cancellable: true,
+  };
+  await vscode.window.withProgress(options, async (progress, token) => {
+    for (const [done, place] of places.entries()) {
+      if (token.isCancellationRequested) return;
+      const overlay = layers.find(place.overlay);
+      const name = overlay === undefined ? '' : overlayName(host.model, overlay);
+      const step = vscode.l10n.t('{0} of {1}: {2}', done + 1, places.length, name);
+      progress.report({ message: step });
+      using _ = reporting(sizes, place, (text) => progress.report({ message: `${step}, ${text}` }));
+      await sizes.remeasure(place, token);
+      progress.report({ message: step, increment: 100 / places.length });
+    }
+  });
+}
+
+function layerPlaces(overlays: readonly Overlay[]): LayerPath[] {
+  return overlays.flatMap((overlay) =>
+    overlay.layers
+      .filter(({ unreadable }) => unreadable === undefined)
+      .map(({ index }) => ({ overlay: overlayRef(overlay), layer: index, path: '/' })),
+  );
+}
+
+function reporting(sizes: LayerSizes, place: LayerPath, report: (text: string) => void): Disposable {
+  const listening = sizes.onDidChange((changed) => {
+    const measurement = placeKey(changed) === placeKey(place) ? sizes.of(place) : undefined;
+    if (measurement?.state !== 'measuring' || measurement.progress === undefined) return;
+    const { entries, sizeBytes, path } = measurement.progress;
+    report([bytesText(sizeBytes), entriesText(entries), pathText(path)].join(', '));
+  });
+  return { [Symbol.dispose]: () => listening.dispose() };
+}

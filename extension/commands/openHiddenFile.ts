@@ -1,0 +1,28 @@
+import * as vscode from 'vscode';
+import type { HelperConnection } from '../connection/connection.ts';
+import { copyUnder } from '../documents/layerCopies.ts';
+import type { Host } from '../host/host.ts';
+import { hasContent } from '../host/overlayStack.ts';
+import type { LayerPicks } from '../layerPicks.ts';
+import type { LayerTarget } from '../target.ts';
+import type { LayersTree } from '../trees/layers.ts';
+import { pathText } from '../trees/layerWords.ts';
+import { openPlace } from './openLayerFile.ts';
+
+/** Opens the copy that a layer hides: of a deletion what was deleted, of a file what it replaces. A directory is shown in the view. */
+export async function openHiddenFile(
+  connection: HelperConnection,
+  host: Host,
+  picks: LayerPicks,
+  tree: LayersTree,
+  target?: LayerTarget,
+): Promise<void> {
+  const spot = await picks.spot(target, vscode.l10n.t('Open the Hidden File'));
+  if (spot === undefined) return;
+  const { overlay, place } = spot;
+  const layer = place.layer === 'merged' ? (target?.entry?.providedBy ?? 0) : place.layer;
+  const hidden = await copyUnder(connection, overlay, place.path, layer);
+  if (hidden === undefined) throw new Error(vscode.l10n.t('No layer below has {0}: nothing is hidden.', pathText(place.path)));
+  if (!hasContent(hidden.entry.type)) return tree.revealPlace(overlay, hidden.place);
+  await openPlace(host, { overlay, place: hidden.place });
+}

@@ -1,0 +1,29 @@
+import * as vscode from 'vscode';
+import type { HelperConnection } from '../connection/connection.ts';
+import type { Host } from '../host/host.ts';
+import type { Layers } from '../host/layers.ts';
+import { pickContainer } from '../programs/picks.ts';
+import type { CommandTarget, LayerTarget } from '../target.ts';
+import type { LayersTree } from '../trees/layers.ts';
+import { containerName } from '../trees/words.ts';
+
+/** Shows where a container's layers, or a file in one of them, stand in the Layers view. */
+export async function revealInLayers(
+  connection: HelperConnection,
+  host: Host,
+  layers: Layers,
+  tree: LayersTree,
+  target: CommandTarget & LayerTarget = {},
+): Promise<void> {
+  const { overlay, place } = target;
+  if (overlay !== undefined && place !== undefined) return tree.revealPlace(overlay, place);
+  const container = target.container ?? (overlay === undefined ? await pickContainer(connection) : undefined);
+  if (overlay === undefined && container === undefined) return;
+  await Promise.all([host.load(), layers.reload()]);
+  const found = overlay ?? (container === undefined ? undefined : tree.overlayOf(container));
+  if (found !== undefined) return tree.revealOverlay(found);
+  const name = container === undefined ? '' : containerName(container);
+  void vscode.window.showInformationMessage(
+    vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name),
+  );
+}

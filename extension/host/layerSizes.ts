@@ -1,0 +1,155 @@
+/** What layers and their directories take, measured in the background when somebody wants to see it. */
+import { randomUUID } from 'node:crypto';
+import * as vscode from 'vscode';
+import { type LayerPath, type LayerSize, LayersMeasure, LayersMeasuring } from '../../helper/protocol/layers.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import { childPath, overlayRef, placeKey } from './overlayStack.ts';
+
+export interface MeasureProgress {
+  entries: number;
+  sizeBytes: number;
+  path: string;
+}
+
+export type Measurement =
+  | { state: 'measuring'; progress: MeasureProgress | undefined }
+  | { state: 'measured'; size: LayerSize }
+  | { state: 'failed'; message: string };
+
+/** Of an entry of a directory that was measured: what it takes with all that is in it. */
+export interface EntrySize {
+  sizeBytes: number;
+  entries: number;
+}
+
+interface Waiting {
+  place: LayerPath;
+  token: vscode.CancellationToken;
+  done: () => void;
+}
+
+/** One at a time: two walks of one disk are no faster than one after the other. */
+export class LayerSizes extends Disposable {
+  private readonly connection: HelperConnection;
+  private readonly emitter = this.register(new vscode.EventEmitter<LayerPath>());
+  private readonly busyEmitter = this.register(new vscode.EventEmitter<boolean>());
+  private readonly measured = new Map<string, Measurement>();
+  private readonly entries = new Map<string, EntrySize>();
+  private readonly queue: Waiting[] = [];
+  private readonly progress = new Map<string, LayerPath>();
+  private busy = false;
+  /** Of the one that is under way. */
+  private current: vscode.CancellationTokenSource | undefined;
+  /** Fires with whether anything is being measured, when that changes. */
+  readonly onDidChangeBusy = this.busyEmitter.event;
+  /** Fires with the place whose measurement began, went on, ended or was given up. */
+  readonly onDidChange = this.emitter.event;
+
+  constructor(connection: HelperConnection) {
+    super();
+    this.connection = connection;
+    this.register(
+      connection.onNotification(LayersMeasuring, ({ progress, ...counted }) => {
+        const place = this.progress.get(progress);
+        if (place !== undefined) this.set(place, { state: 'measuring', progress: counted });
+      }),
+    );
+    this.register(connection.onDidChangeState((state) => state.kind === 'stopped' && this.forget()));
+  }
+
+  of(place: LayerPath): Measurement | undefined {
+    return this.measured.get(placeKey(place));
+  }
+
+  /** What an entry takes, when the directory that it is in was measured, or itself. */
+  ofEntry(place: LayerPath): EntrySize | undefined {
+    const own = this.measured.get(placeKey(place));
+    return own?.state === 'measured' ? own.size : this.entries.get(placeKey(place));
+  }
+
+  /** Measures a directory and each of its entries, unless that is known or under way. Resolves when it is known, failed or given up. */
+  async measure(place: LayerPath, token: vscode.CancellationToken): Promise<void> {
+    const known = this.of(place);
+    if (known !== undefined && known.state !== 'failed') return;
+    await this.remeasure(place, token);
+  }
+
+  /** Measures also what is known, since files may have changed. */
+  async remeasure(place: LayerPath, token: vscode.CancellationToken): Promise<void> {
+    this.set(place, { state: 'measuring', progress: undefined });
+    await new Promise<void>((done) => {
+      this.queue.push({ place, token, done });
+      if (!this.busy) void this.work();
+    });
+  }
+
+  /** Gives up what is under way, and all that waits. */
+  stop(): void {
+    for (const { place, done } of this.queue.splice(0)) {
+      this.unset(place);
+      done();
+    }
+    this.current?.cancel();
+  }
+
+  private async work(): Promise<void> {
+    this.setBusy(true);
+    for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
+      if (next.token.isCancellationRequested) this.unset(next.place);
+      else await this.askFor(next);
+      next.done();
+    }
+    this.setBusy(false);
+  }
+
+  private setBusy(busy: boolean): void {
+    this.busy = busy;
+    this.busyEmitter.fire(busy);
+  }
+
+  private async askFor({ place, token }: Waiting): Promise<void> {
+    const source = new vscode.CancellationTokenSource();
+    const listening = token.onCancellationRequested(() => source.cancel());
+    this.current = source;
+    await this.ask(place, source.token);
+    listening.dispose();
+    source.dispose();
+  }
+
+  private async ask(place: LayerPath, token: vscode.CancellationToken): Promise<void> {
+    const { overlay, layer, path } = place;
+    const progress = randomUUID();
+    this.progress.set(progress, place);
+    try {
+      const params = { overlay: overlayRef(overlay), layer, path, progress, children: true };
+      const { children = [], ...size } = await this.connection.request(LayersMeasure, params, token);
+      for (const { name, sizeBytes, entries } of children) {
+        this.entries.set(placeKey({ overlay, layer, path: childPath(path, name) }), { sizeBytes, entries });
+      }
+      this.set(place, { state: 'measured', size });
+    } catch (error) {
+      if (error instanceof HelperError && error.reason === 'cancelled') this.unset(place);
+      else this.set(place, { state: 'failed', message: error instanceof Error ? error.message : String(error) });
+    } finally {
+      this.progress.delete(progress);
+    }
+  }
+
+  private set(place: LayerPath, measurement: Measurement): void {
+    this.measured.set(placeKey(place), measurement);
+    this.emitter.fire(place);
+  }
+
+  private unset(place: LayerPath): void {
+    this.measured.delete(placeKey(place));
+    this.emitter.fire(place);
+  }
+
+  /** Another helper may be one that may read more, or less. */
+  private forget(): void {
+    this.measured.clear();
+    this.entries.clear();
+  }
+}

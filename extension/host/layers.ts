@@ -1,0 +1,145 @@
+/** The overlay mounts of the host, kept current while something visible shows them, and only then. */
+import * as vscode from 'vscode';
+import { LayersList, type LayersListResult, type Overlay, type OverlayRef } from '../../helper/protocol/layers.ts';
+import type { HostPart } from '../../helper/protocol.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+
+/** What tells that an overlay came, went, or became a container's. */
+const PARTS: readonly HostPart[] = ['mounts', 'containers'];
+/** Containers change often in ways that do not matter here. */
+const CONTAINERS_MILLIS = 1000;
+
+export class Layers extends Disposable {
+  private readonly connection: HelperConnection;
+  private readonly emitter = this.register(new vscode.EventEmitter<void>());
+  private answer: LayersListResult = { overlays: [], unreadable: { count: 0 } };
+  private byKey = new Map<string, Overlay>();
+  private everLoaded = false;
+  private lastProblem: unknown;
+  private viewers = 0;
+  private watching: vscode.Disposable | undefined;
+  private round: Promise<void> | undefined;
+  private due = false;
+  private timer: NodeJS.Timeout | undefined;
+  /** Fires after the list, or why there is none, changed. */
+  readonly onDidChange = this.emitter.event;
+
+  constructor(connection: HelperConnection) {
+    super();
+    this.connection = connection;
+    this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
+    this.register(connection.onDidChangeState((state) => state.kind === 'ready' && this.viewers > 0 && void this.reload()));
+    this.register(new vscode.Disposable(() => this.end()));
+  }
+
+  get overlays(): readonly Overlay[] {
+    return this.answer.overlays;
+  }
+
+  /** Mount namespaces whose mounts could not be read. */
+  get unreadable(): number {
+    return this.answer.unreadable.count;
+  }
+
+  get loaded(): boolean {
+    return this.everLoaded;
+  }
+
+  /** Why the list could not be read the last time; undefined when it could. */
+  get problem(): unknown {
+    return this.lastProblem;
+  }
+
+  overlay(key: string): Overlay | undefined {
+    return this.byKey.get(key);
+  }
+
+  /** The overlays of a container: its root first. */
+  ofContainer(container: string): Overlay[] {
+    const own = this.overlays.filter((overlay) => overlay.container === container);
+    return own.sort((one, other) => Number(other.isRoot) - Number(one.isRoot));
+  }
+
+  find(ref: OverlayRef): Overlay | undefined {
+    return this.overlays.find(
+      ({ mountId, device, mountNamespace }) =>
+        mountId === ref.mountId && device === ref.device && mountNamespace.ino === ref.mountNamespace.ino,
+    );
+  }
+
+  /** Keeps the list current until disposed of. */
+  hold(): vscode.Disposable {
+    this.viewers += 1;
+    if (this.viewers === 1) this.begin();
+    let held = true;
+    return new vscode.Disposable(() => {
+      if (!held) return;
+      held = false;
+      this.viewers -= 1;
+      if (this.viewers === 0) this.end();
+    });
+  }
+
+  private begin(): void {
+    this.watching = this.connection.watch(PARTS);
+    if (this.connection.state.kind === 'ready') void this.reload();
+  }
+
+  private end(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.watching?.dispose();
+    this.watching = undefined;
+  }
+
+  /** Resolves when the list was read once, or could not be. */
+  async load(): Promise<void> {
+    if (!this.everLoaded) await this.reload();
+  }
+
+  /** Reads the list afresh. Never rejects: `problem` tells. */
+  reload(): Promise<void> {
+    this.due = true;
+    this.round ??= this.rounds().finally(() => {
+      this.round = undefined;
+    });
+    return this.round;
+  }
+
+  private async rounds(): Promise<void> {
+    while (this.due && !this.disposed) {
+      this.due = false;
+      await this.read();
+    }
+  }
+
+  private async read(): Promise<void> {
+    try {
+      const answer = await this.connection.request(LayersList, {});
+      const same = JSON.stringify(answer) === JSON.stringify(this.answer);
+      if (same && this.everLoaded && this.lastProblem === undefined) return;
+      this.answer = answer;
+      this.byKey = new Map(answer.overlays.map((overlay) => [overlay.key, overlay]));
+      this.everLoaded = true;
+      this.lastProblem = undefined;
+    } catch (error) {
+      // A helper that ended is told by the connection's state.
+      if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) return;
+      this.lastProblem = error;
+    }
+    this.emitter.fire();
+  }
+
+  private onChanged(parts: readonly HostPart[]): void {
+    if (this.viewers === 0) return;
+    if (parts.includes('mounts')) void this.reload();
+    else if (parts.includes('containers')) this.timer ??= setTimeout(() => this.onTimer(), CONTAINERS_MILLIS);
+  }
+
+  private onTimer(): void {
+    this.timer = undefined;
+    void this.reload();
+  }
+}

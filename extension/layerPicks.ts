@@ -1,0 +1,100 @@
+/** What a command on layers acts on: what it was given, the file in the editor, or what the person chooses. */
+import * as vscode from 'vscode';
+import type { LayerPath, Overlay } from '../helper/protocol/layers.ts';
+import { layerPlace } from './documents/layerUri.ts';
+import type { Host } from './host/host.ts';
+import type { Layers } from './host/layers.ts';
+import { overlayRef } from './host/overlayStack.ts';
+import { Scheme } from './ids.ts';
+import type { LayerTarget } from './target.ts';
+import { overlayContainer, overlayName, pathText } from './trees/layerWords.ts';
+
+export interface LayerSpot {
+  overlay: Overlay;
+  place: LayerPath;
+}
+
+export class LayerPicks {
+  private readonly host: Host;
+  private readonly layers: Layers;
+
+  constructor(host: Host, layers: Layers) {
+    this.host = host;
+    this.layers = layers;
+  }
+
+  /** An overlay; undefined when the person chose none. */
+  async overlay(target: LayerTarget | undefined, title: string): Promise<Overlay | undefined> {
+    const given = target?.overlay ?? (target?.place === undefined ? undefined : await this.find(target.place));
+    return given ?? (await this.pick(title));
+  }
+
+  /** A place in a layer; undefined when the person chose none. `path` asks for a path where none was given. */
+  async spot(target: LayerTarget | undefined, title: string): Promise<LayerSpot | undefined> {
+    const place = target?.place ?? activePlace();
+    const known = target?.overlay ?? (place === undefined ? undefined : await this.find(place));
+    if (place !== undefined && known !== undefined) return { overlay: known, place };
+    const overlay = known ?? (await this.pick(title));
+    const path = overlay === undefined ? undefined : await this.path(title, overlay);
+    if (overlay === undefined || path === undefined) return undefined;
+    return { overlay, place: { overlay: overlayRef(overlay), layer: 'merged', path } };
+  }
+
+  /** Another overlay than `overlay`; undefined when the person chose none. */
+  async other(overlay: Overlay, title: string): Promise<Overlay | undefined> {
+    return await this.pick(title, overlay);
+  }
+
+  /** A layer that was given, or one that the person chooses; undefined when none was. */
+  async layer(target: LayerTarget | undefined, title: string): Promise<LayerSpot | undefined> {
+    const overlay = await this.overlay(target, title);
+    if (overlay === undefined) return undefined;
+    return { overlay, place: target?.place ?? { overlay: overlayRef(overlay), layer: 'merged', path: '/' } };
+  }
+
+  private async find(place: LayerPath): Promise<Overlay> {
+    await this.layers.load();
+    const found = this.layers.find(place.overlay) ?? (await this.reloaded(place));
+    if (found === undefined) throw new Error(vscode.l10n.t('This overlay is no longer mounted.'));
+    return found;
+  }
+
+  /** Nothing keeps the list current while no view shows it. */
+  private async reloaded(place: LayerPath): Promise<Overlay | undefined> {
+    await this.layers.reload();
+    return this.layers.find(place.overlay);
+  }
+
+  private async pick(title: string, except?: Overlay): Promise<Overlay | undefined> {
+    await Promise.all([this.host.load(), this.layers.reload()]);
+    if (this.layers.problem !== undefined) throw this.layers.problem;
+    const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
+    if (overlays.length === 0) throw new Error(vscode.l10n.t('There is no overlay mount to choose from.'));
+    const items = overlays.map((overlay) => ({
+      overlay,
+      label: overlayName(this.host.model, overlay),
+      description: overlay.image === undefined ? '' : pathText(overlay.image),
+      detail: vscode.l10n.t('{0} layers, mounted at {1}', overlay.layers.length, pathText(overlay.mountPoint)),
+      ofContainer: overlayContainer(this.host.model, overlay) !== undefined && overlay.isRoot,
+    }));
+    items.sort((a, b) => Number(b.ofContainer) - Number(a.ofContainer) || a.label.localeCompare(b.label));
+    const placeHolder = vscode.l10n.t('Container, or overlay mount');
+    return (await vscode.window.showQuickPick(items, { title, placeHolder, matchOnDescription: true, matchOnDetail: true }))
+      ?.overlay;
+  }
+
+  private async path(title: string, overlay: Overlay): Promise<string | undefined> {
+    return await vscode.window.showInputBox({
+      title,
+      prompt: vscode.l10n.t('A path in {0}, as the container names it', overlayName(this.host.model, overlay)),
+      value: '/',
+      valueSelection: [1, 1],
+      validateInput: (text) => (text.startsWith('/') ? undefined : vscode.l10n.t('It begins with /.')),
+    });
+  }
+}
+
+function activePlace(): LayerPath | undefined {
+  const uri = vscode.window.activeTextEditor?.document.uri;
+  return uri?.scheme === Scheme.layer && uri.query.startsWith('{') ? layerPlace(uri) : undefined;
+}

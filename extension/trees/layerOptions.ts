@@ -1,0 +1,43 @@
+import * as vscode from 'vscode';
+import { Disposable } from '../disposable.ts';
+import { ContextKey } from '../ids.ts';
+
+/** How the files of layers are listed, wherever they are: chosen in the title of the Layers view, and kept with the workspace. */
+export class LayerOptions extends Disposable {
+  private readonly memory: vscode.Memento;
+  private readonly emitter = this.register(new vscode.EventEmitter<void>());
+  readonly onDidChange = this.emitter.event;
+
+  constructor(memory: vscode.Memento) {
+    super();
+    this.memory = memory;
+    this.publish();
+  }
+
+  get bySize(): boolean {
+    return this.memory.get(ContextKey.layersBySize, false);
+  }
+
+  get onlyChanges(): boolean {
+    return this.memory.get(ContextKey.layersOnlyChanges, false);
+  }
+
+  async sortBySize(bySize: boolean): Promise<void> {
+    await this.set(ContextKey.layersBySize, bySize);
+  }
+
+  async showOnlyChanges(onlyChanges: boolean): Promise<void> {
+    await this.set(ContextKey.layersOnlyChanges, onlyChanges);
+  }
+
+  private async set(key: typeof ContextKey.layersBySize | typeof ContextKey.layersOnlyChanges, value: boolean): Promise<void> {
+    await this.memory.update(key, value);
+    this.publish();
+    this.emitter.fire();
+  }
+
+  private publish(): void {
+    void vscode.commands.executeCommand('setContext', ContextKey.layersBySize, this.bySize);
+    void vscode.commands.executeCommand('setContext', ContextKey.layersOnlyChanges, this.onlyChanges);
+  }
+}

@@ -1,0 +1,201 @@
+/** The words for layers: names by role, what a layer does to a file, sizes. */
+import { l10n } from 'vscode';
+import type {
+  FileType,
+  Layer,
+  LayerEntry,
+  LayerMark,
+  LayerRole,
+  LayersProvenanceResult,
+  Overlay,
+} from '../../helper/protocol/layers.ts';
+import type { Container } from '../../helper/protocol.ts';
+import { visibleBytes } from '../host/fileNameText.ts';
+import type { HostModel } from '../host/hostModel.ts';
+import { layerNumber } from '../host/overlayStack.ts';
+import { oneLine } from '../host/plainText.ts';
+import { containerName } from './words.ts';
+
+/** Names of files may have 255 bytes. */
+const NAME_LENGTH = 255;
+const STEP_LENGTH = 160;
+
+export function entryName(name: string): string {
+  return oneLine(visibleBytes(name), NAME_LENGTH);
+}
+
+export function pathText(path: string): string {
+  return oneLine(visibleBytes(path), 1000);
+}
+
+/** "web", or "web: /data" of what a container has mounted elsewhere, or where it is mounted on the host. */
+export function overlayName(model: HostModel, overlay: Overlay): string {
+  const container = overlayContainer(model, overlay);
+  const place = pathText(overlay.mountPoint);
+  if (container === undefined) return place;
+  return overlay.isRoot ? containerName(container) : `${containerName(container)}: ${place}`;
+}
+
+export function overlayContainer(model: HostModel, overlay: Overlay): Container | undefined {
+  return overlay.container === undefined ? undefined : model.containers.get(overlay.container);
+}
+
+/** "Read-write layer", "Init layer", "Image layer 3". */
+export function layerName(overlay: Overlay, layer: Layer): string {
+  const number = layerNumber(overlay, layer);
+  switch (layer.role) {
+    case 'readWrite':
+      return l10n.t('Read-write layer');
+    case 'init':
+      return l10n.t('Init layer');
+    case 'image':
+      return l10n.t('Image layer {0}', number);
+    case 'lower':
+      return l10n.t('Lower layer {0}', number);
+    case 'data':
+      return l10n.t('Data-only layer {0}', number);
+  }
+}
+
+/** The build step that made it, on one line. */
+export function stepText(layer: Layer): string | undefined {
+  return layer.createdBy === undefined || layer.createdBy.trim() === ''
+    ? undefined
+    : oneLine(layer.createdBy.trim(), STEP_LENGTH);
+}
+
+/** "Image layer 3: RUN apt-get install …". */
+export function layerTitle(overlay: Overlay, layer: Layer): string {
+  const step = stepText(layer);
+  const name = layerName(overlay, layer);
+  return step === undefined ? name : `${name}: ${step}`;
+}
+
+const ROLE_ICONS: Record<LayerRole, string> = {
+  readWrite: 'edit',
+  init: 'settings-gear',
+  image: 'package',
+  lower: 'folder-library',
+  data: 'database',
+};
+
+export function roleIcon(role: LayerRole): string {
+  return ROLE_ICONS[role];
+}
+
+export function roleText(role: LayerRole): string {
+  const words: Record<LayerRole, string> = {
+    readWrite: l10n.t('takes every change that is made'),
+    init: l10n.t('files that the engine makes for each container, such as /etc/hosts'),
+    image: l10n.t('read-only, of the image'),
+    lower: l10n.t('read-only'),
+    data: l10n.t('holds only the content of files whose metadata lie above'),
+  };
+  return words[role];
+}
+
+/** `sha256:0123456789ab`, as short as docker shows it. */
+export function shortDigest(digest: string): string {
+  return oneLine(digest, 80).replace(/^(sha256:)?([0-9a-f]{12})[0-9a-f]+$/, '$1$2');
+}
+
+export function markText(mark: LayerMark): string {
+  const words: Record<LayerMark, string> = {
+    added: l10n.t('Added by this layer'),
+    modified: l10n.t('Modified: it replaces the one of a layer below'),
+    deleted: l10n.t('Deleted: a whiteout hides the one of a layer below'),
+    opaque: l10n.t('Opaque: it hides the whole directory below'),
+    redirected: l10n.t('Redirected: renamed here, its lower part has another name'),
+    metadata: l10n.t('Metadata only: the content is still that of a layer below'),
+  };
+  return words[mark];
+}
+
+export function typeText(type: FileType): string {
+  const words: Record<FileType, string> = {
+    file: l10n.t('file'),
+    directory: l10n.t('directory'),
+    symlink: l10n.t('symbolic link'),
+    characterDevice: l10n.t('character device'),
+    blockDevice: l10n.t('block device'),
+    fifo: l10n.t('named pipe'),
+    socket: l10n.t('socket'),
+    whiteout: l10n.t('whiteout'),
+  };
+  return words[type];
+}
+
+/** Permissions as ls(1) writes them, without the type: `rwxr-xr-x`. */
+export function modeText(mode: number): string {
+  const letters = 'rwxrwxrwx';
+  const bits = [...letters].map((letter, position) => ((mode >> (8 - position)) & 1 ? letter : '-'));
+  const special = [
+    [0o4000, 2, 's'],
+    [0o2000, 5, 's'],
+    [0o1000, 8, 't'],
+  ] as const;
+  for (const [bit, position, letter] of special)
+    if (mode & bit) bits[position] = bits[position] === 'x' ? letter : letter.toUpperCase();
+  return bits.join('');
+}
+
+const UNITS = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+
+/** "812 B", "4.0 KiB", "42 MiB". */
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return l10n.t('{0} B', bytes);
+  let value = bytes;
+  let unit = -1;
+  do {
+    value /= 1024;
+    unit += 1;
+  } while (value >= 1023.5 && unit < UNITS.length - 1);
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
+export function countText(count: number): string {
+  return count.toLocaleString();
+}
+
+export function entriesText(count: number): string {
+  return count === 1 ? l10n.t('1 entry') : l10n.t('{0} entries', countText(count));
+}
+
+/** "shared with 2 others". */
+export function sharedText(layer: Layer): string | undefined {
+  const others = layer.sharedWith.length;
+  if (others === 0) return undefined;
+  return others === 1 ? l10n.t('shared with 1 other') : l10n.t('shared with {0} others', others);
+}
+
+export function timeText(millis: number): string {
+  return new Date(millis).toLocaleString();
+}
+
+/** What a layer has to say of a path, for the stack. */
+export function hasText(one: LayersProvenanceResult['layers'][number]): string {
+  const because = one.because === undefined ? undefined : pathText(one.because);
+  switch (one.has) {
+    case 'provides':
+      return l10n.t('Provided by this layer');
+    case 'merges':
+      return l10n.t('Its entries are merged in');
+    case 'hidden':
+      return l10n.t('Has a copy, hidden by a layer above');
+    case 'whiteout':
+      return because === undefined ? l10n.t('Deleted here') : l10n.t('Deleted here with {0}', because);
+    case 'opaque':
+      return because === undefined ? l10n.t('Opaque: hides all below') : l10n.t('Hides all below: {0} is opaque', because);
+    case 'hiddenByParent':
+      return because === undefined ? l10n.t('Hidden with its directory') : l10n.t('Hidden with its directory {0}', because);
+    case 'nothing':
+      return l10n.t('Does not have it');
+    case 'unknown':
+      return l10n.t('Unknown: this layer could not be read');
+  }
+}
+
+export function entryFacts(entry: LayerEntry): string {
+  const size = entry.type === 'file' ? bytesText(entry.sizeBytes) : typeText(entry.type);
+  return `${size}, ${modeText(entry.mode)}, ${timeText(entry.modifiedMillis)}`;
+}

@@ -1,0 +1,196 @@
+/**
+ * What a layer changes, depth first by name: the same set as `docker diff` gives. docker compares the whole merged tree with the whole
+ * tree below; only what the layer itself has can differ, so that is all that is walked here.
+ */
+import { textOfBytes } from '../../proc/fileName.ts';
+import type { LayerChange } from '../../protocol/layers.ts';
+import type { Unknown } from '../../protocol.ts';
+import { type Compared, type Comparison, closeCompared, compare, comparedRoot } from './compared.ts';
+import { leastNames } from './directory.ts';
+import { typeOf } from './entries.ts';
+import type { Part, Stack } from './merged.ts';
+import type { Pace } from './pace.ts';
+
+/** Directories within directories. Each holds a descriptor of every layer that has a part in it. */
+const MAX_DEPTH = 1000;
+const TOO_DEEP: Unknown = { unknown: 'unsupported', errno: 'ENAMETOOLONG' };
+/** All directories on the way together; the outer ones give theirs up, and are read again later. */
+const MAX_HELD_NAMES = 250_000;
+/** From so many names on, reading the directories below costs less than asking them for each name. */
+const MANY_NAMES = 64;
+const MAX_NAMES_BELOW = 131_072;
+
+/** A directory on the way down. */
+interface Level {
+  name: string;
+  path: string;
+  directory: Compared;
+  names: string[];
+  /** The next of `names`. */
+  at: number;
+  /** The last name that was dealt with. */
+  last: string;
+  more: boolean;
+  /** Names that layers below have; absent when that is not known. */
+  namesBelow?: ReadonlySet<string>;
+  /** Of the directory itself: told only when something in it has changed. */
+  pending?: LayerChange;
+}
+
+/** A walk that can pause between pages, and then holds no descriptor. */
+export class ChangeWalk {
+  private readonly layer: number;
+  private levels: Level[] = [];
+  private found: LayerChange[] = [];
+  private paused: { name: string }[] | undefined;
+  incomplete: Unknown | undefined;
+
+  private constructor(layer: number) {
+    this.layer = layer;
+  }
+
+  static start(stack: Stack, layer: number): ChangeWalk {
+    const walk = new ChangeWalk(layer);
+    walk.levels.push(levelOf('', '', comparedRoot(stack, layer)));
+    return walk;
+  }
+
+  /** Goes on after the path of the last change that was told; `names` are those of its directories, and its own. */
+  static after(stack: Stack, layer: number, names: readonly string[]): ChangeWalk {
+    const walk = ChangeWalk.start(stack, layer);
+    for (const name of names) {
+      const level = walk.levels.at(-1)!;
+      level.last = name;
+      const { inside } = compare(stack, layer, level.directory, name);
+      if (inside === undefined || walk.levels.length > MAX_DEPTH) break;
+      walk.levels.push(levelOf(name, `${level.path}/${name}`, inside));
+    }
+    return walk;
+  }
+
+  /** The next changes, fewer than `limit` only at the end. */
+  async next(stack: Stack, limit: number, pace: Pace): Promise<LayerChange[]> {
+    this.resume(stack);
+    while (this.found.length < limit && this.levels.length > 0) {
+      await this.step(stack, this.levels.at(-1)!, pace);
+      if (pace.isDue) await pace.rest();
+    }
+    return this.found.splice(0, limit);
+  }
+
+  get isDone(): boolean {
+    return this.levels.length === 0 && this.found.length === 0;
+  }
+
+  /** Closes every directory. The walk may go on after it. */
+  pause(): void {
+    if (this.paused !== undefined) return;
+    this.paused = this.levels.map(({ name }) => ({ name }));
+    for (const { directory } of this.levels.slice(1)) closeCompared(directory);
+  }
+
+  /** Opens the directories again, as far as they are still there. */
+  private resume(stack: Stack): void {
+    if (this.paused === undefined) return;
+    this.paused = undefined;
+    const [root, ...inner] = this.levels;
+    if (root === undefined) return;
+    root.directory = comparedRoot(stack, this.layer);
+    this.levels = [root];
+    for (const level of inner) {
+      const { inside } = compare(stack, this.layer, this.levels.at(-1)!.directory, level.name);
+      if (inside === undefined) return;
+      level.directory = inside;
+      this.levels.push(level);
+    }
+  }
+
+  private async step(stack: Stack, level: Level, pace: Pace): Promise<void> {
+    if (level.at >= level.names.length && !(await this.readMore(stack, level, pace))) {
+      this.levels.pop();
+      if (level.path !== '') closeCompared(level.directory);
+      return;
+    }
+    const name = level.names[level.at]!;
+    level.at += 1;
+    level.last = name;
+    const comparison = compare(stack, this.layer, level.directory, name, {
+      mayBeBelow: level.namesBelow?.has(name) ?? true,
+    });
+    if (comparison.unknown !== undefined) this.incomplete ??= comparison.unknown;
+    this.tell(level, name, comparison);
+  }
+
+  private tell(level: Level, name: string, comparison: Comparison): void {
+    const path = `${level.path}/${name}`;
+    const { change, inside } = comparison;
+    if (change !== undefined) {
+      this.tellPending();
+      this.found.push(rowOf(path, change, comparison));
+    }
+    if (inside === undefined) return;
+    if (this.levels.length > MAX_DEPTH) {
+      this.incomplete ??= TOO_DEEP;
+      closeCompared(inside);
+      return;
+    }
+    const inner = levelOf(name, path, inside);
+    if (change === undefined) inner.pending = rowOf(path, 'modified', comparison);
+    this.levels.push(inner);
+  }
+
+  /** The directories on the way hold a change. */
+  private tellPending(): void {
+    for (const level of this.levels) {
+      if (level.pending !== undefined) this.found.push(level.pending);
+      delete level.pending;
+    }
+  }
+
+  /** False at the end of the directory. */
+  private async readMore(stack: Stack, level: Level, pace: Pace): Promise<boolean> {
+    if (!level.more) return false;
+    const { directory } = level;
+    const { whiteoutFiles } = stack.style;
+    const after = level.last;
+    const { names, more, incomplete } = await leastNames(directoriesOf(directory), after, whiteoutFiles, pace);
+    this.incomplete ??= incomplete;
+    Object.assign(level, { names, more, at: 0 });
+    delete level.namesBelow;
+    if (names.length >= MANY_NAMES && directory.below.length > 0) {
+      const below = await leastNames(descriptorsOf(directory.below), after, whiteoutFiles, pace, MAX_NAMES_BELOW);
+      if (!below.more && below.incomplete === undefined) level.namesBelow = new Set(below.names);
+    }
+    this.letGoOfNames();
+    return names.length > 0;
+  }
+
+  private letGoOfNames(): void {
+    let held = this.levels.reduce((sum, { names }) => sum + names.length, 0);
+    for (const level of this.levels.slice(0, -1)) {
+      if (held <= MAX_HELD_NAMES) return;
+      held -= level.names.length;
+      Object.assign(level, { names: [], at: 0, more: level.more || level.at < level.names.length });
+      delete level.namesBelow;
+    }
+  }
+}
+
+function levelOf(name: string, path: string, directory: Compared): Level {
+  return { name, path, directory, names: [], at: 0, last: '', more: true };
+}
+
+/** Those whose names can differ. */
+function directoriesOf({ own, merged, below }: Compared): number[] {
+  const others = merged === below ? [] : [...merged, ...below];
+  return descriptorsOf([...(own === undefined ? [] : [own]), ...others]);
+}
+
+function descriptorsOf(parts: readonly Part[]): number[] {
+  return parts.map(({ descriptor }) => descriptor);
+}
+
+function rowOf(path: string, change: LayerChange['change'], { marks, now, before }: Comparison): LayerChange {
+  const status = (now ?? before)!.status!;
+  return { path: textOfBytes(path), change, type: typeOf(status), marks, sizeBytes: status.sizeBytes };
+}

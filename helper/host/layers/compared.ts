@@ -1,0 +1,198 @@
+/**
+ * A directory of the merged view beside what it would be without the topmost layer: what that layer adds, modifies and deletes.
+ * The layer in question need not be the top of the whole overlay; those above it play no part.
+ */
+import type { FileStatus } from '../../kernel/directory.ts';
+import { close } from '../../kernel/files.ts';
+import { attributeOf } from '../../kernel/xattr.ts';
+import type { LayerMark } from '../../protocol/layers.ts';
+import type { Unknown } from '../../protocol.ts';
+import { unknownOf } from './directory.ts';
+import { isDirectory, redirectText } from './marks.ts';
+import {
+  closeFound,
+  closeParts,
+  type Found,
+  type Lookup,
+  lookFurther,
+  lookIn,
+  lookUp,
+  lookupOf,
+  type Part,
+  partsOf,
+  rootsBelow,
+  type Stack,
+} from './merged.ts';
+
+/** Close it with `closeCompared`, unless it is the root. */
+export interface Compared {
+  /** The layer's own directory; absent where it is merged only by way of a redirect above. */
+  own?: Part;
+  /** What of the layers below is merged with it; the very same array as `below` when the layer does not change that. */
+  merged: readonly Part[];
+  /** What would be seen without the layer. */
+  below: readonly Part[];
+}
+
+export interface Comparison {
+  change?: 'added' | 'modified' | 'deleted';
+  marks: LayerMark[];
+  /** What the layer itself has under the name, a whiteout too. */
+  own: Found;
+  /** With the layer. */
+  now?: Found;
+  /** Without it. */
+  before?: Found;
+  redirect?: string;
+  /** Now a directory that may differ below from what it was: to be closed. */
+  inside?: Compared;
+  /** Some layer could not be asked, so the rest may be wrong. */
+  unknown?: Unknown;
+}
+
+export function comparedRoot(stack: Stack, layer: number): Compared {
+  const below = rootsBelow(stack, layer);
+  const own = stack.roots[layer];
+  return { ...(own === undefined ? {} : { own }), merged: below, below };
+}
+
+export function closeCompared({ own, merged, below }: Compared): void {
+  if (own !== undefined) close(own.descriptor);
+  closeParts(merged);
+  if (below !== merged) closeParts(below);
+}
+
+export interface CompareOptions {
+  /** False when it is known that no layer below has the name. */
+  mayBeBelow?: boolean;
+  /** Opens a directory too in which nothing can differ. */
+  openUnchanged?: boolean;
+}
+
+export function compare(
+  stack: Stack,
+  layer: number,
+  directory: Compared,
+  name: string,
+  { mayBeBelow = true, openUnchanged = false }: CompareOptions = {},
+): Comparison {
+  const lookup = lookupOf(name);
+  const own: Found =
+    directory.own === undefined ? { layer, what: 'nothing', hidden: false } : lookIn(stack, directory.own, lookup);
+  const below = mayBeBelow && directory.below.length > 0 ? lookUp(stack, directory.below, name) : [];
+  const merged = mergedWith(stack, layer, own, lookup, directory, below);
+  const seen = merged === 'same' ? below : merged;
+  const now = own.what === 'present' ? own : own.what === 'whiteout' ? undefined : firstPresent(seen);
+  const before = firstPresent(below);
+  const change = changeOf(now, before);
+  const inside = insideOf(own, now, before, below, merged, openUnchanged);
+  const unknown = unknownIn(stack, [own, ...below, ...seen]);
+  return {
+    own,
+    marks: marksOf(own, change),
+    ...(change === undefined ? {} : { change }),
+    ...(now === undefined ? {} : { now }),
+    ...(before === undefined ? {} : { before }),
+    ...(own.redirect === undefined ? {} : { redirect: redirectText(own.redirect) }),
+    ...(inside === undefined ? {} : { inside }),
+    ...(unknown === undefined ? {} : { unknown }),
+  };
+}
+
+/** A layer that did not answer; or directories, when what they may be marked with is not shown to this user. */
+function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefined {
+  const one = found.find(({ what }) => what === 'unknown');
+  if (one !== undefined) return unknownOf(one.result!);
+  return style.unknown !== undefined && found.some(({ part }) => part !== undefined) ? style.unknown : undefined;
+}
+
+/** What of the layers below is seen together with what the layer has; `same` when it is what was seen without it. */
+function mergedWith(
+  stack: Stack,
+  layer: number,
+  own: Found,
+  lookup: Lookup,
+  directory: Compared,
+  below: readonly Found[],
+): Found[] | 'same' {
+  if (own.what === 'whiteout' || (own.what === 'present' && own.part === undefined) || own.part?.marks.opaque) return [];
+  if (own.redirect === undefined && directory.merged === directory.below) {
+    // A file is not merged with a directory above it.
+    return own.part === undefined || firstPresent(below)?.part !== undefined ? 'same' : [];
+  }
+  return lookFurther(stack, lookup.fromRoot ? rootsBelow(stack, layer) : directory.merged, lookup, false);
+}
+
+function firstPresent(found: readonly Found[]): Found | undefined {
+  return found.find(({ what }) => what === 'present');
+}
+
+/** Keeps what is needed to go on in the directory, and closes the rest. */
+function insideOf(
+  own: Found,
+  now: Found | undefined,
+  before: Found | undefined,
+  below: readonly Found[],
+  merged: Found[] | 'same',
+  openUnchanged: boolean,
+): Compared | undefined {
+  const isSame = own.part === undefined && (merged === 'same' || areSame(merged, below));
+  if (now?.part === undefined || (isSame && !openUnchanged)) {
+    closeFound(below);
+    if (merged !== 'same') closeFound(merged);
+    return undefined;
+  }
+  const parts = before?.part === undefined ? [] : partsOf(below);
+  if (before?.part === undefined) closeFound(below);
+  return {
+    ...(own.part === undefined ? {} : { own: own.part }),
+    below: parts,
+    merged: merged === 'same' ? parts : partsOf(merged),
+  };
+}
+
+function areSame(some: readonly Found[], others: readonly Found[]): boolean {
+  return some.length === others.length && some.every((one, at) => isSameFile(one, others[at]!));
+}
+
+function isSameFile(one: Found, other: Found): boolean {
+  if (one.layer !== other.layer || one.status === undefined || other.status === undefined) return false;
+  return one.status.inoLow === other.status.inoLow && one.status.inoHigh === other.status.inoHigh;
+}
+
+function changeOf(now: Found | undefined, before: Found | undefined): Comparison['change'] {
+  if (now === undefined) return before === undefined ? undefined : 'deleted';
+  if (before === undefined) return 'added';
+  return differs(now.status!, before.status!) || capability(now) !== capability(before) ? 'modified' : undefined;
+}
+
+/**
+ * Whether they are different files to a person, though copying up made them different inodes: what `docker diff` looks at (statDifferent
+ * in moby's pkg/archive). Directories change their time and size with what is in them.
+ */
+function differs(now: FileStatus, before: FileStatus): boolean {
+  if (now.mode !== before.mode || now.uid !== before.uid || now.gid !== before.gid) return true;
+  if (now.major !== before.major || now.minor !== before.minor) return true;
+  return !isDirectory(now) && (now.sizeBytes !== before.sizeBytes || !isSameTime(now, before));
+}
+
+/** Some archives keep no fractions of a second. */
+function isSameTime(one: FileStatus, other: FileStatus): boolean {
+  if (one.modifiedSeconds !== other.modifiedSeconds) return false;
+  return one.modifiedNanos === other.modifiedNanos || one.modifiedNanos === 0 || other.modifiedNanos === 0;
+}
+
+function capability({ place }: Found): string | undefined {
+  const value = place === undefined ? -1 : attributeOf(place, 'security.capability');
+  return typeof value === 'number' ? undefined : value.toString('latin1');
+}
+
+function marksOf(own: Found, change: Comparison['change']): LayerMark[] {
+  if (own.what === 'whiteout') return ['deleted'];
+  if (own.what !== 'present') return [];
+  const marks: LayerMark[] = change === undefined ? [] : [change];
+  if (own.part?.marks.opaque) marks.push('opaque');
+  if (own.redirect !== undefined) marks.push('redirected');
+  if (own.metacopy) marks.push('metadata');
+  return marks;
+}

@@ -1,0 +1,134 @@
+/** layers/readFile: bytes of a regular file. Nothing else is ever opened, for opening a device or a pipe has effects of its own. */
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { Failure } from '../../failure.ts';
+import { openBelow, statusOf } from '../../kernel/directory.ts';
+import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../../kernel/files.ts';
+import { closeUnlessRoot, descend, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
+import { isRegular } from './marks.ts';
+import { closeFound, type Found, lookUp, type Part, type Stack } from './merged.ts';
+
+const read = promisify(fs.read);
+const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
+const EXDEV = 18;
+const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
+const O_NOATIME = 0o1000000;
+const EPERM = 1;
+
+/** A descriptor for reading of the regular file at `name`, or `-errno`; `irregular` for anything else. */
+export function openRegular(directory: number, name: string): number | 'irregular' {
+  const place = openBelow(directory, name, O_PATH | O_NOFOLLOW);
+  if (place < 0) return place;
+  try {
+    const status = statusOf(place);
+    if (typeof status === 'number') return status;
+    if (!isRegular(status)) return 'irregular';
+    // The descriptor is that very file: its name may mean something else by now.
+    const path = `/proc/self/fd/${place}`;
+    const descriptor = openAt(AT_FDCWD, path, READ_FLAGS | O_NOATIME);
+    return descriptor === -EPERM ? openAt(AT_FDCWD, path, READ_FLAGS) : descriptor;
+  } finally {
+    close(place);
+  }
+}
+
+/** The content of what was looked up, which is a lower layer's when only the metadata was copied up. `-errno` or a word when there is none. */
+export function openContent(stack: Stack, found: readonly Found[]): number | 'irregular' | 'elsewhere' {
+  const last = found.filter(({ what }) => what === 'present').at(-1);
+  if (last === undefined || last.part !== undefined) return 'irregular';
+  if (!last.metacopy) return openFound(stack, last);
+  for (const root of stack.dataRoots) {
+    const path = last.redirect?.absolute ? last.redirect.names.join('/') : undefined;
+    const descriptor = path === undefined || root.descriptor < 0 ? -1 : openRegular(root.descriptor, path);
+    if (descriptor === 'irregular' || descriptor >= 0) return descriptor;
+  }
+  return 'elsewhere';
+}
+
+function openFound({ roots }: Stack, { layer, place, pathFromRoot }: Found): number | 'irregular' {
+  if (pathFromRoot !== undefined) return openRegular(roots[layer]!.descriptor, pathFromRoot);
+  return openRegular(place!.directory, place!.name);
+}
+
+/** Opens the file at `path` of a layer or of the merged view; throws a `Failure` when it is none. */
+export function openFile(stack: Stack, layer: number | 'merged', path: string): number {
+  const names = namesOf(path);
+  const opened = layer === 'merged' ? openOfMerged(stack, names, path) : openOfLayer(stack, layer, names);
+  if (opened === 'irregular') {
+    throw new Failure('invalid', `${path} in ${whereOf(layer)} is not a regular file, and nothing else is read.`, { path });
+  }
+  if (opened === 'elsewhere') throw contentBelow(path, layer);
+  if (opened >= 0) return opened;
+  const error = errorOf(opened, 'openat2', path);
+  if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(error.code)) throw notFound(path, whereOf(layer));
+  throw error;
+}
+
+function contentBelow(path: string, layer: number | 'merged'): Failure {
+  return new Failure(
+    'unsupported',
+    `${path} in ${whereOf(layer)} has no content of its own: only its metadata was copied up.`,
+    {
+      path,
+      hint: 'Read it in the merged view, which takes the content from the layer below.',
+    },
+  );
+}
+
+function openOfLayer(stack: Stack, layer: number, names: readonly string[]): number | 'irregular' | 'elsewhere' {
+  const root = stack.roots[layer]!;
+  if (root.descriptor < 0) return root.descriptor;
+  const directory = openBelow(root.descriptor, relativePath(names.slice(0, -1)), O_PATH | O_DIRECTORY);
+  if (directory < 0) return directory;
+  try {
+    const [found] = lookUp(stack, [{ ...root, descriptor: directory }], names.at(-1) ?? '.');
+    if (found?.part !== undefined) close(found.part.descriptor);
+    if (found?.metacopy) return 'elsewhere';
+    return openRegular(directory, names.at(-1) ?? '.');
+  } finally {
+    close(directory);
+  }
+}
+
+/** As the mount gives it; by way of the layers where it cannot be had or another mount covers the file. */
+function openOfMerged(stack: Stack, names: readonly string[], path: string): number | 'irregular' | 'elsewhere' {
+  const mounted = stack.merged === undefined ? -EXDEV : openRegular(stack.merged, relativePath(names));
+  if (mounted !== -EXDEV) return mounted;
+  const parents = names.slice(0, -1);
+  const directory = descend(stack, 0, parents);
+  if (directory === undefined) throw notFound(path, whereOf('merged'));
+  try {
+    const parts: Part[] = [...(directory.own === undefined ? [] : [directory.own]), ...directory.merged];
+    const found = lookUp(stack, parts, names.at(-1) ?? '.');
+    closeFound(found);
+    if (found.every(({ what }) => what !== 'present')) throw notFound(path, whereOf('merged'));
+    return openContent(stack, found);
+  } finally {
+    closeUnlessRoot(directory, parents);
+  }
+}
+
+/** At most `length` bytes from `offset`. On a pool thread, for a disk may be slow. */
+export async function readFile(
+  stack: Stack,
+  layer: number | 'merged',
+  path: string,
+  offset: number,
+  length: number,
+): Promise<{ base64: string; sizeBytes: number; modifiedMillis: number }> {
+  const descriptor = openFile(stack, layer, path);
+  try {
+    const status = statusOf(descriptor);
+    if (typeof status === 'number') throw errorOf(status, 'statx', path);
+    const wanted = Math.max(0, Math.min(length, status.sizeBytes - offset));
+    const buffer = Buffer.allocUnsafe(wanted);
+    const { bytesRead } = wanted === 0 ? { bytesRead: 0 } : await read(descriptor, buffer, 0, wanted, offset);
+    return {
+      base64: buffer.toString('base64', 0, bytesRead),
+      sizeBytes: status.sizeBytes,
+      modifiedMillis: status.modifiedSeconds * 1000 + Math.floor(status.modifiedNanos / 1_000_000),
+    };
+  } finally {
+    close(descriptor);
+  }
+}

@@ -1,0 +1,207 @@
+/** The requests about the files of layers: their schemas, and who answers them. */
+import * as v from 'valibot';
+import type { CancellationToken } from 'vscode-jsonrpc';
+import type { Dispatcher } from '../../dispatch.ts';
+import { Failure } from '../../failure.ts';
+import type { Mount } from '../../proc/mountinfo.ts';
+import {
+  LayersChanges,
+  LayersExport,
+  LayersExportEnd,
+  LayersExportRead,
+  LayersMeasure,
+  LayersProvenance,
+  LayersReadDirectory,
+  LayersReadFile,
+  LayersStat,
+  type OverlayRef,
+} from '../../protocol/layers.ts';
+import { cString, namespaceRef } from '../../schemas.ts';
+import { ChangeWalk } from './changes.ts';
+import { readFile } from './content.ts';
+import type { Names } from './directory.ts';
+import { Exports } from './exports.ts';
+import { namesOf } from './layerPath.ts';
+import { readDirectory, statPath } from './listing.ts';
+import { measure } from './measure.ts';
+import type { Stack } from './merged.ts';
+import { Pace } from './pace.ts';
+import { PageCache } from './pageCache.ts';
+import { provenanceOf } from './provenance.ts';
+
+/** An overlay's layers, open as long as one request takes. */
+export interface OpenedStack extends Disposable {
+  stack: Stack;
+  /** The table of the mount namespace, in which the overlay is `mountId`. */
+  mounts: readonly Mount[];
+  mountId: number;
+}
+
+/** Throws a `Failure` (`gone`) when the overlay is not mounted there any more. `merged`: what is mounted is to be opened too. */
+export type OpenStack = (overlay: OverlayRef, options: { merged: boolean }) => Promise<OpenedStack>;
+
+const MAX_LAYERS = 1000;
+/** A path may be longer than PATH_MAX, for it is walked name by name. */
+const MAX_PATH_BYTES = 64 * 1024;
+const DEFAULT_LIMIT = 1000;
+const MAX_READ_BYTES = 1024 * 1024;
+
+const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const positive = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maximum));
+const limit = v.exactOptional(positive(10_000));
+const index = v.pipe(natural, v.maxValue(MAX_LAYERS));
+const path = v.pipe(cString(MAX_PATH_BYTES), v.startsWith('/', 'it must begin with "/"'));
+export const overlayRef = v.strictObject({
+  mountNamespace: namespaceRef,
+  mountId: natural,
+  device: v.pipe(cString(32), v.regex(/^[0-9]+:[0-9]+$/, 'it must be a device number')),
+  key: v.exactOptional(cString(64)),
+});
+const layer = v.union([index, v.literal('merged')]);
+export const layerPath = { overlay: overlayRef, layer, path };
+
+const directoryParams = v.strictObject({
+  ...layerPath,
+  after: v.exactOptional(cString(4096)),
+  limit,
+  changedOnly: v.exactOptional(v.boolean()),
+});
+const fileParams = v.strictObject({
+  ...layerPath,
+  offset: v.exactOptional(natural),
+  length: v.exactOptional(positive(MAX_READ_BYTES)),
+});
+const changesParams = v.strictObject({
+  overlay: overlayRef,
+  layer: v.exactOptional(index),
+  after: v.exactOptional(cString(MAX_PATH_BYTES)),
+  limit,
+});
+const provenanceParams = v.strictObject({ overlay: overlayRef, path, noFollow: v.exactOptional(v.boolean()) });
+const measureParams = v.strictObject({
+  ...layerPath,
+  progress: v.exactOptional(cString(256)),
+  children: v.exactOptional(v.boolean()),
+});
+
+const exportParams = v.strictObject({ overlay: overlayRef, layer, path: v.exactOptional(path) });
+const exportId = v.strictObject({ id: cString(64) });
+
+/** At most five a second reach the client. */
+const PROGRESS_MILLIS = 200;
+
+export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
+  const names = new PageCache<Names>();
+  const walks = new PageCache<ChangeWalk>();
+  const exports = new Exports();
+
+  requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
+    using opened = await openOf(openStack, overlay, request.layer);
+    return await readDirectory(opened.stack, { ...request, limit }, names, keyOf(overlay), new Pace(token));
+  });
+
+  requests.on(LayersStat, v.strictObject(layerPath), async ({ overlay, layer, path }) => {
+    using opened = await openOf(openStack, overlay, layer);
+    return statPath(opened.stack, layer, path);
+  });
+
+  requests.on(LayersReadFile, fileParams, async ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }) => {
+    using opened = await openOf(openStack, overlay, layer);
+    return await readFile(opened.stack, layer, path, offset, length);
+  });
+
+  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, after, limit = DEFAULT_LIMIT }, token) => {
+    using opened = await openOf(openStack, overlay, layer);
+    return await changesPage(
+      opened.stack,
+      walks,
+      keyOf(overlay),
+      { layer, limit, ...(after === undefined ? {} : { after }) },
+      token,
+    );
+  });
+
+  requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }) => {
+    using opened = await openStack(overlay, { merged: false });
+    return provenanceOf(opened.stack, request, opened.mounts, opened.mountId);
+  });
+
+  requests.on(LayersMeasure, measureParams, async ({ overlay, progress, ...request }, token) => {
+    using opened = await openOf(openStack, overlay, request.layer);
+    return await measure(opened.stack, request, new Pace(token), reporter(progress, measuring));
+  });
+
+  requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }) => {
+    namesOf(path);
+    return exports.begin(await openOf(openStack, overlay, layer, false), layer, path);
+  });
+
+  requests.on(LayersExportRead, exportId, ({ id }, token) => exports.read(id, token));
+
+  requests.on(LayersExportEnd, exportId, async ({ id }) => {
+    await exports.end(id);
+    return {};
+  });
+}
+
+/** Takes what `layers/measuring` tells. */
+export type MeasuringSink = (params: { progress: string; entries: number; sizeBytes: number; path: string }) => void;
+
+function reporter(
+  progress: string | undefined,
+  tell: MeasuringSink,
+): (entries: number, sizeBytes: number, path: string) => void {
+  let told = performance.now();
+  return (entries, sizeBytes, path) => {
+    if (progress === undefined || performance.now() - told < PROGRESS_MILLIS) return;
+    told = performance.now();
+    tell({ progress, entries, sizeBytes, path });
+  };
+}
+
+function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
+  return `${mountNamespace.ino} ${mountId} ${device}`;
+}
+
+/** `merged`: by way of the mount. An export keeps its directories open for long, and must not keep the mount busy. */
+async function openOf(
+  openStack: OpenStack,
+  overlay: OverlayRef,
+  layer: number | 'merged',
+  merged = layer === 'merged',
+): Promise<OpenedStack> {
+  const opened = await openStack(overlay, { merged });
+  if (layer === 'merged' || layer < opened.stack.roots.length) return opened;
+  const count = opened.stack.roots.length;
+  opened[Symbol.dispose]();
+  throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${count}.`, {
+    hint: 'Refresh the view. Data-only layers hold no names of their own.',
+  });
+}
+
+interface ChangesRequest {
+  layer: number;
+  after?: string;
+  limit: number;
+}
+
+async function changesPage(
+  stack: Stack,
+  walks: PageCache<ChangeWalk>,
+  overlay: string,
+  { layer, after, limit }: ChangesRequest,
+  token: CancellationToken,
+): Promise<{ changes: Awaited<ReturnType<ChangeWalk['next']>>; next?: string }> {
+  const kept = after === undefined ? undefined : walks.take(`${overlay} ${layer} ${after}`);
+  const walk = kept ?? (after === undefined ? ChangeWalk.start(stack, layer) : ChangeWalk.after(stack, layer, namesOf(after)));
+  try {
+    const changes = await walk.next(stack, limit, new Pace(token));
+    const incomplete = walk.incomplete === undefined ? {} : { incomplete: walk.incomplete };
+    const last = changes.at(-1);
+    if (walk.isDone || last === undefined) return { changes, ...incomplete };
+    walks.put(`${overlay} ${layer} ${last.path}`, walk);
+    return { changes, next: last.path, ...incomplete };
+  } finally {
+    walk.pause();
+  }
+}

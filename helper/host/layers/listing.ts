@@ -1,0 +1,166 @@
+/** layers/readDirectory and layers/stat: a directory of a layer, or of what is seen of all layers, a page at a time. */
+import { type FileStatus, openBelow, statusBelow, statusOf } from '../../kernel/directory.ts';
+import { close, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
+import type { LayerEntry, LayersReadDirectoryResult } from '../../protocol/layers.ts';
+import { type Compared, type Comparison, closeCompared, compare } from './compared.ts';
+import { leastNames, type Names, unknownOf } from './directory.ts';
+import { emptyEntry, entryOf, entryOfLayer, entryOfView } from './entries.ts';
+import { closeUnlessRoot, descend, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
+import { isDirectory, marksOfDirectory } from './marks.ts';
+import type { Part, Stack } from './merged.ts';
+import type { Pace } from './pace.ts';
+import type { PageCache } from './pageCache.ts';
+
+export interface ListingRequest {
+  layer: number | 'merged';
+  path: string;
+  after?: string;
+  limit: number;
+  changedOnly?: boolean;
+}
+
+/** `cacheKey` names the overlay; the names that a page read ahead are kept under it for the next. */
+export async function readDirectory(
+  stack: Stack,
+  request: ListingRequest,
+  cache: PageCache<Names>,
+  cacheKey: string,
+  pace: Pace,
+): Promise<LayersReadDirectoryResult> {
+  const { layer, path, limit } = request;
+  const names = namesOf(path);
+  const directory = directoryAt(stack, layer, path, names);
+  const mounted = layer === 'merged' ? openMounted(stack, names) : undefined;
+  try {
+    const sources = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
+    const withWhiteoutFiles = stack.style.whiteoutFiles && mounted === undefined;
+    const page: LayersReadDirectoryResult = { entries: [] };
+    let after = request.after === undefined ? '' : (bytesOfText(request.after) ?? '');
+    for (;;) {
+      const ahead =
+        cache.take(`${cacheKey} ${layer} ${path} ${after}`) ?? (await leastNames(sources, after, withWhiteoutFiles, pace));
+      if (ahead.incomplete !== undefined) page.incomplete ??= ahead.incomplete;
+      let at = 0;
+      for (; at < ahead.names.length && page.entries.length < limit; at += 1) {
+        after = ahead.names[at]!;
+        const entry = await entryAt(stack, layer, directory, mounted, after, request.changedOnly === true, pace);
+        if (entry !== undefined) page.entries.push(entry);
+        if (pace.isDue) await pace.rest();
+      }
+      const rest = ahead.names.slice(at);
+      if (page.entries.length < limit && ahead.more) continue;
+      if (rest.length === 0 && !ahead.more) return page;
+      if (rest.length > 0) cache.put(`${cacheKey} ${layer} ${path} ${after}`, { ...ahead, names: rest });
+      return { ...page, next: textOfBytes(after) };
+    }
+  } finally {
+    closeUnlessRoot(directory, names);
+    if (mounted !== undefined) close(mounted);
+  }
+}
+
+function directoryAt(stack: Stack, layer: number | 'merged', path: string, names: readonly string[]): Compared {
+  const directory = descend(stack, layer === 'merged' ? 0 : layer, names);
+  if (directory === undefined) throw notFound(path, whereOf(layer));
+  if (layer === 'merged' || directory.own !== undefined) return directory;
+  closeUnlessRoot(directory, names);
+  throw notFound(path, whereOf(layer));
+}
+
+/** The mount's own directory; undefined where it cannot be had, or another mount covers it. */
+function openMounted({ merged }: Stack, names: readonly string[]): number | undefined {
+  if (merged === undefined) return undefined;
+  const descriptor = openBelow(merged, relativePath(names), O_PATH | O_DIRECTORY);
+  return descriptor < 0 ? undefined : descriptor;
+}
+
+function sourcesOf({ own, merged }: Compared, layer: number | 'merged'): number[] {
+  const parts: Part[] = own === undefined ? [] : [own];
+  return [...parts, ...(layer === 'merged' ? merged : [])].map(({ descriptor }) => descriptor);
+}
+
+async function entryAt(
+  stack: Stack,
+  layer: number | 'merged',
+  directory: Compared,
+  mounted: number | undefined,
+  name: string,
+  changedOnly: boolean,
+  pace: Pace,
+): Promise<LayerEntry | undefined> {
+  const index = layer === 'merged' ? 0 : layer;
+  const comparison = compare(stack, index, directory, name);
+  const { inside } = comparison;
+  try {
+    const entry = layer === 'merged' ? entryOfMerged(name, comparison, mounted) : entryOfLayer(name, comparison);
+    if (entry === undefined || !changedOnly || entry.marks.length > 0) return entry;
+    return inside !== undefined && (await holdsMark(stack, index, inside, pace)) ? entry : undefined;
+  } finally {
+    if (inside !== undefined) closeCompared(inside);
+  }
+}
+
+/** What the mount shows, unless another mount is attached there: then what the layers say. */
+function entryOfMerged(name: string, comparison: Comparison, mounted: number | undefined): LayerEntry | undefined {
+  const entry = entryOfView(name, comparison);
+  const shown = mounted === undefined ? -1 : statusBelow(mounted, name);
+  if (typeof shown === 'number' || shown.covered) return entry;
+  const { marks, redirect, providedBy, unknown } = entry ?? emptyEntry(name);
+  return {
+    ...entryOf(name, shown, { directory: mounted!, name }, marks),
+    ...(redirect === undefined ? {} : { redirect }),
+    ...(providedBy === undefined ? {} : { providedBy }),
+    ...(unknown === undefined ? {} : { unknown }),
+  };
+}
+
+/** Whether anything in the directory, however deep, has a mark. */
+async function holdsMark(stack: Stack, layer: number, directory: Compared, pace: Pace): Promise<boolean> {
+  for (let after = '', more = true; more; ) {
+    const ahead = await leastNames(sourcesOf(directory, layer), after, stack.style.whiteoutFiles, pace);
+    for (const name of ahead.names) {
+      const { marks, inside } = compare(stack, layer, directory, name);
+      try {
+        if (marks.length > 0 || (inside !== undefined && (await holdsMark(stack, layer, inside, pace)))) return true;
+      } finally {
+        if (inside !== undefined) closeCompared(inside);
+      }
+      if (pace.isDue) await pace.rest();
+    }
+    after = ahead.names.at(-1) ?? '';
+    more = ahead.more && after !== '';
+  }
+  return false;
+}
+
+export function statPath(stack: Stack, layer: number | 'merged', path: string): LayerEntry {
+  const names = namesOf(path);
+  const name = names.at(-1);
+  if (name === undefined) return rootEntry(stack, layer);
+  const parents = names.slice(0, -1);
+  const directory = descend(stack, layer === 'merged' ? 0 : layer, parents);
+  if (directory === undefined) throw notFound(path, whereOf(layer));
+  const mounted = layer === 'merged' ? openMounted(stack, parents) : undefined;
+  try {
+    const comparison = compare(stack, layer === 'merged' ? 0 : layer, directory, name);
+    if (comparison.inside !== undefined) closeCompared(comparison.inside);
+    const entry = layer === 'merged' ? entryOfMerged(name, comparison, mounted) : entryOfLayer(name, comparison);
+    if (entry === undefined) throw notFound(path, whereOf(layer));
+    return entry;
+  } finally {
+    closeUnlessRoot(directory, parents);
+    if (mounted !== undefined) close(mounted);
+  }
+}
+
+function rootEntry({ roots, style, merged }: Stack, layer: number | 'merged'): LayerEntry {
+  const descriptor = layer === 'merged' ? (merged ?? roots[0]?.descriptor ?? -1) : roots[layer]!.descriptor;
+  const status: FileStatus | number = descriptor < 0 ? descriptor : statusOf(descriptor);
+  if (typeof status === 'number') return { ...emptyEntry('/'), type: 'directory', unknown: unknownOf(status) };
+  const opaque = layer !== 'merged' && isDirectory(status) && marksOfDirectory(style, descriptor).opaque;
+  return {
+    ...entryOf('/', status, undefined, opaque ? ['opaque'] : []),
+    ...(layer === 'merged' ? { providedBy: 0 } : {}),
+  };
+}

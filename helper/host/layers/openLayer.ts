@@ -1,0 +1,185 @@
+/**
+ * Opens the directories of an overlay's layers, and what is mounted, as roots below which everything else is looked up.
+ *
+ * The mount is looked for at every opening, with its very options: its id and device number are soon given to another one. Each directory
+ * must be the one that was listed.
+ */
+import os from 'node:os';
+import { close } from '../../kernel/files.ts';
+import { SyscallError } from '../../kernel/libc.ts';
+import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
+import type { OverlayRef } from '../../protocol/layers.ts';
+import type { Unknown } from '../../protocol.ts';
+import { ownNamespaces } from '../hostNamespaces.ts';
+import { ownCapabilities } from '../identity.ts';
+import { isInitial } from '../initialNamespaces.ts';
+import type { OpenedStack, OpenStack } from './fileRequests.ts';
+import { type LayerDirectory, openLayerDirectory, openMount } from './layerDirectories.ts';
+import type { MarkStyle } from './marks.ts';
+import type { Part, Stack } from './merged.ts';
+import { type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
+import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overlays.ts';
+
+const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
+
+export function stackOpener(table: OverlayTable): OpenStack {
+  return async (ref, { merged }) => {
+    const first = await openKnown(table, ref, merged);
+    if (first !== undefined) return first;
+    // It may have been mounted since, or be known by processes that have ended.
+    await table.inspect(ref);
+    const second = await openKnown(table, ref, merged);
+    if (second !== undefined) return second;
+    throw goneOverlay(ref);
+  };
+}
+
+async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean): Promise<OpenedStack | undefined> {
+  const found = table.known(ref);
+  if (found === undefined) return undefined;
+  const opened = new Descriptors();
+  try {
+    const namespace = opened.namespace(ref.mountNamespace.ino, table);
+    const mountinfo = namespace?.mountinfo() ?? '';
+    if (namespace === undefined || !isMounted(mountinfo, found, ref)) {
+      opened[Symbol.dispose]();
+      return undefined;
+    }
+    const stack = await openDirectories(found, opened, table);
+    const mount = merged ? await openListedMount(namespace, found, ref) : undefined;
+    if (mount !== undefined) opened.add(mount);
+    return new Opened(mount === undefined ? stack : { ...stack, merged: mount }, mountinfo, ref.mountId, opened);
+  } catch (error) {
+    opened[Symbol.dispose]();
+    throw error;
+  }
+}
+
+class Opened implements OpenedStack {
+  readonly stack: Stack;
+  readonly mountId: number;
+  private readonly mountinfo: string;
+  private readonly descriptors: Descriptors;
+  private parsed: Mount[] | undefined;
+
+  constructor(stack: Stack, mountinfo: string, mountId: number, descriptors: Descriptors) {
+    this.stack = stack;
+    this.mountinfo = mountinfo;
+    this.mountId = mountId;
+    this.descriptors = descriptors;
+  }
+
+  /** Only provenance asks for them. */
+  get mounts(): readonly Mount[] {
+    this.parsed ??= parseMountinfo(this.mountinfo);
+    return this.parsed;
+  }
+
+  [Symbol.dispose](): void {
+    this.descriptors[Symbol.dispose]();
+  }
+}
+
+/** What one opening holds. */
+class Descriptors {
+  private readonly descriptors: number[] = [];
+  private readonly namespaces = new Map<number, NamespaceRoot | undefined>();
+
+  add(descriptor: number): void {
+    this.descriptors.push(descriptor);
+  }
+
+  namespace(ino: number, { namespaces }: OverlayTable): NamespaceRoot | undefined {
+    if (!this.namespaces.has(ino)) this.namespaces.set(ino, openNamespaceRoot(ino, namespaces));
+    return this.namespaces.get(ino);
+  }
+
+  [Symbol.dispose](): void {
+    for (const descriptor of this.descriptors.splice(0)) close(descriptor);
+    for (const namespace of this.namespaces.values()) namespace?.[Symbol.dispose]();
+    this.namespaces.clear();
+  }
+}
+
+/** The very mount that was listed, by its number, its device and all that it was told. */
+function isMounted(mountinfo: string, { places }: FoundOverlay, ref: OverlayRef): boolean {
+  const listed = places.find((place) => isAt(place, ref))?.mount;
+  const line = lineOf(mountinfo, ref.mountId);
+  const [now] = line === undefined ? [] : parseMountinfo(line);
+  if (listed === undefined || now === undefined) return false;
+  return now.device === ref.device && now.type === listed.type && sameDirectories(now, listed);
+}
+
+function lineOf(mountinfo: string, mountId: number): string | undefined {
+  const begin = mountinfo.startsWith(`${mountId} `) ? 0 : mountinfo.indexOf(`\n${mountId} `) + 1;
+  if (begin === 0 && !mountinfo.startsWith(`${mountId} `)) return undefined;
+  const end = mountinfo.indexOf('\n', begin);
+  return mountinfo.slice(begin, end === -1 ? undefined : end);
+}
+
+/** Remounting changes `rw` to `ro`, and no directory. */
+function sameDirectories(one: Mount, other: Mount): boolean {
+  const directories = ({ superOptions }: Mount) =>
+    superOptions.filter((option) => /^(lower|upper|work|data)dir\+?=/.test(option));
+  return directories(one).join('\0') === directories(other).join('\0');
+}
+
+async function openDirectories(found: FoundOverlay, opened: Descriptors, table: OverlayTable): Promise<Stack> {
+  const parts = await Promise.all(
+    found.directories.map(async (directory, layer): Promise<Part> => {
+      const descriptor = await openDirectory(directory, opened.namespace(directory.mountNamespace, table));
+      if (descriptor >= 0) opened.add(descriptor);
+      return { layer, descriptor, marks: UNMARKED };
+    }),
+  );
+  const isData = ({ layer }: Part) => found.directories[layer]!.dataOnly;
+  return { roots: parts.filter((part) => !isData(part)), dataRoots: parts.filter(isData), style: styleOf(found) };
+}
+
+/** A descriptor, or `-errno`. */
+async function openDirectory(directory: LayerDirectory, root: NamespaceRoot | undefined): Promise<number> {
+  if (directory.unreadable !== undefined || root === undefined) return -errnoOf(directory.unreadable);
+  try {
+    return await openLayerDirectory(root.root, directory);
+  } catch (error) {
+    if (error instanceof SyscallError) return -error.errno;
+    throw error;
+  }
+}
+
+function errnoOf(unreadable: Unknown | undefined): number {
+  const { errno } = unreadable ?? {};
+  return (errno === undefined ? undefined : (os.constants.errno as Record<string, number>)[errno]) ?? os.constants.errno.EACCES;
+}
+
+async function openListedMount(
+  namespace: NamespaceRoot,
+  { places }: FoundOverlay,
+  ref: OverlayRef,
+): Promise<number | undefined> {
+  const place = places.find((one) => isAt(one, ref));
+  // A process answers for what fuse-overlayfs mounts, perhaps never: there the layers themselves have to tell.
+  return place?.mount.type === 'overlay' ? await openMount(namespace, place.mount) : undefined;
+}
+
+let seesTrusted: boolean | undefined;
+
+function styleOf({ overlay, options: { flags } }: FoundOverlay): MarkStyle {
+  const fuse = overlay.type !== 'overlay';
+  const user = flags.includes('userxattr') || (fuse && !overlay.options.includes('user_id=0'));
+  seesTrusted ??= isTrustedShown();
+  return {
+    prefix: user ? 'user.overlay.' : 'trusted.overlay.',
+    whiteoutFiles: fuse,
+    // userxattr allows no redirects: they would let a user reach what only root may (Documentation/filesystems/overlayfs.rst).
+    followsRedirects: !flags.includes('userxattr') && !flags.includes('redirect_dir=nofollow'),
+    metacopy: flags.includes('metacopy=on'),
+    ...(user || seesTrusted ? {} : { unknown: { unknown: 'permission' } }),
+  };
+}
+
+/** `trusted.*` is hidden, not refused, from whoever lacks the capability in the initial user namespace: xattr(7). */
+function isTrustedShown(): boolean {
+  const { user } = ownNamespaces();
+  return ownCapabilities().includes('CAP_SYS_ADMIN') && (user === undefined || isInitial(user));
+}

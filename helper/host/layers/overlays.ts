@@ -1,0 +1,236 @@
+/** Every overlay of this host, once each, however many mount namespaces see it; and the directories it is made of. */
+import { Failure } from '../../failure.ts';
+import type { Mount } from '../../proc/mountinfo.ts';
+import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOptions.ts';
+import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
+import type { Container, NamespaceRef } from '../../protocol.ts';
+import type { ContainerTable } from '../containers.ts';
+import type { HostModel } from '../hostModel.ts';
+import { ownNamespaces } from '../hostNamespaces.ts';
+import type { MountPins } from '../mountPins.ts';
+import { leaderOf } from '../namespaceIndex.ts';
+import { namespaceRef } from '../relations.ts';
+import { fuseOverlayOptions } from './fuseOverlay.ts';
+import { type LayerDirectory, LayerLocator, type MountPlace } from './layerDirectories.ts';
+import type { MountNamespaces } from './namespaceRoot.ts';
+import { LayerRoles, type LayerStorage } from './roles.ts';
+import { shareLayers } from './sharing.ts';
+
+/** What of the host the overlays are found by. */
+export interface OverlaySource {
+  readonly model: HostModel;
+  readonly mounts: MountPins;
+  readonly containers: ContainerTable;
+  /** Brings processes and mounts up to date. */
+  refresh(): Promise<void>;
+}
+
+/** An overlay as it was last found. */
+export interface FoundOverlay {
+  overlay: Overlay;
+  options: OverlayOptions;
+  directories: LayerDirectory[];
+  places: MountPlace[];
+}
+
+/** Whoever has a user namespace may mount as many as `fs.mount-max`; no engine comes near this. */
+const MAX_IN_NAMESPACE = 2000;
+/** Places beside the first one that are told of. */
+const MAX_ALSO_AT = 200;
+
+const OWN = ownNamespaces().mnt?.ino;
+
+export class OverlayTable {
+  readonly namespaces: MountNamespaces;
+  private readonly source: OverlaySource;
+  private found: FoundOverlay[] = [];
+  private cutOff = 0;
+  private reading: Promise<void> | undefined;
+
+  constructor(source: OverlaySource) {
+    this.source = source;
+    this.namespaces = { index: source.model.namespaces, mounts: source.mounts };
+  }
+
+  async list(): Promise<LayersListResult> {
+    await this.read();
+    const { mounts, model } = this.source;
+    const hidden = model.namespaces.unreadable.size > 0 ? 1 : 0;
+    return {
+      overlays: this.found.map(({ overlay }) => overlay),
+      unreadable: { count: mounts.unreadable + this.cutOff + hidden },
+    };
+  }
+
+  async inspect(ref: OverlayRef): Promise<Overlay> {
+    await this.read();
+    const found = this.known(ref);
+    if (found !== undefined) return found.overlay;
+    throw goneOverlay(ref);
+  }
+
+  /** As last read. */
+  known(ref: OverlayRef): FoundOverlay | undefined {
+    const isMeant = ({ key, device }: Overlay) => device === ref.device && (ref.key === undefined || key === ref.key);
+    return this.found.find(({ overlay, places }) => isMeant(overlay) && places.some((place) => isAt(place, ref)));
+  }
+
+  /** Requests that come while it reads wait for one more reading: what was done before asking is to be seen. */
+  private read(): Promise<void> {
+    this.reading ??= new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.reading = undefined;
+        this.readNow().then(resolve, reject);
+      });
+    });
+    return this.reading;
+  }
+
+  private async readNow(): Promise<void> {
+    await this.source.refresh();
+    const containers = new Map(this.source.containers.list().map((container) => [container.key, container]));
+    const roles = new LayerRoles(this.source.model);
+    using locator = new LayerLocator(this.namespaces);
+    const { groups, cutOff } = groupedPlaces(this.source.mounts);
+    const found = await Promise.all([...groups.values()].map((places) => this.describe(places, locator, roles, containers)));
+    shareLayers(found.map(({ overlay }) => overlay));
+    this.found = found;
+    this.cutOff = cutOff;
+  }
+
+  private async describe(
+    given: MountPlace[],
+    locator: LayerLocator,
+    roles: LayerRoles,
+    containers: ReadonlyMap<string, Container>,
+  ): Promise<FoundOverlay> {
+    const container = this.containerOf(given);
+    const places = arranged(given, container?.place);
+    const { mountNamespace, mount } = places[0]!;
+    const fuse = mount.type !== 'overlay';
+    const options =
+      (fuse ? fuseOverlayOptions(places, this.source.model) : undefined) ?? parseOverlayOptions(mount.superOptions);
+    const directories = await locator.locate(options, places, roles.bases);
+    const storage = roles.storageOf(directories, options.upper !== undefined);
+    const image = containers.get(container?.key ?? '')?.image ?? storage.image;
+    const overlay: Overlay = {
+      key: keyOf(places),
+      mountNamespace: namespaceRef('mnt', mountNamespace),
+      mountId: mount.id,
+      device: mount.device,
+      mountPoint: mount.mountPoint,
+      alsoAt: places.slice(1, MAX_ALSO_AT + 1).map((place) => ({
+        mountNamespace: namespaceRef('mnt', place.mountNamespace),
+        mountId: place.mount.id,
+        mountPoint: place.mount.mountPoint,
+      })),
+      type: mount.type,
+      ...(container === undefined ? {} : { container: container.key }),
+      isRoot: container?.place.mount.mountPoint === '/',
+      ...(image === undefined ? {} : { image }),
+      layers: directories.map((directory, index) => layerOf(directory, index, storage, options)),
+      ...(options.work === undefined ? {} : { workDirectory: workDirectory(options.work, directories[0]) }),
+      options: fuse ? [...options.flags, ...mount.superOptions.filter(isTelling)] : options.flags,
+      readOnly: options.upper === undefined || mount.options.includes('ro') || mount.superOptions.includes('ro'),
+    };
+    return { overlay, options, directories, places };
+  }
+
+  /** The container whose root it is; else the only one that has it, when the host has not. */
+  private containerOf(places: readonly MountPlace[]): { key: string; place: MountPlace } | undefined {
+    const found: { key: string; place: MountPlace }[] = [];
+    for (const place of places) {
+      const key = this.containerIn(place.mountNamespace);
+      if (key !== undefined) found.push({ key, place });
+    }
+    const root = found.find(({ place }) => place.mount.mountPoint === '/');
+    if (root !== undefined || places.some(({ mountNamespace }) => mountNamespace === OWN)) return root;
+    return new Set(found.map(({ key }) => key)).size === 1 ? found[0] : undefined;
+  }
+
+  private containerIn(mountNamespace: number): string | undefined {
+    const namespace = mountNamespace === OWN ? undefined : this.source.model.namespaces.get(mountNamespace);
+    const leader = namespace && leaderOf(namespace);
+    return leader && this.source.containers.keyOf(leader);
+  }
+}
+
+export function goneOverlay({ device, mountId }: OverlayRef): Failure {
+  return new Failure('gone', `The overlay ${device} (mount ${mountId}) is no longer mounted there.`, {
+    hint: 'Refresh the view and choose another overlay.',
+  });
+}
+
+export function isAt({ mountNamespace, mount }: MountPlace, ref: { mountNamespace: NamespaceRef; mountId: number }): boolean {
+  return mountNamespace === ref.mountNamespace.ino && mount.id === ref.mountId;
+}
+
+/** One entry a superblock. Two readings may see a number that went from one to another in between: the options tell them apart. */
+function groupedPlaces(mounts: MountPins): { groups: Map<string, MountPlace[]>; cutOff: number } {
+  const groups = new Map<string, MountPlace[]>();
+  let cutOff = 0;
+  for (const { mountNamespace, mounts: found } of mounts.overlays()) {
+    if (found.length > MAX_IN_NAMESPACE) cutOff += 1;
+    for (const mount of found.slice(0, MAX_IN_NAMESPACE)) {
+      const place = { mountNamespace, mount };
+      const text = `${mount.device} ${lastingText(mount)}`;
+      const same = groups.get(text);
+      if (same === undefined) groups.set(text, [place]);
+      else same.push(place);
+    }
+  }
+  return { groups, cutOff };
+}
+
+/** A device number alone is soon given to another overlay. */
+function keyOf([first]: readonly MountPlace[]): string {
+  return `${first!.mount.device}-${fnv1a(lastingText(first!.mount)).toString(16)}`;
+}
+
+/** What remounting does not change. */
+function lastingText({ type, superOptions }: Mount): string {
+  return [type, ...superOptions.filter((option) => option !== 'rw' && option !== 'ro')].join('\0');
+}
+
+/** FNV-1a, 32 bits: it only has to tell an overlay from the one that had its number before. */
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return hash;
+}
+
+/** First where a container sees it, whose mounts are the ones that matter; else in the helper's own mount namespace. */
+function arranged(places: readonly MountPlace[], first: MountPlace | undefined): MountPlace[] {
+  const rank = (place: MountPlace) => (place === first ? 0 : place.mountNamespace === OWN ? 1 : 2);
+  return [...places].sort(
+    (one, other) => rank(one) - rank(other) || one.mountNamespace - other.mountNamespace || one.mount.id - other.mount.id,
+  );
+}
+
+/** A relative one begins where the upper directory's path does. */
+function workDirectory(work: string, upper: LayerDirectory | undefined): string {
+  if (work.startsWith('/') || upper?.path.endsWith(`/${upper.given}`) !== true) return work;
+  return `${upper.path.slice(0, -upper.given.length)}${work}`;
+}
+
+/** Of the options that FUSE adds, those that say something of an overlay. */
+function isTelling(option: string): boolean {
+  return option === 'allow_other' || option === 'default_permissions' || option.startsWith('user_id=');
+}
+
+function layerOf(directory: LayerDirectory, index: number, storage: LayerStorage, options: OverlayOptions): Layer {
+  const { given, resolved, mountNamespace, id, unreadable, dataOnly } = directory;
+  const known = storage.layers[index] ?? {};
+  return {
+    index,
+    role: index === 0 && options.upper !== undefined ? 'readWrite' : dataOnly ? 'data' : (known.role ?? 'lower'),
+    directory: resolved,
+    ...(mountNamespace === OWN ? {} : { mountNamespace: namespaceRef('mnt', mountNamespace) }),
+    ...(given === resolved ? {} : { given }),
+    ...(id === undefined ? {} : { id }),
+    ...(known.digest === undefined ? {} : { digest: known.digest }),
+    ...(known.createdBy === undefined ? {} : { createdBy: known.createdBy }),
+    ...(unreadable === undefined ? {} : { unreadable }),
+    sharedWith: [],
+  };
+}

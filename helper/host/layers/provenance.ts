@@ -1,0 +1,238 @@
+/**
+ * layers/provenance: which layer a path comes from, and what every other layer has to say of it. Symbolic links are followed here, name by
+ * name through the layers, so that they never lead out of the container's root.
+ */
+import { Failure } from '../../failure.ts';
+import { linkBelow } from '../../kernel/directory.ts';
+import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
+import type { Mount } from '../../proc/mountinfo.ts';
+import type { LayersProvenanceResult } from '../../protocol/layers.ts';
+import { unknownOf } from './directory.ts';
+import { entryOf, isSymlink } from './entries.ts';
+import { closeParts, type Found, lookFurther, lookupOf, type Part, type Stack } from './merged.ts';
+
+/** MAXSYMLINKS of the kernel (path_resolution(7)). */
+const MAX_SYMLINKS = 40;
+const MAX_NAMES = 4096;
+
+type LayerWord = LayersProvenanceResult['layers'][number];
+
+/** A directory on the way down. */
+interface Step {
+  name: string;
+  /** What of it each layer has, seen or hidden. */
+  parts: readonly TracedPart[];
+  /** Layers that hide here, or further up, what those below them have: what the layer has, and where. */
+  deciders: ReadonlyMap<number, { has: 'whiteout' | 'opaque'; because: string }>;
+  /** Directories on the way that were moved to here, in that layer: those below have them elsewhere. */
+  moved: readonly { layer: number; path: string }[];
+}
+
+/** Hidden parts know what hides them. */
+interface TracedPart extends Part {
+  because?: string;
+}
+
+export interface ProvenanceRequest {
+  path: string;
+  /** The last name is asked for itself when it is a symbolic link. */
+  noFollow?: boolean;
+}
+
+/** `mounts` is the table of the overlay's mount namespace, `mountId` its own mount there. */
+export function provenanceOf(
+  stack: Stack,
+  { path, noFollow = false }: ProvenanceRequest,
+  mounts: readonly Mount[],
+  mountId: number,
+): LayersProvenanceResult {
+  const followed: LayersProvenanceResult['followed'] = [];
+  const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map(), moved: [] }];
+  let pending = namesToFollow(path);
+  try {
+    for (;;) {
+      const [name, ...rest] = pending;
+      if (name === undefined) return resultOf(steps, rootWords(stack), undefined, followed, mounts, mountId);
+      pending = rest;
+      if (name === '..') {
+        if (steps.length > 1) closeParts(steps.pop()!.parts);
+        continue;
+      }
+      const directory = steps.at(-1)!;
+      const found = lookFurther(stack, directory.parts, lookupOf(name), true);
+      const seen = found.find(({ what, hidden }) => what === 'present' && !hidden);
+      const target = rest.length === 0 && noFollow ? undefined : targetOf(seen);
+      const here = pathOf([...steps, { ...directory, name }]);
+      steps.push({
+        name,
+        parts: tracedParts(found, directory.parts, here),
+        deciders: decidersWith(directory.deciders, found, here),
+        moved: movedWith(directory, found, here),
+      });
+      if (target !== undefined) {
+        followed.push({ path: pathOf(steps), target: textOfBytes(target) });
+        if (followed.length > MAX_SYMLINKS) throw tooManySymlinks(path);
+        pending = [...namesOfTarget(target), ...rest];
+        closeParts(steps.pop()!.parts);
+        if (target.startsWith('/')) for (const { parts } of steps.splice(1)) closeParts(parts);
+      } else if (rest.length === 0) {
+        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed, mounts, mountId);
+      }
+    }
+  } finally {
+    for (const { parts } of steps.slice(1)) closeParts(parts);
+  }
+}
+
+function namesToFollow(path: string): string[] {
+  const bytes = path.split('/').map((name) => bytesOfText(name));
+  const names = bytes.filter((name) => name !== undefined && name !== '' && name !== '.') as string[];
+  if (bytes.every((name) => name !== undefined) && names.length <= MAX_NAMES) return names;
+  throw new Failure('invalid', `The path ${JSON.stringify(path)} cannot be looked up.`, {
+    path,
+    hint: 'Send a path as layers/readDirectory gives it: bytes that are not UTF-8 as U+DC80 to U+DCFF.',
+  });
+}
+
+function namesOfTarget(target: string): string[] {
+  return target.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+function targetOf(seen: Found | undefined): string | undefined {
+  if (seen?.status === undefined || seen.place === undefined || !isSymlink(seen.status)) return undefined;
+  const target = linkBelow(seen.place.directory, seen.place.name);
+  return typeof target === 'string' && target !== '' ? target : undefined;
+}
+
+function tooManySymlinks(path: string): Failure {
+  return new Failure('invalid', `${path} leads through more than ${MAX_SYMLINKS} symbolic links.`, {
+    path,
+    errno: 'ELOOP',
+    hint: 'The kernel refuses such a path too. Look one of the links up by itself.',
+  });
+}
+
+function pathOf(steps: readonly Step[]): string {
+  return steps.length === 1 ? '/' : steps.map(({ name }) => textOfBytes(name)).join('/');
+}
+
+/** Directories to go on in; a layer that cannot be asked stays one. */
+function tracedParts(found: readonly Found[], parents: readonly TracedPart[], path: string): TracedPart[] {
+  const parts: TracedPart[] = [];
+  for (const { part, what, layer, result, hidden } of found) {
+    if (what === 'unknown') parts.push({ layer, descriptor: result!, marks: { opaque: false, hasWhiteoutAttributes: false } });
+    if (part === undefined) continue;
+    const because = parents.find((parent) => parent.layer === layer)?.because ?? (hidden ? path : undefined);
+    parts.push(because === undefined ? part : { ...part, because });
+  }
+  return parts;
+}
+
+function decidersWith(deciders: Step['deciders'], found: readonly Found[], path: string): Step['deciders'] {
+  const all = new Map(deciders);
+  for (const { layer, what, hidden, part } of found) {
+    if (hidden || all.has(layer)) continue;
+    if (what === 'whiteout') all.set(layer, { has: 'whiteout', because: path });
+    else if (part?.marks.opaque) all.set(layer, { has: 'opaque', because: path });
+  }
+  return all;
+}
+
+function movedWith({ moved }: Step, found: readonly Found[], path: string): Step['moved'] {
+  const here = found.filter(({ redirect, hidden }) => redirect !== undefined && !hidden);
+  return [...moved, ...here.map(({ layer }) => ({ layer, path }))];
+}
+
+function rootWords({ roots }: Stack): LayerWord[] {
+  return roots.map(({ layer, descriptor }) => {
+    if (descriptor < 0) return { layer, has: 'unknown', unknown: unknownOf(descriptor) };
+    return { layer, has: layer === 0 ? 'provides' : 'merges' };
+  });
+}
+
+function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: readonly Step[]): LayerWord[] {
+  const provider = found.find(({ what, hidden }) => what === 'present' && !hidden);
+  const isOpaque = found.some(({ part, hidden }) => !hidden && part?.marks.opaque === true);
+  return stack.roots.map(({ layer }) => {
+    const one = found.find((candidate) => candidate.layer === layer);
+    const part = parent.parts.find((candidate) => candidate.layer === layer);
+    if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...parent.deciders.get(layer) };
+    if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
+    if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
+    if (!one.hidden) return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one) };
+    const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
+    if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because };
+    return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}) };
+  });
+}
+
+function seenAs(one: Found, provider: Found | undefined): LayerWord['has'] {
+  if (one === provider) return 'provides';
+  return one.part?.marks.opaque ? 'opaque' : 'merges';
+}
+
+/** The directory by whose move the layer has it under another name. */
+function becauseOf(steps: readonly Step[], layer: number): { because?: string } {
+  const here = pathOf(steps);
+  const move = steps.at(-1)!.moved.findLast((one) => one.layer < layer || (one.layer === layer && one.path === here));
+  return move === undefined ? {} : { because: move.path };
+}
+
+/** A directory whose marks are not shown to this user may hide what is told of those below. */
+function unsureOf({ style }: Stack, { part }: Found): Pick<LayerWord, 'unknown'> {
+  return part === undefined || style.unknown === undefined ? {} : { unknown: style.unknown };
+}
+
+function resultOf(
+  steps: readonly Step[],
+  layers: LayerWord[],
+  seen: Found | undefined,
+  followed: LayersProvenanceResult['followed'],
+  mounts: readonly Mount[],
+  mountId: number,
+): LayersProvenanceResult {
+  const resolved = pathOf(steps);
+  const coveredBy = coveringMount(mounts, mountId, resolved);
+  const isRoot = steps.length === 1;
+  return {
+    resolved,
+    followed,
+    exists: isRoot || seen !== undefined,
+    layers,
+    ...(seen === undefined
+      ? {}
+      : { entry: { ...entryOf(steps.at(-1)!.name, seen.status!, seen.place), providedBy: seen.layer } }),
+    ...(coveredBy === undefined ? {} : { coveredBy }),
+  };
+}
+
+/** The mount that is seen at a path of the overlay instead of what the overlay has: as path_resolution(7) goes from mount to mount. */
+export function coveringMount(mounts: readonly Mount[], overlay: number, path: string): LayersProvenanceResult['coveredBy'] {
+  const start = mounts.find(({ id }) => id === overlay);
+  if (start === undefined) return undefined;
+  const full = path === '/' ? start.mountPoint : `${start.mountPoint === '/' ? '' : start.mountPoint}${path}`;
+  let current = start;
+  // Each mount leads to one that is attached to it: there are no cycles, but the table is not ours.
+  for (let hops = 0; hops < mounts.length; hops += 1) {
+    const next = nearestChild(mounts, current, full);
+    if (next === undefined) break;
+    current = next;
+  }
+  if (current === start) return undefined;
+  const { id, mountPoint, type, source } = current;
+  return { mountId: id, mountPoint, type, source };
+}
+
+function nearestChild(mounts: readonly Mount[], { id, mountPoint }: Mount, path: string): Mount | undefined {
+  let nearest: Mount | undefined;
+  for (const mount of mounts) {
+    if (mount.parentId !== id || mount.id === id || mount.mountPoint.length < mountPoint.length) continue;
+    if (!isAtOrBelow(path, mount.mountPoint)) continue;
+    if (nearest === undefined || mount.mountPoint.length < nearest.mountPoint.length) nearest = mount;
+  }
+  return nearest;
+}
+
+function isAtOrBelow(path: string, directory: string): boolean {
+  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
+}

@@ -1,0 +1,154 @@
+/**
+ * Walking a tree that is not trusted, one component at a time below held descriptors: openat2(2), getdents64(2), statx(2),
+ * readlinkat(2).
+ *
+ * A name is any bytes but NUL and `/`. Here it is a string with one character a byte (`latin1`), which costs a byte each, compares
+ * as the bytes do and goes back to the kernel unchanged. Names that vanish and directories that may not be read happen all
+ * the time, so these return `-errno` and do not throw.
+ */
+import { lastErrno, libcFunction } from './libc.ts';
+
+const openat2Call = libcFunction(
+  'long syscall(long number, long directory, const uint8_t *path, const uint8_t *how, size_t size)',
+);
+const statxCall = libcFunction('int statx(int directory, const uint8_t *path, int flags, uint32_t mask, uint8_t *buffer)');
+const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, uint8_t *buffer, size_t count)');
+const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const uint8_t *path, uint8_t *buffer, size_t size)');
+
+const SYS_openat2 = 437;
+/** openat2(2): no mount point is crossed, no magic or other link is followed, and the descriptor's directory is not left. */
+const RESOLVE_NO_XDEV = 1n;
+const RESOLVE_NO_MAGICLINKS = 2n;
+const RESOLVE_NO_SYMLINKS = 4n;
+const RESOLVE_BENEATH = 8n;
+const O_CLOEXEC = 0o2000000n;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const AT_NO_AUTOMOUNT = 0x800;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BASIC_STATS = 0x7ff;
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
+const OPEN_HOW_BYTES = 24;
+const STATX_BYTES = 256;
+const MAX_PATH_BYTES = 4096;
+const ENAMETOOLONG = 36;
+
+/** Entries of one getdents64(2): about 4000. */
+const listing = Buffer.allocUnsafeSlow(128 * 1024);
+const path = Buffer.allocUnsafeSlow(MAX_PATH_BYTES + 1);
+const status = Buffer.allocUnsafeSlow(STATX_BYTES);
+const link = Buffer.allocUnsafeSlow(MAX_PATH_BYTES);
+const how = Buffer.alloc(OPEN_HOW_BYTES);
+how.writeBigUInt64LE(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH, 16);
+
+/** What statx(2) says of a file. */
+export interface FileStatus {
+  /** Type and permission bits, as `st_mode`. */
+  mode: number;
+  uid: number;
+  gid: number;
+  links: number;
+  sizeBytes: number;
+  /** Of 512 bytes. */
+  blocks: number;
+  modifiedSeconds: number;
+  modifiedNanos: number;
+  /** Of a device node. */
+  major: number;
+  minor: number;
+  /** Device and inode number, exact as text: the same for every hard link of a file. */
+  device: string;
+  inoHigh: number;
+  inoLow: number;
+  /** Another mount is attached here: this is not what the directory itself holds. */
+  covered: boolean;
+}
+
+/** False when it is longer than any path of the kernel. */
+function setPath(name: string): boolean {
+  if (name.length > MAX_PATH_BYTES) return false;
+  path[path.write(name, 0, 'latin1')] = 0;
+  return true;
+}
+
+/**
+ * Opens `name`, a name or a relative path, below a directory. It is not followed when it is a symbolic link, nor is one on the
+ * way (ELOOP), nor is another mount entered (EXDEV). A close-on-exec descriptor, or `-errno`.
+ */
+export function openBelow(directory: number, name: string, flags: number): number {
+  if (!setPath(name)) return -ENAMETOOLONG;
+  how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  const descriptor = Number(openat2Call(SYS_openat2, directory, path, how, OPEN_HOW_BYTES));
+  return descriptor === -1 ? -lastErrno() : descriptor;
+}
+
+/** Of `name` in a directory, itself when it is a symbolic link; or `-errno`. */
+export function statusBelow(directory: number, name: string): FileStatus | number {
+  if (!setPath(name)) return -ENAMETOOLONG;
+  return statusAt(directory, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+}
+
+export function statusOf(descriptor: number): FileStatus | number {
+  setPath('');
+  return statusAt(descriptor, AT_EMPTY_PATH | AT_NO_AUTOMOUNT);
+}
+
+function statusAt(directory: number, flags: number): FileStatus | number {
+  if (statxCall(directory, path, flags, STATX_BASIC_STATS, status) === -1) return -lastErrno();
+  return {
+    mode: status.readUInt16LE(28),
+    uid: status.readUInt32LE(20),
+    gid: status.readUInt32LE(24),
+    links: status.readUInt32LE(16),
+    sizeBytes: natural(40),
+    blocks: natural(48),
+    modifiedSeconds: status.readUInt32LE(112) + status.readInt32LE(116) * 0x1_0000_0000,
+    modifiedNanos: status.readUInt32LE(120),
+    major: status.readUInt32LE(128),
+    minor: status.readUInt32LE(132),
+    device: deviceText(status.readUInt32LE(136), status.readUInt32LE(140)),
+    inoHigh: status.readUInt32LE(36),
+    inoLow: status.readUInt32LE(32),
+    covered: (status.readUInt16LE(8) & STATX_ATTR_MOUNT_ROOT) !== 0,
+  };
+}
+
+/** A 64-bit number; the sizes of files stay exact up to 2^53. */
+function natural(offset: number): number {
+  return status.readUInt32LE(offset) + status.readUInt32LE(offset + 4) * 0x1_0000_0000;
+}
+
+let lastMajor = -1;
+let lastMinor = -1;
+let lastDevice = '';
+
+/** All files of a tree have the same one. */
+function deviceText(major: number, minor: number): string {
+  if (major !== lastMajor || minor !== lastMinor) {
+    lastMajor = major;
+    lastMinor = minor;
+    lastDevice = `${major}:${minor}`;
+  }
+  return lastDevice;
+}
+
+/** The text of a symbolic link, a character a byte; or `-errno`. */
+export function linkBelow(directory: number, name: string): string | number {
+  if (!setPath(name)) return -ENAMETOOLONG;
+  const length = Number(readlinkatCall(directory, path, link, link.length));
+  return length === -1 ? -lastErrno() : link.toString('latin1', 0, length);
+}
+
+/**
+ * The next names in an open directory, in the order of its file system, at most about 4000, each given to `take`, without `.` and `..`:
+ * 1 when there may be more, 0 at the end, or `-errno`. `after` leaves out the names that are not greater.
+ */
+export function nextNames(descriptor: number, after: string, take: (name: string) => void): number {
+  const length = Number(getdentsCall(descriptor, listing, listing.length));
+  if (length <= 0) return length === -1 ? -lastErrno() : 0;
+  // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
+  for (let entry = 0; entry < length; entry += listing.readUInt16LE(entry + 16)) {
+    const name = listing.toString('latin1', entry + 19, listing.indexOf(0, entry + 19));
+    if (name > after && name !== '.' && name !== '..') take(name);
+  }
+  return 1;
+}

@@ -1,0 +1,161 @@
+/** The changes of a Docker container that wrote many files, against `docker diff`; and where one path of a tall stack comes from. */
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { LayersChanges, LayersList, LayersProvenance, type OverlayRef } from '../../helper/protocol/layers.ts';
+import { docker, startDocker } from '../fixtures/docker.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { makeOverlay, type Overlay } from '../fixtures/overlay.ts';
+import { type Figures, inTurns, median, millisOf, type Row } from './rows.ts';
+
+const run = promisify(execFile);
+const DIRECTORIES = 100;
+const FILES_EACH = 1000;
+const PAGE = 10_000;
+const TALL = 30;
+const MANY = 1_000_000;
+const RUNS = 7;
+
+async function inContainer(
+  measure: (helper: RunningHelper, overlay: OverlayRef, name: string) => Promise<Figures>,
+): Promise<Figures> {
+  await using daemon = await startDocker();
+  using container = daemon.run(`isoscope-bench-${process.pid}`, ['sleep', '100000']);
+  const script = `for d in $(seq ${DIRECTORIES}); do mkdir -p /big/$d; cd /big/$d; seq ${FILES_EACH} | xargs touch; done`;
+  docker('exec', container.name, 'sh', '-c', script);
+  await using helper = await startHelper();
+  const { overlays } = await helper.request(LayersList, {});
+  const found = overlays.find((one) => one.isRoot && one.container?.includes(container.id.slice(0, 12)));
+  if (found === undefined) throw new Error('the overlay of the container was not found');
+  return await measure(helper, refOf(found), container.name);
+}
+
+function refOf({ mountNamespace, mountId, device }: OverlayRef): OverlayRef {
+  return { mountNamespace, mountId, device };
+}
+
+async function allChanges(helper: RunningHelper, overlay: OverlayRef, expected: number): Promise<void> {
+  let count = 0;
+  let after: string | undefined;
+  do {
+    const page = await helper.request(LayersChanges, { overlay, limit: PAGE, ...(after === undefined ? {} : { after }) });
+    count += page.changes.length;
+    after = page.next;
+  } while (after !== undefined);
+  if (count < expected) throw new Error(`only ${count} of ${expected} changes were told`);
+}
+
+const changes: Row = {
+  name: 'changes of a container that wrote 100,000 files (peer: docker diff)',
+  target: 0.33,
+  unit: 'ms',
+  measure: () =>
+    inContainer((helper, overlay, name) =>
+      inTurns(
+        RUNS,
+        () => allChanges(helper, overlay, DIRECTORIES * FILES_EACH),
+        async () => void (await run('docker', ['diff', name], { maxBuffer: 64 * 1024 * 1024 })),
+      ),
+    ),
+};
+
+const firstChanges: Row = {
+  name: 'first thousand changes of a container that wrote 100,000 files',
+  target: 100,
+  unit: 'ms',
+  measure: () =>
+    inContainer(async (helper, overlay) => {
+      const times: number[] = [];
+      for (let at = 0; at < RUNS; at += 1) {
+        times.push(await millisOf(async () => void (await helper.request(LayersChanges, { overlay }))));
+      }
+      return { ours: median(times) };
+    }),
+};
+
+/** Ordinary mounts of one's own. */
+async function onMount(
+  overlay: Overlay,
+  measure: (helper: RunningHelper, ref: OverlayRef) => Promise<Figures>,
+): Promise<Figures> {
+  overlay.mount();
+  await using helper = await startHelper();
+  const { overlays } = await helper.request(LayersList, {});
+  const found = overlays.find(({ mountPoint }) => mountPoint === overlay.merged);
+  if (found === undefined) throw new Error('the overlay was not found');
+  return await measure(helper, refOf(found));
+}
+
+const flatDirectory: Row = {
+  name: 'first thousand changes of one directory with 100,000 new files',
+  target: 100,
+  unit: 'ms',
+  async measure() {
+    using overlay = makeOverlay(2);
+    fill(overlay.layers[0]!, 1, 100_000);
+    return await onMount(overlay, async (helper, ref) => {
+      const times: number[] = [];
+      for (let at = 0; at < RUNS; at += 1) {
+        times.push(await millisOf(async () => void (await helper.request(LayersChanges, { overlay: ref }))));
+      }
+      return { ours: median(times) };
+    });
+  },
+};
+
+const provenance: Row = {
+  name: 'provenance of a path in a stack of 30 layers',
+  target: 2,
+  unit: 'ms',
+  async measure() {
+    using overlay = makeOverlay(TALL);
+    for (const layer of overlay.layers) {
+      const directory = path.join(layer, 'usr/lib/python3');
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(path.join(directory, 'site.py'), layer);
+    }
+    return await onMount(overlay, async (helper, ref) => {
+      const request = { overlay: ref, path: '/usr/lib/python3/site.py' };
+      const times: number[] = [];
+      for (let at = 0; at < 200; at += 1) {
+        times.push(await millisOf(async () => void (await helper.request(LayersProvenance, request))));
+      }
+      return { ours: median(times) };
+    });
+  },
+};
+
+/** What a walk of ten times as many files needs more. */
+const memory: Row = {
+  name: 'further helper memory for the changes of 1,000,000 files, after those of 100,000',
+  target: 30,
+  unit: 'MB',
+  async measure() {
+    using few = makeOverlay(2);
+    using many = makeOverlay(2);
+    fill(few.layers[0]!, 1, 100_000);
+    fill(many.layers[0]!, 1, MANY);
+    few.mount();
+    return await onMount(many, async (helper, ref) => {
+      const { overlays } = await helper.request(LayersList, {});
+      const other = overlays.find(({ mountPoint }) => mountPoint === few.merged);
+      if (other === undefined) throw new Error('the overlay was not found');
+      await allChanges(helper, refOf(other), 100_000);
+      const before = peakMegabytes(helper);
+      await allChanges(helper, ref, MANY);
+      return { ours: peakMegabytes(helper) - before };
+    });
+  },
+};
+
+function fill(layer: string, directories: number, filesEach: number): void {
+  const script = `for d in $(seq ${directories}); do mkdir $d; (cd $d; seq -f 'a file %.0f' ${filesEach} | tr '\\n' '\\0' | xargs -0 touch); done`;
+  execFileSync('sh', ['-c', script], { cwd: layer });
+}
+
+function peakMegabytes({ process: { pid } }: RunningHelper): number {
+  return Number(/^VmHWM:\s+([0-9]+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+export const layerFileRows: Row[] = [changes, firstChanges, flatDirectory, provenance, memory];

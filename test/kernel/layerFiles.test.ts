@@ -1,0 +1,402 @@
+/** The files of layers, asked of the built helper: what a hostile layer may hold, and what happens when it changes meanwhile. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { CancellationTokenSource } from 'vscode-jsonrpc/node';
+import {
+  type LayerPath,
+  LayersChanges,
+  LayersExport,
+  LayersExportEnd,
+  LayersExportRead,
+  LayersList,
+  LayersMeasure,
+  LayersMeasuring,
+  LayersProvenance,
+  LayersReadDirectory,
+  LayersReadFile,
+  LayersStat,
+  type OverlayRef,
+} from '../../helper/protocol/layers.ts';
+import { inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { makeOverlay, type Overlay } from '../fixtures/overlay.ts';
+
+const skip = !isRoot && 'only root can mount an overlay';
+const skipUnprivileged = skip || (!isHelperRoot && 'the helper may not read these layers');
+
+function sh(script: string, cwd: string): void {
+  execFileSync('sh', ['-euc', script], { cwd, stdio: 'pipe' });
+}
+
+async function refOf(helper: RunningHelper, { merged }: Overlay): Promise<OverlayRef> {
+  const { overlays } = await helper.request(LayersList, {});
+  const found = overlays.find(({ mountPoint }) => mountPoint === merged);
+  assert.ok(found !== undefined, `the overlay at ${merged} is listed`);
+  return { mountNamespace: found.mountNamespace, mountId: found.mountId, device: found.device };
+}
+
+/** There and back. */
+const SWAPS = [
+  ['swapped', 'held'],
+  ['outside', 'swapped'],
+  ['swapped', 'outside'],
+  ['held', 'swapped'],
+] as const;
+
+async function rejection(promise: Promise<unknown>): Promise<{ message: string; data: { reason: string } }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as { message: string; data: { reason: string } };
+  }
+  throw new Error('it was not refused');
+}
+
+describe('files of a layer that was made to do harm', { skip: skipUnprivileged }, () => {
+  let helper: RunningHelper;
+  let overlay: Overlay;
+  let ref: OverlayRef;
+  const at = (layer: number | 'merged', place: string): LayerPath => ({ overlay: ref, layer, path: place });
+  const text = async (layer: number | 'merged', place: string) =>
+    Buffer.from((await helper.request(LayersReadFile, at(layer, place))).base64, 'base64').toString();
+
+  before(async () => {
+    overlay = makeOverlay(3);
+    sh('mkdir -p dir/sub etc big links; echo lower >dir/file; echo 2 >dir/sub/two; echo inner >etc/shadow', overlay.layers[2]!);
+    sh(
+      `ln -s /etc/shadow shadow; ln -s ../../../../etc/shadow dots; ln -s / root; ln -s dir/sub inner; ln -s loop loop
+       mkfifo pipe; mknod null c 1 3; mknod disk b 8 0
+       truncate -s 100G sparse; printf end | dd of=sparse bs=1 seek=107374182397 conv=notrunc 2>/dev/null
+       printf x >"$(printf 'raw\\377\\300')"; printf y >"$(printf 'two\\nlines')"; printf z >'<img src=x onerror=alert(1)>'
+       mkdir links; printf 12345 >links/one; ln links/one links/two; ln links/one links/three`,
+      overlay.layers[1]!,
+    );
+    overlay.mount();
+    sh('rm dir/file; rm -r etc; mkdir etc; echo own >etc/passwd; chmod 700 dir/sub', overlay.merged);
+    helper = await startHelper();
+    ref = await refOf(helper, overlay);
+  });
+
+  after(async () => {
+    await helper?.stop();
+    overlay?.[Symbol.dispose]();
+  });
+
+  test('a symbolic link that leads out is told, and never followed', async () => {
+    const own = fs.readFileSync('/etc/shadow', 'utf8');
+    for (const place of ['/shadow', '/dots', '/root/etc/shadow', '/root']) {
+      for (const layer of [1, 'merged'] as const) {
+        const { message, data } = await rejection(text(layer, place));
+        assert.match(data.reason, /^(notFound|invalid)$/, place);
+        assert.ok(!message.includes(own.slice(0, 20)));
+      }
+    }
+    const entry = await helper.request(LayersStat, at(1, '/shadow'));
+    assert.deepEqual([entry.type, entry.symlinkTarget], ['symlink', '/etc/shadow']);
+    for (const place of ['/../etc/shadow', '/dir/../../etc/shadow', '/./x']) {
+      assert.equal((await rejection(text(1, place))).data.reason, 'invalid', place);
+    }
+  });
+
+  test('provenance follows links inside the root only, and gives up on a loop', async () => {
+    const shadow = await helper.request(LayersProvenance, { overlay: ref, path: '/shadow' });
+    assert.deepEqual(shadow.followed, [{ path: '/shadow', target: '/etc/shadow' }]);
+    assert.deepEqual([shadow.resolved, shadow.exists], ['/etc/shadow', false]);
+    assert.deepEqual(
+      shadow.layers.map(({ has, because }) => [has, because]),
+      [
+        ['opaque', '/etc'],
+        ['nothing', undefined],
+        ['hiddenByParent', '/etc'],
+      ],
+    );
+    const dots = await helper.request(LayersProvenance, { overlay: ref, path: '/root/dots' });
+    assert.equal(dots.resolved, '/etc/shadow');
+    const inner = await helper.request(LayersProvenance, { overlay: ref, path: '/inner/../file' });
+    assert.equal(inner.resolved, '/dir/file');
+    assert.deepEqual(
+      inner.layers.map(({ has }) => has),
+      ['whiteout', 'nothing', 'hidden'],
+    );
+    const last = await helper.request(LayersProvenance, { overlay: ref, path: '/inner', noFollow: true });
+    assert.deepEqual([last.resolved, last.entry?.type], ['/inner', 'symlink']);
+    assert.equal((await rejection(helper.request(LayersProvenance, { overlay: ref, path: '/loop' }))).data.reason, 'invalid');
+  });
+
+  test('a mount that covers a path is named', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', 'isoscope-cover', path.join(overlay.merged, 'links')]);
+    try {
+      const { coveredBy, exists } = await helper.request(LayersProvenance, { overlay: ref, path: '/links/one' });
+      assert.equal(exists, true, 'the overlay has it still');
+      assert.deepEqual([coveredBy?.type, coveredBy?.source], ['tmpfs', 'isoscope-cover']);
+      assert.equal(await text('merged', '/links/one'), '12345', 'the overlay is read, not what covers it');
+      const { entries } = await helper.request(LayersReadDirectory, at('merged', '/links'));
+      assert.deepEqual(
+        entries.map(({ name }) => name),
+        ['one', 'three', 'two'],
+      );
+    } finally {
+      execFileSync('umount', [path.join(overlay.merged, 'links')]);
+    }
+  });
+
+  test('devices and pipes are listed, and never opened', async () => {
+    const { entries } = await helper.request(LayersReadDirectory, at(1, '/'));
+    const types = new Map(entries.map(({ name, type, deviceNumber }) => [name, `${type} ${deviceNumber ?? ''}`.trim()]));
+    assert.equal(types.get('pipe'), 'fifo');
+    assert.equal(types.get('null'), 'characterDevice 1:3');
+    assert.equal(types.get('disk'), 'blockDevice 8:0');
+    // Opening the pipe would wait for a writer; nobody comes.
+    for (const place of ['/pipe', '/null', '/disk', '/dir', '/']) {
+      for (const layer of [1, 'merged'] as const) {
+        assert.match((await rejection(text(layer, place))).data.reason, /^(invalid|notFound)$/, place);
+      }
+    }
+  });
+
+  test('any part of a sparse file of 100 GB is read at once', async () => {
+    const size = 100 * 1024 ** 3;
+    const last = await helper.request(LayersReadFile, { ...at(1, '/sparse'), offset: size - 3 });
+    assert.deepEqual([Buffer.from(last.base64, 'base64').toString(), last.sizeBytes], ['end', size]);
+    const middle = await helper.request(LayersReadFile, { ...at('merged', '/sparse'), offset: size / 2, length: 4 });
+    assert.equal(middle.base64, Buffer.alloc(4).toString('base64'));
+    const beyond = await helper.request(LayersReadFile, { ...at(1, '/sparse'), offset: size + 5 });
+    assert.equal(beyond.base64, '');
+    const { allocatedBytes } = await helper.request(LayersMeasure, at(1, '/'));
+    assert.ok(allocatedBytes < 1e6, 'a hole takes no room');
+  });
+
+  test('a name of any bytes has a text, and the text leads back to it', async () => {
+    const { entries } = await helper.request(LayersReadDirectory, at(1, '/'));
+    const names = entries.map(({ name }) => name);
+    for (const [name, content] of [
+      ['raw\udcff\udcc0', 'x'],
+      ['two\nlines', 'y'],
+      ['<img src=x onerror=alert(1)>', 'z'],
+    ] as const) {
+      assert.ok(names.includes(name), JSON.stringify(name));
+      assert.equal(await text(1, `/${name}`), content);
+      assert.equal(await text('merged', `/${name}`), content);
+    }
+    assert.equal((await rejection(text(1, '/raw\ud800'))).data.reason, 'invalid');
+  });
+
+  test('hard links are counted once', async () => {
+    const { sizeBytes, entries, children } = await helper.request(LayersMeasure, { ...at(1, '/links'), children: true });
+    assert.deepEqual([sizeBytes, entries], [5, 3]);
+    assert.deepEqual(
+      children?.map(({ sizeBytes: size }) => size),
+      [5, 0, 0],
+    );
+  });
+
+  test('bytes that a layer above replaces or deletes are wasted', async () => {
+    const { wastedBytes } = await helper.request(LayersMeasure, at(2, '/'));
+    assert.equal(wastedBytes, 'lower\n'.length + 'inner\n'.length);
+    const { wastedBytes: ofDirectory } = await helper.request(LayersMeasure, at(2, '/etc'));
+    assert.equal(ofDirectory, 'inner\n'.length);
+  });
+
+  test('a directory that is exchanged for a link while it is walked never leads out', async () => {
+    const layer = overlay.layers[1]!;
+    fs.mkdirSync(path.join(layer, 'swapped'));
+    for (let at = 0; at < 300; at += 1) fs.writeFileSync(path.join(layer, 'swapped', `own${at}`), '');
+    fs.symlinkSync('/etc', path.join(layer, 'outside'));
+    let done = false;
+    const swapping = (async () => {
+      while (!done) {
+        for (const [from, to] of SWAPS) fs.renameSync(path.join(layer, from), path.join(layer, to));
+        await new Promise(setImmediate);
+      }
+    })();
+    try {
+      for (let round = 0; round < 60; round += 1) {
+        const asked = [
+          helper.request(LayersReadDirectory, at(1, '/swapped')).then(({ entries }) => entries.map(({ name }) => name)),
+          helper
+            .request(LayersChanges, { overlay: ref, layer: 1 })
+            .then(({ changes }) =>
+              changes.filter((one) => one.path.startsWith('/swapped/')).map((one) => one.path.slice('/swapped/'.length)),
+            ),
+        ];
+        for (const result of await Promise.allSettled(asked)) {
+          if (result.status === 'rejected') assert.match((result.reason as Error).message, /not there/);
+          else
+            assert.ok(
+              result.value.every((name) => name.startsWith('own')),
+              String(result.value.slice(0, 3)),
+            );
+        }
+      }
+    } finally {
+      done = true;
+      await swapping;
+      sh('rm -r swapped outside', layer);
+    }
+  });
+
+  test('only entries that are marked, or hold such, are given when that is asked for', async () => {
+    const { entries } = await helper.request(LayersReadDirectory, { ...at(0, '/'), changedOnly: true });
+    assert.deepEqual(
+      entries.map(({ name, marks }) => [name, marks]),
+      [
+        ['dir', []],
+        ['etc', ['opaque']],
+      ],
+    );
+    const { entries: merged } = await helper.request(LayersReadDirectory, { ...at('merged', '/dir'), changedOnly: true });
+    assert.deepEqual(
+      merged.map(({ name, marks, providedBy }) => [name, marks, providedBy]),
+      [['sub', ['modified'], 0]],
+    );
+  });
+
+  test('an export can be given up, and is unknown then', async () => {
+    const { id } = await helper.request(LayersExport, at(1, '/sparse'));
+    const first = await helper.request(LayersExportRead, { id });
+    assert.equal(first.done, false);
+    await helper.request(LayersExportEnd, { id });
+    assert.equal((await rejection(helper.request(LayersExportRead, { id }))).data.reason, 'gone');
+  });
+
+  test('a layer or a path that is not there is said to be so', async () => {
+    assert.equal((await rejection(helper.request(LayersStat, at(9, '/')))).data.reason, 'notFound');
+    assert.equal((await rejection(helper.request(LayersStat, at(1, '/nowhere/at/all')))).data.reason, 'notFound');
+    assert.equal((await rejection(helper.request(LayersReadDirectory, at(1, '/pipe')))).data.reason, 'notFound');
+    const gone = { ...ref, device: '0:999999' };
+    assert.equal((await rejection(helper.request(LayersStat, { overlay: gone, layer: 0, path: '/' }))).data.reason, 'gone');
+  });
+});
+
+describe('many files in a layer', { skip: skipUnprivileged }, () => {
+  /** More than a walk holds names of, but where the machine is emulated. */
+  const COUNT = inGuest ? 9_000 : 140_000;
+  let helper: RunningHelper;
+  let overlay: Overlay;
+  let ref: OverlayRef;
+
+  before(async () => {
+    overlay = makeOverlay(2);
+    sh(`mkdir flat; cd flat; seq -f 'file-%.0f' ${COUNT} | xargs touch`, overlay.layers[0]!);
+    overlay.mount();
+    helper = await startHelper();
+    ref = await refOf(helper, overlay);
+  });
+
+  after(async () => {
+    await helper?.stop();
+    overlay?.[Symbol.dispose]();
+  });
+
+  test('come page by page, each once, in order', async () => {
+    const seen: string[] = [];
+    let after: string | undefined;
+    do {
+      const request = { overlay: ref, limit: 9_999, ...(after === undefined ? {} : { after }) };
+      const page = await helper.request(LayersChanges, request);
+      seen.push(...page.changes.map((change) => change.path));
+      after = page.next;
+    } while (after !== undefined);
+    assert.equal(seen.length, COUNT + 1);
+    assert.deepEqual(seen, [...new Set(seen)].sort());
+  });
+
+  test('are listed from any name on', async () => {
+    const names = Array.from({ length: COUNT }, (_, at) => `file-${at + 1}`).sort();
+    const start = Math.floor(COUNT / 2);
+    const page = await helper.request(LayersReadDirectory, {
+      overlay: ref,
+      layer: 'merged',
+      path: '/flat',
+      after: names[start]!,
+      limit: 10,
+    });
+    assert.deepEqual(
+      page.entries.map(({ name }) => name),
+      names.slice(start + 1, start + 11),
+    );
+    assert.equal(page.next, names[start + 10]);
+  });
+
+  test('are measured with progress, while the helper answers others, until it is cancelled', async () => {
+    const told: number[] = [];
+    const listener = helper.connection.onNotification(LayersMeasuring, ({ progress, entries }) => {
+      if (progress === 'mine') told.push(entries);
+    });
+    const source = new CancellationTokenSource();
+    const measuring = helper.connection.sendRequest(
+      LayersMeasure,
+      { overlay: ref, layer: 0, path: '/', progress: 'mine' },
+      source.token,
+    );
+    const stat = await helper.request(LayersStat, { overlay: ref, layer: 0, path: '/flat' });
+    assert.equal(stat.type, 'directory');
+    source.cancel();
+    assert.match((await rejection(measuring)).message, /cancelled/);
+    const { entries } = await helper.request(LayersMeasure, { overlay: ref, layer: 0, path: '/', progress: 'mine' });
+    assert.equal(entries, COUNT + 1);
+    listener.dispose();
+    assert.ok(told.every((count) => count <= entries));
+  });
+
+  test('are given up cleanly when the mount vanishes in the middle', async () => {
+    const first = await helper.request(LayersChanges, { overlay: ref, limit: 10 });
+    overlay.unmount();
+    const { data } = await rejection(helper.request(LayersChanges, { overlay: ref, limit: 10, after: first.next! }));
+    assert.equal(data.reason, 'gone');
+  });
+});
+
+describe('a tall stack', { skip: skipUnprivileged }, () => {
+  test('of a hundred layers is looked up from top to bottom', async () => {
+    // Short names: all of them must fit into one page of mount options.
+    using overlay = makeOverlay(100);
+    for (const [index, layer] of overlay.layers.entries()) {
+      fs.mkdirSync(path.join(layer, 'd'));
+      fs.writeFileSync(path.join(layer, 'd', `only${index}`), String(index));
+      fs.writeFileSync(path.join(layer, 'd/all'), String(index));
+    }
+    execFileSync('sh', [
+      '-c',
+      `cd ${overlay.folder} && mount -t overlay -o "lowerdir=$(seq -s: -f layer%.0f 1 99),upperdir=layer0,workdir=work0" o merged`.replace(
+        'mount -t',
+        'mkdir -p work0 && mount -t',
+      ),
+    ]);
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const { layers } = await helper.request(LayersProvenance, { overlay: ref, path: '/d/all' });
+    assert.deepEqual(
+      layers.map(({ has }) => has),
+      ['provides', ...Array(99).fill('hidden')],
+    );
+    const { entries } = await helper.request(LayersReadDirectory, { overlay: ref, layer: 'merged', path: '/d' });
+    assert.equal(entries.length, 101);
+    assert.equal(entries.find(({ name }) => name === 'only77')?.providedBy, 77);
+  });
+});
+
+describe('layers whose marks this user may not see', { skip: skip || (isHelperRoot && 'root sees them') }, () => {
+  test('are said to be unknown, and not to be unmarked', async () => {
+    using overlay = makeOverlay(2);
+    fs.chmodSync(overlay.folder, 0o755);
+    sh('mkdir -p d/sub; echo 1 >d/f', overlay.layers[1]!);
+    overlay.mount();
+    sh('rm -r d; mkdir d; echo 2 >d/g', overlay.merged);
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const { entries } = await helper.request(LayersReadDirectory, { overlay: ref, layer: 0, path: '/' });
+    const [directory] = entries;
+    assert.equal(directory?.name, 'd');
+    assert.ok(directory?.unknown !== undefined, 'whether it is opaque is not known');
+    const { incomplete } = await helper.request(LayersChanges, { overlay: ref });
+    assert.ok(incomplete !== undefined);
+    const { layers } = await helper.request(LayersProvenance, { overlay: ref, path: '/d' });
+    assert.ok(layers.some(({ unknown }) => unknown !== undefined));
+    const { id } = await helper.request(LayersExport, { overlay: ref, layer: 0 });
+    assert.equal((await rejection(helper.request(LayersExportRead, { id }))).data.reason, 'permission');
+  });
+});
