@@ -19,7 +19,7 @@
 #define MAGIC 0x314f5349u /* "ISO1" */
 #define VERSION 1u
 #define SOCKET 3
-#define MAX_STEPS 512u
+#define MAX_STEPS 2048u
 #define MAX_DATA (1024u * 1024u)
 #define MAX_RELOCATIONS 16384u
 #define MAX_DESCRIPTORS 64u
@@ -61,6 +61,9 @@ struct pollfd {
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_SET_NAME 15
+#define PR_SET_NO_NEW_PRIVS 38
+#define LINUX_CAPABILITY_VERSION_3 0x20080522u
+#define CAP_KILL 5
 #define SIG_BLOCK 0
 #define SIG_SETMASK 2
 #define SIGKILL 9
@@ -267,14 +270,24 @@ static _Noreturn void end_like(int status, int as_init) {
   leave(128 + signal);
 }
 
+/* An init is seen by what it looks after, and needs nothing but to signal it. */
+static void keep_only_kill(void) {
+  const uint32_t version[2] = {LINUX_CAPABILITY_VERSION_3, 0};
+  const uint32_t sets[6] = {1u << CAP_KILL, 1u << CAP_KILL, 0, 0, 0, 0}; /* effective, permitted, inheritable; high bits */
+  system_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+  CALL(__NR_capset, version, sets, 0, 0);
+}
+
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
  * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
- * process group.
+ * process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to.
  */
-static _Noreturn void relay(long child, int as_init) {
+static _Noreturn void relay(long child, int as_init, long status_descriptor) {
   const uint64_t all = ~0ull;
-  CALL(__NR_close_range, 0, ~0u, 0, 0);
+  if (status_descriptor > 0) CALL(__NR_close_range, 0, status_descriptor - 1, 0, 0);
+  CALL(__NR_close_range, status_descriptor > 0 ? status_descriptor + 1 : 0, ~0u, 0, 0);
+  if (as_init) keep_only_kill();
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
     if (signal == LAST_SIGNAL) {
@@ -285,12 +298,18 @@ static _Noreturn void relay(long child, int as_init) {
     }
     int status = 0;
     long pid;
-    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0)
-      if (pid == child) end_like(status, as_init);
+    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0) {
+      if (pid != child) continue;
+      if (status_descriptor > 0) CALL(__NR_write, status_descriptor, &status, sizeof status, 0);
+      end_like(status, as_init);
+    }
   }
 }
 
-/* An argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over all. */
+/*
+ * A first argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over
+ * all. A second one is the descriptor that the parent keeps for the child's wait status.
+ */
 static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t all = ~0ull, none = 0;
   const uint64_t cgroup = (uint64_t)argument(step, 0);
@@ -303,7 +322,7 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   if (is_error(child)) return child;
   if (child > 0) {
     send_report(RESULTED, index, child);
-    relay(child, as_init);
+    relay(child, as_init, argument(step, 1));
   }
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
   if (parent_pidfd >= 0) CALL(__NR_close, parent_pidfd, 0, 0, 0);

@@ -2,20 +2,8 @@
 import fs from 'node:fs';
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import {
-  type Argument,
-  bytes,
-  descriptor,
-  integer,
-  KILL_GROUP_SIGNAL,
-  LAUNCHER_SOCKET,
-  result,
-  type Step,
-  type SyscallProgram,
-  string,
-  strings,
-} from '../launcher/program.ts';
-import type { SyscallName } from '../launcher/syscalls.ts';
+import { type Argument, bytes, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { entryOrder } from './entryOrder.ts';
@@ -24,10 +12,7 @@ import { own } from './identity.ts';
 import type { Plan } from './plan.ts';
 import type { HeldNamespace } from './target.ts';
 
-export interface Compiled {
-  program: SyscallProgram;
-  /** Descriptors of the helper that become 4, 5, … in the launcher. */
-  descriptors: number[];
+export interface Compiled extends CompiledSteps {
   dispose(): void;
 }
 
@@ -102,39 +87,7 @@ export function compile(plan: Plan): Compiled {
   return { ...steps.compiled(), dispose: order.dispose };
 }
 
-/** Collects steps, and the descriptors that they name. */
-class Steps {
-  private readonly steps: Step[] = [];
-  private readonly descriptors: number[] = [];
-
-  add(step: Step): Argument {
-    this.steps.push(step);
-    return result(this.steps.length - 1);
-  }
-
-  call(
-    name: SyscallName,
-    values: Argument[],
-    purpose: string,
-    flags: { ignoreError?: boolean; reportResult?: boolean } = {},
-  ): Argument {
-    return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
-  }
-
-  /** The number that a descriptor of the helper has in the launcher. */
-  descriptor(held: number, text: string): Argument {
-    let index = this.descriptors.indexOf(held);
-    if (index === -1) index = this.descriptors.push(held) - 1;
-    return descriptor(LAUNCHER_SOCKET + 1 + index, text);
-  }
-
-  compiled(): { program: SyscallProgram; descriptors: number[] } {
-    const program = { steps: this.steps, descriptors: LAUNCHER_SOCKET + 1 + this.descriptors.length };
-    return { program, descriptors: this.descriptors };
-  }
-}
-
-const FLAG_NAMES = {
+export const FLAG_NAMES = {
   user: 'CLONE_NEWUSER',
   mnt: 'CLONE_NEWNS',
   pid: 'CLONE_NEWPID',
@@ -145,7 +98,7 @@ const FLAG_NAMES = {
   time: 'CLONE_NEWTIME',
 } as const;
 
-function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): void {
+export function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): void {
   steps.call(
     'setns',
     [steps.descriptor(held, name), integer(CLONE_FLAGS[kind], FLAG_NAMES[kind])],
@@ -153,7 +106,7 @@ function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): v
   );
 }
 
-function beginSession(steps: Steps, terminal: boolean): void {
+export function beginSession(steps: Steps, terminal: boolean): void {
   steps.call('setsid', [], 'begin a session');
   if (terminal) {
     steps.call('ioctl', [integer(0), integer(TIOCSCTTY, 'TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
@@ -171,7 +124,7 @@ function beginSession(steps: Steps, terminal: boolean): void {
 }
 
 /** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack: they stay as they are then. */
-function setLimits(steps: Steps, identity: Identity): void {
+export function setLimits(steps: Steps, identity: Identity): void {
   for (const { resource, soft, hard } of identity.limits) {
     const value = Buffer.alloc(16);
     value.writeBigUInt64LE(soft, 0);
@@ -197,14 +150,20 @@ function limitText(limit: bigint): string {
 }
 
 /** Writes a file of the process's own below the helper's `/proc`. */
-function writeOwn(steps: Steps, file: string, text: string, purpose: string, flags: { ignoreError?: boolean } = {}): void {
+export function writeOwn(
+  steps: Steps,
+  file: string,
+  text: string,
+  purpose: string,
+  flags: { ignoreError?: boolean } = {},
+): void {
   proc ??= fs.openSync('/proc', O_PATH | O_DIRECTORY);
   const opened = steps.call('openat', [steps.descriptor(proc, '/proc'), string(`self/${file}`), WRITE_ONLY], purpose, flags);
   steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose, flags);
   steps.call('close', [opened], purpose, flags);
 }
 
-function setGroups(steps: Steps, ids: number[]): void {
+export function setGroups(steps: Steps, ids: number[]): void {
   const list = Buffer.alloc(ids.length * 4);
   ids.forEach((gid, index) => {
     list.writeUInt32LE(gid, index * 4);
@@ -226,7 +185,7 @@ function changeRoot(steps: Steps, plan: Plan): void {
   }
 }
 
-function becomeUser(steps: Steps, identity: Identity): void {
+export function becomeUser(steps: Steps, identity: Identity): void {
   const { uid, gid, capabilities } = identity;
   if (identity.umask !== undefined) {
     const text = `0${identity.umask.toString(8)}`;
