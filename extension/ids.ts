@@ -21,6 +21,17 @@ export const Command = {
   copyPid: 'isoscope.copy.pid',
   copyNsenter: 'isoscope.copy.nsenter',
   inspectProcess: 'isoscope.process.inspect',
+  runInNewNamespace: 'isoscope.sandbox.runInNewNamespace',
+  runInSameNamespaces: 'isoscope.sandbox.runInSameNamespaces',
+  newSandboxFile: 'isoscope.sandbox.newFile',
+  startSandbox: 'isoscope.sandbox.start',
+  explainSandbox: 'isoscope.sandbox.explain',
+  openSandboxTerminal: 'isoscope.sandbox.openTerminal',
+  stopSandbox: 'isoscope.sandbox.stop',
+  restartSandbox: 'isoscope.sandbox.restart',
+  removeSandbox: 'isoscope.sandbox.remove',
+  duplicateSandbox: 'isoscope.sandbox.duplicate',
+  editSandbox: 'isoscope.sandbox.edit',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 
@@ -33,6 +44,7 @@ export type SettingId = (typeof Setting)[keyof typeof Setting];
 export const View = {
   containers: 'isoscope.containers',
   namespaces: 'isoscope.namespaces',
+  sandboxes: 'isoscope.sandboxes',
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
@@ -54,5 +66,6 @@ export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 export const Scheme = {
   syscalls: 'isoscope-syscalls',
   output: 'isoscope-output',
+  sandbox: 'isoscope-sandbox',
   row: 'isoscope-row',
 } as const;

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import * as vscode from 'vscode';
-import type { RequestType } from 'vscode-jsonrpc';
+import type { NotificationType, RequestType } from 'vscode-jsonrpc';
 import { type ErrorData, HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol.ts';
 import { Disposable } from '../disposable.ts';
 import { logHelperLine } from '../log.ts';
@@ -40,6 +40,8 @@ export class HelperConnection extends Disposable {
   private readonly hostEmitter = this.register(new vscode.EventEmitter<readonly HostPart[]>());
   private readonly options: ConnectionOptions;
   private readonly watched = new Set<readonly HostPart[]>();
+  /** Who listens to which notification, by method. */
+  private readonly listeners = new Map<string, vscode.EventEmitter<unknown>>();
   private current: ConnectionState = { kind: 'stopped' };
   private session: Session | undefined;
   /** What was chosen with a command or in the password box; holds until the window is closed. */
@@ -72,6 +74,16 @@ export class HelperConnection extends Disposable {
     } catch (error) {
       throw requestErrorFrom(type.method, error, token);
     }
+  }
+
+  /** Calls `listener` with every notification of this type, of whichever helper is running, until disposed of. */
+  onNotification<P>(type: NotificationType<P>, listener: (params: P) => void): vscode.Disposable {
+    let emitter = this.listeners.get(type.method);
+    if (emitter === undefined) {
+      emitter = this.register(new vscode.EventEmitter<unknown>());
+      this.listeners.set(type.method, emitter);
+    }
+    return emitter.event((params) => listener(params as P));
   }
 
   /** Tells the helper that `parts` are visible, until disposed of. What it watches is the union over all holders. */
@@ -149,6 +161,9 @@ export class HelperConnection extends Disposable {
     this.sentParts = '';
     helper.connection.onNotification(HostChanged, ({ parts }) => {
       if (!abandoned.aborted) this.hostEmitter.fire(parts);
+    });
+    helper.connection.onNotification((method: string, params: unknown) => {
+      if (!abandoned.aborted) this.listeners.get(method)?.fire(params);
     });
     abandoned.addEventListener('abort', () => helper.stop(), { once: true });
     void helper.ended.then((ending) => {
