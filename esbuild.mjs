@@ -109,7 +109,7 @@ await Promise.all([
   build({ ...forNode, entryPoints: ['helper/main.ts'], outfile: path.join(out, 'helper.js'), plugins: [koffiBinary] }),
   build({
     ...shared,
-    entryPoints: ['webview/process.ts'],
+    entryPoints: ['webview/process.ts', 'webview/sandbox.ts'],
     outdir: path.join(out, 'webview'),
     platform: 'browser',
     format: 'iife',

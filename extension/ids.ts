@@ -24,6 +24,7 @@ export const Command = {
   runInNewNamespace: 'isoscope.sandbox.runInNewNamespace',
   runInSameNamespaces: 'isoscope.sandbox.runInSameNamespaces',
   newSandboxFile: 'isoscope.sandbox.newFile',
+  newSandbox: 'isoscope.sandbox.new',
   startSandbox: 'isoscope.sandbox.start',
   explainSandbox: 'isoscope.sandbox.explain',
   openSandboxTerminal: 'isoscope.sandbox.openTerminal',

@@ -18,6 +18,7 @@ import { SandboxLenses } from './documents/sandboxLenses.ts';
 import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
 import { Command, Scheme } from './ids.ts';
+import { SandboxPanels } from './panels/sandboxPanels.ts';
 import { SandboxStarter } from './programs/sandboxes.ts';
 import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
@@ -37,6 +38,7 @@ interface Parts {
 export function registerSandboxes({ context, log, connection, terminals, outputs, host, filter }: Parts): vscode.Disposable {
   const sandboxes = new Sandboxes(connection, log);
   const starter = new SandboxStarter(connection, terminals, outputs);
+  const panels = new SandboxPanels(connection, starter, context.extensionUri);
   const memory = context.workspaceState;
   return vscode.Disposable.from(
     new SandboxesTree(host, sandboxes, filter, context.extensionUri),
@@ -57,6 +59,8 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
     registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
     registerCommand(Command.newSandboxFile, () => newSandboxFile()),
+    registerCommand(Command.newSandbox, () => panels.show()),
+    panels,
     starter,
     sandboxes,
   );

@@ -1,13 +1,78 @@
 /** The only file that knows the toolkit that the pages' controls come from. */
-import { provideVSCodeDesignSystem, vsCodeButton, vsCodeProgressRing } from '@vscode/webview-ui-toolkit';
+import {
+  type Checkbox,
+  type Dropdown,
+  provideVSCodeDesignSystem,
+  type TextField,
+  vsCodeButton,
+  vsCodeCheckbox,
+  vsCodeDropdown,
+  vsCodeOption,
+  vsCodeProgressRing,
+  vsCodeTextField,
+} from '@vscode/webview-ui-toolkit';
 
-provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeProgressRing());
+provideVSCodeDesignSystem().register(
+  vsCodeButton(),
+  vsCodeCheckbox(),
+  vsCodeDropdown(),
+  vsCodeOption(),
+  vsCodeProgressRing(),
+  vsCodeTextField(),
+);
 
 export function button(label: string, primary: boolean, onClick: () => void): HTMLElement {
   const element = document.createElement('vscode-button');
   element.textContent = label;
   element.setAttribute('appearance', primary ? 'primary' : 'secondary');
   element.addEventListener('click', onClick);
+  return element;
+}
+
+/** A button that is one character; `label` is what it does. */
+export function iconButton(character: string, label: string, onClick: () => void): HTMLElement {
+  const element = button(character, false, onClick);
+  element.setAttribute('appearance', 'icon');
+  element.setAttribute('aria-label', label);
+  element.title = label;
+  return element;
+}
+
+export function checkbox(label: string, checked: boolean, onChange: (checked: boolean) => void): HTMLElement {
+  const element = document.createElement('vscode-checkbox') as Checkbox;
+  element.textContent = label;
+  element.checked = checked;
+  element.addEventListener('change', () => onChange(element.checked));
+  return element;
+}
+
+/** A choice of one; `options` by the values that are given to `onChange`. */
+export function dropdown(
+  label: string,
+  options: { value: string; text: string }[],
+  chosen: string,
+  onChange: (value: string) => void,
+): HTMLElement {
+  const element = document.createElement('vscode-dropdown') as Dropdown;
+  element.setAttribute('aria-label', label);
+  for (const { value, text } of options) {
+    const option = document.createElement('vscode-option');
+    option.setAttribute('value', value);
+    if (value === chosen) option.setAttribute('selected', '');
+    option.textContent = text;
+    element.append(option);
+  }
+  element.addEventListener('change', () => onChange(element.value));
+  return element;
+}
+
+/** One line of text. `onInput` is called with every change. */
+export function textField(label: string, value: string, placeholder: string, onInput: (text: string) => void): HTMLElement {
+  const element = document.createElement('vscode-text-field') as TextField;
+  element.setAttribute('aria-label', label);
+  element.value = value;
+  element.placeholder = placeholder;
+  element.addEventListener('input', () => onInput(element.value));
   return element;
 }
 
