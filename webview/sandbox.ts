@@ -40,7 +40,13 @@ window.addEventListener('message', ({ data }: MessageEvent<ToForm>) => {
 function begin(words: FormTexts, first: FormState): void {
   texts = words;
   state = first;
-  main.replaceChildren(make('h1', '', text('title')), make('div', 'columns', form, results));
+  const buttons = make(
+    'div',
+    'buttons',
+    button(text('run'), true, () => vscode.postMessage({ type: 'run', spec: specOf(state, WORDS) })),
+    button(text('save'), false, () => vscode.postMessage({ type: 'save', spec: specOf(state, WORDS) })),
+  );
+  main.replaceChildren(make('header', '', make('h1', '', text('title')), buttons), make('div', 'columns', form, results));
   form.addEventListener('submit', (event) => event.preventDefault());
   results.setAttribute('aria-live', 'polite');
   drawForm();
@@ -100,8 +106,7 @@ function tick(key: 'nat' | 'noNewPrivileges' | 'terminal' | 'init' | 'persistent
 }
 
 function group(heading: string, ...controls: HTMLElement[]): HTMLElement {
-  const box = make('fieldset', '', make('legend', '', text(heading)), ...controls);
-  return box;
+  return make('fieldset', '', make('legend', '', text(heading)), ...controls);
 }
 
 function drawForm(): void {
@@ -120,12 +125,6 @@ function drawForm(): void {
       tick('noNewPrivileges'),
     ),
     group('process', line('environment', 'NAME=value'), tick('terminal'), tick('init'), tick('persistent')),
-    make(
-      'div',
-      'buttons',
-      button(text('run'), true, () => vscode.postMessage({ type: 'run', spec: specOf(state, WORDS) })),
-      button(text('save'), false, () => vscode.postMessage({ type: 'save', spec: specOf(state, WORDS) })),
-    ),
   );
   for (const element of form.querySelectorAll<HTMLElement>('[aria-label]')) {
     if (focused !== null && focused !== undefined && element.getAttribute('aria-label') === focused) element.focus();
