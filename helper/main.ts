@@ -10,7 +10,9 @@ import { log, logError } from './log.ts';
 import { servePrograms } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
-import { HostChanged } from './protocol.ts';
+import { SandboxesEnded } from './protocol/sandboxes.ts';
+import { HostChanged, type NamespaceRef } from './protocol.ts';
+import { serveSandboxes } from './sandbox/requests.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
 
@@ -39,7 +41,15 @@ async function serve(): Promise<void> {
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
-  servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
+  const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
+  const sandboxes = serveSandboxes(requests, {
+    openNamespace,
+    terminals,
+    streamSocket,
+    changed: () => host.changed(['sandboxes']),
+    ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
+  });
+  servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });
 
   connection.onClose(() => {
     unasked = true;

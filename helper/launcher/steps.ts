@@ -13,6 +13,11 @@ export class Steps {
   private readonly steps: Step[] = [];
   private readonly descriptors: number[] = [];
 
+  /** How many there are: the index of the next. */
+  get count(): number {
+    return this.steps.length;
+  }
+
   add(step: Step): Argument {
     this.steps.push(step);
     return result(this.steps.length - 1);

@@ -2,14 +2,14 @@
 import fs from 'node:fs';
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { type Argument, bytes, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { entryOrder } from './entryOrder.ts';
 import type { CapabilityMasks, Identity } from './identity.ts';
 import { own } from './identity.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, SeccompFilter } from './plan.ts';
 import type { HeldNamespace } from './target.ts';
 
 export interface Compiled extends CompiledSteps {
@@ -25,6 +25,7 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_RAISE = 2;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const SECCOMP_SET_MODE_FILTER = 1;
 const SIGKILL = 9;
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 
@@ -58,7 +59,7 @@ export function compile(plan: Plan): Compiled {
 
   // In the child: first what needs the privilege that is then given up.
   beginSession(steps, plan.terminal);
-  setLimits(steps, identity);
+  setLimits(steps, identity, { ignoreError: true });
   if (identity.groups?.when === 'beforeUserNamespace') setGroups(steps, identity.groups.ids);
   for (const namespace of order.order.slice(split)) enter(steps, namespace);
   if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids);
@@ -83,6 +84,7 @@ export function compile(plan: Plan): Compiled {
     );
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  if (plan.seccomp !== undefined) loadFilter(steps, plan.seccomp);
   execute(steps, plan);
   return { ...steps.compiled(), dispose: order.dispose };
 }
@@ -123,8 +125,8 @@ export function beginSession(steps: Steps, terminal: boolean): void {
   );
 }
 
-/** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack: they stay as they are then. */
-export function setLimits(steps: Steps, identity: Identity): void {
+/** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack; with `ignoreError` they stay as they are then. */
+export function setLimits(steps: Steps, identity: Identity, flags: { ignoreError: boolean }): void {
   for (const { resource, soft, hard } of identity.limits) {
     const value = Buffer.alloc(16);
     value.writeBigUInt64LE(soft, 0);
@@ -134,14 +136,12 @@ export function setLimits(steps: Steps, identity: Identity): void {
     steps.call(
       'prlimit64',
       [integer(0), integer(resource, name), bytes(value, text), integer(0, 'NULL')],
-      `take the limit ${name} of the process`,
-      { ignoreError: true },
+      `take the limit ${name}`,
+      flags,
     );
   }
   if (identity.oomScoreAdjustment !== undefined) {
-    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score of the process', {
-      ignoreError: true,
-    });
+    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score', flags);
   }
 }
 
@@ -168,7 +168,7 @@ export function setGroups(steps: Steps, ids: number[]): void {
   ids.forEach((gid, index) => {
     list.writeUInt32LE(gid, index * 4);
   });
-  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups of the process';
+  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups';
   steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose);
 }
 
@@ -189,7 +189,7 @@ export function becomeUser(steps: Steps, identity: Identity): void {
   const { uid, gid, capabilities } = identity;
   if (identity.umask !== undefined) {
     const text = `0${identity.umask.toString(8)}`;
-    steps.call('umask', [integer(identity.umask, text)], 'take the umask of the process');
+    steps.call('umask', [integer(identity.umask, text)], 'take the umask');
   }
   for (const bit of bits(identity.droppedBounding)) {
     steps.call('prctl', [integer(PR_CAPBSET_DROP, 'PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
@@ -218,7 +218,7 @@ function setCapabilities(steps: Steps, { effective, permitted, inheritable }: Ca
   });
   const text = `{effective=${maskText(effective)}, permitted=${maskText(permitted)}, inheritable=${maskText(inheritable)}}`;
   const version = bytes(header, '{_LINUX_CAPABILITY_VERSION_3, 0}');
-  steps.call('capset', [version, bytes(data, text)], 'take the capabilities of the process');
+  steps.call('capset', [version, bytes(data, text)], 'take the capabilities');
 }
 
 /** The numbers of the bits that are set, lowest first. */
@@ -242,6 +242,12 @@ function capability(bit: number): Argument {
 
 function maskText(mask: bigint): string {
   return `0x${mask.toString(16)}`;
+}
+
+export function loadFilter(steps: Steps, { instructions, name }: SeccompFilter): void {
+  const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${name} */}`);
+  const operation = integer(SECCOMP_SET_MODE_FILTER, 'SECCOMP_SET_MODE_FILTER');
+  steps.call('seccomp', [operation, integer(0), program], `load the seccomp filter (${name})`);
 }
 
 /** As execvp(3) does it: every place in turn, until one has the program. */

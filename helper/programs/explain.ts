@@ -10,7 +10,11 @@ export async function explainProgram(
   { terminal = false, ...params }: ProgramParams & { terminal?: boolean },
   openNamespace: OpenNamespace,
 ): Promise<ProgramsExplainResult> {
-  const plan = await makePlan(params, { terminal, openNamespace });
+  return explainPlanned(await makePlan(params, { terminal, openNamespace }));
+}
+
+/** Disposes of the plan. */
+export function explainPlanned(plan: Plan): ProgramsExplainResult {
   try {
     const { program, dispose } = compile(plan);
     dispose();

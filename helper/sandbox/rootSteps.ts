@@ -1,0 +1,246 @@
+/** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { type Argument, integer, string } from '../launcher/program.ts';
+import type { Steps } from '../launcher/steps.ts';
+import {
+  cloneTree,
+  closeDescriptor,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SLAVE,
+  makeDirectory,
+  makeFile,
+  makeFileSystem,
+  mountOn,
+  mountOverRoot,
+  openInside,
+  openSource,
+  setAttributes,
+} from './mountCalls.ts';
+import { type Place, type PlannedMount, placeIn } from './mounts.ts';
+import type { SandboxPlan } from './plan.ts';
+import type { RootPlan } from './root.ts';
+
+export interface BuiltRoot {
+  root: Argument;
+  places: Places;
+}
+
+const NULL = integer(0, 'NULL');
+const MNT_DETACH = integer(2, 'MNT_DETACH');
+const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+/** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
+const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
+
+/** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
+export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
+  if (!plan.fresh.has('mnt')) return undefined;
+  const follows = plan.mounts.some((mount) => mount.what === 'bind' && mount.propagation === MS_SLAVE);
+  const [propagation, name] = follows ? [MS_SLAVE, 'MS_SLAVE'] : [MS_PRIVATE, 'MS_PRIVATE'];
+  steps.call(
+    'mount',
+    [NULL, string('/'), NULL, integer(MS_REC | propagation, `MS_REC|${name}`), NULL],
+    'keep its mounts from the host',
+  );
+  const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
+  const places = new Places(steps, root);
+  for (const mount of plan.mounts) addMount(steps, root, places, mount);
+  return { root, places };
+}
+
+function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argument {
+  switch (root.type) {
+    case 'bind':
+      return bindRoot(steps, root);
+    case 'overlay':
+      return overlayRoot(steps, root, hasUserNamespace);
+    case 'tmpfs': {
+      const made = makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
+      mountOverRoot(steps, made, 'mount it');
+      return made;
+    }
+    case 'asItIs':
+      throw new Error('a root that stays as it is is not built');
+  }
+}
+
+function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const source = openSource(steps, path, `open the root ${path}`, O_DIRECTORY);
+  const tree = cloneTree(steps, source, `take the mounts from ${path} on`);
+  closeDescriptor(steps, source, 'close the directory');
+  const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
+  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
+  mountOverRoot(steps, tree, 'mount them');
+  return tree;
+}
+
+/**
+ * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
+ * into the options, where ":" and "," mean something.
+ */
+function overlayRoot(
+  steps: Steps,
+  { lowers, upper }: Extract<RootPlan, { type: 'overlay' }>,
+  hasUserNamespace: boolean,
+): Argument {
+  const purpose = 'make a place for the layers';
+  const stage = makeFileSystem(
+    steps,
+    'tmpfs',
+    [['mode', '0700']],
+    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+    'a tmpfs for the layers',
+  );
+  mountOverRoot(steps, stage, 'mount it');
+  steps.call('fchdir', [stage], 'go there');
+  const attach = (path: string, name: string, readOnly: boolean): Argument => {
+    makeDirectory(steps, stage, name, 0o700, purpose);
+    const source = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
+    const tree = cloneTree(steps, source, `take the layer ${path}`);
+    const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
+    setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
+    mountOn(steps, tree, openInside(steps, stage, name, purpose), `mount it as ${name}`);
+    return tree;
+  };
+  const names = lowers.map((path, index) => {
+    attach(path, `lower${index}`, true);
+    return `lower${index}`;
+  });
+  const changes = upper === undefined ? stage : attach(upper, 'changes', false);
+  const prefix = upper === undefined ? '' : 'changes/';
+  makeDirectory(steps, changes, 'upper', 0o755, purpose);
+  makeDirectory(steps, changes, 'work', 0o700, purpose);
+  const options: [string, string | true][] = [
+    ['lowerdir', names.join(':')],
+    ['upperdir', `${prefix}upper`],
+    ['workdir', `${prefix}work`],
+  ];
+  if (hasUserNamespace) options.push(['userxattr', true]);
+  const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
+  mountOverRoot(steps, made, 'mount it');
+  return made;
+}
+
+/** Opens places inside the new root, and makes what is lacking on the way. */
+export class Places {
+  private readonly steps: Steps;
+  private readonly root: Argument;
+  /** Paths that were made. */
+  private readonly known = new Set<string>();
+
+  constructor(steps: Steps, root: Argument) {
+    this.steps = steps;
+    this.root = root;
+  }
+
+  open(place: Place, kind: 'directory' | 'file'): Argument {
+    const { parts, destination } = place;
+    const purpose = `find a place for ${destination}`;
+    parts.forEach((name, index) => {
+      const path = parts.slice(0, index + 1).join('/');
+      if (index < place.existing || this.known.has(path)) return;
+      const parent = this.parentOf(place, index);
+      const making = `make ${destination}`;
+      if (kind === 'file' && index === parts.length - 1) makeFile(this.steps, parent, name, 0o644, making);
+      else makeDirectory(this.steps, parent, name, 0o755, making);
+      if (parent !== this.root) closeDescriptor(this.steps, parent, making);
+      this.known.add(path);
+    });
+    return openInside(this.steps, this.root, parts.join('/'), purpose, place.strict);
+  }
+
+  /** The directory that the place is in, which is there. */
+  parent(place: Place): { directory: Argument; name: string } {
+    const last = place.parts.length - 1;
+    return { directory: this.parentOf(place, last), name: place.parts[last]! };
+  }
+
+  /** A new file system hides what was there. */
+  covered(place: Place): void {
+    const path = place.parts.join('/');
+    for (const known of this.known) if (known.startsWith(`${path}/`)) this.known.delete(known);
+    this.known.add(path);
+  }
+
+  private parentOf({ parts, destination, strict }: Place, index: number): Argument {
+    if (index === 0) return this.root;
+    return openInside(this.steps, this.root, parts.slice(0, index).join('/'), `find a place for ${destination}`, strict);
+  }
+}
+
+function addMount(steps: Steps, root: Argument, places: Places, mount: PlannedMount): void {
+  const { place } = mount;
+  const { destination } = place;
+  if (mount.what === 'symlink') {
+    const { directory, name } = places.parent(place);
+    steps.call('symlinkat', [string(mount.target), directory, string(name)], `make the link ${destination}`);
+    closeDescriptor(steps, directory, `make the link ${destination}`);
+    return;
+  }
+  const kind = mount.what === 'bind' && !mount.isDirectory ? 'file' : 'directory';
+  const at = places.open(place, kind);
+  if (mount.what === 'held') {
+    mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
+  } else if (mount.what === 'new') {
+    const what = `${mount.type} for ${destination}`;
+    const made = makeFileSystem(steps, mount.type, mount.options, mount.attributes, what);
+    mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
+    closeDescriptor(steps, made, 'close it');
+    places.covered(place);
+  } else {
+    addBind(steps, root, at, mount);
+  }
+  closeDescriptor(steps, at, 'close the place');
+}
+
+function addBind(steps: Steps, root: Argument, at: Argument, mount: Extract<PlannedMount, { what: 'bind' }>): void {
+  const { source, set, propagation, place } = mount;
+  const what = source === 'self' ? place.destination : source;
+  const from =
+    source === 'self'
+      ? openInside(steps, root, place.parts.join('/'), `open ${what}`, true)
+      : openSource(steps, source, `open ${what}`);
+  const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
+  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  mountOn(steps, tree, at, `mount ${what} on ${place.destination}`);
+  closeDescriptor(steps, tree, 'close it');
+  closeDescriptor(steps, from, 'close it');
+}
+
+export function changeRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot | undefined): void {
+  if (built === undefined) chrootAsItIs(steps, plan.root);
+  else enterRoot(steps, plan, built);
+}
+
+function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
+  const { spec } = plan;
+  if (spec.changeRoot === 'chroot') {
+    steps.call('fchdir', [built.root], 'go to the new root');
+    steps.call('chroot', [string('.')], 'make it the root directory');
+    return;
+  }
+  const place =
+    spec.oldRoot === undefined ? undefined : built.places.open(placeIn(plan.root, spec.oldRoot, false), 'directory');
+  const flags = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
+  const old = steps.call('openat', [HERE, string('/'), flags], 'hold the old root');
+  steps.call('fchdir', [built.root], 'go to the new root');
+  // The old one comes to lie over it: pivot_root(2), "pivot_root(".", ".")".
+  steps.call('pivot_root', [string('.'), string('.')], 'make it the root of the mount namespace');
+  if (place === undefined) {
+    steps.call('fchdir', [old], 'go to the old root');
+    steps.call('umount2', [string('.'), MNT_DETACH], 'detach the old root');
+  } else {
+    mountOn(steps, old, place, `keep the old root at ${spec.oldRoot}`);
+  }
+  steps.call('chdir', [string('/')], 'go to the root directory');
+}
+
+function chrootAsItIs(steps: Steps, root: RootPlan): void {
+  if (root.type !== 'asItIs' || root.path === undefined) return;
+  const directory = openSource(steps, root.path, `open the root ${root.path}`, O_DIRECTORY);
+  steps.call('fchdir', [directory], 'go to the root');
+  steps.call('chroot', [string('.')], 'make it the root directory');
+}
