@@ -6,6 +6,7 @@ const NUMBERS = {
   close: [3, 57],
   rt_sigprocmask: [14, 135],
   ioctl: [16, 29],
+  sendfile: [40, 71],
   socket: [41, 198],
   execve: [59, 221],
   chdir: [80, 49],

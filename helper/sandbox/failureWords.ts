@@ -48,6 +48,13 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
     );
   }
   if (step.name === 'fsopen' && errno === 'ENODEV') return say('unsupported', `${what}: this kernel has no such file system.`);
+  if (step.name === 'fsconfig' && errno === 'EINVAL' && plan.root.type === 'overlay' && plan.fresh.has('user')) {
+    return say(
+      'unsupported',
+      `${what}: other mounts lie on a layer, and in a new user namespace they are locked there.`,
+      'Choose a directory on which nothing is mounted, root.access "readOnly", or restart the helper as root.',
+    );
+  }
   if ((step.name === 'fsconfig' || step.name === 'fsmount') && errno === 'EINVAL') {
     return say('invalid', `${what}: the file system does not take this option, or not with the others.`);
   }

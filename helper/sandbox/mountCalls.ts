@@ -82,6 +82,12 @@ export function openSource(steps: Steps, path: string, purpose: string, flags = 
   return openBelow(steps, { directory: HERE, path, flags: O_PATH | flags, resolve, purpose });
 }
 
+/** A regular file of the host, likewise. */
+export function openToRead(steps: Steps, path: string, purpose: string): Argument {
+  const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  return openBelow(steps, { directory: HERE, path, flags: 0, resolve, purpose });
+}
+
 /** A place inside the new root: symbolic links in it lead to what they mean there, or, when `strict`, nowhere. */
 export function openInside(steps: Steps, root: Argument, path: string, purpose: string, strict = false): Argument {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0);

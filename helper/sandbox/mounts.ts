@@ -38,6 +38,8 @@ export type PlannedMount = { place: Place } & (
   /** A file system that the helper has made, so that it holds the other end of what is in it. */
   | { what: 'held'; descriptor: number; type: string }
   | { what: 'symlink'; target: string }
+  /** A regular file of its own with the content of one of the host. */
+  | { what: 'copy'; source: string; bytes: number; mode: number }
 );
 
 export interface MountContext {
@@ -63,7 +65,7 @@ const BIND_DEFAULTS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountContext): PlannedMount[] {
   const at = (destination: string, strict = false) => placeIn(root, destination, strict);
-  const mounts: PlannedMount[] = [];
+  const mounts: PlannedMount[] = root.type === 'tmpfs' ? filesOf(root) : [];
   if (spec.proc === 'own') {
     mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: at('/proc', true) });
   }
@@ -86,6 +88,21 @@ export function placeIn(root: RootPlan, destination: string, strict: boolean): P
     });
   }
   return { ...resolved, destination, strict };
+}
+
+/** The files of a minimal root, before anything is mounted over them. */
+function filesOf({ files, copied }: Extract<RootPlan, { type: 'tmpfs' }>): PlannedMount[] {
+  if (files === undefined) return [];
+  const at = (file: string): Place => ({ destination: file, parts: split(file), existing: 0, strict: true });
+  const programs = files.files.map(({ path: file, source }): PlannedMount => {
+    if (!copied) return { ...bindOf(source, at(file), BIND_DEFAULTS) };
+    const { size, mode } = fs.statSync(source);
+    return { what: 'copy', source, bytes: size, mode: mode & 0o755, place: at(file) };
+  });
+  return [
+    ...programs,
+    ...files.links.map(({ path: file, target }): PlannedMount => ({ what: 'symlink', target, place: at(file) })),
+  ];
 }
 
 /** The host's services listen on sockets below /run, and people leave some in /tmp; a read-only mount does not keep from them. */

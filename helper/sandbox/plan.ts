@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { Failure } from '../failure.ts';
 import { close } from '../kernel/files.ts';
+import { capabilityNames } from '../proc/capabilities.ts';
 import { DEFAULT_PATH, Environment } from '../programs/environment.ts';
 import { own } from '../programs/identity.ts';
 import { type Candidate, inPath, type SeccompFilter, SHELLS } from '../programs/plan.ts';
@@ -11,6 +12,8 @@ import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protoco
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
 import { planRoot, type RootPlan } from './root.ts';
+import { compileSeccomp } from './seccomp.ts';
+import { defaultSeccompProfile } from './seccompDefault.ts';
 import { planUser, type UserPlan } from './user.ts';
 
 export interface SandboxPlan {
@@ -101,8 +104,10 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
         : inPath(environment, spec.process.args);
+    const seccomp = seccompOf(spec, user);
     const plan: SandboxPlan = {
       spec,
+      ...(seccomp === undefined ? {} : { seccomp }),
       fresh,
       joined: joinNamespaces(spec, context, disposables),
       ...(idMaps === undefined ? {} : { idMaps }),
@@ -282,6 +287,13 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
   }
   for (const process of processes.values()) process.check();
   return held.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
+}
+
+function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFilter | undefined {
+  if (seccomp === 'unconfined') return undefined;
+  if (seccomp !== 'default') return { instructions: compileSeccomp(seccomp), name: 'the given profile' };
+  const profile = defaultSeccompProfile(capabilityNames(identity.capabilities.bounding));
+  return { instructions: compileSeccomp(profile), name: 'the default profile' };
 }
 
 function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {

@@ -4,6 +4,7 @@ import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
+import { type ProgramFiles, programFiles } from './programFiles.ts';
 import { bytesOf } from './spec.ts';
 
 export type RootPlan =
@@ -13,7 +14,8 @@ export type RootPlan =
   | { type: 'bind'; path: string; readOnly: boolean }
   /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
   | { type: 'overlay'; lowers: string[]; upper?: string }
-  | { type: 'tmpfs'; options: Option[] };
+  /** With the files of a minimal root, if any. */
+  | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
 export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
   const { root } = spec;
@@ -28,9 +30,16 @@ export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
     case 'tmpfs':
       return { type: 'tmpfs', options: tmpfsOptions(root) };
     case 'programs':
+      return ofPrograms(root);
     case 'image':
       throw new Failure('unsupported', `root.type "${root.type}" is not there yet.`);
   }
+}
+
+/** The loader and the libraries are found, and nothing is run for it. */
+function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { type: 'programs' }>): RootPlan {
+  const found = programFiles(programs);
+  return { type: 'tmpfs', options: tmpfsOptions(size === undefined ? {} : { size }), files: found, copied: files === 'copy' };
 }
 
 function ofHost(path: string, root: Extract<SandboxRoot, { type: 'host' | 'directory' }>, notes: string[]): RootPlan {

@@ -1,4 +1,5 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
+import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
@@ -18,6 +19,7 @@ import {
   mountOverRoot,
   openInside,
   openSource,
+  openToRead,
   setAttributes,
 } from './mountCalls.ts';
 import { type Place, type PlannedMount, placeIn } from './mounts.ts';
@@ -45,9 +47,15 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     [NULL, string('/'), NULL, integer(MS_REC | propagation, `MS_REC|${name}`), NULL],
     'keep its mounts from the host',
   );
+  // Before the root is mounted over the old one, which would have it as a mount of its own.
+  const trees = new Map<PlannedMount, Argument>();
+  for (const mount of plan.mounts) {
+    if (mount.what === 'bind' && mount.source !== 'self') trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
+  }
   const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
   const places = new Places(steps, root);
-  for (const mount of plan.mounts) addMount(steps, root, places, mount);
+  for (const mount of plan.mounts) addMount(steps, { root, places }, mount, trees.get(mount));
   return { root, places };
 }
 
@@ -79,47 +87,46 @@ function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'b
 
 /**
  * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
- * into the options, where ":" and "," mean something.
+ * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
  */
 function overlayRoot(
   steps: Steps,
   { lowers, upper }: Extract<RootPlan, { type: 'overlay' }>,
   hasUserNamespace: boolean,
 ): Argument {
-  const purpose = 'make a place for the layers';
-  const stage = makeFileSystem(
-    steps,
-    'tmpfs',
-    [['mode', '0700']],
-    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-    'a tmpfs for the layers',
-  );
-  mountOverRoot(steps, stage, 'mount it');
-  steps.call('fchdir', [stage], 'go there');
-  const attach = (path: string, name: string, readOnly: boolean): Argument => {
-    makeDirectory(steps, stage, name, 0o700, purpose);
+  const take = (path: string, readOnly: boolean): Argument => {
     const source = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
     const tree = cloneTree(steps, source, `take the layer ${path}`);
+    closeDescriptor(steps, source, 'close the directory');
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
-    mountOn(steps, tree, openInside(steps, stage, name, purpose), `mount it as ${name}`);
     return tree;
   };
-  const names = lowers.map((path, index) => {
-    attach(path, `lower${index}`, true);
-    return `lower${index}`;
-  });
-  const changes = upper === undefined ? stage : attach(upper, 'changes', false);
-  const prefix = upper === undefined ? '' : 'changes/';
-  makeDirectory(steps, changes, 'upper', 0o755, purpose);
-  makeDirectory(steps, changes, 'work', 0o700, purpose);
+  const layers = lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }));
+  const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers');
+  mountOverRoot(steps, stage, 'mount it');
+  steps.call('fchdir', [stage], 'go there');
+  const purpose = 'make a place for the layers';
+  for (const { name, tree } of changes === undefined ? layers : [...layers, changes]) {
+    makeDirectory(steps, stage, name, 0o700, purpose);
+    const place = openInside(steps, stage, name, purpose, true);
+    mountOn(steps, tree, place, `mount the layer as ${name}`);
+    closeDescriptor(steps, place, 'close the place');
+  }
+  makeDirectory(steps, changes?.tree ?? stage, 'upper', 0o755, purpose);
+  makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
+  const prefix = changes === undefined ? '' : 'changes/';
   const options: [string, string | true][] = [
-    ['lowerdir', names.join(':')],
+    ['lowerdir', layers.map(({ name }) => name).join(':')],
     ['upperdir', `${prefix}upper`],
     ['workdir', `${prefix}work`],
   ];
   if (hasUserNamespace) options.push(['userxattr', true]);
   const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
+  // The overlay holds its layers; what lay over the old root would later be detached in its place.
+  steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
   mountOverRoot(steps, made, 'mount it');
   return made;
 }
@@ -138,24 +145,33 @@ export class Places {
 
   open(place: Place, kind: 'directory' | 'file'): Argument {
     const { parts, destination } = place;
-    const purpose = `find a place for ${destination}`;
-    parts.forEach((name, index) => {
+    this.make(place, kind, parts.length);
+    return openInside(this.steps, this.root, parts.join('/'), `find a place for ${destination}`, place.strict);
+  }
+
+  /** Lets `use` do something with the directory that the place is in. */
+  inParent(place: Place, use: (directory: Argument, name: string) => void): void {
+    const last = place.parts.length - 1;
+    this.make(place, 'directory', last);
+    const directory = this.parentOf(place, last);
+    use(directory, place.parts[last]!);
+    if (directory !== this.root) closeDescriptor(this.steps, directory, 'close the directory');
+    this.known.add(place.parts.join('/'));
+  }
+
+  /** What is lacking of the first `count` parts. */
+  private make(place: Place, kind: 'directory' | 'file', count: number): void {
+    const { parts } = place;
+    parts.slice(0, count).forEach((name, index) => {
       const path = parts.slice(0, index + 1).join('/');
       if (index < place.existing || this.known.has(path)) return;
       const parent = this.parentOf(place, index);
-      const making = `make ${destination}`;
+      const making = `make /${path}`;
       if (kind === 'file' && index === parts.length - 1) makeFile(this.steps, parent, name, 0o644, making);
       else makeDirectory(this.steps, parent, name, 0o755, making);
       if (parent !== this.root) closeDescriptor(this.steps, parent, making);
       this.known.add(path);
     });
-    return openInside(this.steps, this.root, parts.join('/'), purpose, place.strict);
-  }
-
-  /** The directory that the place is in, which is there. */
-  parent(place: Place): { directory: Argument; name: string } {
-    const last = place.parts.length - 1;
-    return { directory: this.parentOf(place, last), name: place.parts[last]! };
   }
 
   /** A new file system hides what was there. */
@@ -171,13 +187,17 @@ export class Places {
   }
 }
 
-function addMount(steps: Steps, root: Argument, places: Places, mount: PlannedMount): void {
+function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount, taken: Argument | undefined): void {
   const { place } = mount;
   const { destination } = place;
   if (mount.what === 'symlink') {
-    const { directory, name } = places.parent(place);
-    steps.call('symlinkat', [string(mount.target), directory, string(name)], `make the link ${destination}`);
-    closeDescriptor(steps, directory, `make the link ${destination}`);
+    places.inParent(place, (directory, name) => {
+      steps.call('symlinkat', [string(mount.target), directory, string(name)], `make the link ${destination}`);
+    });
+    return;
+  }
+  if (mount.what === 'copy') {
+    places.inParent(place, (directory, name) => copyFile(steps, taken!, directory, name, mount));
     return;
   }
   const kind = mount.what === 'bind' && !mount.isDirectory ? 'file' : 'directory';
@@ -191,23 +211,47 @@ function addMount(steps: Steps, root: Argument, places: Places, mount: PlannedMo
     closeDescriptor(steps, made, 'close it');
     places.covered(place);
   } else {
-    addBind(steps, root, at, mount);
+    const tree = taken ?? takeInside(steps, root, mount);
+    mountOn(steps, tree, at, `mount ${mount.source === 'self' ? 'it' : mount.source} on ${destination}`);
+    closeDescriptor(steps, tree, 'close it');
   }
   closeDescriptor(steps, at, 'close the place');
 }
 
-function addBind(steps: Steps, root: Argument, at: Argument, mount: Extract<PlannedMount, { what: 'bind' }>): void {
-  const { source, set, propagation, place } = mount;
-  const what = source === 'self' ? place.destination : source;
-  const from =
-    source === 'self'
-      ? openInside(steps, root, place.parts.join('/'), `open ${what}`, true)
-      : openSource(steps, source, `open ${what}`);
-  const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
-  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
-  mountOn(steps, tree, at, `mount ${what} on ${place.destination}`);
-  closeDescriptor(steps, tree, 'close it');
+function copyFile(
+  steps: Steps,
+  from: Argument,
+  directory: Argument,
+  name: string,
+  { source, bytes, mode }: Extract<PlannedMount, { what: 'copy' }>,
+): void {
+  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
+  const permissions = integer(mode, `0${mode.toString(8)}`);
+  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
+  const to = steps.call('openat', [directory, string(name), integer(flags, text), permissions], `make the file ${name}`);
+  steps.call('fchmod', [to, permissions], `set the mode of ${name}`);
+  steps.call('sendfile', [to, from, NULL, integer(bytes)], `copy ${source}`);
+  closeDescriptor(steps, to, 'close it');
   closeDescriptor(steps, from, 'close it');
+}
+
+type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+
+function takeSource(steps: Steps, mount: BindMount): Argument {
+  return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
+}
+
+/** What is at the place already, to be mounted once more with other options. */
+function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
+  const { parts, destination } = mount.place;
+  return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
+}
+
+function takeTree(steps: Steps, from: Argument, what: string, { set, propagation }: BindMount): Argument {
+  const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
+  closeDescriptor(steps, from, 'close it');
+  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  return tree;
 }
 
 export function changeRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot | undefined): void {
