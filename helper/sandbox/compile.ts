@@ -15,6 +15,7 @@ import {
   setLimits,
   writeOwn,
 } from '../programs/compile.ts';
+import { own } from '../programs/identity.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { mapText } from './idMaps.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -67,34 +68,46 @@ function parent(steps: Steps, plan: SandboxPlan): void {
     'be the parent of what is left over',
     { ignoreError: true },
   );
+  // Before a user namespace is entered that may have given up changing groups.
+  if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
   if (plan.idMaps !== undefined) makeUserNamespace(steps, plan);
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
-  if (plan.fresh.has('time')) setClocks(steps, plan);
+  if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
   if (!plan.spec.persistent) {
     steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
   }
 }
 
-function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
-  const { uid, gid, writtenBy } = plan.idMaps!;
+/**
+ * The files in `/proc/PID` of a process that is not dumpable belong to root, so that a user may not write its own; for that
+ * time it is dumpable. Whoever could look into it then is the same user, or above it.
+ */
+function withOwnFiles(steps: Steps, plan: SandboxPlan, write: () => void): void {
+  const isHidden = plan.spec.namespaces.user !== 'host' || !own().privileged;
   const dumpable = (on: 0 | 1, purpose: string) =>
     steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  if (isHidden) dumpable(1, 'own the files of the process in /proc');
+  write();
+  if (isHidden) dumpable(0, 'be hidden from debuggers again');
+}
+
+function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
+  const { uid, gid, writtenBy } = plan.idMaps!;
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
     steps.add({ kind: 'sync', purpose: 'let the helper write the id maps' });
   } else {
-    // Of a process that is not dumpable these files belong to root, and the user may not write them.
-    dumpable(1, 'let the id maps be written by their user');
-    if (writtenBy === 'newuidmap') {
-      steps.add({ kind: 'sync', purpose: 'let newuidmap and newgidmap write the id maps' });
-    } else {
+    withOwnFiles(steps, plan, () => {
+      if (writtenBy === 'newuidmap') {
+        steps.add({ kind: 'sync', purpose: 'let newuidmap and newgidmap write the id maps' });
+        return;
+      }
       writeOwn(steps, 'setgroups', 'deny', 'give up changing groups, as the kernel demands of an ordinary user');
       writeOwn(steps, 'uid_map', mapText(uid), 'map the user id');
       writeOwn(steps, 'gid_map', mapText(gid), 'map the group id');
-    }
-    dumpable(0, 'be hidden from debuggers again');
+    });
   }
   if (writtenBy === 'self') return;
   setGroups(steps, []);
@@ -155,8 +168,10 @@ function bringUpLoopback(steps: Steps): void {
 export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
   const { spec, user } = plan;
   beginSession(steps, spec.process.terminal);
-  setLimits(steps, user.identity, { ignoreError: false });
-  if (user.groups !== undefined) setGroups(steps, user.groups);
+  const setAll = () => setLimits(steps, user.identity, { ignoreError: false });
+  if (user.identity.oomScoreAdjustment === undefined) setAll();
+  else withOwnFiles(steps, plan, setAll);
+  if (user.groups?.when === 'afterUserNamespace') setGroups(steps, user.groups.ids);
   if (plan.seccomp !== undefined && !spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
   becomeUser(steps, user.identity);
   steps.call('chdir', [string(spec.process.cwd)], `go to the directory ${spec.process.cwd}`);

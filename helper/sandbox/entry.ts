@@ -33,7 +33,7 @@ export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, ter
     const { identity, groups } = plan.user;
     return {
       target,
-      identity: { ...identity, ...(groups === undefined ? {} : { groups: { ids: groups, when: 'afterUserNamespace' } }) },
+      identity: { ...identity, ...(groups === undefined ? {} : { groups }) },
       root,
       directory: params.directory ?? plan.spec.process.cwd,
       environment,

@@ -81,7 +81,7 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
 function hintForLacking({ root }: SandboxPlan): string {
   return root.type === 'bind' && root.readOnly
     ? 'The root is read-only: make the directory in it beforehand, set root.access to "overlay", or leave the mount out.'
-    : 'See the steps before this one.';
+    : 'Make it beforehand; or let the user that the sandbox runs as write in the directory of the root.';
 }
 
 type Say = (reason: ErrorData['reason'], message: string, hint?: string) => Failure;

@@ -1,4 +1,5 @@
 /** The root directory of a sandbox: where its files come from. */
+import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
@@ -56,6 +57,19 @@ function directory(given: string, field = 'root.path'): string {
   const { path, isDirectory } = realPath(given, field);
   if (isDirectory) return path;
   throw new Failure('invalid', `"${field}": ${given} is not a directory.`, { path: given });
+}
+
+/**
+ * Where the root of a chroot is mounted: below the old root, as chroot(2) is used everywhere else, so that the sandbox is as
+ * open or shut as any other chroot. Of a directory on itself.
+ */
+export function chrootPlace(root: RootPlan): string {
+  if (root.type === 'bind' && root.path !== '/') return root.path;
+  const folder = ['/mnt', '/media', '/srv', '/tmp'].find((one) => fs.statSync(one, { throwIfNoEntry: false })?.isDirectory());
+  if (folder !== undefined) return realPath(folder, 'changeRoot').path;
+  throw new Failure('unsupported', 'The host has no /mnt, on which the root of a chroot could be mounted.', {
+    hint: 'Make the directory, or choose changeRoot "pivot_root".',
+  });
 }
 
 export function tmpfsOptions({ size, mode = 0o755 }: { size?: number | string; mode?: number }): Option[] {

@@ -24,7 +24,7 @@ import {
 } from './mountCalls.ts';
 import { type Place, type PlannedMount, placeIn } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
-import type { RootPlan } from './root.ts';
+import { chrootPlace, type RootPlan } from './root.ts';
 
 export interface BuiltRoot {
   root: Argument;
@@ -54,6 +54,9 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
   const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
+  if (plan.spec.changeRoot === 'pivot_root') mountOverRoot(steps, root, 'mount it over the old root');
+  else
+    mountOn(steps, root, openSource(steps, chrootPlace(plan.root), 'find a place for the root'), 'mount it below the old root');
   const places = new Places(steps, root);
   for (const mount of plan.mounts) addMount(steps, { root, places }, mount, trees.get(mount));
   return { root, places };
@@ -65,11 +68,8 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
       return bindRoot(steps, root);
     case 'overlay':
       return overlayRoot(steps, root, hasUserNamespace);
-    case 'tmpfs': {
-      const made = makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
-      mountOverRoot(steps, made, 'mount it');
-      return made;
-    }
+    case 'tmpfs':
+      return makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
     case 'asItIs':
       throw new Error('a root that stays as it is is not built');
   }
@@ -81,7 +81,6 @@ function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'b
   closeDescriptor(steps, source, 'close the directory');
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
-  mountOverRoot(steps, tree, 'mount them');
   return tree;
 }
 
@@ -127,7 +126,6 @@ function overlayRoot(
   const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
-  mountOverRoot(steps, made, 'mount it');
   return made;
 }
 

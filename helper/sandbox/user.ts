@@ -3,14 +3,14 @@ import { Failure } from '../failure.ts';
 import { capabilityBit } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { type CapabilityMasks, type Identity, own } from '../programs/identity.ts';
-import type { SandboxCapabilities } from '../protocol/sandboxes.ts';
+import type { NamespaceChoice, SandboxCapabilities } from '../protocol/sandboxes.ts';
 import { type IdMaps, outsideOf } from './idMaps.ts';
 import type { ResolvedSpec } from './plan.ts';
 
 export interface UserPlan {
   identity: Identity & { uid: number; gid: number; capabilities: CapabilityMasks };
   /** Undefined: groups cannot be changed, and stay the user's own. */
-  groups?: number[];
+  groups?: NonNullable<Identity['groups']>;
 }
 
 export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps | undefined, notes: string[]): UserPlan {
@@ -41,7 +41,7 @@ export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps |
     differences: [],
     ...(process.oomScoreAdj === undefined ? {} : { oomScoreAdjustment: String(process.oomScoreAdj) }),
   };
-  const groups = groupsOf(process.user?.additionalGids, idMaps, mayChangeIds, notes);
+  const groups = groupsOf(process.user?.additionalGids, namespaces.user, idMaps, notes);
   return groups === undefined ? { identity } : { identity, groups };
 }
 
@@ -73,12 +73,14 @@ function checkIds(uid: number, gid: number, idMaps: IdMaps | undefined): void {
 
 function groupsOf(
   asked: number[] | undefined,
+  choice: NamespaceChoice,
   idMaps: IdMaps | undefined,
-  mayChangeIds: boolean,
   notes: string[],
-): number[] | undefined {
-  if (idMaps?.writtenBy !== 'self' && mayChangeIds) return asked ?? [];
-  if ((asked ?? []).length > 0) {
+): UserPlan['groups'] {
+  const ids = asked ?? [];
+  if (own().privileged) return { ids, when: typeof choice === 'object' ? 'beforeUserNamespace' : 'afterUserNamespace' };
+  if (idMaps?.writtenBy === 'newuidmap') return { ids, when: 'afterUserNamespace' };
+  if (ids.length > 0) {
     throw new Failure(
       'permission',
       '"process.user.additionalGids" cannot be set: without privilege, groups cannot be changed.',
