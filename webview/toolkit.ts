@@ -69,7 +69,8 @@ export function dropdown(
 /** One line of text. `onInput` is called with every change. */
 export function textField(label: string, value: string, placeholder: string, onInput: (text: string) => void): HTMLElement {
   const element = document.createElement('vscode-text-field') as TextField;
-  element.setAttribute('aria-label', label);
+  // The toolkit gives it a name of its own when it is put into the page.
+  queueMicrotask(() => element.setAttribute('aria-label', label));
   element.value = value;
   element.placeholder = placeholder;
   element.addEventListener('input', () => onInput(element.value));
