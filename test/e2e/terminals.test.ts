@@ -178,7 +178,9 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
     await ask('Run Command in Namespaces…');
     await workbench.pickMany(['net']);
     await workbench.pick('Root');
-    assert.match((await workbench.quickInput()).message, new RegExp(`${NAME} net`));
+    await eventually('the question for the command', async () =>
+      (await workbench.quickInput()).message.includes(`${NAME} net`),
+    );
     await workbench.answer(`sh -c "ip -4 -o addr show eth0; echo oops >&2; exit 5"`);
     await eventually('the output', async () => /exit status 5/.test(await workbench.editorText()));
     const text = await workbench.editorText();

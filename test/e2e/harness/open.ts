@@ -80,7 +80,12 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
     const browser = await chromium.launch({ executablePath: chromiumPath(), args: CHROMIUM_FLAGS });
     try {
       const viewport = { width: options.width ?? 1400, height: options.height ?? 1000 };
-      const context = await browser.newContext({ viewport, permissions: ['clipboard-read', 'clipboard-write'] });
+      const context = await browser.newContext({
+        viewport,
+        permissions: ['clipboard-read', 'clipboard-write'],
+        // VS Code then fades nothing in or out: a picture shows what is there, not what is on its way.
+        reducedMotion: 'reduce',
+      });
       const workbench = new Workbench(await context.newPage(), browser, server);
       await workbench.load();
       return workbench;

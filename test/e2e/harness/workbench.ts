@@ -321,12 +321,18 @@ export class Workbench implements AsyncDisposable {
     await this.runCommand('Preferences: Color Theme');
     await this.answer(label);
     await eventually(`the ${theme} theme`, async () => (await classes()).includes(bodyClass), DEFAULT_WAIT_MILLIS, classes);
+    await this.quickInputBox().waitFor({ state: 'hidden', timeout: DEFAULT_WAIT_MILLIS });
   }
 
-  /** Writes `test/e2e/artefacts/<name>.png` and returns its path. */
+  /** Writes `test/e2e/artefacts/<name>.png` and returns its path. Waits until nothing moves: a change of colours is a transition. */
   async screenshot(name: string): Promise<string> {
     mkdirSync(ARTEFACTS, { recursive: true });
     const file = path.join(ARTEFACTS, `${name}.png`);
+    await eventually('the transitions to end', () =>
+      this.page.evaluate<boolean>(
+        "document.getAnimations().every((one) => one.playState !== 'running' || !(one instanceof CSSTransition))",
+      ),
+    );
     await this.page.screenshot({ path: file });
     return file;
   }
