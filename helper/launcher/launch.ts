@@ -63,7 +63,7 @@ export class StepFailure extends Failure {
   }
 }
 
-const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl' } as const;
+const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl', finally: 'exit' } as const;
 
 const FAILED = 1;
 const RESULTED = 2;

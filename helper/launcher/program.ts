@@ -43,7 +43,9 @@ export type Step =
   /** Reports that it is here and waits for the helper's go. */
   | (StepBase & { kind: 'sync' })
   /** Asks for this signal when the parent dies, and ends if it has died already. */
-  | (StepBase & { kind: 'tether'; signal: number });
+  | (StepBase & { kind: 'tether'; signal: number })
+  /** The program ends before it. System calls after it are made by the first process when it ends and the helper is gone. */
+  | (StepBase & { kind: 'finally' });
 
 export interface SyscallProgram {
   steps: Step[];
@@ -53,14 +55,16 @@ export interface SyscallProgram {
 
 /** The descriptor of the launcher's socket. */
 export const LAUNCHER_SOCKET = 3;
-/** Told to a parent that waits: kill the child's process group. Also what it asks for when the helper dies. */
-export const KILL_GROUP_SIGNAL = 64;
+/** Told to a parent that waits: kill the child's process group. */
+export const KILL_GROUP_SIGNAL = 63;
+/** What a parent that waits asks for, to do the same when the helper dies. */
+export const HELPER_DIED_SIGNAL = 64;
 
 const MAGIC = 0x314f5349;
 const VERSION = 1;
 const HEADER_BYTES = 24;
 const STEP_BYTES = 64;
-const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5 } as const;
+const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5, finally: 6 } as const;
 const IGNORE_ERROR = 1;
 const REPORT_RESULT = 2;
 const INTEGER = 0;
@@ -130,6 +134,7 @@ function argumentsOf(step: Step): Argument[] {
     case 'init':
       return [step.cgroup ?? integer(0), step.status ?? integer(0)];
     case 'sync':
+    case 'finally':
       return [];
   }
 }

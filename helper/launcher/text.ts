@@ -29,6 +29,8 @@ export function callOf(step: Step): string {
         : `clone3({flags=CLONE_INTO_CGROUP, exit_signal=SIGCHLD, cgroup=${textOf(step.cgroup)}})`;
     case 'sync':
       return 'read(3, 1)';
+    case 'finally':
+      return '/* in the end, if the helper is gone */';
     case 'tether':
       return `prctl(PR_SET_PDEATHSIG, ${step.signal === 9 ? 'SIGKILL' : step.signal})`;
   }

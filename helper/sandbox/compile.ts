@@ -3,7 +3,7 @@
  * pid 1 that builds the root and then reaps, and the one that becomes the program.
  */
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { bytes, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { bytes, HELPER_DIED_SIGNAL, integer, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import {
   becomeUser,
@@ -17,6 +17,7 @@ import {
 } from '../programs/compile.ts';
 import { own } from '../programs/identity.ts';
 import type { NamespaceKind } from '../protocol.ts';
+import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
@@ -48,19 +49,25 @@ const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
 export function compileSandbox(plan: SandboxPlan, { statusPipe }: CompileOptions): CompiledSandbox {
   const steps = new Steps();
   const status = steps.descriptor(statusPipe, 'pipe of the wait status');
-  parent(steps, plan);
+  const cgroups = parent(steps, plan);
   const { init } = plan.spec.process;
   const fork = steps.count;
-  steps.add({ kind: 'fork', purpose: init ? 'start what becomes pid 1' : 'start a child', ...(init ? {} : { status }) });
-  setUp(steps, plan);
+  steps.add({
+    kind: 'fork',
+    purpose: init ? 'start what becomes pid 1' : 'start a child',
+    ...(init ? {} : { status }),
+    ...(cgroups.unified === undefined ? {} : { cgroup: cgroups.unified }),
+  });
+  setUp(steps, plan, cgroups);
   const split = steps.count;
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
+  removeCgroupsFinally(steps, plan.cgroups);
   return { ...steps.compiled(), fork, ...(init ? { init: split } : {}) };
 }
 
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
-function parent(steps: Steps, plan: SandboxPlan): void {
+function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
   steps.call('setsid', [], "leave the helper's session");
   steps.call(
     'prctl',
@@ -68,6 +75,7 @@ function parent(steps: Steps, plan: SandboxPlan): void {
     'be the parent of what is left over',
     { ignoreError: true },
   );
+  const cgroups = makeCgroups(steps, plan.cgroups);
   // Before a user namespace is entered that may have given up changing groups.
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
@@ -76,8 +84,9 @@ function parent(steps: Steps, plan: SandboxPlan): void {
   unshare(steps, kinds);
   if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
   if (!plan.spec.persistent) {
-    steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
+    steps.add({ kind: 'tether', signal: HELPER_DIED_SIGNAL, purpose: 'end when the helper ends' });
   }
+  return cgroups;
 }
 
 /**
@@ -132,9 +141,10 @@ function setClocks(steps: Steps, { spec }: SandboxPlan): void {
 }
 
 /** Of pid 1, or of the program itself when there is no init: everything that needs privilege. */
-function setUp(steps: Steps, plan: SandboxPlan): void {
+function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
   const { spec } = plan;
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  joinCgroups(steps, cgroups);
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
   unshare(

@@ -2,6 +2,7 @@
 
 import { Failure } from '../failure.ts';
 import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { holdCgroups } from '../programs/cgroups.ts';
 import { Environment } from '../programs/environment.ts';
 import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
 import { holdTarget } from '../programs/target.ts';
@@ -19,8 +20,14 @@ export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, ter
   const target = holdTarget({ process: sandbox.process }, () => {
     throw new Error('no namespace was named');
   });
+  const disposables = [() => target.dispose()];
+  const dispose = () => {
+    for (const disposeOne of disposables.splice(0)) disposeOne();
+  };
   try {
     const held = target.process!;
+    const cgroups = plan.cgroups.length === 0 ? undefined : holdCgroups(held);
+    if (cgroups !== undefined) disposables.push(() => cgroups.dispose());
     const root = {
       descriptor: held.open('root', O_PATH | O_DIRECTORY, 'the root directory'),
       name: `/proc/${held.ref.pid}/root`,
@@ -44,10 +51,11 @@ export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, ter
       user: String(identity.uid),
       differences: [],
       ...(plan.seccomp === undefined ? {} : { seccomp: plan.seccomp }),
-      dispose: () => target.dispose(),
+      ...(cgroups === undefined ? {} : { cgroups }),
+      dispose,
     };
   } catch (error) {
-    target.dispose();
+    dispose();
     throw error;
   }
 }

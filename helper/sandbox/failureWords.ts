@@ -29,6 +29,13 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
       );
   }
   if (step.kind !== 'syscall') return say(error.reason, `${what}.`);
+  if (
+    plan.cgroups.some(({ parent }) =>
+      step.arguments.some((one) => one.type === 'string' && String(one.value).startsWith(parent)),
+    )
+  ) {
+    return say(error.reason, `${what}.`, 'Leave the limit out, or see what the cgroup above allows.');
+  }
   if (step.name === 'unshare') return unshareInWords(plan, what, errno!, say);
   if (step.name === 'openat2' && errno === 'ELOOP') {
     return say(

@@ -9,6 +9,7 @@ import { type Candidate, inPath, type SeccompFilter, SHELLS } from '../programs/
 import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } from '../programs/target.ts';
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
+import { type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
 import { planRoot, type RootPlan } from './root.ts';
@@ -25,6 +26,7 @@ export interface SandboxPlan {
   idMaps?: IdMaps;
   root: RootPlan;
   mounts: PlannedMount[];
+  cgroups: PlannedCgroup[];
   user: UserPlan;
   seccomp?: SeccompFilter;
   environment: Environment;
@@ -57,6 +59,8 @@ export type ResolvedSpec = Required<
 
 /** What a plan needs to know of the helper. */
 export interface PlanContext {
+  /** The id that the sandbox has, or would have. */
+  id: string;
   /** What relative paths begin at. */
   directory?: string;
   openNamespace: OpenNamespace;
@@ -113,6 +117,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       ...(idMaps === undefined ? {} : { idMaps }),
       root,
       mounts: fresh.has('mnt') ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), disposables }) : [],
+      cgroups: spec.resources === undefined ? [] : planCgroups(spec.resources, context.id),
       user,
       environment,
       candidates,

@@ -71,7 +71,7 @@ export class Sandboxes {
   }
 
   explain(params: SandboxParams): SandboxesExplainResult {
-    const plan = this.plan(params);
+    const plan = this.plan(params, newId());
     try {
       return explainSandbox(plan);
     } finally {
@@ -79,14 +79,11 @@ export class Sandboxes {
     }
   }
 
-  async create(
-    params: SandboxesCreateParams,
-    id = crypto.randomBytes(ID_BYTES).toString('hex'),
-  ): Promise<SandboxesCreateResult> {
+  async create(params: SandboxesCreateParams, id = newId()): Promise<SandboxesCreateResult> {
     if (this.live.size + this.reserved.size >= MAX_SANDBOXES) {
       throw new Failure('busy', `There are ${MAX_SANDBOXES} sandboxes already.`, { hint: 'Remove some.' });
     }
-    const plan = this.plan(params);
+    const plan = this.plan(params, id);
     this.reserved.add(plan.spec.name);
     try {
       return plan.spec.process.terminal
@@ -101,7 +98,7 @@ export class Sandboxes {
   /** Makes one, runs its program to the end, and removes it. */
   async run(params: SandboxesRunParams, token: CancellationToken): Promise<SandboxesRunResult> {
     const { spec } = params;
-    const plan = this.plan({ ...params, spec: { ...spec, process: { ...spec.process, terminal: false } } });
+    const plan = this.plan({ ...params, spec: { ...spec, process: { ...spec.process, terminal: false } } }, newId());
     this.reserved.add(plan.spec.name);
     let started: StartedSandbox | undefined;
     try {
@@ -123,7 +120,11 @@ export class Sandboxes {
         token,
       );
       const ending = result.exit.timedOut ? 'timeout' : token.isCancellationRequested ? 'stopped' : undefined;
-      return { ...result, exit: exitOf(plan, result.exit, ending), notes: plan.notes };
+      return {
+        ...result,
+        exit: exitOf(plan, result.exit, ending ?? (started?.ranOutOfMemory ? 'oom' : undefined)),
+        notes: plan.notes,
+      };
     } finally {
       this.reserved.delete(plan.spec.name);
       plan.dispose();
@@ -183,8 +184,9 @@ export class Sandboxes {
     return explainPlanned(planEntry(this.find(params.sandbox), params, params.terminal ?? false));
   }
 
-  private plan({ spec, directory }: SandboxParams): SandboxPlan {
+  private plan({ spec, directory }: SandboxParams, id: string): SandboxPlan {
     const context: PlanContext = {
+      id,
       ...(directory === undefined ? {} : { directory }),
       openNamespace: this.services.openNamespace,
       sandboxProcess: (name) => this.processOf(name),
@@ -238,7 +240,7 @@ export class Sandboxes {
       state: 'running',
       ...(leader === undefined ? {} : { process: leader }),
       namespaces: leader === undefined ? {} : namespacesOf(leader),
-      cgroups: [],
+      cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
       persistent: plan.spec.persistent,
       createdMillis: Date.now(),
     };
@@ -258,12 +260,16 @@ export class Sandboxes {
   }
 
   private finish(live: LiveSandbox, end: End): SandboxExit {
-    const exit = exitOf(live.plan, end, live.ending);
+    const exit = exitOf(live.plan, end, live.ending ?? (live.started.ranOutOfMemory ? 'oom' : undefined));
     this.live.delete(live.sandbox.id);
     this.services.ended(live.sandbox, exit);
     this.services.changed();
     return exit;
   }
+}
+
+function newId(): string {
+  return crypto.randomBytes(ID_BYTES).toString('hex');
 }
 
 /** The end of a pid namespace's first process is the end of all in it. */
@@ -272,7 +278,7 @@ function killAll(plan: SandboxPlan, started: StartedSandbox): void {
   else killTree(started);
 }
 
-function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' | 'timeout' | undefined): SandboxExit {
+function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' | 'timeout' | 'oom' | undefined): SandboxExit {
   const how = { ...(code === undefined ? {} : { code }), ...(signal === undefined ? {} : { signal }) };
   if (ending === 'timeout') {
     return {
@@ -280,6 +286,14 @@ function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' 
       timedOut: true,
       reason: 'timeout',
       message: `It was killed after its time, ${spec.process.timeout} seconds.`,
+    };
+  }
+  if (ending === 'oom') {
+    const limit = spec.resources?.memory?.limit;
+    return {
+      ...how,
+      reason: 'oom',
+      message: `The kernel killed in it for want of memory: its limit is ${limit}${typeof limit === 'number' ? ' bytes' : ''}.`,
     };
   }
   if (ending === 'stopped') return { ...how, reason: 'stopped', message: 'It was stopped.' };

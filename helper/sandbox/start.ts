@@ -8,10 +8,12 @@ import { openPipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
+import { logError } from '../log.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
+import { hasKilledForMemory, removeCgroups } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
@@ -26,6 +28,8 @@ export interface StartedSandbox extends Launched {
   confirmed: Promise<Candidate>;
   /** The process in the new namespaces, once confirmed and while it lasts. */
   readonly leader: ProcessRef | undefined;
+  /** Whether the kernel killed in it for want of memory, once it has ended. */
+  readonly ranOutOfMemory: boolean;
 }
 
 /** The descriptors in `stdio` may be closed as soon as this returns. */
@@ -56,11 +60,20 @@ export function startSandbox(
     // The init is hidden from whoever has no privilege, the user it belongs to included; its program is not.
     leader = first !== undefined && compiled.init !== undefined && !own().privileged ? onlyChildOf(first.pid) : first;
   };
-  const ended = launched.ended.then((end) => exactEnd(pipe.read, end));
+  let ranOutOfMemory = false;
+  const ended = launched.ended.then(async (end) => {
+    const exact = exactEnd(pipe.read, end);
+    ranOutOfMemory = hasKilledForMemory(plan.cgroups);
+    await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
+    return exact;
+  });
   return {
     ...launched,
     ended,
-    confirmed: confirm(plan, launched, note),
+    confirmed: confirm(plan, { ...launched, ended }, note),
+    get ranOutOfMemory() {
+      return ranOutOfMemory;
+    },
     get leader() {
       return leader;
     },
