@@ -109,7 +109,7 @@ await Promise.all([
   build({ ...forNode, entryPoints: ['helper/main.ts'], outfile: path.join(out, 'helper.js'), plugins: [koffiBinary] }),
   build({
     ...shared,
-    entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/stack.ts'],
+    entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],
     outdir: path.join(out, 'webview'),
     platform: 'browser',
     format: 'iife',

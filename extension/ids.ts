@@ -59,6 +59,18 @@ export const Command = {
   sortBySize: 'isoscope.layers.sortBySize',
   stopMeasuring: 'isoscope.layers.stopMeasuring',
   revealInLayers: 'isoscope.reveal.inLayers',
+  runInNewNamespace: 'isoscope.sandbox.runInNewNamespace',
+  runInSameNamespaces: 'isoscope.sandbox.runInSameNamespaces',
+  newSandboxFile: 'isoscope.sandbox.newFile',
+  newSandbox: 'isoscope.sandbox.new',
+  startSandbox: 'isoscope.sandbox.start',
+  explainSandbox: 'isoscope.sandbox.explain',
+  openSandboxTerminal: 'isoscope.sandbox.openTerminal',
+  stopSandbox: 'isoscope.sandbox.stop',
+  restartSandbox: 'isoscope.sandbox.restart',
+  removeSandbox: 'isoscope.sandbox.remove',
+  duplicateSandbox: 'isoscope.sandbox.duplicate',
+  editSandbox: 'isoscope.sandbox.edit',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 
@@ -73,6 +85,7 @@ export const View = {
   namespaces: 'isoscope.namespaces',
   cgroups: 'isoscope.cgroups',
   layers: 'isoscope.layers',
+  sandboxes: 'isoscope.sandboxes',
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
@@ -107,5 +120,6 @@ export const Scheme = {
   output: 'isoscope-output',
   cgroup: 'isoscope-cgroup',
   layer: 'isoscope-layer',
+  sandbox: 'isoscope-sandbox',
   row: 'isoscope-row',
 } as const;

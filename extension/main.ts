@@ -24,6 +24,7 @@ import { registerLayers } from './layers.ts';
 import { createLog } from './log.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { TerminalOpener } from './programs/terminal.ts';
+import { registerSandboxes } from './sandboxes.ts';
 import { StatusBar } from './statusBar.ts';
 import type { CommandTarget } from './target.ts';
 import { ContainersTree } from './trees/containers.ts';
@@ -79,6 +80,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.copyPid, copyPid),
     registerCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
     registerCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
+    registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),
     panels,
     registerLayers({ context, log, connection, host, filter, containers }),
     new RowDecorations(host),

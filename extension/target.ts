@@ -1,5 +1,7 @@
+import type * as vscode from 'vscode';
 import type { CgroupRef } from '../helper/protocol/cgroups.ts';
 import type { LayerEntry, LayerPath, Overlay } from '../helper/protocol/layers.ts';
+import type { Sandbox } from '../helper/protocol/sandboxes.ts';
 import type { Container, Namespace, ProcessRef } from '../helper/protocol.ts';
 
 /** What a command acts on: the node of a tree, or any object that names a process, a container, a namespace or cgroups. */
@@ -17,4 +19,10 @@ export interface LayerTarget {
   /** `/` for the layer itself. */
   place?: LayerPath | undefined;
   entry?: LayerEntry | undefined;
+}
+
+/** What a command on a sandbox acts on: one that the helper knows, or a file with a specification. */
+export interface SandboxTarget {
+  sandbox?: Sandbox | undefined;
+  file?: vscode.Uri | undefined;
 }

@@ -14,7 +14,9 @@ import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
 import { CgroupsSampled } from './protocol/cgroups.ts';
 import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
-import { HostChanged } from './protocol.ts';
+import { SandboxesEnded } from './protocol/sandboxes.ts';
+import { HostChanged, type NamespaceRef } from './protocol.ts';
+import { serveSandboxes } from './sandbox/requests.ts';
 import { listen } from './stream/server.ts';
 import { carryOut, type WorkerOrder } from './worker.ts';
 
@@ -48,7 +50,15 @@ async function serve(): Promise<void> {
     changed: (params) => void connection.sendNotification(LayersChanged, params),
     measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
   });
-  servePrograms(requests, { openNamespace: (ref) => host.openNamespace(ref), terminals, streamSocket });
+  const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
+  const sandboxes = serveSandboxes(requests, {
+    openNamespace,
+    terminals,
+    streamSocket,
+    changed: () => host.changed(['sandboxes']),
+    ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
+  });
+  servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });
 
   connection.onClose(() => {
     unasked = true;

@@ -25,6 +25,8 @@ export interface ErrorData {
   path?: string;
   /** What the person can do about it. */
   hint?: string;
+  /** Of a sandbox: the index of the step that failed, among the `steps` of `sandboxes/explain`. */
+  step?: number;
 }
 
 /** JSON-RPC error codes, one for each reason, outside the range that JSON-RPC reserves. */
@@ -444,6 +446,8 @@ export interface ProgramTarget {
   process?: ProcessRef;
   kinds?: NamespaceKind[];
   namespaces?: NamespaceRef[];
+  /** Id or name of a sandbox: its first process, confined as its program is. Instead of `process` and `namespaces`. */
+  sandbox?: string;
 }
 
 export interface ProgramParams extends ProgramTarget {

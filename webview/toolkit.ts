@@ -65,6 +65,17 @@ export function dropdown(
   return element;
 }
 
+/** One line of text, whose label stands elsewhere. `onInput` is called with every change. */
+export function bareTextField(label: string, value: string, placeholder: string, onInput: (text: string) => void): HTMLElement {
+  const element = document.createElement('vscode-text-field') as TextField;
+  // The toolkit gives it a name of its own when it is put into the page.
+  queueMicrotask(() => element.setAttribute('aria-label', label));
+  element.value = value;
+  element.setAttribute('placeholder', placeholder);
+  element.addEventListener('input', () => onInput(element.value));
+  return element;
+}
+
 export function progressRing(): HTMLElement {
   const element = document.createElement('vscode-progress-ring');
   element.setAttribute('aria-hidden', 'true');

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { TerminalsOpen, type TerminalsOpenParams } from '../../helper/protocol.ts';
+import { TerminalsOpen, type TerminalsOpenParams, type TerminalsOpenResult } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 
 export interface TerminalOptions {
@@ -20,7 +20,11 @@ export class TerminalOpener {
 
   /** Starts what `params` says, and shows its terminal. Rejects with a `HelperError`, and then opens none. */
   async open(params: TerminalsOpenParams, options: TerminalOptions): Promise<vscode.Terminal> {
-    const { streamSocket, token } = await this.connection.request(TerminalsOpen, params);
+    return this.attach(await this.connection.request(TerminalsOpen, params), options);
+  }
+
+  /** Shows a terminal that the helper holds ready under a one-time token. */
+  attach({ streamSocket, token }: TerminalsOpenResult, options: TerminalOptions): vscode.Terminal {
     const terminal = vscode.window.createTerminal({
       name: options.name,
       iconPath: new vscode.ThemeIcon(options.icon),

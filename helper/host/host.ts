@@ -78,6 +78,11 @@ export class Host {
     this.followers.push(follower);
   }
 
+  /** Parts that change by what the helper itself does; whoever watches them is told. */
+  changed(parts: HostPart[]): void {
+    this.watcher.noteChanged(parts);
+  }
+
   async listProcesses(since: number | undefined): Promise<ProcessesListResult> {
     await this.refresh(since);
     this.containers.group();

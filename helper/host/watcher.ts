@@ -185,6 +185,10 @@ export class Watcher {
     this.mark(parts);
   }
 
+  noteChanged(parts: readonly HostPart[]): void {
+    this.mark(parts);
+  }
+
   private mark(parts: readonly HostPart[]): void {
     for (const part of parts) if (this.parts.has(part)) this.changed.add(part);
     if (this.changed.size === 0) return;

@@ -89,7 +89,8 @@ function reap(): void {
   if (waited.size === 0) process.off('SIGCHLD', reap);
 }
 
-function endOf(status: number): End {
+/** Of a wait status: wait(2). */
+export function endOf(status: number): End {
   const signal = status & 0x7f;
   return signal === 0 ? { code: (status >> 8) & 0xff } : { signal: SIGNAL_NAMES.get(signal) ?? `signal ${signal}` };
 }

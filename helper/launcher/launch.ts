@@ -38,6 +38,8 @@ export interface Launched {
   readonly ended: Promise<ExitStatus>;
   /** Kills the process group of the program, when there is a `fork` step; does nothing once it has ended. */
   kill(): void;
+  /** Sends a signal, which what waits for the program hands on to it; does nothing once it has ended. */
+  signal(signal: NodeJS.Signals): void;
 }
 
 /** A step of a program failed; `step` tells which. */
@@ -61,7 +63,7 @@ export class StepFailure extends Failure {
   }
 }
 
-const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl' } as const;
+const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl', finally: 'exit' } as const;
 
 const FAILED = 1;
 const RESULTED = 2;
@@ -116,7 +118,10 @@ export function launch(options: LaunchOptions): Launched {
     // As long as its end was not seen it was not waited for, and its pid is its own.
     if (!hasEnded) process.kill(pid, KILL_GROUP_SIGNAL);
   };
-  return { pid, started, ended, kill };
+  const signal = (name: NodeJS.Signals) => {
+    if (!hasEnded) process.kill(pid, name);
+  };
+  return { pid, started, ended, kill, signal };
 }
 
 let nullDevice: number | undefined;

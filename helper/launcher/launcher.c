@@ -19,13 +19,13 @@
 #define MAGIC 0x314f5349u /* "ISO1" */
 #define VERSION 1u
 #define SOCKET 3
-#define MAX_STEPS 512u
+#define MAX_STEPS 2048u
 #define MAX_DATA (1024u * 1024u)
 #define MAX_RELOCATIONS 16384u
 #define MAX_DESCRIPTORS 64u
 #define MAX_SYSCALL 1024u
 
-enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5 };
+enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
 enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
 enum argument_kind { INTEGER = 0, POINTER = 1, RESULT = 2 };
 enum report_kind { FAILED = 1, RESULTED = 2, SYNCED = 3, MALFORMED = 4 };
@@ -61,12 +61,16 @@ struct pollfd {
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_SET_NAME 15
+#define PR_SET_NO_NEW_PRIVS 38
+#define LINUX_CAPABILITY_VERSION_3 0x20080522u
+#define CAP_KILL 5
 #define SIG_BLOCK 0
 #define SIG_SETMASK 2
 #define SIGKILL 9
 #define SIGCHLD 17
 #define SIGSTOP 19
 #define LAST_SIGNAL 64
+#define KILL_GROUP_SIGNAL 63 /* from the helper; the last one is for its death */
 #define WALL 0x40000000
 #define WNOHANG 1
 #define EINTR 4
@@ -77,6 +81,8 @@ static struct step steps[MAX_STEPS];
 static uint32_t relocations[MAX_RELOCATIONS];
 static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
 static long results[MAX_STEPS];
+static uint32_t last_step; /* where the program ends; what may follow is done when the helper is gone */
+static int helper_died;    /* as a signal told */
 static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
@@ -129,8 +135,11 @@ static _Noreturn void refuse(int line) {
     if (!(condition)) refuse(__LINE__); \
   } while (0)
 
+static void clean_up(void);
+
 static _Noreturn void fail(uint32_t step, long error) {
   send_report(FAILED, step, error);
+  clean_up();
   leave(127);
 }
 
@@ -193,7 +202,7 @@ static void validate_argument(const struct step *step, uint32_t index, int i) {
 }
 
 static void validate_step(const struct step *step, uint32_t index) {
-  REQUIRE(step->kind >= SYSCALL && step->kind <= TETHER);
+  REQUIRE(step->kind >= SYSCALL && step->kind <= FINALLY);
   REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT)) == 0);
   REQUIRE(step->kind == SYSCALL ? step->number < MAX_SYSCALL : step->number == 0);
   REQUIRE(step->zero[0] == 0 && step->zero[1] == 0);
@@ -238,6 +247,9 @@ static int gone(int descriptor, short events) {
  */
 static long tether(const struct step *step) {
   CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0); /* a change of credentials may have set it to fs.suid_dumpable */
+  /* From here to the fork the wish must not end a process that has to clean up. */
+  const uint64_t all = ~0ull;
+  if (parent_pidfd < 0 && last_step < header.steps) CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);
   long result = CALL(__NR_prctl, PR_SET_PDEATHSIG, argument(step, 0), 0, 0);
   if (is_error(result)) return result;
   if (gone(SOCKET, 0)) return -EOWNERDEAD;
@@ -251,8 +263,9 @@ static long synchronise(uint32_t index) {
   long got;
   do got = CALL(__NR_read, SOCKET, &go, 1, 0);
   while (got == -EINTR);
-  if (got != 1 || go != 'g') leave(127); /* the helper refused, or is gone */
-  return 0;
+  if (got == 1 && go == 'g') return 0;
+  clean_up();
+  leave(127); /* the helper refused, or is gone */
 }
 
 /* Ends as the child ended. A pid 1 cannot die of a signal that it sends itself, so an init says it by the shell's custom. */
@@ -267,17 +280,37 @@ static _Noreturn void end_like(int status, int as_init) {
   leave(128 + signal);
 }
 
+/* An init is seen by what it looks after, and needs nothing but to signal it. */
+static void keep_only_kill(void) {
+  const uint32_t version[2] = {LINUX_CAPABILITY_VERSION_3, 0};
+  const uint32_t sets[6] = {1u << CAP_KILL, 1u << CAP_KILL, 0, 0, 0, 0}; /* effective, permitted, inheritable; high bits */
+  system_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
+  CALL(__NR_capset, version, sets, 0, 0);
+}
+
+/* What the parent may need in the end stays open; what others wait for the end of does not. */
+static void close_descriptors(long status_descriptor) {
+  if (last_step < header.steps) {
+    CALL(__NR_close_range, 0, SOCKET, 0, 0);
+    return;
+  }
+  if (status_descriptor > 0) CALL(__NR_close_range, 0, status_descriptor - 1, 0, 0);
+  CALL(__NR_close_range, status_descriptor > 0 ? status_descriptor + 1 : 0, ~0u, 0, 0);
+}
+
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
- * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
- * process group.
+ * two signals (the one that tether() asks for when the helper dies, and the one that the helper sends to stop a program)
+ * kill the child's process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to.
  */
-static _Noreturn void relay(long child, int as_init) {
+static _Noreturn void relay(long child, int as_init, long status_descriptor) {
   const uint64_t all = ~0ull;
-  CALL(__NR_close_range, 0, ~0u, 0, 0);
+  close_descriptors(status_descriptor);
+  if (as_init) keep_only_kill();
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
-    if (signal == LAST_SIGNAL) {
+    if (signal == LAST_SIGNAL) helper_died = 1;
+    if (signal == LAST_SIGNAL || signal == KILL_GROUP_SIGNAL) {
       CALL(__NR_kill, -child, SIGKILL, 0, 0);
       CALL(__NR_kill, child, SIGKILL, 0, 0);
     } else if (signal > 0 && signal != SIGCHLD) {
@@ -285,12 +318,19 @@ static _Noreturn void relay(long child, int as_init) {
     }
     int status = 0;
     long pid;
-    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0)
-      if (pid == child) end_like(status, as_init);
+    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0) {
+      if (pid != child) continue;
+      if (status_descriptor > 0) CALL(__NR_write, status_descriptor, &status, sizeof status, 0);
+      clean_up();
+      end_like(status, as_init);
+    }
   }
 }
 
-/* An argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over all. */
+/*
+ * A first argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over
+ * all. A second one is the descriptor that the parent keeps for the child's wait status.
+ */
 static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t all = ~0ull, none = 0;
   const uint64_t cgroup = (uint64_t)argument(step, 0);
@@ -303,7 +343,7 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   if (is_error(child)) return child;
   if (child > 0) {
     send_report(RESULTED, index, child);
-    relay(child, as_init);
+    relay(child, as_init, argument(step, 1));
   }
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
   if (parent_pidfd >= 0) CALL(__NR_close, parent_pidfd, 0, 0, 0);
@@ -323,8 +363,23 @@ static long run_step(const struct step *step, uint32_t index) {
   }
 }
 
+/*
+ * After a FINALLY come steps for the first process when it ends and the helper, who would do the same, has gone before.
+ * (getppid(2) does not tell: the children of a thread that has ended are first those of its process's other threads.)
+ */
+static void clean_up(void) {
+  if (parent_pidfd >= 0 || last_step == header.steps || (!helper_died && !gone(SOCKET, 0))) return;
+  for (uint32_t i = last_step + 1; i < header.steps; i++)
+    if (steps[i].kind == SYSCALL) results[i] = run_step(&steps[i], i);
+}
+
+static void find_last_step(void) {
+  for (last_step = 0; last_step < header.steps; last_step++)
+    if (steps[last_step].kind == FINALLY) return;
+}
+
 static void run_program(void) {
-  for (uint32_t i = 0; i < header.steps; i++) {
+  for (uint32_t i = 0; i < last_step; i++) {
     const struct step *step = &steps[i];
     long result = results[i] = run_step(step, i);
     if (is_error(result)) {
@@ -342,6 +397,7 @@ __attribute__((used)) static _Noreturn void launch(void) {
   validate_program();
   keep_descriptors(header.descriptors);
   relocate();
+  find_last_step();
   run_program();
   leave(0); /* a program need not end in execve */
 }

@@ -16,6 +16,8 @@ export type Argument =
   | { type: 'strings'; values: (string | Buffer)[] }
   /** A pointer to a structure, aligned to 8 bytes; `text` is how it is shown, `{rlim_cur=1024, rlim_max=4096}`. */
   | { type: 'bytes'; value: Buffer; text: string }
+  /** A pointer to a `struct sock_fprog` with these instructions, of 8 bytes each. */
+  | { type: 'filter'; value: Buffer; text: string }
   /** What the step before, at this index, returned. */
   | { type: 'result'; step: number };
 
@@ -32,15 +34,18 @@ export type Step =
   | (StepBase & { kind: 'syscall'; name: SyscallName; arguments: Argument[] })
   /**
    * The child goes on; the parent hands on signals, waits, and ends as the child ends. Its result, the
-   * child's pid, is always reported. `cgroup` is a descriptor of the cgroup (v2) that the child begins in.
+   * child's pid, is always reported. `cgroup` is a descriptor of the cgroup (v2) that the child begins in; to `status` the parent
+   * writes the child's wait status (wait(2), 4 bytes) before it ends.
    */
-  | (StepBase & { kind: 'fork'; cgroup?: Argument })
-  /** The same for a parent that is the pid 1 of its pid namespace. */
-  | (StepBase & { kind: 'init'; cgroup?: Argument })
+  | (StepBase & { kind: 'fork'; cgroup?: Argument; status?: Argument })
+  /** The same for a parent that is the pid 1 of its pid namespace. It keeps no capability but `CAP_KILL`. */
+  | (StepBase & { kind: 'init'; cgroup?: Argument; status?: Argument })
   /** Reports that it is here and waits for the helper's go. */
   | (StepBase & { kind: 'sync' })
   /** Asks for this signal when the parent dies, and ends if it has died already. */
-  | (StepBase & { kind: 'tether'; signal: number });
+  | (StepBase & { kind: 'tether'; signal: number })
+  /** The program ends before it. System calls after it are made by the first process when it ends and the helper is gone. */
+  | (StepBase & { kind: 'finally' });
 
 export interface SyscallProgram {
   steps: Step[];
@@ -50,21 +55,23 @@ export interface SyscallProgram {
 
 /** The descriptor of the launcher's socket. */
 export const LAUNCHER_SOCKET = 3;
-/** Told to a parent that waits: kill the child's process group. Also what it asks for when the helper dies. */
-export const KILL_GROUP_SIGNAL = 64;
+/** Told to a parent that waits: kill the child's process group. */
+export const KILL_GROUP_SIGNAL = 63;
+/** What a parent that waits asks for, to do the same when the helper dies. */
+export const HELPER_DIED_SIGNAL = 64;
 
 const MAGIC = 0x314f5349;
 const VERSION = 1;
 const HEADER_BYTES = 24;
 const STEP_BYTES = 64;
-const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5 } as const;
+const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5, finally: 6 } as const;
 const IGNORE_ERROR = 1;
 const REPORT_RESULT = 2;
 const INTEGER = 0;
 const POINTER = 1;
 const RESULT = 2;
 /** The launcher's own limits. */
-export const MAX_STEPS = 512;
+export const MAX_STEPS = 2048;
 export const MAX_DATA_BYTES = 1024 * 1024;
 
 export const integer = (value: number | bigint, text?: string): Argument =>
@@ -72,6 +79,7 @@ export const integer = (value: number | bigint, text?: string): Argument =>
 export const string = (value: string | Buffer): Argument => ({ type: 'string', value });
 export const strings = (values: (string | Buffer)[]): Argument => ({ type: 'strings', values });
 export const bytes = (value: Buffer, text: string): Argument => ({ type: 'bytes', value, text });
+export const filter = (value: Buffer, text: string): Argument => ({ type: 'filter', value, text });
 export const descriptor = (value: number, text: string): Argument => ({ type: 'descriptor', value, text });
 export const result = (step: number): Argument => ({ type: 'result', step });
 
@@ -124,8 +132,9 @@ function argumentsOf(step: Step): Argument[] {
       return [integer(step.signal)];
     case 'fork':
     case 'init':
-      return step.cgroup === undefined ? [] : [step.cgroup];
+      return [step.cgroup ?? integer(0), step.status ?? integer(0)];
     case 'sync':
+    case 'finally':
       return [];
   }
 }
@@ -141,6 +150,8 @@ function encodeArgument(argument: Argument, data: DataSection): [kind: number, v
       return [POINTER, data.addStrings(argument.values)];
     case 'bytes':
       return [POINTER, data.addBytes(argument.value)];
+    case 'filter':
+      return [POINTER, data.addFilter(argument.value)];
     case 'result':
       return [RESULT, argument.step];
   }
@@ -167,6 +178,17 @@ class DataSection {
     this.align();
     // A pointer must point into the data, even one to nothing.
     return this.append(value.length === 0 ? Buffer.alloc(8) : value);
+  }
+
+  /** `struct sock_fprog`: the number of instructions, 2 bytes and 6 of padding, and a pointer to them. */
+  addFilter(instructions: Buffer): number {
+    const at = this.addBytes(instructions);
+    this.align();
+    const header = Buffer.alloc(16);
+    header.writeUInt16LE(instructions.length / 8, 0);
+    header.writeUInt32LE(at, 8);
+    this.relocations.push(this.length + 8);
+    return this.append(header);
   }
 
   addStrings(values: (string | Buffer)[]): number {

@@ -17,3 +17,10 @@ export function capabilityNames(mask: bigint): string[] {
   }
   return names;
 }
+
+/** The bit of a capability by its name, whatever its case and with or without `CAP_`; undefined for one that is not known. */
+export function capabilityBit(name: string): number | undefined {
+  const upper = name.toUpperCase();
+  const bit = NAMES.indexOf(upper.startsWith('CAP_') ? upper : `CAP_${upper}`);
+  return bit === -1 ? undefined : bit;
+}

@@ -2,32 +2,17 @@
 import fs from 'node:fs';
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import {
-  type Argument,
-  bytes,
-  descriptor,
-  integer,
-  KILL_GROUP_SIGNAL,
-  LAUNCHER_SOCKET,
-  result,
-  type Step,
-  type SyscallProgram,
-  string,
-  strings,
-} from '../launcher/program.ts';
-import type { SyscallName } from '../launcher/syscalls.ts';
+import { type Argument, bytes, filter, HELPER_DIED_SIGNAL, integer, string, strings } from '../launcher/program.ts';
+import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { entryOrder } from './entryOrder.ts';
 import type { CapabilityMasks, Identity } from './identity.ts';
 import { own } from './identity.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, SeccompFilter } from './plan.ts';
 import type { HeldNamespace } from './target.ts';
 
-export interface Compiled {
-  program: SyscallProgram;
-  /** Descriptors of the helper that become 4, 5, … in the launcher. */
-  descriptors: number[];
+export interface Compiled extends CompiledSteps {
   dispose(): void;
 }
 
@@ -40,6 +25,7 @@ const PR_SET_NO_NEW_PRIVS = 38;
 const PR_CAP_AMBIENT = 47;
 const PR_CAP_AMBIENT_RAISE = 2;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+const SECCOMP_SET_MODE_FILTER = 1;
 const SIGKILL = 9;
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 
@@ -63,7 +49,7 @@ export function compile(plan: Plan): Compiled {
     },
   );
   for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
-  steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
+  steps.add({ kind: 'tether', signal: HELPER_DIED_SIGNAL, purpose: 'end when the helper ends' });
   const unified = plan.cgroups?.unified;
   steps.add({
     kind: 'fork',
@@ -73,7 +59,7 @@ export function compile(plan: Plan): Compiled {
 
   // In the child: first what needs the privilege that is then given up.
   beginSession(steps, plan.terminal);
-  setLimits(steps, identity);
+  setLimits(steps, identity, { ignoreError: true });
   if (identity.groups?.when === 'beforeUserNamespace') setGroups(steps, identity.groups.ids);
   for (const namespace of order.order.slice(split)) enter(steps, namespace);
   if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids);
@@ -98,43 +84,12 @@ export function compile(plan: Plan): Compiled {
     );
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  if (plan.seccomp !== undefined) loadFilter(steps, plan.seccomp);
   execute(steps, plan);
   return { ...steps.compiled(), dispose: order.dispose };
 }
 
-/** Collects steps, and the descriptors that they name. */
-class Steps {
-  private readonly steps: Step[] = [];
-  private readonly descriptors: number[] = [];
-
-  add(step: Step): Argument {
-    this.steps.push(step);
-    return result(this.steps.length - 1);
-  }
-
-  call(
-    name: SyscallName,
-    values: Argument[],
-    purpose: string,
-    flags: { ignoreError?: boolean; reportResult?: boolean } = {},
-  ): Argument {
-    return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
-  }
-
-  /** The number that a descriptor of the helper has in the launcher. */
-  descriptor(held: number, text: string): Argument {
-    let index = this.descriptors.indexOf(held);
-    if (index === -1) index = this.descriptors.push(held) - 1;
-    return descriptor(LAUNCHER_SOCKET + 1 + index, text);
-  }
-
-  compiled(): { program: SyscallProgram; descriptors: number[] } {
-    const program = { steps: this.steps, descriptors: LAUNCHER_SOCKET + 1 + this.descriptors.length };
-    return { program, descriptors: this.descriptors };
-  }
-}
-
-const FLAG_NAMES = {
+export const FLAG_NAMES = {
   user: 'CLONE_NEWUSER',
   mnt: 'CLONE_NEWNS',
   pid: 'CLONE_NEWPID',
@@ -145,7 +100,7 @@ const FLAG_NAMES = {
   time: 'CLONE_NEWTIME',
 } as const;
 
-function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): void {
+export function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): void {
   steps.call(
     'setns',
     [steps.descriptor(held, name), integer(CLONE_FLAGS[kind], FLAG_NAMES[kind])],
@@ -153,7 +108,7 @@ function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamespace): v
   );
 }
 
-function beginSession(steps: Steps, terminal: boolean): void {
+export function beginSession(steps: Steps, terminal: boolean): void {
   steps.call('setsid', [], 'begin a session');
   if (terminal) {
     steps.call('ioctl', [integer(0), integer(TIOCSCTTY, 'TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
@@ -170,8 +125,8 @@ function beginSession(steps: Steps, terminal: boolean): void {
   );
 }
 
-/** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack: they stay as they are then. */
-function setLimits(steps: Steps, identity: Identity): void {
+/** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack; with `ignoreError` they stay as they are then. */
+export function setLimits(steps: Steps, identity: Identity, flags: { ignoreError: boolean }): void {
   for (const { resource, soft, hard } of identity.limits) {
     const value = Buffer.alloc(16);
     value.writeBigUInt64LE(soft, 0);
@@ -181,14 +136,12 @@ function setLimits(steps: Steps, identity: Identity): void {
     steps.call(
       'prlimit64',
       [integer(0), integer(resource, name), bytes(value, text), integer(0, 'NULL')],
-      `take the limit ${name} of the process`,
-      { ignoreError: true },
+      `take the limit ${name}`,
+      flags,
     );
   }
   if (identity.oomScoreAdjustment !== undefined) {
-    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score of the process', {
-      ignoreError: true,
-    });
+    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score', flags);
   }
 }
 
@@ -197,19 +150,25 @@ function limitText(limit: bigint): string {
 }
 
 /** Writes a file of the process's own below the helper's `/proc`. */
-function writeOwn(steps: Steps, file: string, text: string, purpose: string, flags: { ignoreError?: boolean } = {}): void {
+export function writeOwn(
+  steps: Steps,
+  file: string,
+  text: string,
+  purpose: string,
+  flags: { ignoreError?: boolean } = {},
+): void {
   proc ??= fs.openSync('/proc', O_PATH | O_DIRECTORY);
   const opened = steps.call('openat', [steps.descriptor(proc, '/proc'), string(`self/${file}`), WRITE_ONLY], purpose, flags);
   steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose, flags);
   steps.call('close', [opened], purpose, flags);
 }
 
-function setGroups(steps: Steps, ids: number[]): void {
+export function setGroups(steps: Steps, ids: number[]): void {
   const list = Buffer.alloc(ids.length * 4);
   ids.forEach((gid, index) => {
     list.writeUInt32LE(gid, index * 4);
   });
-  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups of the process';
+  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups';
   steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose);
 }
 
@@ -226,11 +185,11 @@ function changeRoot(steps: Steps, plan: Plan): void {
   }
 }
 
-function becomeUser(steps: Steps, identity: Identity): void {
+export function becomeUser(steps: Steps, identity: Identity): void {
   const { uid, gid, capabilities } = identity;
   if (identity.umask !== undefined) {
     const text = `0${identity.umask.toString(8)}`;
-    steps.call('umask', [integer(identity.umask, text)], 'take the umask of the process');
+    steps.call('umask', [integer(identity.umask, text)], 'take the umask');
   }
   for (const bit of bits(identity.droppedBounding)) {
     steps.call('prctl', [integer(PR_CAPBSET_DROP, 'PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
@@ -259,7 +218,7 @@ function setCapabilities(steps: Steps, { effective, permitted, inheritable }: Ca
   });
   const text = `{effective=${maskText(effective)}, permitted=${maskText(permitted)}, inheritable=${maskText(inheritable)}}`;
   const version = bytes(header, '{_LINUX_CAPABILITY_VERSION_3, 0}');
-  steps.call('capset', [version, bytes(data, text)], 'take the capabilities of the process');
+  steps.call('capset', [version, bytes(data, text)], 'take the capabilities');
 }
 
 /** The numbers of the bits that are set, lowest first. */
@@ -283,6 +242,12 @@ function capability(bit: number): Argument {
 
 function maskText(mask: bigint): string {
   return `0x${mask.toString(16)}`;
+}
+
+export function loadFilter(steps: Steps, { instructions, name }: SeccompFilter): void {
+  const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${name} */}`);
+  const operation = integer(SECCOMP_SET_MODE_FILTER, 'SECCOMP_SET_MODE_FILTER');
+  steps.call('seccomp', [operation, integer(0), program], `load the seccomp filter (${name})`);
 }
 
 /** As execvp(3) does it: every place in turn, until one has the program. */

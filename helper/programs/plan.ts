@@ -26,6 +26,8 @@ export interface Plan {
   directory?: string;
   cgroups?: HeldCgroups;
   environment: Environment;
+  /** A seccomp filter to load last: BPF instructions, 8 bytes each, and what it is called. */
+  seccomp?: SeccompFilter;
   candidates: Candidate[];
   /** The command as asked for, or the shell. */
   command: string[];
@@ -38,6 +40,11 @@ export interface Plan {
   dispose(): void;
 }
 
+export interface SeccompFilter {
+  instructions: Buffer;
+  name: string;
+}
+
 export interface PlanOptions {
   terminal: boolean;
   openNamespace: OpenNamespace;
@@ -45,7 +52,7 @@ export interface PlanOptions {
 
 const MAX_PASSWD_BYTES = 64 * 1024;
 /** Tried in this order after the user's own. */
-const SHELLS = ['bash', 'sh', 'ash'];
+export const SHELLS = ['bash', 'sh', 'ash'];
 /** Shells that only say goodbye. */
 const NOT_SHELLS = ['nologin', 'false', 'true', 'sync', 'halt', 'shutdown'];
 
@@ -153,7 +160,7 @@ function isShell(shell: string): boolean {
 }
 
 /** The paths at which execvp(3) would look for it. An empty part of PATH is the working directory, and so is left out. */
-function inPath(environment: Environment, command: string[]): Candidate[] {
+export function inPath(environment: Environment, command: string[]): Candidate[] {
   const [name = '', ...rest] = command;
   if (name.includes('/')) return [{ path: name, arguments: [name, ...rest] }];
   const folders = (environment.get('PATH') ?? DEFAULT_PATH).split(':').filter((folder) => folder.startsWith('/'));

@@ -1,7 +1,19 @@
 /** The requests `programs/*` and `terminals/open`: their schemas, and who answers them. */
 import * as v from 'valibot';
+import type { CancellationToken } from 'vscode-jsonrpc';
 import type { Dispatcher } from '../dispatch.ts';
-import { ProgramsExplain, ProgramsRun, TerminalsOpen } from '../protocol.ts';
+import { Failure } from '../failure.ts';
+import {
+  type ProgramParams,
+  ProgramsExplain,
+  type ProgramsExplainResult,
+  ProgramsRun,
+  type ProgramsRunParams,
+  type ProgramsRunResult,
+  TerminalsOpen,
+  type TerminalsOpenParams,
+  type TerminalsOpenResult,
+} from '../protocol.ts';
 import { cString, namespaceKind, namespaceRef, path, processRef } from '../schemas.ts';
 import { explainProgram } from './explain.ts';
 import { runProgram } from './run.ts';
@@ -37,6 +49,7 @@ const programEntries = {
   process: v.exactOptional(processRef),
   kinds: v.exactOptional(v.pipe(v.array(namespaceKind), v.maxLength(16))),
   namespaces: v.exactOptional(v.pipe(v.array(namespaceRef), v.maxLength(16))),
+  sandbox: v.exactOptional(v.pipe(v.string(), v.maxLength(64))),
   command: v.exactOptional(command),
   identity: v.exactOptional(v.picklist(['root', 'target'])),
   root: v.exactOptional(v.boolean()),
@@ -60,14 +73,41 @@ const cells = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000))
 const openParams = v.strictObject({ ...programEntries, columns: v.exactOptional(cells), rows: v.exactOptional(cells) });
 const explainParams = v.strictObject({ ...programEntries, terminal: v.exactOptional(v.boolean()) });
 
+/** Programs in a sandbox, which are confined as its own is. */
+export interface SandboxPrograms {
+  openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult>;
+  runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult>;
+  explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): ProgramsExplainResult;
+}
+
 export interface ProgramServices {
   openNamespace: OpenNamespace;
   terminals: Terminals;
   streamSocket: string;
+  sandboxes: SandboxPrograms;
 }
 
-export function servePrograms(requests: Dispatcher, { openNamespace, terminals, streamSocket }: ProgramServices): void {
-  requests.on(ProgramsRun, runParams, (params, token) => runProgram(params, openNamespace, token));
-  requests.on(TerminalsOpen, openParams, (params) => terminals.open(params, streamSocket, openNamespace));
-  requests.on(ProgramsExplain, explainParams, (params) => explainProgram(params, openNamespace));
+export function servePrograms(requests: Dispatcher, services: ProgramServices): void {
+  const { openNamespace, terminals, streamSocket, sandboxes } = services;
+  requests.on(ProgramsRun, runParams, (params, token) =>
+    isForSandbox(params) ? sandboxes.runProgram(params, token) : runProgram(params, openNamespace, token),
+  );
+  requests.on(TerminalsOpen, openParams, (params) =>
+    isForSandbox(params) ? sandboxes.openTerminal(params) : terminals.open(params, streamSocket, openNamespace),
+  );
+  requests.on(ProgramsExplain, explainParams, (params) =>
+    isForSandbox(params) ? sandboxes.explainProgram(params) : explainProgram(params, openNamespace),
+  );
+}
+
+/** A sandbox is entered as a whole. */
+function isForSandbox<P extends ProgramParams>(params: P): params is P & { sandbox: string } {
+  if (params.sandbox === undefined) return false;
+  const contradicting = (['process', 'namespaces', 'kinds', 'root', 'cgroup', 'identity'] as const).find(
+    (field) => params[field] !== undefined,
+  );
+  if (contradicting === undefined) return true;
+  throw new Failure('invalid', `A sandbox is entered as a whole: "${contradicting}" cannot be chosen.`, {
+    hint: 'Leave it out, or name the process of the sandbox instead of the sandbox.',
+  });
 }

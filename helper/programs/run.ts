@@ -5,6 +5,7 @@ import type { CancellationToken } from 'vscode-jsonrpc';
 import { close } from '../kernel/files.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
+import type { Launched } from '../launcher/launch.ts';
 import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol.ts';
 import { own } from './identity.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -28,18 +29,45 @@ export async function runProgram(
   openNamespace: OpenNamespace,
   token: CancellationToken,
 ): Promise<ProgramsRunResult> {
-  const plan = await makePlan(params, { terminal: false, openNamespace });
-  const pipes = new StandardPipes(params.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES);
+  return runPlanned(await makePlan(params, { terminal: false, openNamespace }), params, token);
+}
+
+/** Disposes of the plan. */
+export async function runPlanned(plan: Plan, params: ProgramsRunParams, token: CancellationToken): Promise<ProgramsRunResult> {
   try {
-    pipes.giveTo(plan);
-    const program = start(plan, pipes.stdio);
-    pipes.connect(Buffer.from(params.stdin ?? '', 'base64'));
+    const { hostUid } = plan.identity;
+    const options = { ...params, timeoutMillis: params.timeoutMillis ?? DEFAULT_TIMEOUT_MILLIS, kill: killTree };
+    return await runToEnd({ ...options, ...(hostUid === undefined ? {} : { hostUid }) }, (stdio) => start(plan, stdio), token);
+  } finally {
+    plan.dispose();
+  }
+}
+
+export interface RunOptions extends Pick<ProgramsRunParams, 'stdin' | 'timeoutMillis' | 'outputLimitBytes'> {
+  /** The user of the host that the program runs as, where that is known. */
+  hostUid?: number;
+  /** Ends the program with all that it started. */
+  kill: (program: Launched) => void;
+}
+
+/** Runs what `startProgram` starts with these as its standard input and outputs, and collects what it writes. */
+export async function runToEnd(
+  options: RunOptions,
+  startProgram: (stdio: [number, number, number]) => Launched & { confirmed: Promise<unknown> },
+  token: CancellationToken,
+): Promise<ProgramsRunResult> {
+  const pipes = new StandardPipes(options.outputLimitBytes ?? DEFAULT_OUTPUT_LIMIT_BYTES);
+  try {
+    pipes.giveTo(options.hostUid);
+    const program = startProgram(pipes.stdio);
+    pipes.connect(Buffer.from(options.stdin ?? '', 'base64'));
     let timedOut = false;
-    const kill = () => killTree(program);
-    const timer = setTimeout(() => {
+    const kill = () => options.kill(program);
+    const expire = () => {
       timedOut = true;
       kill();
-    }, params.timeoutMillis ?? DEFAULT_TIMEOUT_MILLIS);
+    };
+    const timer = options.timeoutMillis === undefined ? undefined : setTimeout(expire, options.timeoutMillis);
     const cancelled = token.onCancellationRequested(kill);
     if (token.isCancellationRequested) kill();
     running.add(kill);
@@ -53,7 +81,6 @@ export async function runProgram(
     }
   } finally {
     pipes.dispose();
-    plan.dispose();
   }
 }
 
@@ -96,8 +123,7 @@ class StandardPipes {
   }
 
   /** A program that runs as another user may open `/dev/stdout` only when that is the user's. */
-  giveTo(plan: Plan): void {
-    const { hostUid } = plan.identity;
+  giveTo(hostUid: number | undefined): void {
     if (hostUid === undefined || hostUid === own().uid || !own().privileged) return;
     for (const descriptor of this.stdio) fs.fchownSync(descriptor, hostUid, -1);
   }

@@ -27,6 +27,9 @@ const TOKEN_MILLIS = 30_000;
  */
 const MAX_LEFT_BYTES = 256 * 1024;
 
+/** Starts a program with these as its standard input and outputs; `confirmed` resolves when it runs. */
+export type StartOnTerminal = (stdio: [number, number, number]) => Launched & { confirmed: Promise<Candidate> };
+
 /** Every terminal of this helper. */
 export class Terminals {
   /** By the SHA-256 of their tokens: finding one must not tell, by how long it takes, how much of a token was right. */
@@ -44,22 +47,34 @@ export class Terminals {
   }
 
   async open(params: TerminalsOpenParams, streamSocket: string, openNamespace: OpenNamespace): Promise<TerminalsOpenResult> {
-    const plan = await makePlan(params, { terminal: true, openNamespace });
+    return this.openPlanned(await makePlan(params, { terminal: true, openNamespace }), params, streamSocket);
+  }
+
+  /** Disposes of the plan. */
+  async openPlanned(plan: Plan, size: { columns?: number; rows?: number }, streamSocket: string): Promise<TerminalsOpenResult> {
     try {
       const pty = await openPtyFor(plan);
-      const { terminal, confirmed } = this.start(plan, pty, params);
-      const candidate = await confirmed;
-      const token = crypto.randomBytes(TOKEN_BYTES);
-      this.expect(terminal, token);
-      return {
-        streamSocket,
-        token: token.toString('hex'),
-        command: [candidate.path, ...candidate.arguments.slice(1)],
-        user: plan.user,
-      };
+      const { candidate, token } = await this.serve(pty, size, (stdio) => start(plan, stdio));
+      return { streamSocket, token, command: [candidate.path, ...candidate.arguments.slice(1)], user: plan.user };
     } finally {
       plan.dispose();
     }
+  }
+
+  /**
+   * A terminal for the program that `start` starts on the slave of `pty`, once that has begun, with the token that attaches to
+   * it. The pty is closed when it cannot be started.
+   */
+  async serve(
+    pty: Pty,
+    size: { columns?: number; rows?: number },
+    startProgram: StartOnTerminal,
+  ): Promise<{ candidate: Candidate; token: string }> {
+    const { terminal, confirmed } = this.start(pty, size, startProgram);
+    const candidate = await confirmed;
+    const token = crypto.randomBytes(TOKEN_BYTES);
+    this.expect(terminal, token);
+    return { candidate, token: token.toString('hex') };
   }
 
   /** What the token stands for, once, and within its time. */
@@ -77,13 +92,13 @@ export class Terminals {
   }
 
   private start(
-    plan: Plan,
     pty: Pty,
-    { columns, rows }: TerminalsOpenParams,
+    { columns, rows }: { columns?: number; rows?: number },
+    startProgram: StartOnTerminal,
   ): { terminal: Terminal; confirmed: Promise<Candidate> } {
     try {
       resizePty(pty, columns ?? DEFAULT_COLUMNS, rows ?? DEFAULT_ROWS);
-      const program = start(plan, [pty.slave, pty.slave, pty.slave]);
+      const program = startProgram([pty.slave, pty.slave, pty.slave]);
       const terminal = new Terminal(pty.master, program);
       this.terminals.add(terminal);
       void terminal.closed.then(() => {

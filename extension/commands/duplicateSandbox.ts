@@ -1,0 +1,17 @@
+import * as vscode from 'vscode';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import { specificationIn } from '../programs/sandboxSpec.ts';
+import type { SandboxTarget } from '../target.ts';
+import { newSandboxFile } from './newSandboxFile.ts';
+import { sandboxOf } from './sandboxTargets.ts';
+
+/** Writes the specification of a sandbox, or of a file, to a new file under another name. */
+export async function duplicateSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {
+  const spec =
+    target.file === undefined
+      ? (await sandboxOf(sandboxes, target, vscode.l10n.t('Duplicate Sandbox')))?.spec
+      : (await specificationIn(target.file)).spec;
+  if (spec === undefined) return;
+  const name = `${spec.name ?? 'sandbox'}-copy`;
+  await newSandboxFile({ ...spec, name }, name);
+}

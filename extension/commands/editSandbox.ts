@@ -1,0 +1,15 @@
+import * as vscode from 'vscode';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxTarget } from '../target.ts';
+import { openAsFile } from './runInNewNamespace.ts';
+import { sandboxOf } from './sandboxTargets.ts';
+
+/** Opens a specification: its file, or that of a sandbox as a new document. */
+export async function editSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {
+  if (target.file !== undefined) {
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(target.file));
+    return;
+  }
+  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Edit Sandbox'));
+  if (sandbox !== undefined) await openAsFile(sandbox.spec);
+}

@@ -1,0 +1,10 @@
+import * as vscode from 'vscode';
+import { showExplanation } from '../documents/sandboxExplanation.ts';
+import type { SandboxTarget } from '../target.ts';
+import { paramsOf } from './sandboxTargets.ts';
+
+/** Shows what a specification would do, step by step, without running anything. */
+export async function explainSandbox(target: SandboxTarget | vscode.Uri = {}): Promise<void> {
+  const params = await paramsOf(target, vscode.l10n.t('Explain Sandbox'));
+  if (params !== undefined) await showExplanation(params);
+}

@@ -1,0 +1,31 @@
+import * as vscode from 'vscode';
+import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { oneLine } from '../host/plainText.ts';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxTarget } from '../target.ts';
+import { sandboxOf } from './sandboxTargets.ts';
+
+/** Ends a sandbox and removes what is left of it. Asks first when something runs in it or it was to be kept. */
+export async function removeSandbox(
+  connection: HelperConnection,
+  sandboxes: Sandboxes,
+  target: SandboxTarget = {},
+): Promise<void> {
+  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Remove Sandbox'));
+  if (sandbox === undefined) return;
+  if (sandbox.state === 'running' || sandbox.persistent) {
+    const remove = vscode.l10n.t('Remove');
+    const choice = await vscode.window.showWarningMessage(
+      vscode.l10n.t('Remove the sandbox {0}?', oneLine(sandbox.name)),
+      {
+        modal: true,
+        detail: vscode.l10n.t('Everything that runs in it is ended. Directories that its specification keeps changes in stay.'),
+      },
+      remove,
+    );
+    if (choice !== remove) return;
+  }
+  await connection.request(SandboxesRemove, { sandbox: sandbox.id });
+  await sandboxes.read();
+}

@@ -1,0 +1,11 @@
+import * as vscode from 'vscode';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxStarter } from '../programs/sandboxes.ts';
+import type { SandboxTarget } from '../target.ts';
+import { sandboxOf } from './sandboxTargets.ts';
+
+/** Ends a sandbox, and makes it again from its specification. */
+export async function restartSandbox(sandboxes: Sandboxes, starter: SandboxStarter, target: SandboxTarget = {}): Promise<void> {
+  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Restart Sandbox'));
+  if (sandbox !== undefined) await starter.restart(sandbox.id, { spec: sandbox.spec });
+}

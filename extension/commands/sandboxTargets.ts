@@ -1,0 +1,51 @@
+/** From what a command was given to the sandbox, or the specification, that it acts on. */
+import * as vscode from 'vscode';
+import type { Sandbox, SandboxParams } from '../../helper/protocol/sandboxes.ts';
+import { oneLine } from '../host/plainText.ts';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import { SUFFIX, specificationIn } from '../programs/sandboxSpec.ts';
+import { commandWords, rootWords } from '../programs/sandboxWords.ts';
+import type { SandboxTarget } from '../target.ts';
+
+/** The target's sandbox, or the one that the person picks. Undefined when there is none to pick, which is said, or they stopped. */
+export async function sandboxOf(
+  sandboxes: Sandboxes,
+  target: SandboxTarget,
+  title: string,
+  which: (sandbox: Sandbox) => boolean = () => true,
+): Promise<Sandbox | undefined> {
+  if (target.sandbox !== undefined) return target.sandbox;
+  await sandboxes.read();
+  const found = sandboxes.list.filter(which);
+  if (found.length === 0) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('There is no such sandbox.'));
+    return undefined;
+  }
+  const items = found.map((sandbox) => ({
+    sandbox,
+    label: oneLine(sandbox.name),
+    description: rootWords(sandbox.spec.root),
+    detail: commandWords(sandbox.spec),
+  }));
+  return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true, matchOnDetail: true }))?.sandbox;
+}
+
+/** The specification of a file, of a sandbox, of the active editor, or of a file that the person picks. */
+export async function paramsOf(target: SandboxTarget | vscode.Uri, title: string): Promise<SandboxParams | undefined> {
+  if (!vscode.workspace.isTrusted) {
+    throw new Error(vscode.l10n.t('A sandbox file is run only in a trusted workspace: what it says is executed.'));
+  }
+  if (target instanceof vscode.Uri) return specificationIn(target);
+  if (target.sandbox !== undefined) return { spec: target.sandbox.spec };
+  if (target.file !== undefined) return specificationIn(target.file);
+  const active = vscode.window.activeTextEditor?.document.uri;
+  if (active?.path.endsWith(SUFFIX) === true) return specificationIn(active);
+  const files = await vscode.workspace.findFiles(`**/*${SUFFIX}`);
+  if (files.length === 0) {
+    void vscode.window.showInformationMessage(vscode.l10n.t('The workspace holds no file whose name ends with {0}.', SUFFIX));
+    return undefined;
+  }
+  const items = files.map((file) => ({ file, label: oneLine(vscode.workspace.asRelativePath(file)) }));
+  const picked = await vscode.window.showQuickPick(items, { title });
+  return picked === undefined ? undefined : specificationIn(picked.file);
+}

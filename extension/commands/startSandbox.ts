@@ -1,0 +1,10 @@
+import * as vscode from 'vscode';
+import type { SandboxStarter } from '../programs/sandboxes.ts';
+import type { SandboxTarget } from '../target.ts';
+import { paramsOf } from './sandboxTargets.ts';
+
+/** Runs the specification of a file; `target` may be the file as the explorer gives it. */
+export async function startSandbox(starter: SandboxStarter, target: SandboxTarget | vscode.Uri = {}): Promise<void> {
+  const params = await paramsOf(target, vscode.l10n.t('Run Sandbox'));
+  if (params !== undefined) await starter.start(params);
+}

@@ -1,0 +1,21 @@
+import * as vscode from 'vscode';
+import { SandboxesStop } from '../../helper/protocol/sandboxes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxTarget } from '../target.ts';
+import { sandboxOf } from './sandboxTargets.ts';
+
+/** How long its processes have to end by themselves. */
+const GRACE_MILLIS = 2000;
+
+/** Ends everything in a sandbox. */
+export async function stopSandbox(
+  connection: HelperConnection,
+  sandboxes: Sandboxes,
+  target: SandboxTarget = {},
+): Promise<void> {
+  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Stop Sandbox'), ({ state }) => state === 'running');
+  if (sandbox === undefined) return;
+  await connection.request(SandboxesStop, { sandbox: sandbox.id, graceMillis: GRACE_MILLIS });
+  await sandboxes.read();
+}

@@ -1,0 +1,94 @@
+/**
+ * "Explain": what a specification would do, as a read-only document: the notes, every step of the syscall program, and the nearest
+ * command lines. Its content is made from its URI, whose query is the request's parameters.
+ */
+import * as vscode from 'vscode';
+import {
+  SandboxesExplain,
+  type SandboxesExplainResult,
+  type SandboxParams,
+  type SandboxStep,
+} from '../../helper/protocol/sandboxes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { failureText } from '../failureMessage.ts';
+import { Scheme } from '../ids.ts';
+import { commandWords, rootWords } from '../programs/sandboxWords.ts';
+import { fileName } from './fileName.ts';
+
+/** Column at which the purposes of the steps begin. */
+const PURPOSE_COLUMN = 60;
+
+export class SandboxExplanations implements vscode.TextDocumentContentProvider {
+  private readonly connection: HelperConnection;
+
+  constructor(connection: HelperConnection) {
+    this.connection = connection;
+  }
+
+  async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
+    try {
+      const params = JSON.parse(uri.query) as SandboxParams;
+      return explanationText(await this.connection.request(SandboxesExplain, params, token));
+    } catch (error) {
+      return `${comment(failureText(error))}\n`;
+    }
+  }
+}
+
+/** Opens the document, beside the active editor if there is one, at the line of `step` when one is given. */
+export async function showExplanation(params: SandboxParams, step?: number): Promise<void> {
+  const uri = vscode.Uri.from({
+    scheme: Scheme.sandbox,
+    path: `/${fileName(params.spec.name ?? 'sandbox')}.syscalls`,
+    query: JSON.stringify(params),
+  });
+  const document = await vscode.workspace.openTextDocument(uri);
+  const viewColumn = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
+  const editor = await vscode.window.showTextDocument(document, { viewColumn, preview: true });
+  const line = step === undefined ? undefined : lineOfStep(document.getText(), step);
+  if (line === undefined) return;
+  const { range } = document.lineAt(line);
+  editor.selection = new vscode.Selection(range.start, range.end);
+  editor.revealRange(range, vscode.TextEditorRevealType.InCenter);
+}
+
+/** Steps are the lines that are neither blank nor a comment. */
+function lineOfStep(text: string, step: number): number | undefined {
+  const lines = text.split('\n').flatMap((line, at) => (line === '' || line.startsWith('#') ? [] : [at]));
+  return lines[step];
+}
+
+export function explanationText(explained: SandboxesExplainResult): string {
+  const { spec, steps, notes, equivalents } = explained;
+  const parts = [
+    comment(
+      vscode.l10n.t('Runs {0} in {1}. Nothing of this has been done yet.', commandWords(spec), rootWords(spec.root)),
+      ...notes.map((note) => `- ${note}`),
+    ),
+    `${comment(vscode.l10n.t('The system calls, in this order:'))}\n${steps.map(stepLine).join('\n')}`,
+    ...equivalents.map(({ tool, command, differences }) =>
+      comment(
+        vscode.l10n.t('The nearest {0} command line:', `${tool}(1)`),
+        ...command.split('\n').map((line) => `  ${line}`),
+        ...differences.map((text) => `- ${text}`),
+      ),
+    ),
+    comment(
+      vscode.l10n.t('The specification with every default filled in:'),
+      ...JSON.stringify(spec, undefined, 2).split('\n'),
+    ),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function stepLine(step: SandboxStep): string {
+  const optional = step.optional ? `, ${vscode.l10n.t('if that is possible')}` : '';
+  return `${step.call.padEnd(PURPOSE_COLUMN)} # ${step.purpose}${optional}`;
+}
+
+function comment(...lines: string[]): string {
+  return lines
+    .flatMap((line) => line.split('\n'))
+    .map((line) => `# ${line}`.trimEnd())
+    .join('\n');
+}

@@ -1,0 +1,109 @@
+/**
+ * The client's copy of what there is of sandboxes: those that the helper runs or keeps, and the specifications in the workspace. Kept
+ * current while something visible shows them, and only then.
+ */
+import * as vscode from 'vscode';
+import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+
+export const SPECIFICATIONS = '**/*.sandbox.json';
+/** More than anybody keeps in a workspace; what is beyond is opened from the explorer. */
+const MOST_FILES = 500;
+
+export class Sandboxes extends Disposable {
+  private readonly connection: HelperConnection;
+  private readonly log: vscode.LogOutputChannel;
+  private readonly emitter = this.register(new vscode.EventEmitter<void>());
+  private known: readonly Sandbox[] = [];
+  private found: readonly vscode.Uri[] = [];
+  private viewers = 0;
+  private watching: vscode.Disposable | undefined;
+  private due = false;
+  private round: Promise<void> | undefined;
+
+  /** Fires when `list` or `files` changed. */
+  readonly onDidChange = this.emitter.event;
+
+  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+    super();
+    this.connection = connection;
+    this.log = log;
+    this.register(connection.onDidChangeState(() => this.onState()));
+    this.register(connection.onDidChangeHost((parts) => parts.includes('sandboxes') && void this.read()));
+    const watcher = this.register(vscode.workspace.createFileSystemWatcher(SPECIFICATIONS, false, true, false));
+    this.register(watcher.onDidCreate(() => void this.findFiles()));
+    this.register(watcher.onDidDelete(() => void this.findFiles()));
+    this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => void this.findFiles()));
+    this.register(new vscode.Disposable(() => this.watching?.dispose()));
+  }
+
+  get list(): readonly Sandbox[] {
+    return this.known;
+  }
+
+  /** Specifications of the workspace, by path. None while the workspace is not trusted: what is in them would be run. */
+  get files(): readonly vscode.Uri[] {
+    return this.found;
+  }
+
+  watch(): vscode.Disposable {
+    this.viewers += 1;
+    if (this.viewers === 1) {
+      this.watching = this.connection.watch(['sandboxes']);
+      void this.read();
+      void this.findFiles();
+    }
+    let ended = false;
+    return new vscode.Disposable(() => {
+      if (ended) return;
+      ended = true;
+      this.viewers -= 1;
+      if (this.viewers > 0) return;
+      this.watching?.dispose();
+      this.watching = undefined;
+    });
+  }
+
+  /** Asks the helper afresh. Resolves when the list is current, or could not be read. */
+  read(): Promise<void> {
+    this.due = true;
+    this.round ??= this.rounds().finally(() => {
+      this.round = undefined;
+    });
+    return this.round;
+  }
+
+  private async rounds(): Promise<void> {
+    while (this.due && this.connection.state.kind === 'ready' && !this.disposed) {
+      this.due = false;
+      try {
+        const { sandboxes } = await this.connection.request(SandboxesList, {});
+        this.known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
+        this.emitter.fire();
+      } catch (error) {
+        if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) return;
+        this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+
+  private onState(): void {
+    if (this.connection.state.kind === 'ready') {
+      if (this.viewers > 0) void this.read();
+    } else if (this.known.length > 0) {
+      // Those that end with the helper have ended; the others are found again by the next one.
+      this.known = [];
+      this.emitter.fire();
+    }
+  }
+
+  private async findFiles(): Promise<void> {
+    const files = vscode.workspace.isTrusted
+      ? await vscode.workspace.findFiles(SPECIFICATIONS, '**/node_modules/**', MOST_FILES)
+      : [];
+    this.found = files.sort((one, other) => one.path.localeCompare(other.path));
+    this.emitter.fire();
+  }
+}

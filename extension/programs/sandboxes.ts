@@ -1,0 +1,81 @@
+/** Starting sandboxes, with their terminals, and what is said when one ends or cannot be made. */
+import * as vscode from 'vscode';
+import {
+  SandboxesCreate,
+  type SandboxesCreateResult,
+  SandboxesEnded,
+  type SandboxesEndedParams,
+  SandboxesRestart,
+  SandboxesRun,
+  type SandboxParams,
+} from '../../helper/protocol/sandboxes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { Disposable } from '../disposable.ts';
+import type { ProgramOutputs } from '../documents/programOutput.ts';
+import { showExplanation } from '../documents/sandboxExplanation.ts';
+import { showFailure } from '../failureMessage.ts';
+import { oneLine } from '../host/plainText.ts';
+import { commandWords } from './sandboxWords.ts';
+import type { TerminalOpener } from './terminal.ts';
+
+export class SandboxStarter extends Disposable {
+  private readonly connection: HelperConnection;
+  private readonly terminals: TerminalOpener;
+  private readonly outputs: ProgramOutputs;
+
+  constructor(connection: HelperConnection, terminals: TerminalOpener, outputs: ProgramOutputs) {
+    super();
+    this.connection = connection;
+    this.terminals = terminals;
+    this.outputs = outputs;
+    this.register(connection.onNotification(SandboxesEnded, (ended) => this.onEnded(ended)));
+  }
+
+  /** Makes and starts one; opens its terminal, or shows its output when it has none. A failure is shown with the step that failed. */
+  async start(params: SandboxParams): Promise<void> {
+    try {
+      if (params.spec.process?.terminal === false && params.spec.persistent !== true) await this.run(params);
+      else this.show(await this.connection.request(SandboxesCreate, params));
+    } catch (error) {
+      await showSandboxFailure(error, params);
+    }
+  }
+
+  async restart(sandbox: string, params: SandboxParams): Promise<void> {
+    try {
+      this.show(await this.connection.request(SandboxesRestart, { sandbox }));
+    } catch (error) {
+      await showSandboxFailure(error, params);
+    }
+  }
+
+  private async run(params: SandboxParams): Promise<void> {
+    const title = vscode.l10n.t('Running {0}', commandWords(params.spec));
+    const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
+    const result = await vscode.window.withProgress(options, (_progress, token) =>
+      this.connection.request(SandboxesRun, params, token),
+    );
+    await this.outputs.show(params.spec.name ?? 'sandbox', params.spec.process?.args ?? [], result);
+  }
+
+  private show(made: SandboxesCreateResult): void {
+    const { sandbox, terminal, notes } = made;
+    if (terminal !== undefined) this.terminals.attach(terminal, { name: oneLine(sandbox.name), icon: 'vm' });
+    for (const note of notes) void vscode.window.showWarningMessage(note);
+  }
+
+  /** An end that nobody asked for and that a terminal does not tell by itself is told. */
+  private onEnded({ name, exit }: SandboxesEndedParams): void {
+    if (exit.reason === 'oom' || exit.reason === 'timeout') {
+      void vscode.window.showWarningMessage(`${oneLine(name)}: ${exit.message}`);
+    }
+  }
+}
+
+/** Shows why a sandbox could not be made; a step that failed can be looked at among the others. */
+export async function showSandboxFailure(error: unknown, params: SandboxParams): Promise<void> {
+  const step = error instanceof HelperError ? error.data?.step : undefined;
+  const action = { title: vscode.l10n.t('Show the Step'), run: () => showExplanation(params, step) };
+  await showFailure(error, step === undefined ? [] : [action]);
+}

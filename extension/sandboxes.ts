@@ -1,0 +1,67 @@
+/** Everything about sandboxes: constructs it, wires it, and registers its commands. */
+import * as vscode from 'vscode';
+import { registerCommand } from './commandRegistration.ts';
+import { duplicateSandbox } from './commands/duplicateSandbox.ts';
+import { editSandbox } from './commands/editSandbox.ts';
+import { explainSandbox } from './commands/explainSandbox.ts';
+import { newSandboxFile } from './commands/newSandboxFile.ts';
+import { openSandboxTerminal } from './commands/openSandboxTerminal.ts';
+import { removeSandbox } from './commands/removeSandbox.ts';
+import { restartSandbox } from './commands/restartSandbox.ts';
+import { runInNewNamespace } from './commands/runInNewNamespace.ts';
+import { startSandbox } from './commands/startSandbox.ts';
+import { stopSandbox } from './commands/stopSandbox.ts';
+import type { HelperConnection } from './connection/connection.ts';
+import type { ProgramOutputs } from './documents/programOutput.ts';
+import { SandboxExplanations } from './documents/sandboxExplanation.ts';
+import { SandboxLenses } from './documents/sandboxLenses.ts';
+import type { Host } from './host/host.ts';
+import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
+import { Command, Scheme } from './ids.ts';
+import { SandboxPanels } from './panels/sandboxPanels.ts';
+import { SandboxStarter } from './programs/sandboxes.ts';
+import type { TerminalOpener } from './programs/terminal.ts';
+import type { CommandTarget, SandboxTarget } from './target.ts';
+import { SandboxesTree } from './trees/sandboxes.ts';
+import type { TreeFilter } from './trees/treeFilter.ts';
+
+interface Parts {
+  context: vscode.ExtensionContext;
+  log: vscode.LogOutputChannel;
+  connection: HelperConnection;
+  terminals: TerminalOpener;
+  outputs: ProgramOutputs;
+  host: Host;
+  filter: TreeFilter;
+}
+
+export function registerSandboxes({ context, log, connection, terminals, outputs, host, filter }: Parts): vscode.Disposable {
+  const sandboxes = new Sandboxes(connection, log);
+  const starter = new SandboxStarter(connection, terminals, outputs);
+  const panels = new SandboxPanels(connection, starter, context.extensionUri);
+  const memory = context.workspaceState;
+  return vscode.Disposable.from(
+    new SandboxesTree(host, sandboxes, filter, context.extensionUri),
+    vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
+    vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
+    registerCommand(Command.runInNewNamespace, () => runInNewNamespace(connection, starter, memory)),
+    registerCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
+      runInNewNamespace(connection, starter, memory, target),
+    ),
+    registerCommand(Command.startSandbox, (target?: SandboxTarget | vscode.Uri) => startSandbox(starter, target)),
+    registerCommand(Command.explainSandbox, (target?: SandboxTarget | vscode.Uri) => explainSandbox(target)),
+    registerCommand(Command.openSandboxTerminal, (target?: SandboxTarget) =>
+      openSandboxTerminal(sandboxes, starter, terminals, target),
+    ),
+    registerCommand(Command.stopSandbox, (target?: SandboxTarget) => stopSandbox(connection, sandboxes, target)),
+    registerCommand(Command.restartSandbox, (target?: SandboxTarget) => restartSandbox(sandboxes, starter, target)),
+    registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, target)),
+    registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
+    registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
+    registerCommand(Command.newSandboxFile, () => newSandboxFile()),
+    registerCommand(Command.newSandbox, () => panels.show()),
+    panels,
+    starter,
+    sandboxes,
+  );
+}

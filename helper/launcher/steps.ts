@@ -1,0 +1,46 @@
+/** Collecting the steps of a syscall program. */
+import { type Argument, descriptor, LAUNCHER_SOCKET, result, type Step, type SyscallProgram } from './program.ts';
+import type { SyscallName } from './syscalls.ts';
+
+export interface CompiledSteps {
+  program: SyscallProgram;
+  /** Descriptors of the helper that become 4, 5, … in the launcher. */
+  descriptors: number[];
+}
+
+/** Collects steps, and the descriptors that they name. */
+export class Steps {
+  private readonly steps: Step[] = [];
+  private readonly descriptors: number[] = [];
+
+  /** How many there are: the index of the next. */
+  get count(): number {
+    return this.steps.length;
+  }
+
+  add(step: Step): Argument {
+    this.steps.push(step);
+    return result(this.steps.length - 1);
+  }
+
+  call(
+    name: SyscallName,
+    values: Argument[],
+    purpose: string,
+    flags: { ignoreError?: boolean; reportResult?: boolean } = {},
+  ): Argument {
+    return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
+  }
+
+  /** The number that a descriptor of the helper has in the launcher. */
+  descriptor(held: number, text: string): Argument {
+    let index = this.descriptors.indexOf(held);
+    if (index === -1) index = this.descriptors.push(held) - 1;
+    return descriptor(LAUNCHER_SOCKET + 1 + index, text);
+  }
+
+  compiled(): CompiledSteps {
+    const program = { steps: this.steps, descriptors: LAUNCHER_SOCKET + 1 + this.descriptors.length };
+    return { program, descriptors: this.descriptors };
+  }
+}

@@ -1,0 +1,80 @@
+/** Syscall programs as text, as strace(1) shows system calls. Always one line, whatever a hostile name put in it. */
+import type { Argument, Step } from './program.ts';
+
+/** Of an argument that is a list, or a long text. */
+const MAX_SHOWN = 80;
+const COMMENT_COLUMN = 68;
+
+/** A step as one line of text: the call, and what it is for. */
+export function lineOf(step: Step): string {
+  const call = callOf(step);
+  const ignored = step.ignoreError && !isAttempt(step) ? ', if that is possible' : '';
+  return `${call.padEnd(COMMENT_COLUMN)} # ${printable(step.purpose)}${ignored}`;
+}
+
+/** One of several places that a program is looked for in. */
+export function isAttempt(step: Step): boolean {
+  return step.kind === 'syscall' && step.name === 'execve';
+}
+
+/** strace-like. */
+export function callOf(step: Step): string {
+  switch (step.kind) {
+    case 'syscall':
+      return `${step.name}(${step.arguments.map(textOf).join(', ')})`;
+    case 'fork':
+    case 'init':
+      return step.cgroup === undefined
+        ? 'fork()'
+        : `clone3({flags=CLONE_INTO_CGROUP, exit_signal=SIGCHLD, cgroup=${textOf(step.cgroup)}})`;
+    case 'sync':
+      return 'read(3, 1)';
+    case 'finally':
+      return '/* in the end, if the helper is gone */';
+    case 'tether':
+      return `prctl(PR_SET_PDEATHSIG, ${step.signal === 9 ? 'SIGKILL' : step.signal})`;
+  }
+}
+
+function textOf(argument: Argument): string {
+  switch (argument.type) {
+    case 'integer':
+      return argument.text ?? String(argument.value);
+    case 'descriptor':
+      return `${argument.value}<${printable(argument.text)}>`;
+    case 'string':
+      return quoted(argument.value);
+    case 'strings':
+      return listOf(argument.values);
+    case 'bytes':
+    case 'filter':
+      return argument.text;
+    case 'result':
+      return `result of step ${argument.step + 1}`;
+  }
+}
+
+function listOf(values: (string | Buffer)[]): string {
+  const text = `[${values.map(quoted).join(', ')}]`;
+  // An environment may hold secrets, and is long; strace shows its length as well.
+  const isEnvironment = values.some((value) => Buffer.isBuffer(value));
+  return isEnvironment || text.length > MAX_SHOWN ? `[/* ${values.length} strings */]` : text;
+}
+
+function quoted(value: string | Buffer): string {
+  const text = typeof value === 'string' ? value : value.toString('utf8');
+  return `"${printable(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text).replaceAll('"', '\\"')}"`;
+}
+
+/** A line stays a line, whatever a hostile name put in it. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+/** Quoted for a shell where that is needed. */
+export function shellWord(text: string): string {
+  const shown = printable(text);
+  return /^[A-Za-z0-9_/.,:=@%+-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,238 @@
+/**
+ * The cgroups of a sandbox, in each hierarchy that a limit of it needs, v1 or v2: cgroups(7). One directory a hierarchy,
+ * directly below the highest cgroup that the helper may change.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Failure, isSystemError } from '../failure.ts';
+import { close } from '../kernel/files.ts';
+import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
+import { parseCgroups } from '../proc/cgroup.ts';
+import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
+import { own } from '../programs/identity.ts';
+import type { SandboxResources } from '../protocol/sandboxes.ts';
+import { bytesOf } from './spec.ts';
+
+export interface PlannedCgroup {
+  /** As in `/proc/PID/cgroup`, or `unified`. */
+  hierarchy: string;
+  version: 1 | 2;
+  /** The directory that it is made in, of the host, and its name there. */
+  parent: string;
+  name: string;
+  /** The same as a path from the root of the hierarchy. */
+  path: string;
+  /** v2: controllers that the parent has to hand down. */
+  enable: string[];
+  settings: { file: string; text: string }[];
+  /** The file that tells how often the kernel killed for want of memory, when memory is limited. */
+  oomFile?: string;
+}
+
+type Setting = { controller: Controller; v1: [file: string, text: string][]; v2: [file: string, text: string][] };
+type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'io';
+/** v1's name for it. */
+const V1_NAMES: Record<Controller, string> = { cpu: 'cpu', cpuset: 'cpuset', memory: 'memory', pids: 'pids', io: 'blkio' };
+
+const DEFAULT_PERIOD_MICROS = 100_000;
+const SIGKILL = 9;
+const REMOVAL_TRIES = 100;
+const REMOVAL_PAUSE_MILLIS = 20;
+
+/** Throws a `Failure` when a limit cannot be set on this host. */
+export function planCgroups(resources: SandboxResources, id: string): PlannedCgroup[] {
+  const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+  const planned = new Map<string, PlannedCgroup>();
+  for (const setting of settingsOf(resources)) {
+    const cgroup = hierarchyFor(setting.controller, mounts, id);
+    const known = planned.get(cgroup.parent) ?? cgroup;
+    planned.set(cgroup.parent, known);
+    known.enable = [...new Set([...known.enable, ...cgroup.enable])];
+    const files = known.version === 1 ? setting.v1 : setting.v2;
+    if (known.version === 1 && setting.controller === 'cpuset') files.unshift(...inheritedCpuset(known, setting));
+    known.settings.push(...files.map(([file, text]) => ({ file, text })));
+    if (setting.controller === 'memory') known.oomFile = known.version === 1 ? 'memory.oom_control' : 'memory.events';
+  }
+  return [...planned.values()];
+}
+
+function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[] {
+  const settings: Setting[] = [];
+  if (cpu?.quota !== undefined) {
+    const period = cpu.period ?? DEFAULT_PERIOD_MICROS;
+    settings.push({
+      controller: 'cpu',
+      v1: [
+        ['cpu.cfs_period_us', String(period)],
+        ['cpu.cfs_quota_us', String(cpu.quota)],
+      ],
+      v2: [['cpu.max', `${cpu.quota} ${period}`]],
+    });
+  }
+  if (cpu?.shares !== undefined) {
+    // The kernel's own conversion, as every runtime does it: 2…262144 to 1…10000.
+    const weight = 1 + Math.floor(((cpu.shares - 2) * 9999) / 262_142);
+    settings.push({ controller: 'cpu', v1: [['cpu.shares', String(cpu.shares)]], v2: [['cpu.weight', String(weight)]] });
+  }
+  const cpuset: [string, string][] = [];
+  if (cpu?.cpus !== undefined) cpuset.push(['cpuset.cpus', cpu.cpus]);
+  if (cpu?.mems !== undefined) cpuset.push(['cpuset.mems', cpu.mems]);
+  if (cpuset.length > 0) settings.push({ controller: 'cpuset', v1: [...cpuset], v2: cpuset });
+  if (memory !== undefined) settings.push(memorySetting(memory));
+  if (pids !== undefined) {
+    const file: [string, string] = ['pids.max', String(pids.limit)];
+    settings.push({ controller: 'pids', v1: [file], v2: [file] });
+  }
+  for (const device of blockIO ?? []) settings.push(deviceSetting(device));
+  return settings.filter(({ v1, v2 }) => v1.length + v2.length > 0);
+}
+
+/** v1 limits memory and swap together, v2 apart. */
+function memorySetting({ limit, swap }: NonNullable<SandboxResources['memory']>): Setting {
+  const v1: [string, string][] = [];
+  const v2: [string, string][] = [];
+  if (limit !== undefined) {
+    v1.push(['memory.limit_in_bytes', String(bytesOf(limit))]);
+    v2.push(['memory.max', String(bytesOf(limit))]);
+  }
+  if (swap !== undefined) {
+    if (limit === undefined) throw new Failure('invalid', '"resources.memory.swap" needs a limit of memory beside it.');
+    v1.push(['memory.memsw.limit_in_bytes', String(bytesOf(limit) + bytesOf(swap))]);
+    v2.push(['memory.swap.max', String(bytesOf(swap))]);
+  }
+  return { controller: 'memory', v1, v2 };
+}
+
+function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number]): Setting {
+  const device = deviceNumber(given.device);
+  const rates: [v1: string, v2: string, value: number | undefined][] = [
+    ['blkio.throttle.read_bps_device', 'rbps', given.readBps === undefined ? undefined : bytesOf(given.readBps)],
+    ['blkio.throttle.write_bps_device', 'wbps', given.writeBps === undefined ? undefined : bytesOf(given.writeBps)],
+    ['blkio.throttle.read_iops_device', 'riops', given.readIOPS],
+    ['blkio.throttle.write_iops_device', 'wiops', given.writeIOPS],
+  ];
+  const set = rates.filter(([, , value]) => value !== undefined);
+  return {
+    controller: 'io',
+    v1: set.map(([file, , value]) => [file, `${device} ${value}`]),
+    v2: set.length === 0 ? [] : [['io.max', `${device} ${set.map(([, key, value]) => `${key}=${value}`).join(' ')}`]],
+  };
+}
+
+function deviceNumber(device: string): string {
+  if (!device.startsWith('/')) return device;
+  const stat = fs.statSync(device, { throwIfNoEntry: false });
+  if (stat?.isBlockDevice()) return `${(stat.rdev >> 8) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
+  throw new Failure('invalid', `"resources.blockIO": ${device} is not a block device.`, { path: device });
+}
+
+/** In v1 a new cpuset is empty, and nothing can join it before both are set. */
+function inheritedCpuset({ parent, settings }: PlannedCgroup, { v1 }: Setting): [string, string][] {
+  const lacking = ['cpuset.cpus', 'cpuset.mems'].filter(
+    (file) => !v1.some(([given]) => given === file) && !settings.some((given) => given.file === file),
+  );
+  return lacking.map((file) => [file, read(path.join(parent, file)).trim()]);
+}
+
+function hierarchyFor(controller: Controller, mounts: Mount[], id: string): PlannedCgroup {
+  const name = `isoscope-${id}`;
+  const v1 = mounts.find(({ type, superOptions }) => type === 'cgroup' && superOptions.includes(V1_NAMES[controller]));
+  const mine = parseCgroups(fs.readFileSync('/proc/self/cgroup', 'utf8'));
+  if (v1 !== undefined) {
+    const found = mine.find(({ hierarchy }) => hierarchy.split(',').includes(V1_NAMES[controller]));
+    const hierarchy = found?.hierarchy ?? V1_NAMES[controller];
+    return { ...below(v1, v1.mountPoint, name), hierarchy, version: 1, enable: [], settings: [] };
+  }
+  const v2 = mounts.find(({ type }) => type === 'cgroup2');
+  const parent =
+    v2 === undefined ? undefined : unifiedParent(v2, mine.find(({ hierarchy }) => hierarchy === 'unified')?.path ?? '/');
+  if (v2 === undefined || parent === undefined || !words(path.join(parent, 'cgroup.controllers')).includes(controller)) {
+    throw new Failure('unsupported', `The cgroup controller ${controller} is not available on this host.`, {
+      hint: `Leave the limit out, or mount the controller; /sys/fs/cgroup shows what there is.`,
+    });
+  }
+  const enabled = words(path.join(parent, 'cgroup.subtree_control')).includes(controller);
+  return { ...below(v2, parent, name), hierarchy: 'unified', version: 2, enable: enabled ? [] : [controller], settings: [] };
+}
+
+function below(mount: Mount, parent: string, name: string): Pick<PlannedCgroup, 'parent' | 'name' | 'path'> {
+  const root = mount.root === '/' ? '' : mount.root;
+  return { parent, name, path: `${root}${parent.slice(mount.mountPoint.length)}/${name}` };
+}
+
+/** The root for root; else the highest cgroup above the helper that belongs to its user, which was delegated to it. */
+function unifiedParent(mount: Mount, ownPath: string): string {
+  if (own().uid === 0) return mount.mountPoint;
+  const root = mount.root === '/' ? '' : mount.root;
+  let found: string | undefined;
+  const parts = ownPath
+    .slice(root.length)
+    .split('/')
+    .filter((part) => part !== '');
+  for (let count = parts.length; count > 0; count -= 1) {
+    const directory = path.join(mount.mountPoint, ...parts.slice(0, count));
+    if (fs.statSync(directory, { throwIfNoEntry: false })?.uid !== own().uid) break;
+    found = directory;
+  }
+  if (found !== undefined) return found;
+  throw new Failure('permission', 'No cgroup is delegated to you, so limits cannot be set.', {
+    hint: 'Leave "resources" out, start VS Code in a systemd user service, or restart the helper as root.',
+  });
+}
+
+function read(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if (isSystemError(error)) return '';
+    throw error;
+  }
+}
+
+function words(file: string): string[] {
+  return read(file).split(/\s+/);
+}
+
+/** Whether the kernel killed in one of them for want of memory. To be asked before they are removed. */
+export function hasKilledForMemory(cgroups: readonly PlannedCgroup[]): boolean {
+  return cgroups.some(({ parent, name, oomFile }) => {
+    if (oomFile === undefined) return false;
+    const kills = /^oom_kill (\d+)$/m.exec(read(path.join(parent, name, oomFile)))?.[1];
+    return kills !== undefined && kills !== '0';
+  });
+}
+
+/** Kills what is still in them, and removes them. Resolves when they are gone; rejects when they cannot be removed. */
+export async function removeCgroups(cgroups: readonly PlannedCgroup[]): Promise<void> {
+  for (const { parent, name } of cgroups) await remove(path.join(parent, name));
+}
+
+async function remove(directory: string): Promise<void> {
+  for (let tries = 0; tries < REMOVAL_TRIES; tries += 1) {
+    try {
+      fs.rmdirSync(directory);
+      return;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      if (error.code === 'ENOENT') return;
+      if (error.code !== 'EBUSY') throw error;
+    }
+    killMembers(directory);
+    await new Promise((resolve) => setTimeout(resolve, REMOVAL_PAUSE_MILLIS));
+  }
+  throw new Failure('busy', `The cgroup ${directory} could not be removed: something is still in it.`, { path: directory });
+}
+
+/** A pid that is still listed once it is held by a pidfd is not another's. */
+function killMembers(directory: string): void {
+  const members = () => words(path.join(directory, 'cgroup.procs')).filter((pid) => pid !== '' && pid !== '0');
+  for (const pid of members()) {
+    try {
+      const pidfd = openPidfd(Number(pid));
+      if (members().includes(pid)) sendSignal(pidfd, SIGKILL);
+      close(pidfd);
+    } catch (error) {
+      if (!isSystemError(error) || error.code !== 'ESRCH') throw error;
+    }
+  }
+}

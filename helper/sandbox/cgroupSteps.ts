@@ -1,0 +1,67 @@
+/** Steps that make the cgroups of a sandbox, join them, and, when the helper is gone, remove them. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { type Argument, integer, string } from '../launcher/program.ts';
+import type { Steps } from '../launcher/steps.ts';
+import type { PlannedCgroup } from './cgroup.ts';
+
+export interface MadeCgroups {
+  /** v1: open `tasks` files, to which a process writes `0` to join. */
+  tasks: { path: string; file: Argument }[];
+  /** v2: the open directory, in which the child of the fork begins. */
+  unified?: Argument;
+}
+
+const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
+const DIRECTORY = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
+const AT_REMOVEDIR = integer(0x200, 'AT_REMOVEDIR');
+
+export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[]): MadeCgroups {
+  const made: MadeCgroups = { tasks: [] };
+  for (const cgroup of cgroups) {
+    const directory = path.join(cgroup.parent, cgroup.name);
+    if (cgroup.enable.length > 0) {
+      const text = cgroup.enable.map((controller) => `+${controller}`).join(' ');
+      write(
+        steps,
+        path.join(cgroup.parent, 'cgroup.subtree_control'),
+        text,
+        `hand down the controllers ${cgroup.enable.join(', ')}`,
+      );
+    }
+    steps.call('mkdirat', [HERE, string(directory), integer(0o755, '0755')], `make the cgroup ${directory}`);
+    for (const { file, text } of cgroup.settings) write(steps, path.join(directory, file), text, `set ${file} to ${text}`);
+    if (cgroup.version === 2) {
+      made.unified = steps.call('openat', [HERE, string(directory), DIRECTORY], `open the cgroup ${directory}`);
+    } else {
+      const file = steps.call('openat', [HERE, string(`${directory}/tasks`), WRITE_ONLY], `open the cgroup ${directory}`);
+      made.tasks.push({ path: directory, file });
+    }
+  }
+  return made;
+}
+
+function write(steps: Steps, file: string, text: string, purpose: string): void {
+  const opened = steps.call('openat', [HERE, string(file), WRITE_ONLY], purpose);
+  steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose);
+  steps.call('close', [opened], purpose);
+}
+
+export function joinCgroups(steps: Steps, { tasks }: MadeCgroups): void {
+  for (const { path: directory, file } of tasks) {
+    steps.call('write', [file, string('0'), integer(1)], `join the cgroup ${directory}`);
+    steps.call('close', [file], 'close it');
+  }
+}
+
+/** To be the last steps. The helper, as long as it is there, does the same. */
+export function removeCgroupsFinally(steps: Steps, cgroups: readonly PlannedCgroup[]): void {
+  if (cgroups.length === 0) return;
+  steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
+  for (const { parent, name } of cgroups) {
+    const directory = path.join(parent, name);
+    steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], `remove the cgroup ${directory}`, { ignoreError: true });
+  }
+}

@@ -1,0 +1,209 @@
+/**
+ * From a plan to the syscall program. Three processes come of it: the one outside that waits (and dies with the helper), the
+ * pid 1 that builds the root and then reaps, and the one that becomes the program.
+ */
+import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { bytes, HELPER_DIED_SIGNAL, integer, string, strings } from '../launcher/program.ts';
+import { type CompiledSteps, Steps } from '../launcher/steps.ts';
+import {
+  becomeUser,
+  beginSession,
+  enter,
+  FLAG_NAMES,
+  loadFilter,
+  setGroups,
+  setLimits,
+  writeOwn,
+} from '../programs/compile.ts';
+import { own } from '../programs/identity.ts';
+import type { NamespaceKind } from '../protocol.ts';
+import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
+import { mapText } from './idMaps.ts';
+import type { SandboxPlan } from './plan.ts';
+import { buildRoot, changeRoot } from './rootSteps.ts';
+
+export interface CompiledSandbox extends CompiledSteps {
+  /** Index of the fork, and of the step that splits pid 1 from the program, if there is one. */
+  fork: number;
+  init?: number;
+}
+
+/** Of the helper: where the wait status is written to. */
+export interface CompileOptions {
+  statusPipe: number;
+}
+
+const PR_SET_DUMPABLE = 4;
+const PR_SET_CHILD_SUBREAPER = 36;
+const PR_SET_NO_NEW_PRIVS = 38;
+const SIGKILL = 9;
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SIOCSIFFLAGS = 0x8914;
+const IFF_UP = 0x1;
+
+/** What the process outside enters or makes; the rest is for pid 1. */
+const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
+
+export function compileSandbox(plan: SandboxPlan, { statusPipe }: CompileOptions): CompiledSandbox {
+  const steps = new Steps();
+  const status = steps.descriptor(statusPipe, 'pipe of the wait status');
+  const cgroups = parent(steps, plan);
+  const { init } = plan.spec.process;
+  const fork = steps.count;
+  steps.add({
+    kind: 'fork',
+    purpose: init ? 'start what becomes pid 1' : 'start a child',
+    ...(init ? {} : { status }),
+    ...(cgroups.unified === undefined ? {} : { cgroup: cgroups.unified }),
+  });
+  setUp(steps, plan, cgroups);
+  const split = steps.count;
+  if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
+  becomeProgram(steps, plan);
+  removeCgroupsFinally(steps, plan.cgroups);
+  return { ...steps.compiled(), fork, ...(init ? { init: split } : {}) };
+}
+
+/** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
+function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
+  steps.call('setsid', [], "leave the helper's session");
+  steps.call(
+    'prctl',
+    [integer(PR_SET_CHILD_SUBREAPER, 'PR_SET_CHILD_SUBREAPER'), integer(1)],
+    'be the parent of what is left over',
+    { ignoreError: true },
+  );
+  const cgroups = makeCgroups(steps, plan.cgroups);
+  // Before a user namespace is entered that may have given up changing groups.
+  if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
+  for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
+  if (plan.idMaps !== undefined) makeUserNamespace(steps, plan);
+  const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
+  unshare(steps, kinds);
+  if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
+  if (!plan.spec.persistent) {
+    steps.add({ kind: 'tether', signal: HELPER_DIED_SIGNAL, purpose: 'end when the helper ends' });
+  }
+  return cgroups;
+}
+
+/**
+ * The files in `/proc/PID` of a process that is not dumpable belong to root, so that a user may not write its own; for that
+ * time it is dumpable. Whoever could look into it then is the same user, or above it.
+ */
+function withOwnFiles(steps: Steps, plan: SandboxPlan, write: () => void): void {
+  const isHidden = plan.spec.namespaces.user !== 'host' || !own().privileged;
+  const dumpable = (on: 0 | 1, purpose: string) =>
+    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  if (isHidden) dumpable(1, 'own the files of the process in /proc');
+  write();
+  if (isHidden) dumpable(0, 'be hidden from debuggers again');
+}
+
+function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
+  const { uid, gid, writtenBy } = plan.idMaps!;
+  unshare(steps, ['user']);
+  if (writtenBy === 'helper') {
+    steps.add({ kind: 'sync', purpose: 'let the helper write the id maps' });
+  } else {
+    withOwnFiles(steps, plan, () => {
+      if (writtenBy === 'newuidmap') {
+        steps.add({ kind: 'sync', purpose: 'let newuidmap and newgidmap write the id maps' });
+        return;
+      }
+      writeOwn(steps, 'setgroups', 'deny', 'give up changing groups, as the kernel demands of an ordinary user');
+      writeOwn(steps, 'uid_map', mapText(uid), 'map the user id');
+      writeOwn(steps, 'gid_map', mapText(gid), 'map the group id');
+    });
+  }
+  if (writtenBy === 'self') return;
+  setGroups(steps, []);
+  const [user, group] = [uid, gid].map((mappings) => integer(Math.min(...mappings.map(({ containerID }) => containerID))));
+  steps.call('setresgid', [group!, group!, group!], 'take a group id of the new user namespace');
+  steps.call('setresuid', [user!, user!, user!], 'take a user id of the new user namespace');
+}
+
+function unshare(steps: Steps, kinds: readonly NamespaceKind[]): void {
+  if (kinds.length === 0) return;
+  const flags = kinds.reduce((all, kind) => all | CLONE_FLAGS[kind], 0);
+  const text = kinds.map((kind) => FLAG_NAMES[kind]).join('|');
+  steps.call('unshare', [integer(flags, text)], `make a new ${kinds.join(', ')} namespace`);
+}
+
+function setClocks(steps: Steps, { spec }: SandboxPlan): void {
+  for (const clock of ['monotonic', 'boottime'] as const) {
+    const seconds = spec.timeOffsets?.[clock];
+    if (seconds !== undefined)
+      writeOwn(steps, 'timens_offsets', `${clock} ${seconds} 0\n`, `set back or forward the ${clock} clock`);
+  }
+}
+
+/** Of pid 1, or of the program itself when there is no init: everything that needs privilege. */
+function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
+  const { spec } = plan;
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  joinCgroups(steps, cgroups);
+  const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
+  for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
+  unshare(
+    steps,
+    [...plan.fresh].filter((kind) => !OUTSIDE.includes(kind)),
+  );
+  for (const namespace of joined) if (namespace.kind === 'mnt') enter(steps, namespace);
+  if (spec.hostname !== undefined && plan.fresh.has('uts')) {
+    const length = integer(Buffer.byteLength(spec.hostname));
+    steps.call('sethostname', [string(spec.hostname), length], 'set the host name');
+  }
+  if (plan.fresh.has('net') && spec.network.type !== 'none') bringUpLoopback(steps);
+  const root = buildRoot(steps, plan);
+  changeRoot(steps, plan, root);
+}
+
+/** struct ifreq: the name, 16 bytes, then the flags. */
+function bringUpLoopback(steps: Steps): void {
+  const purpose = 'bring up lo';
+  const kind = integer(SOCK_DGRAM | SOCK_CLOEXEC, 'SOCK_DGRAM|SOCK_CLOEXEC');
+  const socket = steps.call('socket', [integer(AF_INET, 'AF_INET'), kind, integer(0)], purpose);
+  const request = Buffer.alloc(40);
+  request.write('lo', 0);
+  request.writeUInt16LE(IFF_UP, 16);
+  const text = '{ifr_name="lo", ifr_flags=IFF_UP}';
+  steps.call('ioctl', [socket, integer(SIOCSIFFLAGS, 'SIOCSIFFLAGS'), bytes(request, text)], purpose);
+  steps.call('close', [socket], purpose);
+}
+
+/** Of the last process: it gives up everything that the program is not to have, and becomes it. */
+export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
+  const { spec, user } = plan;
+  beginSession(steps, spec.process.terminal);
+  const setAll = () => setLimits(steps, user.identity, { ignoreError: false });
+  if (user.identity.oomScoreAdjustment === undefined) setAll();
+  else withOwnFiles(steps, plan, setAll);
+  if (user.groups?.when === 'afterUserNamespace') setGroups(steps, user.groups.ids);
+  if (plan.seccomp !== undefined && !spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
+  becomeUser(steps, user.identity);
+  steps.call('chdir', [string(spec.process.cwd)], `go to the directory ${spec.process.cwd}`);
+  if (spec.process.noNewPrivileges) {
+    const zero = integer(0);
+    const option = integer(PR_SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS');
+    steps.call('prctl', [option, integer(1), zero, zero, zero], 'set no_new_privs');
+  }
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  if (plan.seccomp !== undefined && spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
+  execute(steps, plan);
+}
+
+function execute(steps: Steps, plan: SandboxPlan): void {
+  const environment = strings(plan.environment.entries());
+  plan.candidates.forEach((candidate, index) => {
+    const isLast = index === plan.candidates.length - 1;
+    steps.call(
+      'execve',
+      [string(candidate.path), strings(candidate.arguments), environment],
+      `execute ${candidate.path}`,
+      isLast ? {} : { ignoreError: true, reportResult: true },
+    );
+  });
+}

@@ -1,0 +1,72 @@
+/** A program in a sandbox that runs: in its namespaces and root, and confined as the sandbox's own program is. */
+
+import { Failure } from '../failure.ts';
+import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { holdCgroups } from '../programs/cgroups.ts';
+import { Environment } from '../programs/environment.ts';
+import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
+import { holdTarget } from '../programs/target.ts';
+import type { ProcessRef, ProgramParams } from '../protocol.ts';
+import type { SandboxPlan } from './plan.ts';
+
+export interface Entered {
+  sandbox: { name: string; process?: ProcessRef };
+  plan: SandboxPlan;
+}
+
+/** Throws a `Failure` and holds nothing when it cannot be entered. */
+export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, terminal: boolean): Plan {
+  if (sandbox.process === undefined) throw new Failure('gone', `Nothing runs in the sandbox ${sandbox.name} any more.`);
+  const target = holdTarget({ process: sandbox.process }, () => {
+    throw new Error('no namespace was named');
+  });
+  const disposables = [() => target.dispose()];
+  const dispose = () => {
+    for (const disposeOne of disposables.splice(0)) disposeOne();
+  };
+  try {
+    const held = target.process!;
+    const cgroups = plan.cgroups.length === 0 ? undefined : holdCgroups(held);
+    if (cgroups !== undefined) disposables.push(() => cgroups.dispose());
+    const root = {
+      descriptor: held.open('root', O_PATH | O_DIRECTORY, 'the root directory'),
+      name: `/proc/${held.ref.pid}/root`,
+    };
+    const environment = environmentOf(plan, params, terminal);
+    const candidates =
+      params.command === undefined
+        ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
+        : inPath(environment, params.command);
+    const { identity, groups } = plan.user;
+    return {
+      target,
+      identity: { ...identity, ...(groups === undefined ? {} : { groups }) },
+      root,
+      directory: params.directory ?? plan.spec.process.cwd,
+      environment,
+      candidates,
+      command: params.command ?? candidates[0]!.arguments,
+      shell: params.command === undefined,
+      terminal,
+      user: String(identity.uid),
+      differences: [],
+      ...(plan.seccomp === undefined ? {} : { seccomp: plan.seccomp }),
+      ...(cgroups === undefined ? {} : { cgroups }),
+      dispose,
+    };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function environmentOf(plan: SandboxPlan, params: ProgramParams, terminal: boolean): Environment {
+  const environment = new Environment();
+  for (const entry of plan.environment.entries()) {
+    const [name = '', ...value] = entry.toString('utf8').split('=');
+    environment.set(name, value.join('='));
+  }
+  if (terminal) environment.set('TERM', 'xterm-256color');
+  for (const [name, value] of Object.entries(params.environment ?? {})) environment.set(name, value);
+  return environment;
+}

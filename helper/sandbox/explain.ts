@@ -1,0 +1,34 @@
+/** `sandboxes/explain`: the very program that would run, as text, and what other tools would be told. */
+import type { Step } from '../launcher/program.ts';
+import { callOf, isAttempt, lineOf, printable } from '../launcher/text.ts';
+import type { SandboxesExplainResult, SandboxStep } from '../protocol/sandboxes.ts';
+import { compileSandbox } from './compile.ts';
+import { equivalents } from './equivalents.ts';
+import type { SandboxPlan } from './plan.ts';
+
+/** Any descriptor will do: nothing is opened, and nothing runs. */
+const NO_PIPE = -1;
+
+export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
+  const { program, fork, init } = compileSandbox(plan, { statusPipe: NO_PIPE });
+  const by = (index: number): SandboxStep['by'] => {
+    if (index <= fork) return 'parent';
+    return init !== undefined && index <= init ? 'init' : 'child';
+  };
+  return {
+    spec: plan.spec,
+    steps: program.steps.map((step, index) => describe(step, by(index))),
+    syscalls: program.steps.map(lineOf).join('\n'),
+    equivalents: equivalents(plan),
+    notes: plan.notes,
+  };
+}
+
+function describe(step: Step, by: SandboxStep['by']): SandboxStep {
+  return {
+    call: callOf(step),
+    purpose: printable(step.purpose),
+    by,
+    optional: step.ignoreError === true && !isAttempt(step),
+  };
+}

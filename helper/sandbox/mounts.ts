@@ -1,0 +1,293 @@
+/** What is mounted below the new root, in order: `/proc`, `/dev`, what the specification lists, and what covers dangers. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { Failure, isSystemError } from '../failure.ts';
+import { close } from '../kernel/files.ts';
+import { makeDetachedMount } from '../kernel/newMount.ts';
+import { own } from '../programs/identity.ts';
+import type { SandboxMount } from '../protocol/sandboxes.ts';
+import { realPath } from './hostPath.ts';
+import { type InRoot, resolveInRoot, split } from './inRoot.ts';
+import {
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_SLAVE,
+  MS_UNBINDABLE,
+  type Option,
+} from './mountCalls.ts';
+import type { ResolvedSpec } from './plan.ts';
+import { type RootPlan, tmpfsOptions } from './root.ts';
+import { bytesOf } from './spec.ts';
+import type { UserPlan } from './user.ts';
+
+/** Where something goes: its path inside as asked for, and what it resolves to. */
+export interface Place extends InRoot {
+  destination: string;
+  /** No symbolic link may be on the way: what is mounted there is relied on. */
+  strict: boolean;
+}
+
+export type PlannedMount = { place: Place } & (
+  | { what: 'new'; type: string; options: Option[]; attributes: number }
+  /** From the host. `self`: from inside the new root, what is at the place. */
+  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; optional?: boolean }
+  /** A file system that the helper has made, so that it holds the other end of what is in it. */
+  | { what: 'held'; descriptor: number; type: string }
+  | { what: 'symlink'; target: string }
+  /** A regular file of its own with the content of one of the host. */
+  | { what: 'copy'; source: string; bytes: number; mode: number }
+);
+
+export interface MountContext {
+  user: UserPlan;
+  notes: string[];
+  hasUserNamespace: boolean;
+  disposables: (() => void)[];
+}
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+const LINKS: [name: string, target: string][] = [
+  ['fd', '/proc/self/fd'],
+  ['stdin', '/proc/self/fd/0'],
+  ['stdout', '/proc/self/fd/1'],
+  ['stderr', '/proc/self/fd/2'],
+  ['ptmx', 'pts/ptmx'],
+];
+const NO_PROGRAMS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+const TTY_GROUP = 5;
+/** Of the host, a directory in which nothing can be written; it and the device are where the host has them. */
+const NOTHING = '/dev/null';
+const BIND_DEFAULTS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+
+export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountContext): PlannedMount[] {
+  const at = (destination: string, strict = false) => placeIn(root, destination, strict);
+  const mounts: PlannedMount[] = root.type === 'tmpfs' ? filesOf(root) : [];
+  if (spec.proc === 'own') {
+    mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: at('/proc', true) });
+  }
+  mounts.push(...hostSockets(spec, root, at));
+  if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
+  if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
+  mounts.push(...covers(spec, root, at));
+  return mounts;
+}
+
+export function placeIn(root: RootPlan, destination: string, strict: boolean): Place {
+  const files = root.type === 'bind' ? root.path : root.type === 'overlay' ? root.lowers[0] : undefined;
+  const resolved = files === undefined ? { parts: split(destination), existing: 0 } : resolveInRoot(files, destination);
+  if (resolved.parts.includes('..')) throw new Failure('invalid', `The destination ${destination} contains "..".`);
+  if (resolved.parts.length === 0) throw new Failure('invalid', `The destination ${destination} is the root itself.`);
+  if (strict && resolved.parts.join('/') !== split(destination).join('/')) {
+    throw new Failure('invalid', `${destination} in the root is a symbolic link, to /${resolved.parts.join('/')}.`, {
+      hint: `Make it a directory, or set "${path.basename(destination)}" to "none".`,
+    });
+  }
+  return { ...resolved, destination, strict };
+}
+
+/** The files of a minimal root, before anything is mounted over them. */
+function filesOf({ files, copied }: Extract<RootPlan, { type: 'tmpfs' }>): PlannedMount[] {
+  if (files === undefined) return [];
+  const at = (file: string): Place => ({ destination: file, parts: split(file), existing: 0, strict: true });
+  const programs = files.files.map(({ path: file, source }): PlannedMount => {
+    if (!copied) return { ...bindOf(source, at(file), BIND_DEFAULTS) };
+    const { size, mode } = fs.statSync(source);
+    return { what: 'copy', source, bytes: size, mode: mode & 0o755, place: at(file) };
+  });
+  return [
+    ...programs,
+    ...files.links.map(({ path: file, target }): PlannedMount => ({ what: 'symlink', target, place: at(file) })),
+  ];
+}
+
+/** The host's services listen on sockets below /run, and people leave some in /tmp; a read-only mount does not keep from them. */
+function hostSockets(spec: ResolvedSpec, root: RootPlan, at: (destination: string) => Place): PlannedMount[] {
+  if (spec.root.type !== 'host' || spec.root.access === 'readWrite' || root.type === 'asItIs') return [];
+  return ['/run', '/tmp', '/var/tmp']
+    .filter((folder) => isDirectory(folder))
+    .map((folder) => ({
+      what: 'new',
+      type: 'tmpfs',
+      options: tmpfsOptions({ mode: folder === '/run' ? 0o755 : 0o1777 }),
+      attributes: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+      place: at(folder),
+    }));
+}
+
+function minimalDev(at: (destination: string, strict?: boolean) => Place, context: MountContext): PlannedMount[] {
+  const fresh = (destination: string): Place => ({ destination, parts: split(destination), existing: 0, strict: true });
+  const tmpfs = (place: Place, options: Option[], attributes: number): PlannedMount => ({
+    what: 'new',
+    type: 'tmpfs',
+    options,
+    attributes,
+    place,
+  });
+  const mounts: PlannedMount[] = [
+    tmpfs(at('/dev', true), tmpfsOptions({ mode: 0o755, size: '64K' }), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
+  ];
+  for (const name of DEVICES) {
+    mounts.push({
+      ...bindOf(`/dev/${name}`, fresh(`/dev/${name}`), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
+    });
+  }
+  for (const [name, target] of LINKS) mounts.push({ what: 'symlink', target, place: fresh(`/dev/${name}`) });
+  mounts.push(devpts(fresh('/dev/pts'), context));
+  mounts.push(tmpfs(fresh('/dev/shm'), tmpfsOptions({ mode: 0o1777, size: '64M' }), NO_PROGRAMS));
+  return mounts;
+}
+
+/**
+ * An own devpts. Where the helper may, it makes it itself, so that the terminal is of it and has a name inside; without
+ * privilege only what is in the new user namespace may make one, and the terminal is of the host's.
+ */
+function devpts(place: Place, { hasUserNamespace, disposables }: MountContext): PlannedMount {
+  const options: Option[] = [
+    ['newinstance', true],
+    ['ptmxmode', '0666'],
+    ['mode', '0620'],
+  ];
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+  if (!own().privileged || hasUserNamespace) return { what: 'new', type: 'devpts', options, attributes, place };
+  const descriptor = makeDetachedMount('devpts', [...options, ['gid', String(TTY_GROUP)]], attributes);
+  disposables.push(() => close(descriptor));
+  return { what: 'held', descriptor, type: 'devpts', place };
+}
+
+function bindOf(source: string, place: Place, set: number, propagation = MS_PRIVATE): PlannedMount & { what: 'bind' } {
+  const { path: real, isDirectory } = realPath(source, 'mounts');
+  if (place.kind !== undefined && (place.kind === 'directory') !== isDirectory) {
+    const [theirs, ours] = isDirectory ? ['directory', 'file'] : ['file', 'directory'];
+    throw new Failure('invalid', `${source} is a ${theirs}, and its destination ${place.destination} is a ${ours}.`);
+  }
+  return { what: 'bind', source: real, isDirectory, set, propagation, place };
+}
+
+const FLAGS: Record<string, { set?: number; clear?: number }> = {
+  ro: { set: MOUNT_ATTR_RDONLY },
+  rw: { clear: MOUNT_ATTR_RDONLY },
+  nosuid: { set: MOUNT_ATTR_NOSUID },
+  suid: { clear: MOUNT_ATTR_NOSUID },
+  nodev: { set: MOUNT_ATTR_NODEV },
+  dev: { clear: MOUNT_ATTR_NODEV },
+  noexec: { set: MOUNT_ATTR_NOEXEC },
+  exec: { clear: MOUNT_ATTR_NOEXEC },
+  noatime: { set: MOUNT_ATTR_NOATIME },
+};
+const PROPAGATIONS: Record<string, number> = {
+  private: MS_PRIVATE,
+  rprivate: MS_PRIVATE,
+  slave: MS_SLAVE,
+  rslave: MS_SLAVE,
+  unbindable: MS_UNBINDABLE,
+  runbindable: MS_UNBINDABLE,
+};
+/** Which options of the file system itself each type takes. */
+const DATA: Record<Exclude<SandboxMount['type'], 'bind'>, RegExp> = {
+  tmpfs: /^(size|mode|nr_inodes|uid|gid)$/,
+  proc: /^(hidepid|subset)$/,
+  sysfs: /^$/,
+  mqueue: /^$/,
+  devpts: /^(ptmxmode|mode|gid|uid|max)$/,
+  overlay: /^(lowerdir|upperdir|workdir|index|metacopy|redirect_dir|userxattr|volatile|xino)$/,
+  cgroup2: /^(nsdelegate|memory_recursiveprot)$/,
+};
+const ATTRIBUTES: Record<Exclude<SandboxMount['type'], 'bind'>, number> = {
+  tmpfs: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+  proc: NO_PROGRAMS,
+  sysfs: NO_PROGRAMS | MOUNT_ATTR_RDONLY,
+  mqueue: NO_PROGRAMS,
+  devpts: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+  overlay: MOUNT_ATTR_NODEV,
+  cgroup2: NO_PROGRAMS | MOUNT_ATTR_RDONLY,
+};
+
+function planMount(mount: SandboxMount, place: Place, context: MountContext): PlannedMount {
+  let attributes = mount.type === 'bind' ? BIND_DEFAULTS : ATTRIBUTES[mount.type];
+  let propagation = MS_PRIVATE;
+  const data: Option[] = [];
+  for (const option of mount.options ?? []) {
+    const flag = FLAGS[option];
+    if (flag !== undefined) attributes = (attributes | (flag.set ?? 0)) & ~(flag.clear ?? 0);
+    else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
+    else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
+    else data.push(dataOption(mount, option));
+  }
+  if (mount.type === 'bind') {
+    if (mount.source === undefined) throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`);
+    return bindOf(mount.source, place, attributes, propagation);
+  }
+  if (mount.source !== undefined) {
+    throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`);
+  }
+  if (mount.type === 'devpts') data.push(['newinstance', true]);
+  if (mount.type === 'overlay' && context.hasUserNamespace) data.push(['userxattr', true]);
+  return { what: 'new', type: mount.type, options: data, attributes, place };
+}
+
+function dataOption({ type, destination }: SandboxMount, option: string): Option {
+  const equals = option.indexOf('=');
+  const [key, value] = equals === -1 ? [option, true as const] : [option.slice(0, equals), option.slice(equals + 1)];
+  if (type === 'bind' || !DATA[type].test(key)) {
+    throw new Failure('invalid', `The ${type} on ${destination} does not know the option "${option}".`, {
+      hint: 'mount(8) names them; propagation, ro, nosuid, nodev, noexec are known to every type.',
+    });
+  }
+  if (key === 'size' && value !== true && /^[0-9]+[KMGT]?$/i.test(value)) return [key, String(bytesOf(value))];
+  return [key, value];
+}
+
+/** The helper's own /proc and /sys tell what there will be: they are of the same kernel. */
+function covers(spec: ResolvedSpec, root: RootPlan, at: (destination: string) => Place): PlannedMount[] {
+  const mounted = (inside: string) =>
+    (spec.proc === 'own' && inside.startsWith('/proc/')) ||
+    (inside.startsWith('/sys/') &&
+      ((root.type === 'bind' && root.path === '/') || spec.mounts.some(({ destination }) => destination === '/sys')));
+  const kindOf = (inside: string): 'directory' | 'file' | undefined => {
+    if (!/^\/(proc|sys)\//.test(inside)) return at(inside).kind;
+    return mounted(inside) ? kindOnHost(inside) : undefined;
+  };
+  const place = (destination: string, kind: 'directory' | 'file'): Place => ({
+    destination,
+    parts: split(destination),
+    existing: split(destination).length,
+    kind,
+    strict: true,
+  });
+  const covered: PlannedMount[] = [];
+  for (const inside of spec.readonlyPaths) {
+    const kind = kindOf(inside);
+    if (kind === undefined) continue;
+    const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    const isDirectory = kind === 'directory';
+    covered.push({ what: 'bind', source: 'self', isDirectory, set, propagation: MS_PRIVATE, place: place(inside, kind) });
+  }
+  for (const inside of spec.maskedPaths) {
+    const kind = kindOf(inside);
+    if (kind === 'file') covered.push(bindOf(NOTHING, place(inside, kind), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC));
+    if (kind === 'directory') {
+      const attributes = NO_PROGRAMS | MOUNT_ATTR_RDONLY;
+      const options = tmpfsOptions({ mode: 0o555, size: '4K' });
+      covered.push({ what: 'new', type: 'tmpfs', options, attributes, place: place(inside, kind) });
+    }
+  }
+  return covered;
+}
+
+function kindOnHost(file: string): 'directory' | 'file' | undefined {
+  try {
+    return fs.lstatSync(file).isDirectory() ? 'directory' : 'file';
+  } catch (error) {
+    if (isSystemError(error)) return undefined;
+    throw error;
+  }
+}
+
+function isDirectory(file: string): boolean {
+  return kindOnHost(file) === 'directory';
+}

@@ -1,0 +1,341 @@
+/** From a specification to a plan: every default filled in, everything checked that can be checked before anything is made. */
+import path from 'node:path';
+import { Failure } from '../failure.ts';
+import { close } from '../kernel/files.ts';
+import { capabilityNames } from '../proc/capabilities.ts';
+import { DEFAULT_PATH, Environment } from '../programs/environment.ts';
+import { own } from '../programs/identity.ts';
+import { type Candidate, inPath, type SeccompFilter, SHELLS } from '../programs/plan.ts';
+import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } from '../programs/target.ts';
+import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
+import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
+import { type PlannedCgroup, planCgroups } from './cgroup.ts';
+import { type IdMaps, planIdMaps } from './idMaps.ts';
+import { type PlannedMount, planMounts } from './mounts.ts';
+import { planRoot, type RootPlan } from './root.ts';
+import { compileSeccomp } from './seccomp.ts';
+import { defaultSeccompProfile } from './seccompDefault.ts';
+import { planUser, type UserPlan } from './user.ts';
+
+export interface SandboxPlan {
+  /** With every default filled in. */
+  spec: ResolvedSpec;
+  /** Kinds to be made, and namespaces to be joined. Of every other kind it has the host's. */
+  fresh: ReadonlySet<NamespaceKind>;
+  joined: HeldNamespace[];
+  idMaps?: IdMaps;
+  root: RootPlan;
+  mounts: PlannedMount[];
+  cgroups: PlannedCgroup[];
+  user: UserPlan;
+  seccomp?: SeccompFilter;
+  environment: Environment;
+  candidates: Candidate[];
+  /** The command as asked for; of a shell the first that is looked for. */
+  command: string[];
+  shell: boolean;
+  notes: string[];
+  dispose(): void;
+}
+
+type Required<T, K extends keyof T> = T & { [P in K]-?: NonNullable<T[P]> };
+export type ResolvedSpec = Required<
+  Omit<SandboxSpec, 'namespaces' | 'process'>,
+  | 'name'
+  | 'root'
+  | 'changeRoot'
+  | 'proc'
+  | 'dev'
+  | 'mounts'
+  | 'maskedPaths'
+  | 'readonlyPaths'
+  | 'network'
+  | 'seccomp'
+  | 'persistent'
+> & {
+  namespaces: Record<NamespaceKind, NamespaceChoice>;
+  process: Required<NonNullable<SandboxSpec['process']>, 'env' | 'cwd' | 'terminal' | 'noNewPrivileges' | 'init'>;
+};
+
+/** What a plan needs to know of the helper. */
+export interface PlanContext {
+  /** The id that the sandbox has, or would have. */
+  id: string;
+  /** What relative paths begin at. */
+  directory?: string;
+  openNamespace: OpenNamespace;
+  /** The process of a running sandbox, by its id or name. Throws a `Failure`. */
+  sandboxProcess: (name: string) => ProcessRef;
+  /** A name that no other sandbox has, like this one. */
+  freeName: (wish: string) => string;
+}
+
+/** Docker's, in the OCI specification's terms. */
+const MASKED_PATHS = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+];
+const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
+
+/** Throws a `Failure` and holds nothing when it could not be made as specified. */
+export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): SandboxPlan {
+  const disposables: (() => void)[] = [];
+  const dispose = () => {
+    for (const disposeOne of disposables.splice(0)) disposeOne();
+  };
+  const notes: string[] = [];
+  try {
+    const spec = withDefaults(withAbsolutePaths(given, context.directory), context);
+    checkCombination(spec, given);
+    const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
+    const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
+    const user = planUser(spec, idMaps, notes);
+    const environment = environmentOf(spec, user);
+    const root = planRoot(spec, notes);
+    const candidates =
+      spec.process.args === undefined
+        ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
+        : inPath(environment, spec.process.args);
+    const seccomp = seccompOf(spec, user);
+    const plan: SandboxPlan = {
+      spec,
+      ...(seccomp === undefined ? {} : { seccomp }),
+      fresh,
+      joined: joinNamespaces(spec, context, disposables),
+      ...(idMaps === undefined ? {} : { idMaps }),
+      root,
+      mounts: fresh.has('mnt') ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), disposables }) : [],
+      cgroups: spec.resources === undefined ? [] : planCgroups(spec.resources, context.id),
+      user,
+      environment,
+      candidates,
+      command: spec.process.args ?? candidates[0]!.arguments,
+      shell: spec.process.args === undefined,
+      notes,
+      dispose,
+    };
+    noteWeaknesses(plan);
+    return plan;
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+function invalid(message: string, hint?: string): Failure {
+  return new Failure('invalid', message, hint === undefined ? {} : { hint });
+}
+
+function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): SandboxSpec {
+  const absolute = (given: string): string => {
+    if (given.startsWith('/')) return path.normalize(given);
+    if (directory === undefined) {
+      throw invalid(
+        `The path ${given} is relative, and there is no folder that it could be relative to.`,
+        'Give an absolute path.',
+      );
+    }
+    return path.join(directory, given);
+  };
+  const copy = structuredClone(spec);
+  const { root } = copy;
+  if (root?.type === 'directory') root.path = absolute(root.path);
+  if (root?.type === 'image' && 'path' in root.image) root.image.path = absolute(root.image.path);
+  if (root !== undefined && 'upper' in root && root.upper !== undefined) root.upper = absolute(root.upper);
+  if (root?.type === 'programs') {
+    root.programs = root.programs.map((program) => (program.includes('/') ? absolute(program) : program));
+  }
+  for (const mount of copy.mounts ?? []) if (mount.source !== undefined) mount.source = absolute(mount.source);
+  return copy;
+}
+
+function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
+  const root = given.root ?? { type: 'host' };
+  const namespaces = Object.fromEntries(
+    NAMESPACE_KINDS.map((kind) => [kind, given.namespaces?.[kind] ?? defaultChoice(kind, given)]),
+  ) as Record<NamespaceKind, NamespaceChoice>;
+  const ownMounts = namespaces.mnt === 'new';
+  const spec: ResolvedSpec = {
+    ...given,
+    name: context.freeName(given.name ?? nameFor(given)),
+    root: root.type === 'host' || root.type === 'directory' ? { access: defaultAccess(root.type, ownMounts), ...root } : root,
+    changeRoot: given.changeRoot ?? (ownMounts ? 'pivot_root' : 'chroot'),
+    namespaces,
+    proc: given.proc ?? (ownMounts && namespaces.pid !== 'host' ? 'own' : 'none'),
+    dev: given.dev ?? (ownMounts ? 'minimal' : 'none'),
+    mounts: given.mounts ?? [],
+    maskedPaths: given.maskedPaths ?? (ownMounts ? MASKED_PATHS : []),
+    readonlyPaths: given.readonlyPaths ?? (ownMounts ? READONLY_PATHS : []),
+    network: given.network ?? { type: namespaces.net === 'new' ? 'loopback' : 'host' },
+    seccomp: given.seccomp ?? 'default',
+    persistent: given.persistent ?? false,
+    process: {
+      ...given.process,
+      env: given.process?.env ?? {},
+      cwd: given.process?.cwd ?? '/',
+      terminal: given.process?.terminal ?? true,
+      noNewPrivileges: given.process?.noNewPrivileges ?? true,
+      init: given.process?.init ?? namespaces.pid === 'new',
+    },
+  };
+  if (namespaces.uts === 'new') spec.hostname = given.hostname ?? spec.name.replaceAll('_', '-');
+  return spec;
+}
+
+function defaultChoice(kind: NamespaceKind, given: SandboxSpec): NamespaceChoice {
+  if (kind === 'net' && given.network?.type === 'host') return 'host';
+  if (kind === 'user') return own().privileged && given.idMappings === undefined ? 'host' : 'new';
+  if (kind === 'time') return given.timeOffsets === undefined ? 'host' : 'new';
+  return FRESH_BY_DEFAULT.includes(kind) ? 'new' : 'host';
+}
+
+/** Without mounts of its own the host's root cannot be made read-only. */
+function defaultAccess(type: 'host' | 'directory', ownMounts: boolean): 'readOnly' | 'readWrite' {
+  return type === 'host' && ownMounts ? 'readOnly' : 'readWrite';
+}
+
+function nameFor({ root, process }: SandboxSpec): string {
+  const of = root === undefined ? 'host' : root.type === 'directory' ? path.basename(root.path) : root.type;
+  const program = path.basename(process?.args?.[0] ?? 'sh');
+  return (
+    `${of}-${program}`
+      .replaceAll(/[^A-Za-z0-9_.-]+/g, '-')
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 48) || 'sandbox'
+  );
+}
+
+/** What contradicts itself is refused with the field's name, and never silently done otherwise. */
+function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
+  const { namespaces, root } = spec;
+  const needs = (asked: boolean, kind: NamespaceKind, field: string) => {
+    if (asked && namespaces[kind] !== 'new') {
+      throw invalid(`"${field}" needs a new ${kind} namespace.`, `Set namespaces.${kind} to "new", or leave "${field}" out.`);
+    }
+  };
+  const asksMounts = (given.mounts ?? []).length > 0 || given.proc === 'own' || (given.dev ?? 'none') !== 'none';
+  needs(asksMounts, 'mnt', 'mounts, proc, dev');
+  needs((given.maskedPaths ?? []).length > 0 || (given.readonlyPaths ?? []).length > 0, 'mnt', 'maskedPaths, readonlyPaths');
+  needs(given.changeRoot === 'pivot_root', 'mnt', 'changeRoot: pivot_root');
+  needs(!['host', 'directory'].includes(root.type), 'mnt', `root.type: ${root.type}`);
+  needs('access' in root && root.access !== 'readWrite', 'mnt', 'root.access');
+  needs(given.hostname !== undefined, 'uts', 'hostname');
+  needs(given.timeOffsets !== undefined, 'time', 'timeOffsets');
+  needs(given.idMappings !== undefined, 'user', 'idMappings');
+  needs(spec.network.type !== 'host', 'net', 'network');
+  needs(given.process?.init === true, 'pid', 'process.init');
+  if (spec.network.type === 'host' && namespaces.net === 'new') {
+    throw invalid(
+      '"network" is the host\'s and namespaces.net is "new".',
+      'Choose network.type "none" or "loopback", or namespaces.net "host".',
+    );
+  }
+  if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
+    throw invalid('"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
+  }
+  if (spec.oldRoot !== undefined && path.normalize(spec.oldRoot) === '/') throw invalid('"oldRoot" cannot be "/".');
+  if (spec.proc === 'own' && namespaces.pid === 'host') {
+    throw invalid('An own /proc needs a pid namespace of its own.', 'Set proc to "none", or namespaces.pid to "new".');
+  }
+  if (typeof namespaces.mnt === 'object' && root.type !== 'host') {
+    throw invalid('The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
+  }
+  if ('upper' in root && root.upper !== undefined && 'access' in root && root.access !== 'overlay') {
+    throw invalid('"root.upper" is for root.access "overlay" only.');
+  }
+  if (!own().privileged && namespaces.user === 'host' && Object.values(namespaces).includes('new')) {
+    throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
+      hint: 'Set namespaces.user to "new", or restart the helper as root.',
+    });
+  }
+}
+
+function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (() => void)[]): HeldNamespace[] {
+  const held: HeldNamespace[] = [];
+  const processes = new Map<string, HeldProcess>();
+  for (const kind of NAMESPACE_KINDS) {
+    const choice = spec.namespaces[kind];
+    if (typeof choice === 'string') continue;
+    if ('namespace' in choice) {
+      if (choice.namespace.kind !== kind) throw invalid(`namespaces.${kind} names a ${choice.namespace.kind} namespace.`);
+      const descriptor = context.openNamespace(choice.namespace);
+      disposables.push(() => close(descriptor));
+      held.push({ kind, name: `${kind}:[${choice.namespace.ino}]`, descriptor });
+      continue;
+    }
+    const ref = 'process' in choice ? choice.process : context.sandboxProcess(choice.sandbox);
+    const key = `${ref.pid} ${ref.startTime}`;
+    let process = processes.get(key);
+    if (process === undefined) {
+      const opened = new HeldProcess(ref);
+      disposables.push(() => opened.dispose());
+      processes.set(key, opened);
+      process = opened;
+    }
+    held.push({
+      kind,
+      name: `/proc/${ref.pid}/ns/${kind}`,
+      descriptor: process.open(`ns/${kind}`, 0, `the ${kind} namespace`),
+    });
+  }
+  for (const process of processes.values()) process.check();
+  return held.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
+}
+
+function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFilter | undefined {
+  if (seccomp === 'unconfined') return undefined;
+  if (seccomp !== 'default') return { instructions: compileSeccomp(seccomp), name: 'the given profile' };
+  const profile = defaultSeccompProfile(capabilityNames(identity.capabilities.bounding));
+  return { instructions: compileSeccomp(profile), name: 'the default profile' };
+}
+
+function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
+  const environment = new Environment();
+  environment.set('PATH', DEFAULT_PATH);
+  environment.set('HOME', user.identity.uid === 0 ? '/root' : '/');
+  if (spec.process.terminal) environment.set('TERM', 'xterm-256color');
+  for (const [name, value] of Object.entries(spec.process.env)) environment.set(name, value);
+  return environment;
+}
+
+function noteWeaknesses({ spec, fresh, notes, user }: SandboxPlan): void {
+  const says = (condition: boolean, text: string) => {
+    if (condition) notes.push(text);
+  };
+  const { capabilities } = user.identity;
+  says(
+    spec.changeRoot === 'chroot' && !(spec.root.type === 'host' && !fresh.has('mnt')),
+    'chroot changes only where paths begin. The old root stays mounted, and a program with CAP_SYS_CHROOT, or with a descriptor of a directory outside, can walk back to it.',
+  );
+  says(
+    spec.oldRoot !== undefined,
+    `The old root is kept at ${spec.oldRoot}: everything of the host can be reached through it.`,
+  );
+  says(
+    spec.root.type === 'host' && spec.root.access === 'readWrite',
+    'The files of the host can be changed, and the sockets of its services reached.',
+  );
+  says(
+    !fresh.has('pid'),
+    'Without a pid namespace of its own, what the program leaves behind in the background is not ended with it.',
+  );
+  says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
+  says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');
+  says(!spec.process.noNewPrivileges, 'no_new_privs is off: set-user-ID programs can give it more than it began with.');
+  says(
+    (capabilities?.permitted ?? 0n) !== 0n && !fresh.has('user'),
+    'Its capabilities count on the host, in whatever it shares with it.',
+  );
+}

@@ -1,0 +1,79 @@
+/** The root directory of a sandbox: where its files come from. */
+import fs from 'node:fs';
+import { Failure } from '../failure.ts';
+import type { SandboxRoot } from '../protocol/sandboxes.ts';
+import { realPath } from './hostPath.ts';
+import type { Option } from './mountCalls.ts';
+import type { ResolvedSpec } from './plan.ts';
+import { type ProgramFiles, programFiles } from './programFiles.ts';
+import { bytesOf } from './spec.ts';
+
+export type RootPlan =
+  /** Not built: the root of the namespace, or a directory below it. `path` is of the host. */
+  | { type: 'asItIs'; path?: string }
+  /** Mounts of the host from this directory on. */
+  | { type: 'bind'; path: string; readOnly: boolean }
+  /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
+  | { type: 'overlay'; lowers: string[]; upper?: string }
+  /** With the files of a minimal root, if any. */
+  | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
+
+export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
+  const { root } = spec;
+  if (spec.namespaces.mnt !== 'new') {
+    return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };
+  }
+  switch (root.type) {
+    case 'host':
+      return ofHost('/', root, notes);
+    case 'directory':
+      return ofHost(directory(root.path), root, notes);
+    case 'tmpfs':
+      return { type: 'tmpfs', options: tmpfsOptions(root) };
+    case 'programs':
+      return ofPrograms(root);
+    case 'image':
+      throw new Failure('unsupported', `root.type "${root.type}" is not there yet.`);
+  }
+}
+
+/** The loader and the libraries are found, and nothing is run for it. */
+function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { type: 'programs' }>): RootPlan {
+  const found = programFiles(programs);
+  return { type: 'tmpfs', options: tmpfsOptions(size === undefined ? {} : { size }), files: found, copied: files === 'copy' };
+}
+
+function ofHost(path: string, root: Extract<SandboxRoot, { type: 'host' | 'directory' }>, notes: string[]): RootPlan {
+  if (root.access !== 'overlay') return { type: 'bind', path, readOnly: root.access === 'readOnly' };
+  if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
+  return {
+    type: 'overlay',
+    lowers: [path],
+    ...(root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') }),
+  };
+}
+
+function directory(given: string, field = 'root.path'): string {
+  const { path, isDirectory } = realPath(given, field);
+  if (isDirectory) return path;
+  throw new Failure('invalid', `"${field}": ${given} is not a directory.`, { path: given });
+}
+
+/**
+ * Where the root of a chroot is mounted: below the old root, as chroot(2) is used everywhere else, so that the sandbox is as
+ * open or shut as any other chroot. Of a directory on itself.
+ */
+export function chrootPlace(root: RootPlan): string {
+  if (root.type === 'bind' && root.path !== '/') return root.path;
+  const folder = ['/mnt', '/media', '/srv', '/tmp'].find((one) => fs.statSync(one, { throwIfNoEntry: false })?.isDirectory());
+  if (folder !== undefined) return realPath(folder, 'changeRoot').path;
+  throw new Failure('unsupported', 'The host has no /mnt, on which the root of a chroot could be mounted.', {
+    hint: 'Make the directory, or choose changeRoot "pivot_root".',
+  });
+}
+
+export function tmpfsOptions({ size, mode = 0o755 }: { size?: number | string; mode?: number }): Option[] {
+  const options: Option[] = [['mode', `0${mode.toString(8)}`]];
+  if (size !== undefined) options.push(['size', String(bytesOf(size))]);
+  return options;
+}

@@ -1,0 +1,288 @@
+/** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
+import fs from 'node:fs';
+import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { type Argument, integer, string } from '../launcher/program.ts';
+import type { Steps } from '../launcher/steps.ts';
+import {
+  cloneTree,
+  closeDescriptor,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SLAVE,
+  makeDirectory,
+  makeFile,
+  makeFileSystem,
+  mountOn,
+  mountOverRoot,
+  openInside,
+  openSource,
+  openToRead,
+  setAttributes,
+} from './mountCalls.ts';
+import { type Place, type PlannedMount, placeIn } from './mounts.ts';
+import type { SandboxPlan } from './plan.ts';
+import { chrootPlace, type RootPlan } from './root.ts';
+
+export interface BuiltRoot {
+  root: Argument;
+  places: Places;
+}
+
+const NULL = integer(0, 'NULL');
+const MNT_DETACH = integer(2, 'MNT_DETACH');
+const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+/** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
+const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
+
+/** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
+export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
+  if (!plan.fresh.has('mnt')) return undefined;
+  const follows = plan.mounts.some((mount) => mount.what === 'bind' && mount.propagation === MS_SLAVE);
+  const [propagation, name] = follows ? [MS_SLAVE, 'MS_SLAVE'] : [MS_PRIVATE, 'MS_PRIVATE'];
+  steps.call(
+    'mount',
+    [NULL, string('/'), NULL, integer(MS_REC | propagation, `MS_REC|${name}`), NULL],
+    'keep its mounts from the host',
+  );
+  // Before the root is mounted over the old one, which would have it as a mount of its own.
+  const trees = new Map<PlannedMount, Argument>();
+  for (const mount of plan.mounts) {
+    if (mount.what === 'bind' && mount.source !== 'self') trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
+  }
+  const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
+  if (plan.spec.changeRoot === 'pivot_root') mountOverRoot(steps, root, 'mount it over the old root');
+  else
+    mountOn(steps, root, openSource(steps, chrootPlace(plan.root), 'find a place for the root'), 'mount it below the old root');
+  const places = new Places(steps, root);
+  for (const mount of plan.mounts) addMount(steps, { root, places }, mount, trees.get(mount));
+  return { root, places };
+}
+
+function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argument {
+  switch (root.type) {
+    case 'bind':
+      return bindRoot(steps, root);
+    case 'overlay':
+      return overlayRoot(steps, root, hasUserNamespace);
+    case 'tmpfs':
+      return makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
+    case 'asItIs':
+      throw new Error('a root that stays as it is is not built');
+  }
+}
+
+function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const source = openSource(steps, path, `open the root ${path}`, O_DIRECTORY);
+  const tree = cloneTree(steps, source, `take the mounts from ${path} on`);
+  closeDescriptor(steps, source, 'close the directory');
+  const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
+  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
+  return tree;
+}
+
+/**
+ * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
+ * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
+ */
+function overlayRoot(
+  steps: Steps,
+  { lowers, upper }: Extract<RootPlan, { type: 'overlay' }>,
+  hasUserNamespace: boolean,
+): Argument {
+  const take = (path: string, readOnly: boolean): Argument => {
+    const source = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
+    const tree = cloneTree(steps, source, `take the layer ${path}`);
+    closeDescriptor(steps, source, 'close the directory');
+    const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
+    setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
+    return tree;
+  };
+  const layers = lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }));
+  const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers');
+  mountOverRoot(steps, stage, 'mount it');
+  steps.call('fchdir', [stage], 'go there');
+  const purpose = 'make a place for the layers';
+  for (const { name, tree } of changes === undefined ? layers : [...layers, changes]) {
+    makeDirectory(steps, stage, name, 0o700, purpose);
+    const place = openInside(steps, stage, name, purpose, true);
+    mountOn(steps, tree, place, `mount the layer as ${name}`);
+    closeDescriptor(steps, place, 'close the place');
+  }
+  makeDirectory(steps, changes?.tree ?? stage, 'upper', 0o755, purpose);
+  makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
+  const prefix = changes === undefined ? '' : 'changes/';
+  const options: [string, string | true][] = [
+    ['lowerdir', layers.map(({ name }) => name).join(':')],
+    ['upperdir', `${prefix}upper`],
+    ['workdir', `${prefix}work`],
+  ];
+  if (hasUserNamespace) options.push(['userxattr', true]);
+  const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
+  // The overlay holds its layers; what lay over the old root would later be detached in its place.
+  steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
+  return made;
+}
+
+/** Opens places inside the new root, and makes what is lacking on the way. */
+export class Places {
+  private readonly steps: Steps;
+  private readonly root: Argument;
+  /** Paths that were made. */
+  private readonly known = new Set<string>();
+
+  constructor(steps: Steps, root: Argument) {
+    this.steps = steps;
+    this.root = root;
+  }
+
+  open(place: Place, kind: 'directory' | 'file'): Argument {
+    const { parts, destination } = place;
+    this.make(place, kind, parts.length);
+    return openInside(this.steps, this.root, parts.join('/'), `find a place for ${destination}`, place.strict);
+  }
+
+  /** Lets `use` do something with the directory that the place is in. */
+  inParent(place: Place, use: (directory: Argument, name: string) => void): void {
+    const last = place.parts.length - 1;
+    this.make(place, 'directory', last);
+    const directory = this.parentOf(place, last);
+    use(directory, place.parts[last]!);
+    if (directory !== this.root) closeDescriptor(this.steps, directory, 'close the directory');
+    this.known.add(place.parts.join('/'));
+  }
+
+  /** What is lacking of the first `count` parts. */
+  private make(place: Place, kind: 'directory' | 'file', count: number): void {
+    const { parts } = place;
+    parts.slice(0, count).forEach((name, index) => {
+      const path = parts.slice(0, index + 1).join('/');
+      if (index < place.existing || this.known.has(path)) return;
+      const parent = this.parentOf(place, index);
+      const making = `make /${path}`;
+      if (kind === 'file' && index === parts.length - 1) makeFile(this.steps, parent, name, 0o644, making);
+      else makeDirectory(this.steps, parent, name, 0o755, making);
+      if (parent !== this.root) closeDescriptor(this.steps, parent, making);
+      this.known.add(path);
+    });
+  }
+
+  /** A new file system hides what was there. */
+  covered(place: Place): void {
+    const path = place.parts.join('/');
+    for (const known of this.known) if (known.startsWith(`${path}/`)) this.known.delete(known);
+    this.known.add(path);
+  }
+
+  private parentOf({ parts, destination, strict }: Place, index: number): Argument {
+    if (index === 0) return this.root;
+    return openInside(this.steps, this.root, parts.slice(0, index).join('/'), `find a place for ${destination}`, strict);
+  }
+}
+
+function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount, taken: Argument | undefined): void {
+  const { place } = mount;
+  const { destination } = place;
+  if (mount.what === 'symlink') {
+    places.inParent(place, (directory, name) => {
+      steps.call('symlinkat', [string(mount.target), directory, string(name)], `make the link ${destination}`);
+    });
+    return;
+  }
+  if (mount.what === 'copy') {
+    places.inParent(place, (directory, name) => copyFile(steps, taken!, directory, name, mount));
+    return;
+  }
+  const kind = mount.what === 'bind' && !mount.isDirectory ? 'file' : 'directory';
+  const at = places.open(place, kind);
+  if (mount.what === 'held') {
+    mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
+  } else if (mount.what === 'new') {
+    const what = `${mount.type} for ${destination}`;
+    const made = makeFileSystem(steps, mount.type, mount.options, mount.attributes, what);
+    mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
+    closeDescriptor(steps, made, 'close it');
+    places.covered(place);
+  } else {
+    const tree = taken ?? takeInside(steps, root, mount);
+    mountOn(steps, tree, at, `mount ${mount.source === 'self' ? 'it' : mount.source} on ${destination}`);
+    closeDescriptor(steps, tree, 'close it');
+  }
+  closeDescriptor(steps, at, 'close the place');
+}
+
+function copyFile(
+  steps: Steps,
+  from: Argument,
+  directory: Argument,
+  name: string,
+  { source, bytes, mode }: Extract<PlannedMount, { what: 'copy' }>,
+): void {
+  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
+  const permissions = integer(mode, `0${mode.toString(8)}`);
+  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
+  const to = steps.call('openat', [directory, string(name), integer(flags, text), permissions], `make the file ${name}`);
+  steps.call('fchmod', [to, permissions], `set the mode of ${name}`);
+  steps.call('sendfile', [to, from, NULL, integer(bytes)], `copy ${source}`);
+  closeDescriptor(steps, to, 'close it');
+  closeDescriptor(steps, from, 'close it');
+}
+
+type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+
+function takeSource(steps: Steps, mount: BindMount): Argument {
+  return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
+}
+
+/** What is at the place already, to be mounted once more with other options. */
+function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
+  const { parts, destination } = mount.place;
+  return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
+}
+
+function takeTree(steps: Steps, from: Argument, what: string, { set, propagation }: BindMount): Argument {
+  const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
+  closeDescriptor(steps, from, 'close it');
+  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  return tree;
+}
+
+export function changeRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot | undefined): void {
+  if (built === undefined) chrootAsItIs(steps, plan.root);
+  else enterRoot(steps, plan, built);
+}
+
+function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
+  const { spec } = plan;
+  if (spec.changeRoot === 'chroot') {
+    steps.call('fchdir', [built.root], 'go to the new root');
+    steps.call('chroot', [string('.')], 'make it the root directory');
+    return;
+  }
+  const place =
+    spec.oldRoot === undefined ? undefined : built.places.open(placeIn(plan.root, spec.oldRoot, false), 'directory');
+  const flags = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
+  const old = steps.call('openat', [HERE, string('/'), flags], 'hold the old root');
+  steps.call('fchdir', [built.root], 'go to the new root');
+  // The old one comes to lie over it: pivot_root(2), "pivot_root(".", ".")".
+  steps.call('pivot_root', [string('.'), string('.')], 'make it the root of the mount namespace');
+  if (place === undefined) {
+    steps.call('fchdir', [old], 'go to the old root');
+    steps.call('umount2', [string('.'), MNT_DETACH], 'detach the old root');
+  } else {
+    mountOn(steps, old, place, `keep the old root at ${spec.oldRoot}`);
+  }
+  steps.call('chdir', [string('/')], 'go to the root directory');
+}
+
+function chrootAsItIs(steps: Steps, root: RootPlan): void {
+  if (root.type !== 'asItIs' || root.path === undefined) return;
+  const directory = openSource(steps, root.path, `open the root ${root.path}`, O_DIRECTORY);
+  steps.call('fchdir', [directory], 'go to the root');
+  steps.call('chroot', [string('.')], 'make it the root directory');
+}

@@ -1,0 +1,176 @@
+/** Starts a planned sandbox. */
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import { promisify } from 'node:util';
+import { Failure, isSystemError } from '../failure.ts';
+import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+import { openPipe } from '../kernel/pipe.ts';
+import { hasInput } from '../kernel/readiness.ts';
+import { type End, endOf } from '../kernel/spawn.ts';
+import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
+import { logError } from '../log.ts';
+import { parseStat } from '../proc/stat.ts';
+import { own } from '../programs/identity.ts';
+import type { Candidate } from '../programs/plan.ts';
+import type { ProcessRef } from '../protocol.ts';
+import { hasKilledForMemory, removeCgroups } from './cgroup.ts';
+import { compileSandbox } from './compile.ts';
+import { inWords } from './failureWords.ts';
+import { type IdMaps, mapText } from './idMaps.ts';
+import type { SandboxPlan } from './plan.ts';
+
+/** A file system that does not answer can keep it from starting for ever. */
+const START_DEADLINE_MILLIS = 30_000;
+const STATUS_BYTES = 4;
+
+export interface StartedSandbox extends Launched {
+  /** Resolves when the program runs; rejects with a `Failure`, and then nothing is left. */
+  confirmed: Promise<Candidate>;
+  /** The process in the new namespaces, once confirmed and while it lasts. */
+  readonly leader: ProcessRef | undefined;
+  /** Whether the kernel killed in it for want of memory, once it has ended. */
+  readonly ranOutOfMemory: boolean;
+}
+
+/** The descriptors in `stdio` may be closed as soon as this returns. */
+export function startSandbox(
+  plan: SandboxPlan,
+  stdio: [number | 'ignore', number | 'ignore', number | 'ignore'],
+): StartedSandbox {
+  const pipe = openPipe();
+  const compiled = compileSandbox(plan, { statusPipe: pipe.write });
+  let launched: Launched;
+  try {
+    launched = launch({
+      program: compiled.program,
+      stdio,
+      descriptors: compiled.descriptors,
+      onSync: (pid) => writeIdMaps(pid, plan.idMaps!),
+    });
+  } catch (error) {
+    close(pipe.read);
+    throw error;
+  } finally {
+    close(pipe.write);
+  }
+  let leader: ProcessRef | undefined;
+  const note = (results: StepResult[]) => {
+    const pid = results.find(({ step }) => step === compiled.fork)?.value;
+    const first = pid === undefined ? undefined : childOf(launched.pid, pid);
+    // The init is hidden from whoever has no privilege, the user it belongs to included; its program is not.
+    leader = first !== undefined && compiled.init !== undefined && !own().privileged ? onlyChildOf(first.pid) : first;
+  };
+  let ranOutOfMemory = false;
+  const ended = launched.ended.then(async (end) => {
+    const exact = exactEnd(pipe.read, end);
+    ranOutOfMemory = hasKilledForMemory(plan.cgroups);
+    await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
+    return exact;
+  });
+  return {
+    ...launched,
+    ended,
+    confirmed: confirm(plan, { ...launched, ended }, note),
+    get ranOutOfMemory() {
+      return ranOutOfMemory;
+    },
+    get leader() {
+      return leader;
+    },
+  };
+}
+
+async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      launched.kill();
+      reject(
+        new Failure('busy', `The sandbox did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
+          hint: 'One of the file systems that it is made of may not answer.',
+        }),
+      );
+    }, START_DEADLINE_MILLIS);
+  });
+  try {
+    const results = await Promise.race([launched.started, late]);
+    note(results);
+    return candidateThatRuns(plan, results);
+  } catch (error) {
+    // What was begun is gone before anybody hears that it failed.
+    await launched.ended;
+    throw error instanceof StepFailure ? inWords(plan, error) : error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Each execve that failed was reported; the first that was not is the one that runs. */
+function candidateThatRuns(plan: SandboxPlan, results: StepResult[]): Candidate {
+  const failed = results.filter(({ value }) => value < 0).length;
+  return plan.candidates[Math.min(failed, plan.candidates.length - 1)]!;
+}
+
+/** What the waiting process was told of the program's end, which its own end does not tell exactly; else that. */
+function exactEnd(pipe: number, end: End): End {
+  try {
+    if (!hasInput(pipe)) return end;
+    const status = Buffer.alloc(STATUS_BYTES);
+    return fs.readSync(pipe, status) === STATUS_BYTES ? endOf(status.readInt32LE(0)) : end;
+  } finally {
+    close(pipe);
+  }
+}
+
+/** Undefined when it has ended. A pid that is a child of ours is not another's. */
+function childOf(parent: number, pid: number): ProcessRef | undefined {
+  const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
+  const stat = typeof text === 'number' ? undefined : parseStat(text);
+  return stat === undefined || stat.parentPid !== parent ? undefined : { pid, startTime: stat.startTime };
+}
+
+function onlyChildOf(pid: number): ProcessRef | undefined {
+  const text = readText(AT_FDCWD, `/proc/${pid}/task/${pid}/children`, 4096);
+  const child = typeof text === 'number' ? Number.NaN : Number.parseInt(text, 10);
+  return Number.isNaN(child) ? undefined : childOf(pid, child);
+}
+
+/** The process waits, so its pid is its own. */
+async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promise<void> {
+  if (writtenBy === 'newuidmap') {
+    await runMapper('newuidmap', pid, uid);
+    await runMapper('newgidmap', pid, gid);
+    return;
+  }
+  try {
+    fs.writeFileSync(`/proc/${pid}/uid_map`, mapText(uid));
+    fs.writeFileSync(`/proc/${pid}/gid_map`, mapText(gid));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new Failure('permission', `The id maps of the new user namespace cannot be written: ${error.code}.`, {
+      errno: error.code,
+      hint: 'The ranges must be mapped in the user namespace of the helper itself.',
+    });
+  }
+}
+
+async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {
+  const numbers = mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size]).map(String);
+  try {
+    await promisify(execFile)(program, [String(pid), ...numbers], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+  } catch (error) {
+    const isMissing = isSystemError(error) && error.code === 'ENOENT';
+    const said = String((error as { stderr?: unknown }).stderr ?? '')
+      .trim()
+      .slice(0, 400);
+    throw new Failure(
+      isMissing ? 'notFound' : 'permission',
+      `${program} could not write the id map${said === '' ? '' : `: ${said}`}.`,
+      {
+        hint: isMissing
+          ? `Install ${program} (Debian: the package uidmap), or choose idMappings "root".`
+          : 'It allows the ranges of /etc/subuid and /etc/subgid.',
+      },
+    );
+  }
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { specOf, stateOf, type Words } from '../../webview/sandboxForm.ts';
+
+const words: Words = { split: (line) => line.split(' ').filter((word) => word !== ''), join: (list) => list.join(' ') };
+
+const ALL_NEW = {
+  mnt: 'new',
+  pid: 'new',
+  net: 'new',
+  ipc: 'new',
+  uts: 'new',
+  user: 'host',
+  cgroup: 'new',
+  time: 'host',
+} as const;
+
+const specs: Record<string, SandboxSpec> = {
+  'an empty tmpfs with the old root kept': {
+    root: { type: 'tmpfs', size: '1G' },
+    oldRoot: '/old-rootfs',
+    namespaces: ALL_NEW,
+    network: { type: 'loopback' },
+  },
+  'programs, with limits': {
+    name: 'small',
+    root: { type: 'programs', programs: ['bash', 'ls'] },
+    namespaces: ALL_NEW,
+    network: { type: 'veth', nat: true },
+    resources: { memory: { limit: '64M' }, cpu: { quota: 2000, period: 100_000 }, pids: { limit: 16 } },
+    process: {
+      args: ['ls', '-l'],
+      env: { A: 'b=c' },
+      cwd: '/tmp',
+      user: { uid: 1000 },
+      capabilities: ['CAP_KILL'],
+      timeout: 5,
+    },
+  },
+  'a directory under an overlay, entered by chroot': {
+    root: { type: 'directory', path: '/srv', access: 'overlay' },
+    changeRoot: 'chroot',
+    namespaces: { ...ALL_NEW, net: 'host' },
+    seccomp: 'unconfined',
+    process: { noNewPrivileges: false, terminal: false, init: false },
+    persistent: true,
+  },
+  'an image of an engine': {
+    root: { type: 'image', image: { format: 'docker', reference: 'debian:12' } },
+    namespaces: ALL_NEW,
+    network: { type: 'none' },
+  },
+};
+
+for (const [what, spec] of Object.entries(specs)) {
+  test(`the form gives back what it was filled with: ${what}`, () => {
+    assert.deepEqual(specOf(stateOf(spec, words), words), spec);
+  });
+}
+
+test('without a mount namespace of its own there is no root to choose, and without a net namespace no network', () => {
+  const spec = specOf(stateOf({ namespaces: { ...ALL_NEW, mnt: 'host', net: 'host' } }, words), words);
+  assert.equal(spec.root, undefined);
+  assert.equal(spec.network, undefined);
+});
