@@ -76,7 +76,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
 
   test('a minimal root holds the programs that were named, their loader and libraries, and nothing else', async () => {
     await workbench.view('Sandboxes').contextMenu('small', 'Run Sandbox');
-    await workbench.terminalShows(/\$ $/);
+    await workbench.terminalShows(/\$$/m);
     await shell('ls /', /^bin {2}lib {2}lib64$/m);
     await shell('echo $$-$UID', /^\d+-0$/m);
     const view = workbench.view('Sandboxes');
@@ -102,7 +102,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
 
   test('the old root can be kept where it is asked for', async () => {
     await workbench.view('Sandboxes').contextMenu('kept', 'Run Sandbox');
-    await workbench.terminalShows(/\$ $/);
+    await workbench.terminalShows(/\$$/m);
     await shell('ls /', /^bin {2}lib {2}lib64 {2}old-rootfs$/m);
     await workbench.screenshot('sandbox-old-root');
     await stop('kept');
@@ -135,7 +135,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     await eventually('the command', async () => /Program and arguments/.test((await workbench.quickInput()).placeholder));
     await workbench.screenshot('sandbox-command');
     await workbench.answer('bash --norc');
-    await workbench.terminalShows(/[#$] $/);
+    await workbench.terminalShows(/[#$]$/m);
     await shell('echo $$-$(ls /proc | grep -c "^[0-9]*$")', /^\d{1,2}-\d$/m);
     await shell('touch /etc/x', /Read-only file system/);
     await workbench.screenshot('sandbox-run');

@@ -174,7 +174,8 @@ export class Workbench implements AsyncDisposable {
       const ticked = (await box.getAttribute('aria-checked')) === 'true' || (await box.isChecked().catch(() => false));
       if (ticked !== texts.includes(label.trim())) await box.click();
     }
-    await this.page.keyboard.press('Enter');
+    // A box that was clicked has the focus, and would take the key.
+    await this.quickInputBox().press('Enter');
   }
 
   /** Types into the open input box, or filters the open quick pick, and presses Enter. */
