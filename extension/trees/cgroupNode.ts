@@ -145,12 +145,24 @@ export class CgroupNode extends TreeNode {
     const controllers = hierarchies.flatMap((hierarchy) => hierarchy?.controllers ?? []);
     const v2 = hierarchies.some((hierarchy) => hierarchy?.version === 2);
     const words = ['cgroupRow', ...controllers.map((controller) => `${controller === 'blkio' ? 'io' : controller}Limits`)];
-    // The v2 hierarchy freezes and has weights without a controller of that name.
-    if (v2 || controllers.includes('freezer')) words.push(this.badges.includes('frozen') ? 'frozen' : 'thawed');
+    const freezable = this.freezable();
+    if (freezable.length > 0) words.push(freezable.some(({ badges }) => badges.includes('frozen')) ? 'frozen' : 'thawed');
     if (v2) words.push('v2');
     if (cgroups.some(({ container }) => container !== undefined)) words.push('contained');
     if (cgroups.every(({ path }) => path === '/')) words.push('rootCgroup');
     return words.join(' ');
+  }
+
+  /** The cgroups to freeze it by: on v1 a container's own one of another hierarchy. v2 freezes without a controller. */
+  private freezable(): Cgroup[] {
+    const model = this.cgroupModel;
+    const own = this.present().flatMap((cgroup) =>
+      cgroup.container === undefined ? [cgroup] : model.ofContainer(cgroup.container),
+    );
+    return own.filter(({ hierarchy }) => {
+      const known = model.hierarchy(hierarchy);
+      return known?.version === 2 || known?.controllers.includes('freezer');
+    });
   }
 
   /** Child cgroups, those of one name together. */

@@ -22,9 +22,6 @@ export type CgroupGrouping = (typeof CGROUP_GROUPINGS)[number];
 
 const GROUPING_KEY = 'isoscope.cgroups.grouping';
 
-/** What people look for first comes first; others follow by name, and those with a name instead of a controller last. */
-const CONTROLLER_ORDER = ['cpu', 'memory', 'pids', 'io', 'blkio', 'freezer', 'cpuset', 'devices'];
-
 export class CgroupsTree extends Tree {
   private readonly memory: vscode.Memento;
   private found: { text: string; findings: CgroupFindings } | undefined;
@@ -81,7 +78,7 @@ export class CgroupsTree extends Tree {
 
   private hierarchyRows(): TreeNode[] {
     const { hierarchies, unreadable } = this.cgroups;
-    const readable = [...hierarchies].sort(byController).map((hierarchy) => this.hierarchyRow(hierarchy));
+    const readable = hierarchies.map((hierarchy) => this.hierarchyRow(hierarchy));
     const hidden = this.filter.text === '' ? unreadable : [];
     return [
       ...readable.filter((row) => row !== undefined),
@@ -157,17 +154,6 @@ export class CgroupsTree extends Tree {
     for (const step of way) node = node?.reveal(step);
     return node;
   }
-}
-
-function byController(a: CgroupHierarchy, b: CgroupHierarchy): number {
-  return rank(a) - rank(b) || compareNames(a.hierarchy, b.hierarchy);
-}
-
-/** The v2 hierarchy is where the controllers are, or else has none. */
-function rank({ hierarchy, controllers }: CgroupHierarchy): number {
-  if (controllers.length === 0) return CONTROLLER_ORDER.length + (hierarchy === 'unified' ? 1 : 2);
-  const positions = controllers.map((controller) => CONTROLLER_ORDER.indexOf(controller)).filter((position) => position >= 0);
-  return Math.min(CONTROLLER_ORDER.length, ...positions);
 }
 
 /** A hierarchy, which is its root cgroup. */
