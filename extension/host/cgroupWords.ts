@@ -211,7 +211,8 @@ export function changeOutcome(change: CgroupChange): string {
     case 'ioLimit':
       return l10n.t('I/O limit of device {0} changed', change.device);
     case 'freeze':
-      return change.frozen ? l10n.t('frozen') : l10n.t('thawed');
+      // v1 says FREEZING until each process has noticed.
+      return change.frozen ? l10n.t('told to freeze') : l10n.t('told to go on');
     case 'kill':
       return l10n.t('every process killed');
     case 'create':

@@ -32,10 +32,10 @@ export interface CgroupShape {
 /** Worst first: the first one gives the icon its colour. */
 const BADGE_ORDER: readonly CgroupBadge[] = [
   'escapeRisk',
+  'frozen',
   'oomKilled',
   'nearLimit',
   'throttled',
-  'frozen',
   'delegated',
   'empty',
 ];
