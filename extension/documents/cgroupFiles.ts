@@ -16,6 +16,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText } from '../failureMessage.ts';
+import { shortIds } from '../host/cgroupWords.ts';
 import { Scheme } from '../ids.ts';
 import { fileName } from './fileName.ts';
 
@@ -175,7 +176,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
 /** The words that VS Code shows: what failed, with the accepted format as the helper says it. */
 function fileErrorOf(error: unknown): vscode.FileSystemError {
   if (error instanceof vscode.FileSystemError) return error;
-  const message = failureText(error);
+  const message = shortIds(failureText(error));
   if (!(error instanceof HelperError)) return new vscode.FileSystemError(message);
   if (error.reason === 'gone' || error.reason === 'notFound') return vscode.FileSystemError.FileNotFound(message);
   if (error.reason === 'permission') return vscode.FileSystemError.NoPermissions(message);

@@ -138,9 +138,14 @@ export function hierarchyTitle(hierarchy: string): string {
 /** docker's own length for shortened ids. */
 const SHORT_ID = 12;
 
-/** A path or name in which each id of 64 digits is cut to what people know of it: `/docker/3f2a1b4c5d6e…`. */
+/** A text in which each id of 64 digits is cut to what people know of it: `3f2a1b4c5d6e…`. */
+export function shortIds(text: string): string {
+  return text.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, SHORT_ID)}…`);
+}
+
+/** A path or name on one line: `/docker/3f2a1b4c5d6e…`. */
 export function shortPath(path: string): string {
-  return oneLine(path.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, SHORT_ID)}…`));
+  return oneLine(shortIds(path));
 }
 
 /** What a row and a title call it: the container's or unit's name, else its own. */

@@ -164,7 +164,7 @@ function lackingList(reason: Lacking['lacking'], names: string): string {
   const words: Record<Lacking['lacking'], string> = {
     version: vscode.l10n.t('Not in this version of cgroups: {0}', names),
     kernel: vscode.l10n.t('Not in this kernel: {0}', names),
-    controller: vscode.l10n.t('Where the controller does not act: {0}', names),
+    controller: vscode.l10n.t('Of a controller that is not enabled here, or is in another hierarchy: {0}', names),
     root: vscode.l10n.t('Not at the root: {0}', names),
   };
   return words[reason];
@@ -645,19 +645,13 @@ function lackingSection(answers: CgroupAnswers): Section | undefined {
     freezer: vscode.l10n.t('Freezer'),
     devices: vscode.l10n.t('Devices'),
   };
-  const list = (Object.entries(names) as [keyof CgroupsInspectResult, string][]).flatMap(([part, label]): Fact[] => {
+  const list = (Object.entries(names) as [keyof CgroupsInspectResult, string][]).flatMap(([part, label]): FoundFact[] => {
     const values = answers.map((answer) => answer[part]);
     const why = values.find(isLacking);
     if (why === undefined || !values.every(isLacking)) return [];
-    return [{ label, value: none(lackingWords(why, answers[0])) }];
+    return [{ label, value: plain(''), lacking: why.lacking }];
   });
-  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: [...facts(...list)] };
-}
-
-function lackingWords(why: Lacking, { version }: CgroupsInspectResult): string {
-  if (why.lacking === 'controller' && version === 1)
-    return vscode.l10n.t('in another hierarchy: v1 has one for each controller');
-  return lackingText(why);
+  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: facts(...list) };
 }
 
 function filesSection(answers: CgroupAnswers): Section {
