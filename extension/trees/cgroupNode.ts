@@ -25,8 +25,10 @@ import { isUnknown, mutedIcon, parts, processCount } from './words.ts';
 export interface CgroupShape {
   /** What the row is called by: its own name, or, in a list of the controllers of one place, its hierarchy. */
   called: 'name' | 'hierarchy';
-  /** Whether the filter leaves a cgroup below it. */
+  /** Whether the filter leaves a cgroup, because of itself or of one below it. */
   shows: (cgroup: Cgroup) => boolean;
+  /** Whether the filter leaves the processes of a cgroup. */
+  showsProcesses: (cgroup: Cgroup) => boolean;
 }
 
 /** Worst first: the first one gives the icon its colour. */
@@ -113,9 +115,13 @@ export class CgroupNode extends TreeNode {
     return false;
   }
 
+  /** Members that may not be read are members. */
+  private get hasMembers(): boolean {
+    return this.whole.memberCount !== 0 && this.present().some(this.shape.showsProcesses);
+  }
+
   private hasChildren(): boolean {
-    const { memberCount } = this.whole;
-    return memberCount !== 0 || this.below().length > 0;
+    return this.hasMembers || this.below().length > 0;
   }
 
   protected icon(): vscode.ThemeIcon | { light: vscode.Uri; dark: vscode.Uri } {
@@ -179,7 +185,7 @@ export class CgroupNode extends TreeNode {
 
   override async children(): Promise<TreeNode[]> {
     const cgroups = this.childRows();
-    if (this.whole.memberCount === 0) return cgroups;
+    if (!this.hasMembers) return cgroups;
     if (cgroups.length > 0) return [...cgroups, this.processesGroup];
     return await this.memberRows(this);
   }

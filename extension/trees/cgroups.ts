@@ -9,7 +9,7 @@ import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { View } from '../ids.ts';
-import { CgroupNode, wholeOf } from './cgroupNode.ts';
+import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import type { TreeNode } from './node.ts';
 import { factsTooltip } from './tooltip.ts';
 import { Tree } from './tree.ts';
@@ -60,11 +60,17 @@ export class CgroupsTree extends Tree {
 
   private readonly shows = (cgroup: Cgroup): boolean => this.cgroupFindings?.cgroupOrBelow(cgroup) ?? true;
 
+  private readonly showsProcesses = (cgroup: Cgroup): boolean => this.cgroupFindings?.cgroupItself(cgroup) ?? true;
+
   private get cgroupFindings(): CgroupFindings | undefined {
     const { text } = this.filter;
     if (text === '') return undefined;
     if (this.found?.text !== text) this.found = { text, findings: new CgroupFindings(this.cgroups, text) };
     return this.found.findings;
+  }
+
+  private get filtering(): Omit<CgroupShape, 'called'> {
+    return { shows: this.shows, showsProcesses: this.showsProcesses };
   }
 
   protected override roots(): TreeNode[] {
@@ -90,7 +96,7 @@ export class CgroupsTree extends Tree {
     const root = this.cgroups.root(hierarchy.hierarchy);
     if (root === undefined || !this.shows(root)) return undefined;
     const id = `hierarchy ${keyOfCgroup(root)}`;
-    return this.node(id, () => new HierarchyNode(this, id, root, this.shows));
+    return this.node(id, () => new HierarchyNode(this, id, root, { called: 'hierarchy', ...this.filtering }));
   }
 
   private containerRows(): TreeNode[] {
@@ -103,7 +109,7 @@ export class CgroupsTree extends Tree {
   private containerRow(key: string): CgroupNode {
     const id = `container ${key}`;
     const find = () => this.cgroups.ofContainer(key);
-    return this.node(id, () => new CgroupNode(this, id, this.root, find, { called: 'name', shows: this.shows }));
+    return this.node(id, () => new CgroupNode(this, id, this.root, find, { called: 'name', ...this.filtering }));
   }
 
   private truncatedRow(): TreeNode {
@@ -160,9 +166,9 @@ export class CgroupsTree extends Tree {
 class HierarchyNode extends CgroupNode {
   private readonly rootCgroup: Cgroup;
 
-  constructor(tree: Tree, id: string, root: Cgroup, shows: (cgroup: Cgroup) => boolean) {
+  constructor(tree: Tree, id: string, root: Cgroup, shape: CgroupShape) {
     const { model } = tree.host.cgroups;
-    super(tree, id, undefined, () => [model.root(root.hierarchy) ?? root], { called: 'hierarchy', shows });
+    super(tree, id, undefined, () => [model.root(root.hierarchy) ?? root], shape);
     this.rootCgroup = root;
   }
 

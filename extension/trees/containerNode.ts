@@ -256,7 +256,7 @@ class CgroupsSection extends ContainerSection {
   private row(cgroup: Cgroup): TreeNode {
     const { model } = this.tree.host.cgroups;
     const find = () => [model.cgroup(cgroup) ?? cgroup];
-    const shape: CgroupShape = { called: 'hierarchy', shows: () => true };
+    const shape: CgroupShape = { called: 'hierarchy', shows: () => true, showsProcesses: () => true };
     return this.child(keyOfCgroup(cgroup), (id) => new CgroupNode(this.tree, id, this, find, shape));
   }
 
