@@ -16,6 +16,7 @@ import {
   CgroupsReadFile,
 } from '../../helper/protocol/cgroups.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { cgroupTitle, changeOutcome, changeTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
@@ -122,27 +123,44 @@ export class CgroupChanges extends Disposable {
   /** Puts back what the given change, or else the last one, found. What has been undone is no longer offered. */
   async undo(given?: Undoable): Promise<void> {
     const entry = given ?? this.undoable.at(-1);
-    const position = entry === undefined ? -1 : this.undoable.indexOf(entry);
-    if (entry === undefined || position < 0) {
+    if (entry === undefined || !this.undoable.includes(entry)) {
       void vscode.window.showInformationMessage(vscode.l10n.t('There is no change of a cgroup left to undo.'));
       return;
     }
-    const explained = await Promise.all(entry.steps.map((params) => this.connection.request(CgroupsExplain, params)));
+    try {
+      const restored = await this.restore(entry);
+      if (restored === undefined) return;
+      this.forget(entry);
+      const done = vscode.l10n.t('Undone: {0}.', entry.title);
+      void vscode.window.showInformationMessage([done, ...restored].join(' '));
+    } catch (error) {
+      // What is gone can never be put back, and must not stand before what can.
+      if (error instanceof HelperError && (error.reason === 'gone' || error.reason === 'notFound')) this.forget(entry);
+      throw error;
+    }
+  }
+
+  /** What holds now, a sentence a file; undefined when the person decided otherwise. */
+  private async restore({ title, steps }: Undoable): Promise<string[] | undefined> {
+    const explained = await Promise.all(steps.map((params) => this.connection.request(CgroupsExplain, params)));
     const all: CgroupsExplainResult = {
-      steps: explained.flatMap(({ steps }) => steps),
+      steps: explained.flatMap((one) => one.steps),
       warnings: explained.flatMap(({ warnings }) => warnings),
     };
-    const title = vscode.l10n.t('Undo “{0}”', entry.title);
-    if (all.warnings.length > 0 && !(await confirmed(title, vscode.l10n.t('Undo'), all))) return;
+    const question = vscode.l10n.t('Undo “{0}”', title);
+    if (all.warnings.length > 0 && !(await confirmed(question, vscode.l10n.t('Undo'), all))) return undefined;
     const restored: string[] = [];
-    for (const [position, { cgroup, change }] of entry.steps.entries()) {
+    for (const [position, { cgroup, change }] of steps.entries()) {
       await this.send(cgroup, change, all);
       restored.push(...(await this.readBack(cgroup, change, explained[position] ?? all)));
     }
-    this.undoable.splice(this.undoable.indexOf(entry), 1);
+    return restored;
+  }
+
+  private forget(entry: Undoable): void {
+    const position = this.undoable.indexOf(entry);
+    if (position >= 0) this.undoable.splice(position, 1);
     this.tellContext();
-    const done = vscode.l10n.t('Undone: {0}.', entry.title);
-    void vscode.window.showInformationMessage([done, ...restored].join(' '));
   }
 }
 

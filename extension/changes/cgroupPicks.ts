@@ -25,7 +25,7 @@ export async function cgroupsOf(host: Host, target: CommandTarget): Promise<read
   await host.cgroups.load();
   const { model } = host.cgroups;
   const own = container.cgroups.map(({ hierarchy, path }) => model.at(hierarchy, path));
-  return own.filter((cgroup) => cgroup !== undefined).map(refOfCgroup);
+  return model.inOrder(own.filter((cgroup) => cgroup !== undefined)).map(refOfCgroup);
 }
 
 /** Undefined when the person chose none. */
@@ -38,7 +38,7 @@ export async function pickCgroup(
   await host.cgroups.load();
   const { model } = host.cgroups;
   const given = await cgroupsOf(host, target);
-  const candidates = usable(model, given, ability);
+  const candidates = usable(model, withContainers(model, given, ability), ability);
   if (given.length > 0 && candidates.length === 0) {
     void vscode.window.showInformationMessage(
       vscode.l10n.t('{0} does not act on it: this cgroup is of another hierarchy.', ability),
@@ -50,6 +50,13 @@ export async function pickCgroup(
     .map((ref) => model.cgroup(ref))
     .filter((cgroup) => cgroup !== undefined);
   return await choose(model, known, title);
+}
+
+/** On v1 a container's cgroup of one hierarchy leads to that of another, where the controller is. */
+function withContainers(model: CgroupModel, given: readonly CgroupRef[], ability: Ability): readonly CgroupRef[] {
+  if (usable(model, given, ability).length > 0) return given;
+  const containers = new Set(given.map((ref) => model.cgroup(ref)?.container));
+  return [...containers].flatMap((container) => (container === undefined ? [] : model.ofContainer(container)));
 }
 
 /** A v1 hierarchy with the controller is meant before a v2 one beside it, which on a hybrid host has others. */

@@ -8,7 +8,7 @@ import type { TreeFilter } from '../trees/treeFilter.ts';
 export function filterTrees(filter: TreeFilter): void {
   const before = filter.text;
   const box = vscode.window.createInputBox();
-  box.title = vscode.l10n.t('Filter containers and namespaces');
+  box.title = vscode.l10n.t('Filter containers, namespaces and cgroups');
   box.placeholder = vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything');
   box.value = before;
   box.ignoreFocusOut = true;

@@ -7,15 +7,20 @@ import { cgroupTitle } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
 
+/** Permission bits of the owner, the group and others. */
+const ANY_READ = 0o444;
+
 /** Opens one of a cgroup's files in an editor, where saving writes it. */
 export async function openCgroupFile(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
   const title = vscode.l10n.t('Open Cgroup File');
   const cgroup = await pickCgroup(changes.host, target, 'any', title);
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
-  const items = inspected.files.map(({ name, writable, mode }) => ({
+  // What can only be written, such as cgroup.kill, is an order: there is nothing to open.
+  const readable = inspected.files.filter(({ mode }) => (mode & ANY_READ) !== 0);
+  const items = readable.map(({ name, writable }) => ({
     label: oneLine(name),
-    description: accessWords(writable, mode),
+    description: writable ? vscode.l10n.t('writable') : vscode.l10n.t('read-only'),
     iconPath: new vscode.ThemeIcon(writable ? 'edit' : 'file'),
     name,
   }));
@@ -26,11 +31,4 @@ export async function openCgroupFile(changes: CgroupChanges, target: CommandTarg
   if (picked === undefined) return;
   const uri = cgroupFileUri({ cgroup: refOfCgroup(inspected), file: picked.name }, cgroupTitle(inspected));
   await vscode.window.showTextDocument(uri, { preview: true });
-}
-
-const ANY_READ = 0o444;
-
-function accessWords(writable: boolean, mode: number): string {
-  if (!writable) return vscode.l10n.t('read-only');
-  return (mode & ANY_READ) === 0 ? vscode.l10n.t('write-only') : vscode.l10n.t('writable');
 }

@@ -61,13 +61,11 @@ async function pickOne(host: Host, cgroups: readonly CgroupRef[], title: string)
     return undefined;
   }
   if (choices.length === 1) return choices[0];
-  const items = choices.map((cgroup) => ({
+  const items = host.cgroups.model.inOrder(choices).map((cgroup) => ({
     label: hierarchyTitle(cgroup.hierarchy),
     description: shortPath(cgroup.path),
     cgroup,
   }));
-  const order = host.cgroups.model.hierarchies.map(({ hierarchy }) => hierarchy);
-  items.sort((a, b) => order.indexOf(a.cgroup.hierarchy) - order.indexOf(b.cgroup.hierarchy));
   const picked = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('In which hierarchy?') });
   return picked?.cgroup;
 }

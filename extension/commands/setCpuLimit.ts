@@ -3,11 +3,8 @@ import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue, figureOr, present } from '../changes/valueBox.ts';
 import { readBandwidth } from '../host/cgroupInput.ts';
-import { bandwidthText, cgroupTitle, percentText } from '../host/cgroupWords.ts';
+import { bandwidthText, cgroupTitle, percentText, USUAL_PERIOD_MICROS } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
-
-/** The kernel's own, and what every engine uses. */
-const USUAL_PERIOD_MICROS = 100_000;
 
 /** As a share of one CPU, as CPUs, or as quota and period. */
 export async function setCpuLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

@@ -2,6 +2,7 @@
  * The files of cgroups as files of VS Code: an editor shows what the kernel says, and saving writes the kernel's file. Which cgroup it is, with
  * its inode number, is in the URI, so that a file of a later cgroup of the same name is never written.
  */
+import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import {
   type CgroupChange,
@@ -15,7 +16,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText } from '../failureMessage.ts';
-import { refOfCgroup } from '../host/cgroupModel.ts';
+import { shortIds } from '../host/cgroupWords.ts';
 import { Scheme } from '../ids.ts';
 import { fileName } from './fileName.ts';
 
@@ -27,19 +28,25 @@ interface Seen {
   writable: boolean;
   /** When its text was first seen to be this: the kernel keeps no such time. */
   mtime: number;
+  /** What editors have: read last, or saved last. The kernel may have made something else of it. */
+  shown?: string;
 }
 
-/** The URI of a file, whose last segment is its name for the tab, and whose folder is what people call the cgroup. */
+/**
+ * The URI of a file: its last segment is the file, its folder what people call the cgroup, and its query the cgroup itself, short, because
+ * VS Code names the whole URI in its messages.
+ */
 export function cgroupFileUri({ cgroup, file }: CgroupFileRef, title: string): vscode.Uri {
-  const path = `/${fileName(title)}/${fileName(file)}`;
-  return vscode.Uri.from({ scheme: Scheme.cgroup, path, query: JSON.stringify({ ...refOfCgroup(cgroup), file }) });
+  const { hierarchy, ino, path } = cgroup;
+  const query = JSON.stringify([hierarchy, ino, path]);
+  return vscode.Uri.from({ scheme: Scheme.cgroup, path: `/${fileName(title)}/${file}`, query });
 }
 
 function refOf(uri: vscode.Uri): CgroupFileRef {
   try {
-    const { hierarchy, path, ino, file } = JSON.parse(uri.query) as Record<string, unknown>;
-    if (typeof hierarchy === 'string' && typeof path === 'string' && typeof ino === 'number' && typeof file === 'string')
-      return { cgroup: { hierarchy, path, ino }, file };
+    const [hierarchy, ino, path] = JSON.parse(uri.query) as unknown[];
+    if (typeof hierarchy === 'string' && typeof ino === 'number' && typeof path === 'string')
+      return { cgroup: { hierarchy, ino, path }, file: posix.basename(uri.path) };
   } catch {
     // A URI that somebody made by hand.
   }
@@ -84,16 +91,21 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     for (const [key, uri] of this.watched) if (visible.has(key)) await this.look(uri);
   }
 
+  /** Has editors read anew what is not what they show. */
   private async look(uri: vscode.Uri): Promise<void> {
     const before = this.seen.get(uri.toString());
     try {
       const now = await this.read(uri);
-      if (before !== undefined && now.text !== before.text) this.emitter.fire([{ type: vscode.FileChangeType.Changed, uri }]);
+      if (before?.shown === undefined || now.text.trimEnd() === before.shown.trimEnd()) return;
+      // A saved text that the kernel rounded was seen with this time already.
+      if (now.mtime === before.mtime) now.mtime += 1;
+      // Told once: a person who is typing is not disturbed, and asked by VS Code on saving.
+      now.shown = now.text;
+      this.emitter.fire([{ type: vscode.FileChangeType.Changed, uri }]);
     } catch (error) {
-      if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound' && before !== undefined) {
-        this.seen.delete(uri.toString());
-        this.emitter.fire([{ type: vscode.FileChangeType.Deleted, uri }]);
-      }
+      if (!(error instanceof vscode.FileSystemError) || error.code !== 'FileNotFound' || before === undefined) return;
+      this.seen.delete(uri.toString());
+      this.emitter.fire([{ type: vscode.FileChangeType.Deleted, uri }]);
     }
   }
 
@@ -101,8 +113,8 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     try {
       const { text, writable } = await this.connection.request(CgroupsReadFile, refOf(uri));
       const before = this.seen.get(uri.toString());
-      const same = before?.text === text && before.writable === writable;
-      const now = same ? before : { text, writable, mtime: Math.max(Date.now(), (before?.mtime ?? 0) + 1) };
+      if (before?.text === text && before.writable === writable) return before;
+      const now: Seen = { ...before, text, writable, mtime: Math.max(Date.now(), (before?.mtime ?? 0) + 1) };
       this.seen.set(uri.toString(), now);
       return now;
     } catch (error) {
@@ -118,10 +130,12 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
   }
 
   async readFile(uri: vscode.Uri): Promise<Uint8Array> {
-    return Buffer.from((await this.read(uri)).text);
+    const seen = await this.read(uri);
+    seen.shown = seen.text;
+    return Buffer.from(seen.text);
   }
 
-  /** Writes the kernel's file with one write(2). What the kernel made of it is read back. */
+  /** Writes the kernel's file with one write(2). What the kernel made of it comes with the next look. */
   async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
     const ref = refOf(uri);
     const text = Buffer.from(content).toString();
@@ -130,7 +144,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     } catch (error) {
       throw fileErrorOf(error);
     }
-    await this.look(uri);
+    (await this.read(uri)).shown = text;
   }
 
   /** What the helper warns of is asked about first. */
@@ -162,7 +176,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
 /** The words that VS Code shows: what failed, with the accepted format as the helper says it. */
 function fileErrorOf(error: unknown): vscode.FileSystemError {
   if (error instanceof vscode.FileSystemError) return error;
-  const message = failureText(error);
+  const message = shortIds(failureText(error));
   if (!(error instanceof HelperError)) return new vscode.FileSystemError(message);
   if (error.reason === 'gone' || error.reason === 'notFound') return vscode.FileSystemError.FileNotFound(message);
   if (error.reason === 'permission') return vscode.FileSystemError.NoPermissions(message);

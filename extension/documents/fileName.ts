@@ -2,6 +2,10 @@ import { oneLine } from '../host/plainText.ts';
 
 /** `name`, which anybody may have chosen, as one segment of a document's path. */
 export function fileName(name: string): string {
-  const segment = oneLine(name).replaceAll('/', '∕').trim();
+  // Half of a surrogate pair, which stands for a byte that is no text, has no place in a URI.
+  const segment = oneLine(name)
+    .replace(/[\ud800-\udfff]/gu, '\ufffd')
+    .replaceAll('/', '∕')
+    .trim();
   return segment === '' || segment === '.' || segment === '..' ? 'isoscope' : segment;
 }

@@ -29,6 +29,11 @@ export class CgroupFindings {
     }
   }
 
+  /** It is found, or one above it: so are its processes. */
+  cgroupItself(cgroup: Cgroup): boolean {
+    return this.found.has(keyOfCgroup(cgroup));
+  }
+
   /** It is found, or one below it is. */
   cgroupOrBelow(cgroup: Cgroup): boolean {
     return this.onTheWay.has(keyOfCgroup(cgroup));

@@ -36,6 +36,7 @@ const NO_CGROUPS: readonly Cgroup[] = [];
 export class CgroupModel {
   readonly cgroups = new Map<CgroupKey, Cgroup>();
   mode: CgroupsListResult['mode'] = 'none';
+  /** In the order in which they are shown. */
   hierarchies: CgroupHierarchy[] = [];
   unreadable: CgroupsListResult['unreadable'] = [];
   truncated = false;
@@ -100,17 +101,27 @@ export class CgroupModel {
 
   /** @param atMillis when the answer came, on a clock that does not jump */
   apply(answer: CgroupsListResult, atMillis: number, delta: HostDelta = emptyDelta()): HostDelta {
-    const places = JSON.stringify([answer.mode, answer.hierarchies, answer.unreadable, answer.truncated]);
-    if (places !== JSON.stringify([this.mode, this.hierarchies, this.unreadable, this.truncated])) delta.cgroupList = true;
+    const before = this.placesText();
     this.mode = answer.mode;
-    this.hierarchies = answer.hierarchies;
+    this.hierarchies = [...answer.hierarchies].sort(compareHierarchies);
     this.unreadable = answer.unreadable;
     this.truncated = answer.truncated;
+    if (this.placesText() !== before) delta.cgroupList = true;
     const present = new Set(answer.cgroups.map(keyOfCgroup));
     for (const [key, cgroup] of this.cgroups) if (!present.has(key)) this.remove(key, cgroup, delta);
     for (const cgroup of answer.cgroups) this.put(cgroup, atMillis, delta);
     if (delta.cgroupList) this.index();
     return delta;
+  }
+
+  private placesText(): string {
+    return JSON.stringify([this.mode, this.hierarchies, this.unreadable, this.truncated]);
+  }
+
+  /** Cgroups of several hierarchies in the order in which those are shown. */
+  inOrder<T extends CgroupRef>(cgroups: readonly T[]): T[] {
+    const order = this.hierarchies.map(({ hierarchy }) => hierarchy);
+    return [...cgroups].sort((a, b) => order.indexOf(a.hierarchy) - order.indexOf(b.hierarchy));
   }
 
   private remove(key: CgroupKey, cgroup: Cgroup, delta: HostDelta): void {
@@ -198,4 +209,18 @@ function append<K>(index: Map<K, Cgroup[]>, key: K, cgroup: Cgroup): void {
   const list = index.get(key);
   if (list === undefined) index.set(key, [cgroup]);
   else list.push(cgroup);
+}
+
+/** What people look for first comes first; others follow by name, and those with a name instead of a controller last. */
+const CONTROLLER_ORDER = ['cpu', 'memory', 'pids', 'io', 'blkio', 'freezer', 'cpuset', 'devices', 'cpuacct'];
+
+function compareHierarchies(a: CgroupHierarchy, b: CgroupHierarchy): number {
+  return rank(a) - rank(b) || compareNames(a.hierarchy, b.hierarchy);
+}
+
+/** The v2 hierarchy is where the controllers are, or else has none. */
+function rank({ hierarchy, controllers }: CgroupHierarchy): number {
+  if (controllers.length === 0) return CONTROLLER_ORDER.length + (hierarchy === 'unified' ? 1 : 2);
+  const positions = controllers.map((controller) => CONTROLLER_ORDER.indexOf(controller)).filter((position) => position >= 0);
+  return Math.min(CONTROLLER_ORDER.length, ...positions);
 }

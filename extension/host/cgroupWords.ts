@@ -8,6 +8,9 @@ const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const oneDecimal = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 const twoDecimals = new Intl.NumberFormat('en', { maximumFractionDigits: 2 });
 
+/** The kernel's own period of CPU limits, and that of every engine. */
+export const USUAL_PERIOD_MICROS = 100_000;
+
 /** "2,000". */
 export function numberText(value: number): string {
   return whole.format(value);
@@ -135,9 +138,14 @@ export function hierarchyTitle(hierarchy: string): string {
 /** docker's own length for shortened ids. */
 const SHORT_ID = 12;
 
-/** A path or name in which each id of 64 digits is cut to what people know of it: `/docker/3f2a1b4c5d6e…`. */
+/** A text in which each id of 64 digits is cut to what people know of it: `3f2a1b4c5d6e…`. */
+export function shortIds(text: string): string {
+  return text.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, SHORT_ID)}…`);
+}
+
+/** A path or name on one line: `/docker/3f2a1b4c5d6e…`. */
 export function shortPath(path: string): string {
-  return oneLine(path.replace(/[0-9a-f]{64}/g, (id) => `${id.slice(0, SHORT_ID)}…`));
+  return oneLine(shortIds(path));
 }
 
 /** What a row and a title call it: the container's or unit's name, else its own. */
@@ -146,25 +154,30 @@ export function cgroupTitle(cgroup: Cgroup | (CgroupRef & { title?: string })): 
   return cgroup.path === '/' ? hierarchyTitle(cgroup.hierarchy) : shortPath(nameOfCgroup(cgroup));
 }
 
-/** What a change sets, as the title of the question: "Set the CPU limit". */
+/** What a change does, as the title of the question: "Set the CPU limit to 50 % of one CPU". */
 export function changeTitle(change: CgroupChange): string {
   switch (change.kind) {
     case 'cpuLimit':
-      return change.quotaMicros === null ? l10n.t('Remove the CPU limit') : l10n.t('Set the CPU limit');
+      if (change.quotaMicros === null) return l10n.t('Remove the CPU limit');
+      return l10n.t('Set the CPU limit to {0}', cpuText(change.quotaMicros / (change.periodMicros ?? USUAL_PERIOD_MICROS)));
     case 'cpuWeight':
-      return l10n.t('Set the CPU weight');
+      return l10n.t('Set the CPU weight to {0}', numberText(change.weight));
     case 'memoryLimit':
-      return change.limitBytes === null ? l10n.t('Remove the memory limit') : l10n.t('Set the memory limit');
+      if (change.limitBytes === null) return l10n.t('Remove the memory limit');
+      return l10n.t('Set the memory limit to {0}', bytesText(change.limitBytes));
     case 'memoryHigh':
-      return change.limitBytes === null ? l10n.t('Remove the memory throttle') : l10n.t('Set the memory throttle');
+      if (change.limitBytes === null) return l10n.t('Remove the memory throttle');
+      return l10n.t('Set the memory throttle to {0}', bytesText(change.limitBytes));
     case 'swapLimit':
-      return change.limitBytes === null ? l10n.t('Remove the swap limit') : l10n.t('Set the swap limit');
+      if (change.limitBytes === null) return l10n.t('Remove the swap limit');
+      return l10n.t('Set the swap limit to {0}', bytesText(change.limitBytes));
     case 'tasksLimit':
-      return change.limit === null ? l10n.t('Remove the limit of tasks') : l10n.t('Set the limit of tasks');
+      if (change.limit === null) return l10n.t('Remove the limit of tasks');
+      return l10n.t('Set the limit of tasks to {0}', numberText(change.limit));
     case 'ioLimit':
       return l10n.t('Set the I/O limit of device {0}', change.device);
     case 'freeze':
-      return change.frozen ? l10n.t('Freeze') : l10n.t('Thaw');
+      return change.frozen ? l10n.t('Freeze every process') : l10n.t('Let every process go on');
     case 'kill':
       return l10n.t('Kill every process');
     case 'create':
@@ -187,7 +200,7 @@ export function changeOutcome(change: CgroupChange): string {
   switch (change.kind) {
     case 'cpuLimit':
       if (change.quotaMicros === null) return l10n.t('no CPU limit');
-      return l10n.t('CPU limit {0}', cpuText(change.quotaMicros / (change.periodMicros ?? 100_000)));
+      return l10n.t('CPU limit {0}', cpuText(change.quotaMicros / (change.periodMicros ?? USUAL_PERIOD_MICROS)));
     case 'cpuWeight':
       return l10n.t('CPU weight {0}', numberText(change.weight));
     case 'memoryLimit':
@@ -203,7 +216,8 @@ export function changeOutcome(change: CgroupChange): string {
     case 'ioLimit':
       return l10n.t('I/O limit of device {0} changed', change.device);
     case 'freeze':
-      return change.frozen ? l10n.t('frozen') : l10n.t('thawed');
+      // v1 says FREEZING until each process has noticed.
+      return change.frozen ? l10n.t('told to freeze') : l10n.t('told to go on');
     case 'kill':
       return l10n.t('every process killed');
     case 'create':

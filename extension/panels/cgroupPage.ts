@@ -114,7 +114,8 @@ function together<T extends object>(
   if (start === undefined) return undefined;
   const whole = { ...start };
   for (const other of others)
-    for (const key of Object.keys(other) as (keyof T)[]) if (isLacking(whole[key])) whole[key] = other[key];
+    for (const key of Object.keys(other) as (keyof T)[])
+      if (isLacking(whole[key]) && !isLacking(other[key])) whole[key] = other[key];
   return whole;
 }
 
@@ -163,7 +164,7 @@ function lackingList(reason: Lacking['lacking'], names: string): string {
   const words: Record<Lacking['lacking'], string> = {
     version: vscode.l10n.t('Not in this version of cgroups: {0}', names),
     kernel: vscode.l10n.t('Not in this kernel: {0}', names),
-    controller: vscode.l10n.t('Where the controller does not act: {0}', names),
+    controller: vscode.l10n.t('Of a controller that is not enabled here, or is in another hierarchy: {0}', names),
     root: vscode.l10n.t('Not at the root: {0}', names),
   };
   return words[reason];
@@ -183,6 +184,8 @@ interface LimitWords {
   /** The limit of its own, with the raw value. */
   own: (value: number) => string;
   amount: (value: number) => string;
+  /** Whether what is left of its own limit is worth a line: CPU time is had or not in each period, and none is left over. */
+  headroom: boolean;
 }
 
 /** Its own limit, the one that binds with who sets it, and what is left until there. */
@@ -194,7 +197,8 @@ function limitFacts(label: string, figure: Figure<Limit>, answers: CgroupAnswers
   if (isLacking(figure) || isUnknown(figure)) return [own];
   const { effective, headroom } = figure as Limit;
   const binding: Fact = { label: vscode.l10n.t('Effective limit'), value: effectiveValue(effective, answers, words) };
-  if (headroom === null) return [own, binding];
+  const ownBinds = effective !== null && isOneOf(effective.by, answers);
+  if (headroom === null || (ownBinds && !words.headroom)) return [own, binding];
   const left = { label: vscode.l10n.t('Headroom'), value: plain(words.amount(headroom), headroomNote(effective, answers)) };
   return [own, binding, left];
 }
@@ -271,7 +275,10 @@ function summarySection(answers: CgroupAnswers): Section | undefined {
     pids === undefined ? undefined : meter(vscode.l10n.t('Tasks'), pids.tasks, pids.limit, numberText),
     cpuMeter(together(answers, ({ cpu }) => cpu)),
   ].filter((block) => block !== undefined);
-  const badges = [...new Set(answers.flatMap((answer) => figuresText({ ...answer, figures: {} })))];
+  // What a bar shows needs no words.
+  const worded = (answer: CgroupsInspectResult) =>
+    answer.badges.filter((badge) => badge !== 'throttled' && badge !== 'nearLimit' && badge !== 'escapeRisk');
+  const badges = [...new Set(answers.flatMap((answer) => figuresText({ ...answer, figures: {}, badges: worded(answer) })))];
   const text: Block[] = badges.length === 0 ? [] : [{ kind: 'text', tone: 'plain', text: capitalized(badges.join(', ')) }];
   if (blocks.length + text.length === 0) return undefined;
   return { heading: vscode.l10n.t('At a glance'), blocks: [...text, ...blocks] };
@@ -315,15 +322,21 @@ function cpuSection(answers: CgroupAnswers): Section | undefined {
       return quota === undefined || period === undefined ? cpuText(cores) : bandwidthText(quota, period);
     },
     amount: cpuText,
+    headroom: false,
   };
+  const ticks = answers.some(
+    ({ version, cpu: part }) => version === 1 && !isLacking(part) && number(part.userMicros) !== undefined,
+  );
+  const split = (value: number) =>
+    plain(durationText(value), ticks ? vscode.l10n.t('counted by clock ticks, so only about') : undefined);
   return {
     heading: vscode.l10n.t('CPU'),
     blocks: [
       ...facts(
         ...limitFacts(vscode.l10n.t('Limit'), cpu.limit, answers, words),
         fact(vscode.l10n.t('Used'), cpu.usageMicros, time),
-        fact(vscode.l10n.t('By programs'), cpu.userMicros, time),
-        fact(vscode.l10n.t('By the kernel'), cpu.systemMicros, time),
+        fact(vscode.l10n.t('By programs'), cpu.userMicros, split),
+        fact(vscode.l10n.t('By the kernel'), cpu.systemMicros, split),
         fact(vscode.l10n.t('Throttled'), cpu.throttledPeriods, (count) => throttledValue(count, cpu)),
         fact(vscode.l10n.t('Burst'), cpu.burstMicros, (value) =>
           value === 0 ? none(vscode.l10n.t('none')) : plain(vscode.l10n.t('{0} µs may be saved up', numberText(value))),
@@ -360,6 +373,7 @@ function memorySection(answers: CgroupAnswers): Section | undefined {
   const words: LimitWords = {
     own: (value) => vscode.l10n.t('{0} ({1} bytes)', bytesText(value), numberText(value)),
     amount: bytesText,
+    headroom: true,
   };
   return {
     heading: vscode.l10n.t('Memory'),
@@ -474,7 +488,7 @@ function tasksSection(answers: CgroupAnswers): Section | undefined {
     heading: vscode.l10n.t('Processes and threads'),
     blocks: [
       ...facts(
-        ...limitFacts(vscode.l10n.t('Limit'), pids.limit, answers, { own: tasksText, amount: tasksText }),
+        ...limitFacts(vscode.l10n.t('Limit'), pids.limit, answers, { own: tasksText, amount: tasksText, headroom: true }),
         fact(vscode.l10n.t('Now'), pids.tasks, (value) => plain(tasksText(value), vscode.l10n.t('with all below it'))),
         fact(vscode.l10n.t('Refused'), pids.limitHits, (value) =>
           value === 0 ? none(vscode.l10n.t('never')) : plain(vscode.l10n.t('{0} times', numberText(value))),
@@ -631,19 +645,13 @@ function lackingSection(answers: CgroupAnswers): Section | undefined {
     freezer: vscode.l10n.t('Freezer'),
     devices: vscode.l10n.t('Devices'),
   };
-  const list = (Object.entries(names) as [keyof CgroupsInspectResult, string][]).flatMap(([part, label]): Fact[] => {
+  const list = (Object.entries(names) as [keyof CgroupsInspectResult, string][]).flatMap(([part, label]): FoundFact[] => {
     const values = answers.map((answer) => answer[part]);
     const why = values.find(isLacking);
     if (why === undefined || !values.every(isLacking)) return [];
-    return [{ label, value: none(lackingWords(why, answers[0])) }];
+    return [{ label, value: plain(''), lacking: why.lacking }];
   });
-  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: [...facts(...list)] };
-}
-
-function lackingWords(why: Lacking, { version }: CgroupsInspectResult): string {
-  if (why.lacking === 'controller' && version === 1)
-    return vscode.l10n.t('in another hierarchy: v1 has one for each controller');
-  return lackingText(why);
+  return list.length === 0 ? undefined : { heading: vscode.l10n.t('Not here'), blocks: facts(...list) };
 }
 
 function filesSection(answers: CgroupAnswers): Section {

@@ -25,17 +25,19 @@ import { isUnknown, mutedIcon, parts, processCount } from './words.ts';
 export interface CgroupShape {
   /** What the row is called by: its own name, or, in a list of the controllers of one place, its hierarchy. */
   called: 'name' | 'hierarchy';
-  /** Whether the filter leaves a cgroup below it. */
+  /** Whether the filter leaves a cgroup, because of itself or of one below it. */
   shows: (cgroup: Cgroup) => boolean;
+  /** Whether the filter leaves the processes of a cgroup. */
+  showsProcesses: (cgroup: Cgroup) => boolean;
 }
 
 /** Worst first: the first one gives the icon its colour. */
 const BADGE_ORDER: readonly CgroupBadge[] = [
   'escapeRisk',
+  'frozen',
   'oomKilled',
   'nearLimit',
   'throttled',
-  'frozen',
   'delegated',
   'empty',
 ];
@@ -113,9 +115,13 @@ export class CgroupNode extends TreeNode {
     return false;
   }
 
+  /** Members that may not be read are members. */
+  private get hasMembers(): boolean {
+    return this.whole.memberCount !== 0 && this.present().some(this.shape.showsProcesses);
+  }
+
   private hasChildren(): boolean {
-    const { memberCount } = this.whole;
-    return memberCount !== 0 || this.below().length > 0;
+    return this.hasMembers || this.below().length > 0;
   }
 
   protected icon(): vscode.ThemeIcon | { light: vscode.Uri; dark: vscode.Uri } {
@@ -145,12 +151,24 @@ export class CgroupNode extends TreeNode {
     const controllers = hierarchies.flatMap((hierarchy) => hierarchy?.controllers ?? []);
     const v2 = hierarchies.some((hierarchy) => hierarchy?.version === 2);
     const words = ['cgroupRow', ...controllers.map((controller) => `${controller === 'blkio' ? 'io' : controller}Limits`)];
-    // The v2 hierarchy freezes and has weights without a controller of that name.
-    if (v2 || controllers.includes('freezer')) words.push(this.badges.includes('frozen') ? 'frozen' : 'thawed');
+    const freezable = this.freezable();
+    if (freezable.length > 0) words.push(freezable.some(({ badges }) => badges.includes('frozen')) ? 'frozen' : 'thawed');
     if (v2) words.push('v2');
     if (cgroups.some(({ container }) => container !== undefined)) words.push('contained');
     if (cgroups.every(({ path }) => path === '/')) words.push('rootCgroup');
     return words.join(' ');
+  }
+
+  /** The cgroups to freeze it by: on v1 a container's own one of another hierarchy. v2 freezes without a controller. */
+  private freezable(): Cgroup[] {
+    const model = this.cgroupModel;
+    const own = this.present().flatMap((cgroup) =>
+      cgroup.container === undefined ? [cgroup] : model.ofContainer(cgroup.container),
+    );
+    return own.filter(({ hierarchy }) => {
+      const known = model.hierarchy(hierarchy);
+      return known?.version === 2 || known?.controllers.includes('freezer');
+    });
   }
 
   /** Child cgroups, those of one name together. */
@@ -167,7 +185,7 @@ export class CgroupNode extends TreeNode {
 
   override async children(): Promise<TreeNode[]> {
     const cgroups = this.childRows();
-    if (this.whole.memberCount === 0) return cgroups;
+    if (!this.hasMembers) return cgroups;
     if (cgroups.length > 0) return [...cgroups, this.processesGroup];
     return await this.memberRows(this);
   }

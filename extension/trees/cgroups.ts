@@ -9,7 +9,7 @@ import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { View } from '../ids.ts';
-import { CgroupNode, wholeOf } from './cgroupNode.ts';
+import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import type { TreeNode } from './node.ts';
 import { factsTooltip } from './tooltip.ts';
 import { Tree } from './tree.ts';
@@ -21,9 +21,6 @@ export const CGROUP_GROUPINGS = ['hierarchy', 'container'] as const;
 export type CgroupGrouping = (typeof CGROUP_GROUPINGS)[number];
 
 const GROUPING_KEY = 'isoscope.cgroups.grouping';
-
-/** What people look for first comes first; others follow by name, and those with a name instead of a controller last. */
-const CONTROLLER_ORDER = ['cpu', 'memory', 'pids', 'io', 'blkio', 'freezer', 'cpuset', 'devices'];
 
 export class CgroupsTree extends Tree {
   private readonly memory: vscode.Memento;
@@ -63,11 +60,17 @@ export class CgroupsTree extends Tree {
 
   private readonly shows = (cgroup: Cgroup): boolean => this.cgroupFindings?.cgroupOrBelow(cgroup) ?? true;
 
+  private readonly showsProcesses = (cgroup: Cgroup): boolean => this.cgroupFindings?.cgroupItself(cgroup) ?? true;
+
   private get cgroupFindings(): CgroupFindings | undefined {
     const { text } = this.filter;
     if (text === '') return undefined;
     if (this.found?.text !== text) this.found = { text, findings: new CgroupFindings(this.cgroups, text) };
     return this.found.findings;
+  }
+
+  private get filtering(): Omit<CgroupShape, 'called'> {
+    return { shows: this.shows, showsProcesses: this.showsProcesses };
   }
 
   protected override roots(): TreeNode[] {
@@ -81,7 +84,7 @@ export class CgroupsTree extends Tree {
 
   private hierarchyRows(): TreeNode[] {
     const { hierarchies, unreadable } = this.cgroups;
-    const readable = [...hierarchies].sort(byController).map((hierarchy) => this.hierarchyRow(hierarchy));
+    const readable = hierarchies.map((hierarchy) => this.hierarchyRow(hierarchy));
     const hidden = this.filter.text === '' ? unreadable : [];
     return [
       ...readable.filter((row) => row !== undefined),
@@ -93,7 +96,7 @@ export class CgroupsTree extends Tree {
     const root = this.cgroups.root(hierarchy.hierarchy);
     if (root === undefined || !this.shows(root)) return undefined;
     const id = `hierarchy ${keyOfCgroup(root)}`;
-    return this.node(id, () => new HierarchyNode(this, id, root, this.shows));
+    return this.node(id, () => new HierarchyNode(this, id, root, { called: 'hierarchy', ...this.filtering }));
   }
 
   private containerRows(): TreeNode[] {
@@ -106,7 +109,7 @@ export class CgroupsTree extends Tree {
   private containerRow(key: string): CgroupNode {
     const id = `container ${key}`;
     const find = () => this.cgroups.ofContainer(key);
-    return this.node(id, () => new CgroupNode(this, id, this.root, find, { called: 'name', shows: this.shows }));
+    return this.node(id, () => new CgroupNode(this, id, this.root, find, { called: 'name', ...this.filtering }));
   }
 
   private truncatedRow(): TreeNode {
@@ -159,24 +162,13 @@ export class CgroupsTree extends Tree {
   }
 }
 
-function byController(a: CgroupHierarchy, b: CgroupHierarchy): number {
-  return rank(a) - rank(b) || compareNames(a.hierarchy, b.hierarchy);
-}
-
-/** The v2 hierarchy is where the controllers are, or else has none. */
-function rank({ hierarchy, controllers }: CgroupHierarchy): number {
-  if (controllers.length === 0) return CONTROLLER_ORDER.length + (hierarchy === 'unified' ? 1 : 2);
-  const positions = controllers.map((controller) => CONTROLLER_ORDER.indexOf(controller)).filter((position) => position >= 0);
-  return Math.min(CONTROLLER_ORDER.length, ...positions);
-}
-
 /** A hierarchy, which is its root cgroup. */
 class HierarchyNode extends CgroupNode {
   private readonly rootCgroup: Cgroup;
 
-  constructor(tree: Tree, id: string, root: Cgroup, shows: (cgroup: Cgroup) => boolean) {
+  constructor(tree: Tree, id: string, root: Cgroup, shape: CgroupShape) {
     const { model } = tree.host.cgroups;
-    super(tree, id, undefined, () => [model.root(root.hierarchy) ?? root], { called: 'hierarchy', shows });
+    super(tree, id, undefined, () => [model.root(root.hierarchy) ?? root], shape);
     this.rootCgroup = root;
   }
 

@@ -258,16 +258,14 @@ class CgroupsSection extends ContainerSection {
       return [failureRow(this, vscode.l10n.t('Cgroups'), error)];
     }
     const own = this.of.container.cgroups.map(({ hierarchy, path }) => cgroups.model.at(hierarchy, path));
-    return this.rows(
-      own.filter((cgroup) => cgroup !== undefined),
-      (cgroup) => this.row(cgroup),
-    );
+    const there = cgroups.model.inOrder(own.filter((cgroup) => cgroup !== undefined));
+    return this.rows(there, (cgroup) => this.row(cgroup));
   }
 
   private row(cgroup: Cgroup): TreeNode {
     const { model } = this.tree.host.cgroups;
     const find = () => [model.cgroup(cgroup) ?? cgroup];
-    const shape: CgroupShape = { called: 'hierarchy', shows: () => true };
+    const shape: CgroupShape = { called: 'hierarchy', shows: () => true, showsProcesses: () => true };
     return this.child(keyOfCgroup(cgroup), (id) => new CgroupNode(this.tree, id, this, find, shape));
   }
 

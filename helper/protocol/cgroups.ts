@@ -33,10 +33,16 @@ export type Figure<T> = T | Lacking | Unknown;
 // ---------------------------------------------------------------------------------------------------------------------
 // Listing
 
-/** What the row of a cgroup is marked with. */
+/**
+ * What the row of a cgroup is marked with. `nearLimit`: 90 % of a limit of memory or tasks is used; `throttled`: since the last list, at the first one
+ * ever; `escapeRisk`: a container that inspect names a `danger` for.
+ */
 export type CgroupBadge = 'nearLimit' | 'throttled' | 'oomKilled' | 'frozen' | 'empty' | 'delegated' | 'escapeRisk';
 
-/** The figures that a list carries: those that a row shows. An absent one is lacking or unknown; inspect says which. */
+/**
+ * The figures that a list carries: those that a row shows. An absent one is lacking or unknown; inspect says which. While cgroups are watched, the
+ * memory of one without a process may be 5 s old.
+ */
 export interface CgroupFigures {
   cpuUsageMicros?: number;
   /** Bandwidth limit as a share of one CPU: 0.02 for 2,000 µs of every 100,000 µs. Absent without a limit. */
@@ -102,7 +108,10 @@ export interface Limit {
   file: string;
   /** `null`: nothing limits it, up to the root. */
   effective: { value: number; by: CgroupRef; raw: string; file: string } | null;
-  /** How much can still be taken before the binding limit is reached, what its siblings use counted. `null` without a limit. */
+  /**
+   * How much can still be taken before one of the limits is reached, what its siblings use counted; of CPU time, which is not used up, all that the
+   * tightest limit gives. `null` without a limit.
+   */
   headroom: number | null;
 }
 

@@ -186,6 +186,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.dialogButton('Freeze');
     await view.row(new RegExp(`^${NAME} .*frozen`));
     const used = () => Number(readFileSync(`/proc/${capped.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[11]);
+    const state = path.join(directoryOf(capped.pid, 'freezer'), v2 ? 'cgroup.events' : 'freezer.state');
+    await eventually('the kernel to have frozen it', async () => /FROZEN|frozen 1/.test(readFileSync(state, 'utf8')));
     const frozenAt = used();
     await workbench.screenshot('cgroups-frozen');
     assert.equal(used(), frozenAt);

@@ -296,13 +296,16 @@ function linkOf(link: string): string {
   }
 }
 
+/** Answers the dialog that asks where to. It puts its own proposal in once it has opened, over what was typed before. */
 async function save(workbench: Workbench, file: string): Promise<void> {
-  await workbench.answer(file);
-  const dialog = workbench.page.locator('.quick-input-widget:visible input').first();
+  const proposal = `cgroups${path.extname(file)}`;
+  await eventually('the save dialog', async () => (await workbench.quickInput()).value.endsWith(proposal));
+  const box = workbench.page.locator('.quick-input-widget:visible .quick-input-box input');
+  await box.fill(file);
   await eventually(`${file} to be written`, async () => {
     if (existsSync(file)) return true;
     // The dialog ignores Enter while it reads the folder.
-    if (await dialog.isVisible()) await dialog.press('Enter', { timeout: 1000 });
+    if (await box.isVisible()) await box.press('Enter', { timeout: 1000 });
     return false;
   });
 }

@@ -28,6 +28,14 @@ test('a name within finds just the way to it', () => {
   assert.deepEqual(shown('77'), ['/', '/docker', '/docker/77']);
 });
 
+test('the processes of a cgroup on the way are no finding', () => {
+  const model = new CgroupModel();
+  model.apply({ mode: 'v1', hierarchies: [], cgroups, unreadable: [], truncated: false }, 0);
+  const findings = new CgroupFindings(model, 'shop');
+  const itself = cgroups.filter((cgroup) => findings.cgroupItself(cgroup)).map(({ path }) => path);
+  assert.deepEqual(itself, ['/docker/3f2a', '/docker/3f2a/init']);
+});
+
 test('what nothing is called finds nothing', () => {
   assert.deepEqual(shown('no such thing'), []);
 });

@@ -12,13 +12,16 @@ import { openFile } from './directory.ts';
 import { type LimitFiles, limitsOfVersion, ownLimit, type ReadFile } from './effectiveLimit.ts';
 
 const NANOS_PER_MICRO = 1000;
+/** A file that is not there is looked for again after so long. */
+const MISSING_HOLD_MILLIS = 10_000;
 const buffer = Buffer.alloc(64 * 1024);
 
 /** Files of one directory, opened when they are first read. */
 class HeldFiles implements Disposable {
   private readonly directory: number;
-  /** -1: there is none. */
   private readonly descriptors = new Map<string, number>();
+  /** Files that are not there, and when that was last seen: a controller may be enabled later. */
+  private readonly missing = new Map<string, number>();
   /** The cgroup was removed. */
   isGone = false;
 
@@ -28,12 +31,8 @@ class HeldFiles implements Disposable {
 
   /** The bytes are valid until the next reading. */
   readonly read: ReadFile = (file) => {
-    let descriptor = this.descriptors.get(file);
-    if (descriptor === undefined) {
-      descriptor = tryOpen(this.directory, file);
-      this.descriptors.set(file, descriptor);
-    }
-    if (descriptor < 0) return undefined;
+    const descriptor = this.descriptors.get(file) ?? this.open(file);
+    if (descriptor === undefined) return undefined;
     try {
       return buffer.subarray(0, fs.readSync(descriptor, buffer, 0, buffer.length, 0));
     } catch (error) {
@@ -43,17 +42,22 @@ class HeldFiles implements Disposable {
     }
   };
 
-  [Symbol.dispose](): void {
-    for (const descriptor of this.descriptors.values()) if (descriptor >= 0) close(descriptor);
-    this.descriptors.clear();
+  private open(file: string): number | undefined {
+    const now = performance.now();
+    if (now - (this.missing.get(file) ?? Number.NEGATIVE_INFINITY) < MISSING_HOLD_MILLIS) return undefined;
+    try {
+      const descriptor = openFile(this.directory, file, fs.constants.O_RDONLY);
+      this.descriptors.set(file, descriptor);
+      return descriptor;
+    } catch {
+      this.missing.set(file, now);
+      return undefined;
+    }
   }
-}
 
-function tryOpen(directory: number, file: string): number {
-  try {
-    return openFile(directory, file, fs.constants.O_RDONLY);
-  } catch {
-    return -1;
+  [Symbol.dispose](): void {
+    for (const descriptor of this.descriptors.values()) close(descriptor);
+    this.descriptors.clear();
   }
 }
 
@@ -75,8 +79,8 @@ export class SampledCgroup implements Disposable {
   sample(): CgroupSample | null {
     const [own] = this.held;
     if (own === undefined) return null;
-    // Every cgroup has this file, with or without controllers.
-    if (own.read('cgroup.procs') === undefined && own.isGone) return null;
+    // Every cgroup has these files, with or without controllers; they are short, and all files of one that is gone answer alike.
+    if (own.read(this.version === 1 ? 'notify_on_release' : 'cgroup.controllers') === undefined && own.isGone) return null;
     const sample: CgroupSample = {};
     if (this.version === 1) readV1(sample, own.read);
     else readV2(sample, own.read);

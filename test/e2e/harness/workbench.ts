@@ -258,8 +258,13 @@ export class Workbench implements AsyncDisposable {
   /** Text of the modal dialog on screen. */
   async dialogText(): Promise<string> {
     const box = this.page.locator('.monaco-dialog-box');
-    await box.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    return await box.innerText();
+    return await eventually(
+      'a dialog',
+      async () => (await box.count()) > 0 && (await box.innerText()),
+      DEFAULT_WAIT_MILLIS,
+      async () =>
+        `notifications: ${(await this.notifications()).join(' | ')}; quick pick: ${(await this.quickPickItems()).join(' | ')}`,
+    );
   }
 
   async dialogButton(title: string): Promise<void> {
