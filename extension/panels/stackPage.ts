@@ -206,6 +206,11 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
   const links = answer.followed.map(({ path: link, target }) =>
     vscode.l10n.t('{0} is a link to {1}', pathText(link), pathText(target)),
   );
+  const unread = answer.layers.filter(({ has }) => has === 'unknown');
+  if (!answer.exists && unread.length > 0) {
+    const text = vscode.l10n.t('Whether {0} exists is unknown: {1} of the layers could not be read.', path, unread.length);
+    return { tone: 'unknown', text, notes: links };
+  }
   if (!answer.exists) {
     const deleter = answer.layers.find(({ has }) => has === 'whiteout');
     const by = deleter === undefined ? undefined : overlay.layers[deleter.layer];
@@ -215,7 +220,9 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
         : vscode.l10n.t('{0} was deleted by: {1}.', path, layerName(overlay, by));
     return { tone: 'missing', text, notes: links };
   }
-  return { tone: 'plain', text: providedText(overlay, answer, path), notes: links };
+  const covered =
+    answer.coveredBy === undefined ? [] : [vscode.l10n.t('A mount covers it: the container sees what is mounted instead.')];
+  return { tone: 'plain', text: providedText(overlay, answer, path), notes: [...covered, ...above, ...links] };
 }
 
 function providedText(overlay: Overlay, answer: LayersProvenanceResult, path: string): string {
