@@ -206,16 +206,28 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
   const links = answer.followed.map(({ path: link, target }) =>
     vscode.l10n.t('{0} is a link to {1}', pathText(link), pathText(target)),
   );
+  const decides = answer.layers.find(({ has }) => has === 'provides' || has === 'merges' || has === 'whiteout');
+  // What lies below the layer that decides changes nothing.
+  const unread = answer.layers.filter(
+    ({ layer, has }) => has === 'unknown' && layer < (decides?.layer ?? Number.POSITIVE_INFINITY),
+  );
+  if (!answer.exists && unread.length > 0) {
+    const text = vscode.l10n.t('Whether {0} exists is unknown: {1} of the layers could not be read.', path, unread.length);
+    return { tone: 'unknown', text, notes: links };
+  }
+  const by = decides === undefined ? undefined : overlay.layers[decides.layer];
   if (!answer.exists) {
-    const deleter = answer.layers.find(({ has }) => has === 'whiteout');
-    const by = deleter === undefined ? undefined : overlay.layers[deleter.layer];
     const text =
       by === undefined
         ? vscode.l10n.t('{0} does not exist in any layer.', path)
         : vscode.l10n.t('{0} was deleted by: {1}.', path, layerName(overlay, by));
     return { tone: 'missing', text, notes: links };
   }
-  return { tone: 'plain', text: providedText(overlay, answer, path), notes: links };
+  const notes = [...links];
+  if (unread.length > 0) notes.unshift(vscode.l10n.t('A layer above could not be read, and may have another copy of it.'));
+  if (answer.coveredBy !== undefined)
+    notes.unshift(vscode.l10n.t('A mount covers it: the container sees what is mounted instead.'));
+  return { tone: 'plain', text: providedText(overlay, answer, path), notes };
 }
 
 function providedText(overlay: Overlay, answer: LayersProvenanceResult, path: string): string {

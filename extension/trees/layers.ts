@@ -33,6 +33,11 @@ export class LayersTree extends Tree {
     this.holdWhile(this.view.visible);
   }
 
+  /** What the filter finds among processes is nothing to this view, which would be drawn again with each of them. */
+  override get findings(): undefined {
+    return undefined;
+  }
+
   private holdWhile(visible: boolean): void {
     if (visible) this.holding ??= this.layers.hold();
     else this.holding?.dispose();
@@ -44,7 +49,7 @@ export class LayersTree extends Tree {
     if (!this.layers.loaded)
       return [this.root.fact('reading', vscode.l10n.t('Reading the overlay mounts…'), '', 'loading~spin')];
     const rows: TreeNode[] = this.root.rows(this.shown(), ({ overlay }) => this.row(overlay));
-    return this.layers.unreadable === 0 || this.findings !== undefined ? rows : [...rows, this.unreadableRow()];
+    return this.layers.unreadable === 0 || this.filter.text !== '' ? rows : [...rows, this.unreadableRow()];
   }
 
   private unreadableRow(): TreeNode {

@@ -278,13 +278,30 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
       if (row === undefined) return;
       try {
         await this.view.reveal(row, { select: true, focus: true, expand: true });
-        return;
+        // It gives up without a word when what the row is in is drawn again meanwhile.
+        if ((await this.selects(row)) || attempt === REVEAL_ATTEMPTS) return;
       } catch (error) {
         if (attempt === REVEAL_ATTEMPTS) throw error;
         this.refresh();
         await new Promise((resolve) => setTimeout(resolve, REVEAL_PAUSE_MILLIS));
       }
     }
+  }
+
+  /** Whether the row is selected, or is so in a moment: VS Code tells of a selection after it has answered. */
+  private async selects(row: TreeNode): Promise<boolean> {
+    const selected = () => this.view.selection.some(({ id }) => id === row.id);
+    if (selected()) return true;
+    await new Promise<void>((resolve) => {
+      const listening = this.view.onDidChangeSelection(() => end());
+      const timer = setTimeout(() => end(), REVEAL_PAUSE_MILLIS);
+      const end = () => {
+        clearTimeout(timer);
+        listening.dispose();
+        resolve();
+      };
+    });
+    return selected();
   }
 }
 

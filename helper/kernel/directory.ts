@@ -138,17 +138,35 @@ export function linkBelow(directory: number, name: string): string | number {
   return length === -1 ? -lastErrno() : link.toString('latin1', 0, length);
 }
 
+/** Names that are wanted: greater than `after`, and not greater than `upTo`. The rest is told apart without making strings of it. */
+export interface NameRange {
+  after?: Uint8Array;
+  upTo?: Uint8Array;
+}
+
 /**
- * The next names in an open directory, in the order of its file system, at most about 4000, each given to `take`, without `.` and `..`:
- * 1 when there may be more, 0 at the end, or `-errno`. `after` leaves out the names that are not greater.
+ * The next names in an open directory, in the order of its file system, at most about 4000, each in the range given to `take`, without `.`
+ * and `..`: 1 when there may be more, 0 at the end, or `-errno`. `take` may narrow the range.
  */
-export function nextNames(descriptor: number, after: string, take: (name: string) => void): number {
+export function nextNames(descriptor: number, range: NameRange, take: (name: string) => void): number {
   const length = Number(getdentsCall(descriptor, listing, listing.length));
   if (length <= 0) return length === -1 ? -lastErrno() : 0;
   // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
   for (let entry = 0; entry < length; entry += listing.readUInt16LE(entry + 16)) {
-    const name = listing.toString('latin1', entry + 19, listing.indexOf(0, entry + 19));
-    if (name > after && name !== '.' && name !== '..') take(name);
+    const begin = entry + 19;
+    if (range.upTo !== undefined && isGreater(begin, range.upTo)) continue;
+    if (range.after !== undefined && !isGreater(begin, range.after)) continue;
+    const name = listing.toString('latin1', begin, listing.indexOf(0, begin));
+    if (name !== '.' && name !== '..') take(name);
   }
   return 1;
+}
+
+/** Whether the name that begins there, and ends with NUL, is greater by its bytes. */
+function isGreater(begin: number, than: Uint8Array): boolean {
+  for (let at = 0; at < than.length; at += 1) {
+    const byte = listing[begin + at]!;
+    if (byte !== than[at]!) return byte > than[at]!;
+  }
+  return listing[begin + than.length] !== 0;
 }

@@ -71,13 +71,14 @@ describe('Layers', { timeout: 420_000 }, () => {
     // Other containers of this machine are not of this test; and the other views leave the room to this one.
     await workbench.runCommand('Isoscope: Filter…');
     await workbench.answer(GROUP);
-    for (const other of ['Containers', 'Namespaces']) await foldPane(other);
+    for (const other of ['Containers', 'Namespaces']) await setPane(other, false);
   });
 
-  async function foldPane(title: string): Promise<void> {
-    const header = workbench.page.locator(`.pane-header[aria-label="${title} Section"]`);
-    await eventually(`${title} to fold`, async () => {
-      if ((await header.getAttribute('aria-expanded')) === 'false') return true;
+  async function setPane(title: string, expanded: boolean): Promise<void> {
+    // A filter is named beside the title.
+    const header = workbench.page.locator(`.pane-header[aria-label^="${title}"]`);
+    await eventually(`${title} to ${expanded ? 'unfold' : 'fold'}`, async () => {
+      if ((await header.getAttribute('aria-expanded')) === String(expanded)) return true;
       await header.click();
       return false;
     });
@@ -320,7 +321,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a container shows its layers in the Containers view, and leads to the Layers view', async () => {
-    await foldPane('Layers');
+    await setPane('Layers', false);
+    await setPane('Containers', true);
     const containers = workbench.view('Containers');
     await containers.expand(WEB);
     await containers.expand('Layers');
@@ -334,6 +336,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a container that ends takes its layers along', async () => {
+    await setPane('Containers', false);
     await view.row(API);
     api[Symbol.dispose]();
     await view.gone(API);

@@ -2,10 +2,11 @@
  * What a layer changes, depth first by name: the same set as `docker diff` gives. docker compares the whole merged tree with the whole
  * tree below; only what the layer itself has can differ, so that is all that is walked here.
  */
+import type { FileStatus } from '../../kernel/directory.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { LayerChange } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
-import { type Compared, type Comparison, closeCompared, compare, comparedRoot } from './compared.ts';
+import { type Compared, type Comparison, closeCompared, compare, comparedRoot, plainAddition } from './compared.ts';
 import { leastNames } from './directory.ts';
 import { typeOf } from './entries.ts';
 import type { Part, Stack } from './merged.ts';
@@ -72,7 +73,9 @@ export class ChangeWalk {
   async next(stack: Stack, limit: number, pace: Pace): Promise<LayerChange[]> {
     this.resume(stack);
     while (this.found.length < limit && this.levels.length > 0) {
-      await this.step(stack, this.levels.at(-1)!, pace);
+      const level = this.levels.at(-1)!;
+      if (level.at < level.names.length) this.step(stack, level);
+      else if (!(await this.readMore(stack, level, pace))) this.leave(level);
       if (pace.isDue) await pace.rest();
     }
     return this.found.splice(0, limit);
@@ -105,18 +108,25 @@ export class ChangeWalk {
     }
   }
 
-  private async step(stack: Stack, level: Level, pace: Pace): Promise<void> {
-    if (level.at >= level.names.length && !(await this.readMore(stack, level, pace))) {
-      this.levels.pop();
-      if (level.path !== '') closeCompared(level.directory);
-      return;
-    }
+  private leave(level: Level): void {
+    this.levels.pop();
+    if (level.path !== '') closeCompared(level.directory);
+  }
+
+  private step(stack: Stack, level: Level): void {
     const name = level.names[level.at]!;
     level.at += 1;
     level.last = name;
-    const comparison = compare(stack, this.layer, level.directory, name, {
-      mayBeBelow: level.namesBelow?.has(name) ?? true,
-    });
+    const { directory } = level;
+    const mayBeBelow = directory.below.length > 0 && (level.namesBelow?.has(name) ?? true);
+    const isOnlyOwn = !mayBeBelow && (directory.merged === directory.below || directory.merged.length === 0);
+    const addition = isOnlyOwn ? plainAddition(stack, directory, name) : undefined;
+    if (addition !== undefined) {
+      this.tellPending();
+      this.found.push(additionOf(`${level.path}/${name}`, addition));
+      return;
+    }
+    const comparison = compare(stack, this.layer, directory, name, { mayBeBelow });
     if (comparison.unknown !== undefined) this.incomplete ??= comparison.unknown;
     this.tell(level, name, comparison);
   }
@@ -188,6 +198,10 @@ function directoriesOf({ own, merged, below }: Compared): number[] {
 
 function descriptorsOf(parts: readonly Part[]): number[] {
   return parts.map(({ descriptor }) => descriptor);
+}
+
+function additionOf(path: string, status: FileStatus): LayerChange {
+  return { path: textOfBytes(path), change: 'added', type: typeOf(status), marks: ['added'], sizeBytes: status.sizeBytes };
 }
 
 function rowOf(path: string, change: LayerChange['change'], { marks, now, before }: Comparison): LayerChange {

@@ -2,13 +2,13 @@
  * A directory of the merged view beside what it would be without the topmost layer: what that layer adds, modifies and deletes.
  * The layer in question need not be the top of the whole overlay; those above it play no part.
  */
-import type { FileStatus } from '../../kernel/directory.ts';
+import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { close } from '../../kernel/files.ts';
 import { attributeOf } from '../../kernel/xattr.ts';
 import type { LayerMark } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { unknownOf } from './directory.ts';
-import { isDirectory, redirectText } from './marks.ts';
+import { isDirectory, isRegular, redirectText, S_IFCHR, S_IFMT } from './marks.ts';
 import {
   closeFound,
   closeParts,
@@ -104,6 +104,19 @@ function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefin
   const one = found.find(({ what }) => what === 'unknown');
   if (one !== undefined) return unknownOf(one.result!);
   return style.unknown !== undefined && found.some(({ part }) => part !== undefined) ? style.unknown : undefined;
+}
+
+/**
+ * The shorter way for what most changes are: a file that no layer below has, and that has no mark. Undefined when it may be
+ * something else.
+ */
+export function plainAddition({ style }: Stack, { own }: Compared, name: string): FileStatus | undefined {
+  if (own === undefined || own.descriptor < 0 || own.marks.hasWhiteoutAttributes || style.whiteoutFiles) return undefined;
+  const status = statusBelow(own.descriptor, name);
+  if (typeof status === 'number' || status.covered || isDirectory(status) || (status.mode & S_IFMT) === S_IFCHR)
+    return undefined;
+  const mayBeMetacopy = isRegular(status) && (style.metacopy || (status.blocks === 0 && status.sizeBytes > 0));
+  return mayBeMetacopy ? undefined : status;
 }
 
 /** What of the layers below is seen together with what the layer has; `same` when it is what was seen without it. */

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { reasonOf } from '../../failure.ts';
-import { nextNames, openBelow } from '../../kernel/directory.ts';
+import { type NameRange, nextNames, openBelow } from '../../kernel/directory.ts';
 import { close, O_DIRECTORY } from '../../kernel/files.ts';
 import { errnoName } from '../../kernel/libc.ts';
 import type { Unknown } from '../../protocol.ts';
@@ -13,7 +13,7 @@ import type { Pace } from './pace.ts';
 
 /** Names of the first pass over a directory, so that the first rows come at once; and of every further one. */
 const FIRST_NAMES = 8192;
-const FURTHER_NAMES = 131_072;
+const FURTHER_NAMES = 65_536;
 
 const O_NONBLOCK = fs.constants.O_NONBLOCK;
 const O_NOATIME = 0o1000000;
@@ -43,7 +43,7 @@ export async function leastNames(
   let incomplete: Unknown | undefined;
   const take = withWhiteoutFiles ? (name: string) => least.addPlain(plainName(name)) : (name: string) => least.add(name);
   for (const directory of directories) {
-    const result = await readNames(directory, withWhiteoutFiles ? '' : after, take, pace);
+    const result = await readNames(directory, withWhiteoutFiles ? {} : least.range, take, pace);
     if (result < 0) incomplete ??= unknownOf(result);
   }
   return { ...least.finish(directories.length > 1 || withWhiteoutFiles), ...(incomplete === undefined ? {} : { incomplete }) };
@@ -56,14 +56,14 @@ function plainName(name: string): string | undefined {
 }
 
 /** 0, or `-errno`. */
-async function readNames(directory: number, after: string, take: (name: string) => void, pace: Pace): Promise<number> {
+async function readNames(directory: number, range: NameRange, take: (name: string) => void, pace: Pace): Promise<number> {
   if (directory < 0) return directory;
   // Opened anew: it begins at the beginning, and another request may be reading the same directory.
   const descriptor = openForReading(directory);
   if (descriptor < 0) return descriptor;
   try {
     for (;;) {
-      const result = nextNames(descriptor, after, take);
+      const result = nextNames(descriptor, range, take);
       if (result <= 0) return result;
       if (pace.isDue) await pace.rest();
     }
@@ -86,13 +86,15 @@ export function unknownOf(result: number): Unknown {
 class LeastNames {
   private readonly limit: number;
   private names: string[] = [];
-  private after: string;
+  private readonly after: string;
   /** Greater names are not wanted any more. */
   private bound: string | undefined;
+  readonly range: NameRange;
 
   constructor(after: string, limit: number) {
     this.after = after;
     this.limit = limit;
+    this.range = after === '' ? {} : { after: Buffer.from(after, 'latin1') };
   }
 
   add(name: string): void {
@@ -110,6 +112,7 @@ class LeastNames {
     if (this.names.length <= this.limit) return;
     this.names.length = this.limit;
     this.bound = this.names.at(-1)!;
+    this.range.upTo = Buffer.from(this.bound, 'latin1');
   }
 
   finish(mayRepeat: boolean): Names {

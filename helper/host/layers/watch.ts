@@ -282,7 +282,7 @@ class Arming {
     if (listing < 0) return found;
     try {
       const names: string[] = [];
-      while (names.length < MAX_NAMES && nextNames(listing, '', (name) => names.push(name)) > 0);
+      while (names.length < MAX_NAMES && nextNames(listing, {}, (name) => names.push(name)) > 0);
       for (const name of names) {
         if (this.names >= MAX_NAMES || this.watches.size >= MAX_RECURSIVE) {
           this.complete = false;
