@@ -8,9 +8,10 @@ import { discoveryRows } from './discovery.ts';
 import { idleRows } from './idle.ts';
 import { programRows } from './programs.ts';
 import { type Result, resultOf } from './rows.ts';
+import { sandboxRows } from './sandboxes.ts';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
-const rows = [...discoveryRows, ...programRows, ...activationRows, ...idleRows].filter(({ name }) =>
+const rows = [...discoveryRows, ...programRows, ...sandboxRows, ...activationRows, ...idleRows].filter(({ name }) =>
   positionals.every((word) => name.includes(word)),
 );
 if (rows.length === 0) throw new Error(`no row has ${positionals.join(' and ')} in its name`);
