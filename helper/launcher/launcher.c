@@ -70,7 +70,6 @@ struct pollfd {
 #define SIGCHLD 17
 #define SIGSTOP 19
 #define LAST_SIGNAL 64
-#define KILL_GROUP_SIGNAL 63 /* from the helper; the last one is for its death */
 #define WALL 0x40000000
 #define WNOHANG 1
 #define EINTR 4
@@ -81,8 +80,7 @@ static struct step steps[MAX_STEPS];
 static uint32_t relocations[MAX_RELOCATIONS];
 static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
 static long results[MAX_STEPS];
-static uint32_t last_step; /* where the program ends; what may follow is done when the helper is gone */
-static int helper_died;    /* as a signal told */
+static uint32_t last_step; /* where the program ends; what may follow is done in the end */
 static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
@@ -288,9 +286,9 @@ static void keep_only_kill(void) {
   CALL(__NR_capset, version, sets, 0, 0);
 }
 
-/* What the parent may need in the end stays open; what others wait for the end of does not. */
+/* What the first process may need in the end stays open; what others wait for the end of does not. */
 static void close_descriptors(long status_descriptor) {
-  if (last_step < header.steps) {
+  if (parent_pidfd < 0 && last_step < header.steps) {
     CALL(__NR_close_range, 0, SOCKET, 0, 0);
     return;
   }
@@ -300,8 +298,8 @@ static void close_descriptors(long status_descriptor) {
 
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
- * two signals (the one that tether() asks for when the helper dies, and the one that the helper sends to stop a program)
- * kill the child's process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to.
+ * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
+ * process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to.
  */
 static _Noreturn void relay(long child, int as_init, long status_descriptor) {
   const uint64_t all = ~0ull;
@@ -309,8 +307,7 @@ static _Noreturn void relay(long child, int as_init, long status_descriptor) {
   if (as_init) keep_only_kill();
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
-    if (signal == LAST_SIGNAL) helper_died = 1;
-    if (signal == LAST_SIGNAL || signal == KILL_GROUP_SIGNAL) {
+    if (signal == LAST_SIGNAL) {
       CALL(__NR_kill, -child, SIGKILL, 0, 0);
       CALL(__NR_kill, child, SIGKILL, 0, 0);
     } else if (signal > 0 && signal != SIGCHLD) {
@@ -363,12 +360,11 @@ static long run_step(const struct step *step, uint32_t index) {
   }
 }
 
-/*
- * After a FINALLY come steps for the first process when it ends and the helper, who would do the same, has gone before.
- * (getppid(2) does not tell: the children of a thread that has ended are first those of its process's other threads.)
- */
+/* After a FINALLY come steps for the first process when it ends, however far the program came. */
 static void clean_up(void) {
-  if (parent_pidfd >= 0 || last_step == header.steps || (!helper_died && !gone(SOCKET, 0))) return;
+  const uint64_t all = ~0ull;
+  if (parent_pidfd >= 0) return;
+  CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8); /* SIGPIPE, when nobody is left to be told */
   for (uint32_t i = last_step + 1; i < header.steps; i++)
     if (steps[i].kind == SYSCALL) results[i] = run_step(&steps[i], i);
 }

@@ -44,7 +44,7 @@ export type Step =
   | (StepBase & { kind: 'sync' })
   /** Asks for this signal when the parent dies, and ends if it has died already. */
   | (StepBase & { kind: 'tether'; signal: number })
-  /** The program ends before it. System calls after it are made by the first process when it ends and the helper is gone. */
+  /** The program ends before it. System calls after it are made by the first process when it ends, however far it came. */
   | (StepBase & { kind: 'finally' });
 
 export interface SyscallProgram {
@@ -55,10 +55,8 @@ export interface SyscallProgram {
 
 /** The descriptor of the launcher's socket. */
 export const LAUNCHER_SOCKET = 3;
-/** Told to a parent that waits: kill the child's process group. */
-export const KILL_GROUP_SIGNAL = 63;
-/** What a parent that waits asks for, to do the same when the helper dies. */
-export const HELPER_DIED_SIGNAL = 64;
+/** Told to a parent that waits: kill the child's process group. Also what it asks for when the helper dies. */
+export const KILL_GROUP_SIGNAL = 64;
 
 const MAGIC = 0x314f5349;
 const VERSION = 1;
@@ -162,6 +160,7 @@ class DataSection {
   readonly relocations: number[] = [];
   private readonly parts: Buffer[] = [];
   private readonly known = new Map<string, number>();
+  private readonly buffers = new Map<Buffer, number>();
   private length = 0;
 
   content(): Buffer {
@@ -174,10 +173,16 @@ class DataSection {
     return this.once(`string ${content.toString('latin1')}`, () => this.append(Buffer.concat([content, Buffer.of(0)])));
   }
 
+  /** The same buffer is the same place: what one step reads into, another may write from. */
   addBytes(value: Buffer): number {
-    this.align();
-    // A pointer must point into the data, even one to nothing.
-    return this.append(value.length === 0 ? Buffer.alloc(8) : value);
+    let offset = this.buffers.get(value);
+    if (offset === undefined) {
+      this.align();
+      // A pointer must point into the data, even one to nothing.
+      offset = this.append(value.length === 0 ? Buffer.alloc(8) : value);
+      this.buffers.set(value, offset);
+    }
+    return offset;
   }
 
   /** `struct sock_fprog`: the number of instructions, 2 bytes and 6 of padding, and a pointer to them. */

@@ -30,7 +30,7 @@ export function callOf(step: Step): string {
     case 'sync':
       return 'read(3, 1)';
     case 'finally':
-      return '/* in the end, if the helper is gone */';
+      return '/* in the end */';
     case 'tether':
       return `prctl(PR_SET_PDEATHSIG, ${step.signal === 9 ? 'SIGKILL' : step.signal})`;
   }

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { type Argument, bytes, filter, HELPER_DIED_SIGNAL, integer, string, strings } from '../launcher/program.ts';
+import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
@@ -49,7 +49,7 @@ export function compile(plan: Plan): Compiled {
     },
   );
   for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
-  steps.add({ kind: 'tether', signal: HELPER_DIED_SIGNAL, purpose: 'end when the helper ends' });
+  steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
   const unified = plan.cgroups?.unified;
   steps.add({
     kind: 'fork',

@@ -193,13 +193,9 @@ function words(file: string): string[] {
   return read(file).split(/\s+/);
 }
 
-/** Whether the kernel killed in one of them for want of memory. To be asked before they are removed. */
-export function hasKilledForMemory(cgroups: readonly PlannedCgroup[]): boolean {
-  return cgroups.some(({ parent, name, oomFile }) => {
-    if (oomFile === undefined) return false;
-    const kills = /^oom_kill (\d+)$/m.exec(read(path.join(parent, name, oomFile)))?.[1];
-    return kills !== undefined && kills !== '0';
-  });
+/** Whether the text of the files that tell it says that the kernel killed for want of memory. */
+export function tellsKill(report: string): boolean {
+  return [...report.matchAll(/^oom_kill (\d+)$/gm)].some(([, kills]) => kills !== '0');
 }
 
 /** Kills what is still in them, and removes them. Resolves when they are gone; rejects when they cannot be removed. */

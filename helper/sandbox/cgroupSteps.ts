@@ -1,8 +1,8 @@
-/** Steps that make the cgroups of a sandbox, join them, and, when the helper is gone, remove them. */
+/** Steps that make the cgroups of a sandbox, join them, and in the end remove them. */
 import fs from 'node:fs';
 import path from 'node:path';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
-import { type Argument, integer, string } from '../launcher/program.ts';
+import { type Argument, bytes, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import type { PlannedCgroup } from './cgroup.ts';
 
@@ -14,6 +14,7 @@ export interface MadeCgroups {
 }
 
 const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+const READ_ONLY = integer(O_CLOEXEC, 'O_RDONLY|O_CLOEXEC');
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 const DIRECTORY = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
 const AT_REMOVEDIR = integer(0x200, 'AT_REMOVEDIR');
@@ -56,12 +57,27 @@ export function joinCgroups(steps: Steps, { tasks }: MadeCgroups): void {
   }
 }
 
-/** To be the last steps. The helper, as long as it is there, does the same. */
-export function removeCgroupsFinally(steps: Steps, cgroups: readonly PlannedCgroup[]): void {
+const REPORT_BYTES = 1024;
+
+/**
+ * To be the last steps. The text of each file that tells of kills for want of memory goes to `report`, since nobody can read
+ * it afterwards. (The helper removes what is left when the process that does this was killed itself.)
+ */
+export function removeCgroupsFinally(steps: Steps, cgroups: readonly PlannedCgroup[], report: Argument): void {
   if (cgroups.length === 0) return;
   steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
-  for (const { parent, name } of cgroups) {
+  for (const { parent, name, oomFile } of cgroups) {
     const directory = path.join(parent, name);
+    if (oomFile !== undefined) reportKills(steps, `${directory}/${oomFile}`, report);
     steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], `remove the cgroup ${directory}`, { ignoreError: true });
   }
+}
+
+function reportKills(steps: Steps, file: string, report: Argument): void {
+  const text = bytes(Buffer.alloc(REPORT_BYTES), '…');
+  const purpose = 'tell whether memory ran out';
+  const flags = { ignoreError: true };
+  const opened = steps.call('openat', [HERE, string(file), READ_ONLY], purpose, flags);
+  const length = steps.call('read', [opened, text, integer(REPORT_BYTES)], purpose, flags);
+  steps.call('write', [report, text, length], purpose, flags);
 }

@@ -3,7 +3,7 @@
  * pid 1 that builds the root and then reaps, and the one that becomes the program.
  */
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { bytes, HELPER_DIED_SIGNAL, integer, string, strings } from '../launcher/program.ts';
+import { bytes, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import {
   becomeUser,
@@ -28,9 +28,12 @@ export interface CompiledSandbox extends CompiledSteps {
   init?: number;
 }
 
-/** Of the helper: where the wait status is written to. */
+/** Pipes of the helper. */
 export interface CompileOptions {
+  /** Where the wait status is written to. */
   statusPipe: number;
+  /** Where it is told whether memory ran out. */
+  memoryPipe: number;
 }
 
 const PR_SET_DUMPABLE = 4;
@@ -46,7 +49,7 @@ const IFF_UP = 0x1;
 /** What the process outside enters or makes; the rest is for pid 1. */
 const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
 
-export function compileSandbox(plan: SandboxPlan, { statusPipe }: CompileOptions): CompiledSandbox {
+export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: CompileOptions): CompiledSandbox {
   const steps = new Steps();
   const status = steps.descriptor(statusPipe, 'pipe of the wait status');
   const cgroups = parent(steps, plan);
@@ -62,7 +65,7 @@ export function compileSandbox(plan: SandboxPlan, { statusPipe }: CompileOptions
   const split = steps.count;
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
-  removeCgroupsFinally(steps, plan.cgroups);
+  removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
   return { ...steps.compiled(), fork, ...(init ? { init: split } : {}) };
 }
 
@@ -84,7 +87,7 @@ function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
   unshare(steps, kinds);
   if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
   if (!plan.spec.persistent) {
-    steps.add({ kind: 'tether', signal: HELPER_DIED_SIGNAL, purpose: 'end when the helper ends' });
+    steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
   }
   return cgroups;
 }

@@ -13,7 +13,7 @@ import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
-import { hasKilledForMemory, removeCgroups } from './cgroup.ts';
+import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
@@ -22,6 +22,7 @@ import type { SandboxPlan } from './plan.ts';
 /** A file system that does not answer can keep it from starting for ever. */
 const START_DEADLINE_MILLIS = 30_000;
 const STATUS_BYTES = 4;
+const MAX_REPORT_BYTES = 4096;
 
 export interface StartedSandbox extends Launched {
   /** Resolves when the program runs; rejects with a `Failure`, and then nothing is left. */
@@ -37,8 +38,8 @@ export function startSandbox(
   plan: SandboxPlan,
   stdio: [number | 'ignore', number | 'ignore', number | 'ignore'],
 ): StartedSandbox {
-  const pipe = openPipe();
-  const compiled = compileSandbox(plan, { statusPipe: pipe.write });
+  const [pipe, memory] = [openPipe(), openPipe()];
+  const compiled = compileSandbox(plan, { statusPipe: pipe.write, memoryPipe: memory.write });
   let launched: Launched;
   try {
     launched = launch({
@@ -49,9 +50,11 @@ export function startSandbox(
     });
   } catch (error) {
     close(pipe.read);
+    close(memory.read);
     throw error;
   } finally {
     close(pipe.write);
+    close(memory.write);
   }
   let leader: ProcessRef | undefined;
   const note = (results: StepResult[]) => {
@@ -63,7 +66,7 @@ export function startSandbox(
   let ranOutOfMemory = false;
   const ended = launched.ended.then(async (end) => {
     const exact = exactEnd(pipe.read, end);
-    ranOutOfMemory = hasKilledForMemory(plan.cgroups);
+    ranOutOfMemory = tellsKill(remaining(memory.read));
     await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
     return exact;
   });
@@ -113,10 +116,16 @@ function candidateThatRuns(plan: SandboxPlan, results: StepResult[]): Candidate 
 
 /** What the waiting process was told of the program's end, which its own end does not tell exactly; else that. */
 function exactEnd(pipe: number, end: End): End {
+  const status = remaining(pipe);
+  return status.length === STATUS_BYTES ? endOf(Buffer.from(status, 'latin1').readInt32LE(0)) : end;
+}
+
+/** What is in the pipe, a character a byte. Nobody writes to it any more. It is closed. */
+function remaining(pipe: number): string {
   try {
-    if (!hasInput(pipe)) return end;
-    const status = Buffer.alloc(STATUS_BYTES);
-    return fs.readSync(pipe, status) === STATUS_BYTES ? endOf(status.readInt32LE(0)) : end;
+    if (!hasInput(pipe)) return '';
+    const content = Buffer.alloc(MAX_REPORT_BYTES);
+    return content.toString('latin1', 0, fs.readSync(pipe, content));
   } finally {
     close(pipe);
   }

@@ -11,6 +11,7 @@ import { layerFileRows } from './layerFiles.ts';
 import { layerRows } from './layers.ts';
 import { programRows } from './programs.ts';
 import { type Result, resultOf } from './rows.ts';
+import { sandboxRows } from './sandboxes.ts';
 
 const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
 const rows = [
@@ -19,6 +20,7 @@ const rows = [
   ...layerRows,
   ...layerFileRows,
   ...programRows,
+  ...sandboxRows,
   ...activationRows,
   ...idleRows,
 ].filter(({ name }) => positionals.every((word) => name.includes(word)));

@@ -1,0 +1,143 @@
+/** Making a sandbox, running /bin/true in it and removing it, against others that make the same; and minimal roots. */
+import { execFile, execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { IMAGE, startDocker } from '../fixtures/docker.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { type Figures, inTurns, median, millisOf, type Row } from './rows.ts';
+
+const run = promisify(execFile);
+
+/** Five namespaces, pivot_root into a directory and an own /proc: no more than what the peers make. */
+const specOf = (root: string): SandboxSpec => ({
+  root: { type: 'directory', path: root },
+  dev: 'none',
+  namespaces: { cgroup: 'host' },
+  network: { type: 'none' },
+  maskedPaths: [],
+  readonlyPaths: [],
+  seccomp: 'unconfined',
+  process: { args: ['/bin/true'] },
+});
+
+async function inRoot(peer: (root: string) => Promise<unknown>, rounds: number): Promise<Figures> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-bench-'));
+  const root = path.join(folder, 'rootfs');
+  try {
+    for (const name of ['bin', 'proc', 'dev', 'sys']) fs.mkdirSync(path.join(root, name), { recursive: true });
+    fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
+    fs.symlinkSync('busybox', path.join(root, 'bin/true'));
+    await using helper = await startHelper();
+    const spec = specOf(root);
+    return await inTurns(
+      rounds,
+      () => runTrue(helper, spec),
+      async () => void (await peer(root)),
+    );
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runTrue(helper: RunningHelper, spec: SandboxSpec): Promise<void> {
+  const { exit } = await helper.request(SandboxesRun, { spec });
+  if (exit.code !== 0) throw new Error(`/bin/true ended: ${exit.message}`);
+}
+
+/** A bundle as runc(8) wants it, with the same namespaces. */
+function writeBundle(root: string): string {
+  const bundle = path.dirname(root);
+  if (fs.existsSync(path.join(bundle, 'config.json'))) return bundle;
+  execFileSync('runc', ['spec', '--bundle', bundle]);
+  const config = JSON.parse(fs.readFileSync(path.join(bundle, 'config.json'), 'utf8'));
+  config.process = { ...config.process, terminal: false, args: ['/bin/true'], rlimits: [] };
+  config.root = { path: 'rootfs', readonly: false };
+  config.mounts = config.mounts.filter(({ destination }: { destination: string }) => destination === '/proc');
+  config.linux.namespaces = ['mount', 'pid', 'network', 'ipc', 'uts'].map((type) => ({ type }));
+  Object.assign(config.linux, { maskedPaths: [], readonlyPaths: [] });
+  fs.writeFileSync(path.join(bundle, 'config.json'), JSON.stringify(config));
+  return bundle;
+}
+
+let runcs = 0;
+
+export const sandboxRows: Row[] = [
+  {
+    name: 'sandboxes/run of /bin/true (peer: bwrap)',
+    target: 0.7,
+    unit: 'ms',
+    measure: () =>
+      inRoot(
+        (root) =>
+          run('bwrap', [
+            '--bind',
+            root,
+            '/',
+            '--proc',
+            '/proc',
+            '--unshare-pid',
+            '--unshare-net',
+            '--unshare-ipc',
+            '--unshare-uts',
+            '/bin/true',
+          ]),
+        41,
+      ),
+  },
+  {
+    name: 'sandboxes/run of /bin/true (peer: unshare)',
+    target: 1,
+    unit: 'ms',
+    measure: () =>
+      inRoot(
+        (root) =>
+          run('unshare', [
+            '--mount',
+            '--pid',
+            '--fork',
+            '--net',
+            '--ipc',
+            '--uts',
+            `--root=${root}`,
+            '--mount-proc',
+            '/bin/true',
+          ]),
+        41,
+      ),
+  },
+  {
+    name: 'sandboxes/run of /bin/true (peer: runc run)',
+    target: 0.2,
+    unit: 'ms',
+    measure: () =>
+      inRoot((root) => {
+        runcs += 1;
+        return run('runc', ['run', '--bundle', writeBundle(root), `isoscope-bench-${process.pid}-${runcs}`]);
+      }, 21),
+  },
+  {
+    name: 'sandboxes/run of /bin/true (peer: docker run)',
+    target: 0.02,
+    unit: 'ms',
+    measure: async () => {
+      await using _docker = await startDocker();
+      return await inRoot(() => run('docker', ['run', '--rm', IMAGE, '/bin/true']), 11);
+    },
+  },
+  {
+    name: 'a minimal root of bash, ls, cat, ps and ip, made, run and removed',
+    target: 50,
+    unit: 'ms',
+    measure: async () => {
+      await using helper = await startHelper();
+      const programs = ['bash', 'ls', 'cat', 'ps', 'ip'];
+      const spec: SandboxSpec = { root: { type: 'programs', programs }, process: { args: ['ls'] } };
+      const times: number[] = [];
+      for (let round = 0; round < 21; round += 1) times.push(await millisOf(() => runTrue(helper, spec)));
+      return { ours: median(times) };
+    },
+  },
+];

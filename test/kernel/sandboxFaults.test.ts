@@ -1,0 +1,164 @@
+/** A full sandbox, whose helper or launcher is killed before every one of its steps: nothing may be left. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import type { Socket } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openPipe } from '../../helper/kernel/pipe.ts';
+import { type Argument, encodeProgram, type Step, type SyscallProgram } from '../../helper/launcher/program.ts';
+import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { removeCgroups } from '../../helper/sandbox/cgroup.ts';
+import { compileSandbox } from '../../helper/sandbox/compile.ts';
+import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
+import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+
+const LAUNCHER = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
+
+describe('a sandbox that is interrupted', {
+  skip: !(isRoot && isHelperRoot) && 'only root has cgroups to leave behind',
+}, () => {
+  let folder: string;
+  before(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-faults-'));
+    fs.mkdirSync(path.join(folder, 'root/bin'), { recursive: true });
+    fs.copyFileSync('/bin/busybox', path.join(folder, 'root/bin/busybox'));
+  });
+  after(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  const spec = (): SandboxSpec => ({
+    root: { type: 'directory', path: path.join(folder, 'root'), access: 'overlay' },
+    mounts: [{ destination: '/data', type: 'bind', source: folder }],
+    timeOffsets: { boottime: 100 },
+    resources: { pids: { limit: 10 }, memory: { limit: '64M' } },
+    process: { args: ['/bin/busybox', 'sleep', '1000'], terminal: false },
+  });
+
+  const planOf = (): SandboxPlan =>
+    makeSandboxPlan(spec(), {
+      id: crypto.randomBytes(8).toString('hex'),
+      openNamespace: () => assert.fail('none is joined'),
+      sandboxProcess: () => assert.fail('none is joined'),
+      freeName: (wish) => wish,
+    });
+
+  /** Runs the program up to the step at `index`, interrupts it there, and resolves with the processes that were seen. */
+  async function interruptAt(index: number, interrupt: (shell: ChildProcess, launcher: number) => void): Promise<SandboxPlan> {
+    const plan = planOf();
+    const [status, memory] = [openPipe(), openPipe()];
+    const compiled = compileSandbox(plan, { statusPipe: status.write, memoryPipe: memory.write });
+    const program = withSyncAt(compiled.program, index);
+    // The shell stands for the helper: the launcher is its child, and it can be killed.
+    const shell = spawn('sh', ['-c', '"$0" & echo $! >&2; wait', LAUNCHER], {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...compiled.descriptors],
+      env: {},
+    });
+    const socket = shell.stdio[3] as Socket;
+    socket.on('error', () => undefined);
+    const pids = new Set<number>();
+    try {
+      const launcher = await firstNumber(shell);
+      pids.add(launcher);
+      socket.write(encodeProgram(program));
+      await new Promise<void>((resolve, reject) => {
+        let rest = Buffer.alloc(0);
+        socket.on('close', () => resolve());
+        socket.on('data', (chunk: Buffer) => {
+          rest = Buffer.concat([rest, chunk]);
+          for (; rest.length >= 16; rest = rest.subarray(16)) {
+            const [kind, step, value] = [rest.readUInt32LE(0), rest.readUInt32LE(4), Number(rest.readBigInt64LE(8))];
+            if (kind === 4) reject(new Error(`malformed at line ${value}`));
+            if (kind === 1) reject(new Error(`${program.steps[step]?.purpose}: errno ${value}`));
+            // The second fork tells a pid of the new namespace.
+            if (kind === 2 && program.steps[step]?.kind === 'fork') pids.add(value);
+            if (kind === 3) resolve();
+          }
+        });
+      });
+      interrupt(shell, launcher);
+    } finally {
+      plan.dispose();
+      for (const end of [status.read, status.write, memory.read, memory.write]) fs.closeSync(end);
+    }
+    try {
+      await until(() => [...pids].every((pid) => !isRunning(pid)), `${[...pids].join()} have ended, at step ${index}`);
+    } finally {
+      shell.kill('SIGKILL');
+      socket.destroy();
+    }
+    return plan;
+  }
+
+  const count = () => {
+    const { program } = compileSandbox(planOf(), { statusPipe: -1, memoryPipe: -2 });
+    const end = program.steps.findIndex(({ kind }) => kind === 'finally');
+    assert.ok(end > 100);
+    return end;
+  };
+
+  test('by the death of the helper leaves nothing, at any step', { timeout: 300_000 }, async () => {
+    for (let index = 0; index < count(); index += 1) {
+      const plan = await interruptAt(index, (shell) => {
+        shell.kill('SIGKILL');
+        (shell.stdio[3] as Socket).destroy();
+      });
+      await until(() => cgroupsOf(plan).length === 0, `no cgroup is left, at step ${index}`);
+    }
+    assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(folder));
+  });
+
+  test('by the death of the launcher leaves nothing that the helper does not remove', { timeout: 300_000 }, async () => {
+    for (let index = 0; index < count(); index += 1) {
+      const plan = await interruptAt(index, (shell, launcher) => {
+        process.kill(launcher, 'SIGKILL');
+        // Its child may be on its way to the step by which it dies with its parent.
+        (shell.stdio[3] as Socket).write('g');
+      });
+      await removeCgroups(plan.cgroups);
+      assert.deepEqual(cgroupsOf(plan), [], `at step ${index}`);
+    }
+    assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(folder));
+  });
+});
+
+/** The program with a point before the step at `index` where it waits; what counts steps is moved accordingly. */
+function withSyncAt(program: SyscallProgram, index: number): SyscallProgram {
+  const moved = (argument: Argument): Argument =>
+    argument.type === 'result' && argument.step >= index ? { ...argument, step: argument.step + 1 } : argument;
+  const steps = program.steps.map((step): Step => {
+    if (step.kind === 'syscall') return { ...step, arguments: step.arguments.map(moved) };
+    if (step.kind !== 'fork' && step.kind !== 'init') return step;
+    return { ...step, ...(step.cgroup === undefined ? {} : { cgroup: moved(step.cgroup) }) };
+  });
+  return { ...program, steps: [...steps.slice(0, index), { kind: 'sync', purpose: 'be interrupted' }, ...steps.slice(index)] };
+}
+
+function firstNumber(shell: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    shell.stderr!.once('data', (text: Buffer) => resolve(Number(String(text).trim())));
+    shell.once('error', reject);
+  });
+}
+
+function cgroupsOf(plan: SandboxPlan): string[] {
+  return plan.cgroups.map(({ parent, name }) => path.join(parent, name)).filter((directory) => fs.existsSync(directory));
+}
+
+/** A zombie runs no more; who its parent is now may take its time. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (const end = Date.now() + 5000; !condition(); ) {
+    assert.ok(Date.now() < end, `within 5 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

@@ -1,0 +1,356 @@
+/** One regression test for each class of escape that sandboxes of others have had, named after it. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  SandboxesCreate,
+  SandboxesExplain,
+  SandboxesRemove,
+  SandboxesRun,
+  type SandboxesRunResult,
+  type SandboxSpec,
+} from '../../helper/protocol/sandboxes.ts';
+import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { HELPER_PROGRAM, type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { attachScreen } from '../fixtures/screen.ts';
+import { refOfProcess } from '../fixtures/zoo.ts';
+
+type Rejection = Error & { data?: { reason?: string; hint?: string; errno?: string } };
+
+const NEEDS_PYTHON = !has('python3') && 'python3 is not installed';
+const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
+const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
+const NEEDS_ORDINARY_HELPER = isHelperRoot && 'the helper is root';
+/** What a careless person might grant, short of what undoes everything. */
+const MANY = ['CAP_SYS_PTRACE', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_SYS_CHROOT', 'CAP_MKNOD', 'CAP_FOWNER'];
+
+describe('a sandbox is safe from', () => {
+  let helper: RunningHelper;
+  let folder: string;
+  before(async () => {
+    helper = await startHelper();
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-safety-'));
+    fs.chmodSync(folder, 0o755);
+  });
+  after(async () => {
+    await helper?.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  const run = (spec: SandboxSpec): Promise<SandboxesRunResult> => helper.request(SandboxesRun, { spec });
+
+  const script = (spec: SandboxSpec, text: string) => run({ ...spec, process: { ...spec.process, args: ['sh', '-c', text] } });
+
+  async function refused(spec: SandboxSpec, reason: string): Promise<Rejection> {
+    let refusal: Rejection | undefined;
+    await run(spec).catch((error: Rejection) => {
+      refusal = error;
+    });
+    assert.ok(refusal, 'it was not refused');
+    assert.equal(refusal.data?.reason, reason, refusal.message);
+    return refusal;
+  }
+
+  function rootDirectory(name: string): string {
+    const root = path.join(folder, name);
+    fs.mkdirSync(path.join(root, 'bin'), { recursive: true });
+    fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
+    for (const applet of ['sh', 'ls', 'cat', 'stat', 'mount', 'touch', 'true', 'readlink', 'mkdir']) {
+      fs.symlinkSync('busybox', path.join(root, 'bin', applet));
+    }
+    if (CLIENT_UID !== undefined) fs.chownSync(root, CLIENT_UID, CLIENT_UID);
+    return root;
+  }
+
+  test('1 a host binary overwritten through /proc/self/exe', async () => {
+    const launcher = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
+    const digest = () => crypto.createHash('sha256').update(fs.readFileSync(launcher)).digest('hex');
+    const before = digest();
+    const text = 'for p in 1 self; do (echo overwritten >/proc/$p/exe) 2>&1; done; readlink /proc/1/exe; echo end';
+    const { stdout } = await script({ process: { capabilities: MANY } }, text);
+    assert.match(stdout, /end\n$/);
+    // Whether or not it may look at pid 1: what that executes is a sealed memory file, and not a file of the host.
+    assert.doesNotMatch(stdout, new RegExp(launcher));
+    assert.equal(digest(), before);
+    assert.equal((await run({ process: { args: ['true'] } })).exit.code, 0);
+  });
+
+  test('2 leaked descriptors and working directories', async () => {
+    const text = `
+      for p in 1 $$; do for f in /proc/$p/fd/* /proc/$p/cwd /proc/$p/root; do echo "$p $f $(readlink $f)"; done; done`;
+    const spec: SandboxSpec = {
+      process: { capabilities: MANY },
+      ...(isHelperRoot ? { resources: { pids: { limit: 100 } } } : {}),
+      oldRoot: '/mnt',
+    };
+    const { stdout, stderr } = await script(spec, text);
+    assert.equal(stderr, '');
+    const links = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    for (const [pid, link = '', target = ''] of links) {
+      if (/\/(cwd|root)$/.test(link)) assert.ok(target === '/' || target === '', `${pid} ${link} ${target}`);
+      else assert.match(target, /^(pipe:\[\d+\]|\/proc\/\d+\/fd|)$/, `${pid} ${link} ${target}`);
+    }
+    assert.ok(links.filter(([pid, link]) => pid === '1' && /\/fd\/\d+$/.test(link ?? '')).length <= 1, stdout);
+  });
+
+  describe('3 symlinked or racing mount destinations', () => {
+    const outside = () => path.join(folder, 'outside');
+    const mounting = (root: string, destination: string): SandboxSpec => ({
+      root: { type: 'directory', path: root },
+      dev: 'none',
+      mounts: [{ destination, type: 'tmpfs', options: ['mode=1777'] }],
+    });
+
+    test('which lead outside: they mean what they mean inside', async () => {
+      fs.mkdirSync(outside(), { recursive: true });
+      const root = rootDirectory('symlinks');
+      fs.symlinkSync(outside(), path.join(root, 'absolute'));
+      fs.symlinkSync('../../../../../../../../etc', path.join(root, 'relative'));
+      for (const link of ['absolute', 'relative']) {
+        const { stdout, exit } = await script(mounting(root, `/${link}/place`), 'cat /proc/self/mountinfo');
+        assert.equal(exit.code, 0);
+        const inside = link === 'absolute' ? `${outside()}/place` : '/etc/place';
+        assert.ok(stdout.includes(` ${inside} rw`), stdout);
+      }
+      assert.deepEqual(fs.readdirSync(outside()), []);
+      assert.ok(!fs.existsSync('/etc/place'));
+    });
+
+    test('which are exchanged while it is made', { timeout: 120_000 }, async () => {
+      fs.mkdirSync(outside(), { recursive: true });
+      const root = rootDirectory('race');
+      fs.mkdirSync(path.join(root, 'swapped'));
+      fs.symlinkSync(outside(), path.join(root, 'link'));
+      const swap = `
+        const fs = require('fs'); process.chdir(process.argv[1]);
+        for (;;) { fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link');
+                   fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link'); }`;
+      const racer = spawn(process.execPath, ['-e', swap, root], { stdio: 'ignore' });
+      try {
+        let made = 0;
+        for (let round = 0; round < 60; round += 1) {
+          const result = await script(mounting(root, '/swapped/place'), 'cat /proc/self/mountinfo').catch(() => undefined);
+          if (result !== undefined) made += 1;
+        }
+        assert.ok(made > 0, 'it was made at least once');
+      } finally {
+        racer.kill('SIGKILL');
+      }
+      assert.deepEqual(fs.readdirSync(outside()), []);
+      assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(outside()));
+    });
+
+    test('while the ordinary ones keep working', async () => {
+      const root = rootDirectory('ordinary');
+      fs.mkdirSync(path.join(root, 'var'));
+      fs.symlinkSync('/run', path.join(root, 'var/run'));
+      fs.mkdirSync(path.join(root, 'real'));
+      fs.symlinkSync('/real', path.join(root, 'absolute'));
+      if (CLIENT_UID !== undefined)
+        for (const name of ['var', 'real']) fs.chownSync(path.join(root, name), CLIENT_UID, CLIENT_UID);
+      for (const [asked, real] of [
+        ['/var/run/lock', '/run/lock'],
+        ['/absolute/below', '/real/below'],
+      ]) {
+        const { stdout, stderr } = await script(mounting(root, asked!), 'cat /proc/self/mountinfo');
+        assert.ok(stdout.includes(` ${real} rw`), `${asked}: ${stdout}${stderr}`);
+      }
+      const parent = path.join(folder, 'closed');
+      fs.mkdirSync(path.join(parent, 'shared'), { recursive: true });
+      fs.writeFileSync(path.join(parent, 'shared/file'), 'through');
+      fs.chmodSync(parent, 0o711);
+      const mounts: SandboxSpec['mounts'] = [{ destination: '/tmp', type: 'bind', source: path.join(parent, 'shared') }];
+      assert.equal((await script({ mounts: mounts ?? [] }, 'cat /tmp/file')).stdout, 'through');
+    });
+
+    test('and sources: each is looked up once, and no symbolic link in its real path is followed', async () => {
+      const real = path.join(folder, 'source');
+      fs.mkdirSync(real);
+      fs.writeFileSync(path.join(real, 'file'), 'content');
+      fs.symlinkSync(real, path.join(folder, 'source-link'));
+      const mounts: SandboxSpec['mounts'] = [{ destination: '/tmp', type: 'bind', source: path.join(folder, 'source-link') }];
+      assert.equal((await script({ mounts: mounts ?? [] }, 'cat /tmp/file')).stdout, 'content');
+      const { steps } = await helper.request(SandboxesExplain, { spec: { mounts: mounts ?? [] } });
+      const opened = steps.filter(({ call }) => call.includes(`"${real}"`));
+      assert.equal(opened.length, 1);
+      assert.match(opened[0]!.call, /^openat2\(.*RESOLVE_NO_SYMLINKS/);
+    });
+  });
+
+  test('4 masking through the root’s own /dev/null, and a terminal of its own /dev/pts', async () => {
+    const root = rootDirectory('devices');
+    fs.mkdirSync(path.join(root, 'dev/pts'), { recursive: true });
+    fs.writeFileSync(path.join(root, 'dev/null'), 'not a device');
+    fs.symlinkSync('/etc/passwd', path.join(root, 'dev/pts/ptmx'));
+    const spec: SandboxSpec = { root: { type: 'directory', path: root, access: 'overlay' }, dev: 'none' };
+    const { stdout, stderr } = await script(spec, 'stat -c %t:%T /proc/interrupts; cat /proc/interrupts');
+    assert.equal(stdout, '1:3\n', stderr);
+    const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { ...spec, process: { args: ['/bin/sh'] } } });
+    await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
+    screen.type('echo still $((1+1))\n');
+    await screen.shows(/still 2/);
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+  });
+
+  test('5 a fake or redirected /proc', async () => {
+    const root = rootDirectory('proc');
+    fs.mkdirSync(path.join(root, 'elsewhere'));
+    fs.symlinkSync('/elsewhere', path.join(root, 'proc'));
+    assert.match(
+      (await refused({ root: { type: 'directory', path: root } }, 'invalid')).message,
+      /\/proc in the root is a symbolic link/,
+    );
+    fs.unlinkSync(path.join(root, 'proc'));
+    fs.mkdirSync(path.join(root, 'proc/self'), { recursive: true });
+    fs.writeFileSync(path.join(root, 'proc/self/oom_score_adj'), 'untouched');
+    // What a process writes about itself goes to the helper's /proc, whatever the root has.
+    await run({
+      root: { type: 'directory', path: root },
+      proc: 'none',
+      dev: 'none',
+      process: { args: ['/bin/true'], oomScoreAdj: 700 },
+    });
+    assert.equal(fs.readFileSync(path.join(root, 'proc/self/oom_score_adj'), 'utf8'), 'untouched');
+  });
+
+  test('6 input pushed into somebody else’s terminal', { skip: NEEDS_PYTHON }, async () => {
+    const push = `
+import fcntl, os
+for name in ('/dev/tty', '/proc/self/fd/0', '/proc/1/fd/0'):
+    try:
+        with open(name) as terminal: fcntl.ioctl(terminal, 0x5412, b'x')
+        print('pushed')
+    except OSError as error: print(name, error.errno)
+`;
+    const { stdout } = await run({ process: { args: ['python3', '-c', push] } });
+    assert.doesNotMatch(stdout, /pushed/);
+    // On a terminal it can reach that one only, which is its own: another session's is not even open.
+    const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { process: { args: ['sh'] } } });
+    await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
+    screen.type('echo session $(cut -d" " -f6,7 /proc/$$/stat) end\n');
+    const shown = await screen.shows(/session \d+ \d+ end/);
+    const [, session, device] = /session (\d+) (\d+) end/.exec(shown) ?? [];
+    assert.equal(session, '2');
+    assert.notEqual(device, '0');
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+  });
+
+  describe('7 a helper that does for an ordinary user what the user may not', { skip: NEEDS_ORDINARY_HELPER }, () => {
+    test('ids of others are not mapped', async () => {
+      const others = [{ containerID: 0, hostID: 0, size: 1 }];
+      await assert.rejects(run({ idMappings: { uidMappings: others, gidMappings: others }, process: { args: ['true'] } }));
+    });
+
+    test('files of others stay closed', async () => {
+      const secret = path.join(folder, 'secret');
+      fs.writeFileSync(secret, 'secret', { mode: 0o600 });
+      const { stdout } = await script({ root: { type: 'host', access: 'readWrite' } }, `cat ${secret}`);
+      assert.equal(stdout, '');
+      const mounts: SandboxSpec['mounts'] = [{ destination: '/mnt/file', type: 'bind', source: secret }];
+      const bound = await script({ root: { type: 'host', access: 'readWrite' }, mounts: mounts ?? [] }, 'cat /mnt/file').catch(
+        () => undefined,
+      );
+      assert.notEqual(bound?.stdout, 'secret');
+    });
+
+    test('namespaces of others are not joined', async () => {
+      const refusal = await refused({ namespaces: { net: { process: refOfProcess(process.pid) } } }, 'permission');
+      assert.match(refusal.message, /may not|permission/i);
+    });
+
+    test('privileges are not kept', async () => {
+      await refused({ namespaces: { user: 'host' }, process: { args: ['true'] } }, 'permission');
+      const { stdout } = await script(
+        { process: { capabilities: ['CAP_SYS_ADMIN', 'CAP_DAC_OVERRIDE'] } },
+        'cat /etc/shadow; id -u',
+      );
+      assert.equal(stdout, '0\n');
+    });
+  });
+
+  test('8 code of the sandbox that runs in the helper', async () => {
+    const marker = path.join(folder, 'executed');
+    const canary = path.join(folder, 'canary');
+    fs.writeFileSync(canary, `#!/bin/sh\ntouch ${marker}\n`, { mode: 0o755 });
+    await run({ root: { type: 'programs', programs: [canary, 'true'] }, process: { args: ['true'] } });
+    await helper.request(SandboxesExplain, { spec: { root: { type: 'programs', programs: [canary] } } });
+    assert.ok(!fs.existsSync(marker));
+    const maps = isRoot ? fs.readFileSync(`/proc/${helper.process.pid}/maps`, 'utf8') : '';
+    assert.doesNotMatch(maps, /libnss|isoscope-safety/);
+  });
+
+  test('9 a tracer of what is half made, and of its init', { skip: !isRoot && 'the tests are not root' }, async () => {
+    const { sandbox } = await helper.request(SandboxesCreate, {
+      spec: { process: { args: ['sleep', '1000'], terminal: false } },
+    });
+    const shown = sandbox.process!.pid;
+    const parent = Number(/^PPid:\s+(\d+)$/m.exec(fs.readFileSync(`/proc/${shown}/status`, 'utf8'))?.[1]);
+    const inits = isHelperRoot ? [shown, parent] : [parent];
+    // /proc/PID belongs to root for what is not dumpable, whoever's it is: ptrace(2) and all of /proc/PID/ refuse others.
+    for (const pid of inits) {
+      assert.equal(fs.statSync(`/proc/${pid}`).uid, isHelperRoot ? 0 : testUid, 'of the directory itself the effective user');
+      assert.equal(fs.statSync(`/proc/${pid}/mem`).uid, 0);
+    }
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+  });
+
+  test('10 cgroup paths that lead elsewhere, and release_agent (CVE-2022-0492)', async () => {
+    const text = `
+      cd /tmp; mkdir c; mount -t cgroup -o pids x c 2>&1 && echo '#' >c/release_agent && echo written
+      mount -t cgroup2 x c 2>&1; for f in /sys/fs/cgroup/*/release_agent; do (echo /tmp/x >$f) 2>/dev/null && echo written; done; echo end`;
+    for (const capabilities of [[], ['CAP_SYS_ADMIN']]) {
+      const spec: SandboxSpec = { namespaces: { user: 'new' }, process: { capabilities } };
+      const { stdout } = await script(spec, text);
+      assert.match(stdout, /end\n$/);
+      assert.doesNotMatch(stdout, /written/);
+    }
+    await assert.rejects(run({ name: '../../escape', process: { args: ['true'] } }), /name/);
+  });
+
+  test('11 capabilities and users that are misread', async () => {
+    for (const name of ['CAP_NONE', 'ALL', '', 'CAP_', '21', 'cap_sys_admin,cap_net_raw', 'CAP_SYS_ADMIN\0']) {
+      await assert.rejects(run({ process: { capabilities: [name], args: ['true'] } }), `"${name}"`);
+    }
+    const { stdout } = await script(
+      { namespaces: { user: 'new' }, process: { capabilities: ['net_raw'] } },
+      'grep CapEff /proc/self/status',
+    );
+    assert.equal(stdout, 'CapEff:\t0000000000002000\n');
+    for (const uid of [-1, 4_294_967_295, 1.5, Number.NaN]) {
+      await assert.rejects(run({ process: { user: { uid }, args: ['true'] } }), String(uid));
+    }
+    await assert.rejects(run({ process: { user: { uid: 'root' as unknown as number }, args: ['true'] } }));
+  });
+
+  test('12 names and configuration that are read as something else', async () => {
+    for (const hostname of ['a\nb', 'a b', '$(id)', '-x']) await assert.rejects(run({ hostname, process: { args: ['true'] } }));
+    for (const name of ['a/b', 'a b', '..', '', 'x'.repeat(64)])
+      await assert.rejects(run({ name, process: { args: ['true'] } }));
+    // Characters that mean something in mount options, shells and terminals.
+    const odd = 'a:b,c=d\\e \'f"\n\x1b[31m$(id)';
+    const root = rootDirectory(odd);
+    for (const name of ['proc', 'dev']) fs.mkdirSync(path.join(root, name));
+    const spec: SandboxSpec = { root: { type: 'directory', path: root, access: 'overlay' }, dev: 'none' };
+    const { stdout, stderr } = await script(spec, 'touch /made; ls /');
+    assert.equal(stdout, 'bin\ndev\nmade\nproc\n', stderr);
+    assert.ok(!fs.existsSync(path.join(root, 'made')));
+    const { syscalls, equivalents, steps } = await helper.request(SandboxesExplain, { spec });
+    assert.equal(syscalls.split('\n').length, steps.length);
+    assert.doesNotMatch(`${syscalls}${JSON.stringify(equivalents.map(({ command }) => command))}`, /\x1b/);
+    const env = { 'A B': '$(id)', PATH: '/usr/bin:/bin' };
+    assert.match((await run({ process: { env, args: ['env'] } })).stdout, /^A B=\$\(id\)$/m);
+  });
+
+  test('what is on the host’s root only by a device node', { skip: NEEDS_ROOT_HELPER }, async () => {
+    const text = 'mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk >/dev/null && echo read; echo end';
+    const { stdout } = await script({ process: { capabilities: MANY } }, text);
+    assert.equal(stdout, 'end\n');
+  });
+});
