@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { LayersProvenance } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { copyAt, whereWords } from '../documents/layerCopies.ts';
+import { MOST_SHOWN_BYTES, offerCopy } from '../documents/layerFiles.ts';
 import { layerUri } from '../documents/layerUri.ts';
 import type { Host } from '../host/host.ts';
 import { overlayRef } from '../host/overlayStack.ts';
@@ -29,7 +30,7 @@ export async function openLayerFile(
   if (entry === undefined) throw new Error(vscode.l10n.t('{0} is not there.', pathText(place.path)));
   switch (entry.type) {
     case 'file':
-      return openPlace(host, spot);
+      return entry.sizeBytes > MOST_SHOWN_BYTES ? offerCopy(place, entry.sizeBytes) : openPlace(host, spot);
     case 'symlink':
       return openPlace(host, await linked(connection, spot));
     case 'whiteout':

@@ -16,8 +16,9 @@ import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { wellFormedName } from '../host/fileNameText.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
-import { parentPath } from '../host/overlayStack.ts';
+import { baseName, parentPath } from '../host/overlayStack.ts';
 import { Command, Scheme } from '../ids.ts';
+import { bytesText, entryName } from '../trees/layerWords.ts';
 import { isEmptyUri, layerPlace } from './layerUri.ts';
 
 /** The most that an editor is given: larger files go to disk, where they are written as they are read. */
@@ -103,7 +104,7 @@ export class LayerFiles extends Disposable implements vscode.FileSystemProvider 
   }
 
   private tooLarge(uri: vscode.Uri, sizeBytes: number): Error {
-    void offerCopy(uri, sizeBytes);
+    void offerCopy(layerPlace(uri), sizeBytes);
     return vscode.FileSystemError.Unavailable(
       vscode.l10n.t(
         'It is larger than {0} MiB, the most that is opened here. Save a copy of it instead.',
@@ -126,12 +127,12 @@ export class LayerFiles extends Disposable implements vscode.FileSystemProvider 
   }
 }
 
-async function offerCopy(uri: vscode.Uri, sizeBytes: number): Promise<void> {
+/** Says that a file is too large to be opened, and offers what can be done instead. */
+export async function offerCopy(place: LayerPath, sizeBytes: number): Promise<void> {
   const save = vscode.l10n.t('Save Copy As…');
-  const name = uri.path.slice(uri.path.lastIndexOf('/') + 1);
-  const text = vscode.l10n.t('{0} has {1} MiB: too much for an editor.', name, Math.round(sizeBytes / 2 ** 20));
+  const text = vscode.l10n.t('{0} has {1}: too much for an editor.', entryName(baseName(place.path)), bytesText(sizeBytes));
   if ((await vscode.window.showWarningMessage(text, save)) === save)
-    await vscode.commands.executeCommand(Command.saveLayerCopy, { place: layerPlace(uri) });
+    await vscode.commands.executeCommand(Command.saveLayerCopy, { place });
 }
 
 export function readOnlyReason(): string {

@@ -9,7 +9,7 @@ import { filterOverlays, type OverlayFinding } from '../host/layerFilter.ts';
 import type { Layers } from '../host/layers.ts';
 import { View } from '../ids.ts';
 import type { LayerTarget } from '../target.ts';
-import { DirectoryRow, type LayerParts, OverlayNode } from './layerNodes.ts';
+import { DirectoryRow, LayerNode, type LayerParts, OverlayNode } from './layerNodes.ts';
 import { overlayContainer, overlayName, pathText } from './layerWords.ts';
 import type { TreeNode } from './node.ts';
 import { Tree } from './tree.ts';
@@ -21,12 +21,15 @@ export class LayersTree extends Tree {
   private readonly layers: Layers;
   private readonly all: LayerParts;
   private holding: vscode.Disposable | undefined;
+  /** What the rows at the top were drawn from, and each layer below them. */
+  private drawnRoots = '';
+  private drawnLayers = new Map<string, string>();
 
   constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri, all: LayerParts) {
     super(View.layers, host, filter, extensionUri);
     this.layers = all.layers;
     this.all = all;
-    this.register(all.layers.onDidChange(() => this.refreshSoon()));
+    this.register(all.layers.onDidChange(() => this.onLayers()));
     this.register(all.options.onDidChange(() => this.refresh()));
     this.register(this.view.onDidChangeVisibility(({ visible }) => this.holdWhile(visible)));
     this.register(new vscode.Disposable(() => this.holdWhile(false)));
@@ -44,7 +47,39 @@ export class LayersTree extends Tree {
     if (!visible) this.holding = undefined;
   }
 
+  /** Containers come and go all the time on some hosts: only what is another than it was is drawn again. */
+  private onLayers(): void {
+    if (this.rootsText() !== this.drawnRoots) {
+      this.refreshSoon();
+      return;
+    }
+    const before = this.drawnLayers;
+    this.drawnLayers = this.layerTexts();
+    for (const { overlay } of this.shown()) {
+      for (const row of this.row(overlay).children()) {
+        const key = row instanceof LayerNode ? `${overlay.key} ${row.layerIndex}` : '';
+        if (this.drawnLayers.get(key) !== before.get(key)) this.refreshNode(row);
+      }
+    }
+  }
+
+  private rootsText(): string {
+    const { loaded, unreadable, problem } = this.layers;
+    const rows = this.shown().map(({ overlay }) => [overlay.key, this.nameOf(overlay), overlay.image, overlay.layers.length]);
+    return JSON.stringify([loaded, unreadable, String(problem), rows]);
+  }
+
+  private layerTexts(): Map<string, string> {
+    return new Map(
+      this.shown().flatMap(({ overlay: { key, layers } }) =>
+        layers.map((layer) => [`${key} ${layer.index}`, JSON.stringify(layer)]),
+      ),
+    );
+  }
+
   protected override roots(): TreeNode[] {
+    this.drawnRoots = this.rootsText();
+    this.drawnLayers = this.layerTexts();
     if (this.layers.problem !== undefined) return [failureRow(this.root, vscode.l10n.t('Overlay mounts'), this.layers.problem)];
     if (!this.layers.loaded)
       return [this.root.fact('reading', vscode.l10n.t('Reading the overlay mounts…'), '', 'loading~spin')];
@@ -81,7 +116,7 @@ export class LayersTree extends Tree {
   }
 
   protected override rootsTouchedBy(delta: HostDelta): boolean {
-    return delta.containerList;
+    return delta.containerList && this.rootsText() !== this.drawnRoots;
   }
 
   protected override title(): string | undefined {

@@ -11,6 +11,7 @@ import { failureRow } from './unknownNode.ts';
 class LayersSection extends GroupNode {
   private readonly of: ContainerNode;
   private readonly sections: LayersSections;
+  private drawn = '';
 
   constructor(tree: TreeContext, id: string, parent: ContainerNode, sections: LayersSections) {
     super(tree, id, parent);
@@ -33,6 +34,11 @@ class LayersSection extends GroupNode {
     return this.sections.all.layers.ofContainer(this.of.container.key);
   }
 
+  /** Whether its overlays are others than those that were drawn. */
+  changed(): boolean {
+    return JSON.stringify(this.overlays) !== this.drawn;
+  }
+
   protected override description(): string | undefined {
     const [root] = this.overlays;
     if (root === undefined) return undefined;
@@ -45,6 +51,7 @@ class LayersSection extends GroupNode {
     await layers.load();
     if (layers.problem !== undefined) return [failureRow(this, vscode.l10n.t('Overlay mounts'), layers.problem)];
     const { overlays } = this;
+    this.drawn = JSON.stringify(overlays);
     const [root] = overlays;
     if (root === undefined) return [this.noneRow()];
     if (overlays.length === 1) return stackRows(this, this.sections.all, root);
@@ -80,7 +87,7 @@ export class LayersSections implements vscode.Disposable {
     this.tree = tree;
     this.held = [
       all.layers.onDidChange(() => this.redraw()),
-      all.options.onDidChange(() => this.redraw()),
+      all.options.onDidChange(() => this.redrawAll()),
       tree.view.onDidChangeVisibility(() => this.settle()),
     ];
   }
@@ -104,6 +111,10 @@ export class LayersSections implements vscode.Disposable {
 
   private redraw(): void {
     this.settle();
+    for (const section of this.used) if (section.changed()) this.tree.refreshNode(section);
+  }
+
+  private redrawAll(): void {
     for (const section of this.used) this.tree.refreshNode(section);
   }
 

@@ -1,8 +1,9 @@
-/** Extended attributes: fgetxattr(2), lgetxattr(2), llistxattr(2); xattr(7). Names are ASCII, values any bytes. */
+/** Extended attributes: fgetxattr(2), lgetxattr(2), flistxattr(2), llistxattr(2); xattr(7). Names are ASCII, values any bytes. */
 import { lastErrno, libcFunction } from './libc.ts';
 
 const fgetxattrCall = libcFunction('intptr_t fgetxattr(int descriptor, const char *name, uint8_t *value, size_t size)');
 const lgetxattrCall = libcFunction('intptr_t lgetxattr(const uint8_t *path, const char *name, uint8_t *value, size_t size)');
+const flistxattrCall = libcFunction('intptr_t flistxattr(int descriptor, uint8_t *list, size_t size)');
 const llistxattrCall = libcFunction('intptr_t llistxattr(const uint8_t *path, uint8_t *list, size_t size)');
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h). */
@@ -42,6 +43,16 @@ function getAttribute(directory: number, name: string, attribute: string): numbe
   }
   setPath(directory, name);
   return lgetxattrCall(path, attribute, value, MAX_BYTES);
+}
+
+/** False when it is certain that an open directory has no attribute whose name begins so: one call instead of one for each name. */
+export function mayHaveAttribute(directory: number, prefix: string): boolean {
+  let length = Number(flistxattrCall(directory, value, MAX_BYTES));
+  if (length === -1 && lastErrno() === EBADF) {
+    setPath(directory, '.');
+    length = Number(llistxattrCall(path, value, MAX_BYTES));
+  }
+  return length === -1 || (length > 0 && value.subarray(0, length).includes(prefix, 0, 'latin1'));
 }
 
 /** Names of the attributes, or `-errno`. `trusted.*` is left out for those without CAP_SYS_ADMIN. */

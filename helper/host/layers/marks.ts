@@ -5,7 +5,7 @@
 
 import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { ENOENT } from '../../kernel/files.ts';
-import { type AttributePlace, attributeOf, ENODATA } from '../../kernel/xattr.ts';
+import { type AttributePlace, attributeOf, ENODATA, mayHaveAttribute } from '../../kernel/xattr.ts';
 import type { Unknown } from '../../protocol.ts';
 
 export const S_IFMT = 0o170000;
@@ -72,6 +72,11 @@ export class AttributeUnreadable extends Error {
     super(`an attribute cannot be read: ${result}`);
     this.result = result;
   }
+}
+
+/** Whether an open directory need be asked for its marks; most have none. */
+export function mayBeMarked(style: MarkStyle, directory: number): boolean {
+  return style.whiteoutFiles || mayHaveAttribute(directory, style.prefix);
 }
 
 /** Of an open directory. */

@@ -15,6 +15,7 @@ import {
   isWhiteout,
   type MarkStyle,
   marksOfDirectory,
+  mayBeMarked,
   type Redirect,
   redirectOf,
   WHITEOUT_PREFIX,
@@ -201,6 +202,7 @@ function asDirectory(style: MarkStyle, one: Found, lookup: Lookup, at: number): 
   if (descriptor < 0) return isAbsence(descriptor) ? nothing(one.layer) : unknown(one.layer, descriptor);
   one.part = { layer: one.layer, descriptor, marks: { opaque: false, hasWhiteoutAttributes: false } };
   if (isLast) lookup.isDirectory = true;
+  if (!mayBeMarked(style, descriptor)) return one;
   try {
     one.part.marks = marksOfDirectory(style, descriptor);
     if (one.part.marks.opaque) lookup.stop = true;
