@@ -8,6 +8,7 @@ const NUMBERS = {
   ioctl: [16, 29],
   sendfile: [40, 71],
   socket: [41, 198],
+  sendto: [44, 206],
   execve: [59, 221],
   chdir: [80, 49],
   fchdir: [81, 50],

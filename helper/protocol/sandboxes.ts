@@ -78,8 +78,8 @@ export interface SandboxMount {
   options?: string[];
 }
 
+/** TCP. */
 export interface PortForward {
-  protocol?: 'tcp' | 'udp';
   /** Of the host; default `127.0.0.1`. */
   hostAddress?: string;
   hostPort: number;

@@ -64,8 +64,6 @@ const REPORT_BYTES = 1024;
  * it afterwards. (The helper removes what is left when the process that does this was killed itself.)
  */
 export function removeCgroupsFinally(steps: Steps, cgroups: readonly PlannedCgroup[], report: Argument): void {
-  if (cgroups.length === 0) return;
-  steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
   for (const { parent, name, oomFile } of cgroups) {
     const directory = path.join(parent, name);
     if (oomFile !== undefined) reportKills(steps, `${directory}/${oomFile}`, report);

@@ -3,7 +3,7 @@
  * pid 1 that builds the root and then reaps, and the one that becomes the program.
  */
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { bytes, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { type Argument, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import {
   becomeUser,
@@ -19,6 +19,7 @@ import { own } from '../programs/identity.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
+import { bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
 
@@ -40,11 +41,6 @@ const PR_SET_DUMPABLE = 4;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SIGKILL = 9;
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SIOCSIFFLAGS = 0x8914;
-const IFF_UP = 0x1;
 
 /** What the process outside enters or makes; the rest is for pid 1. */
 const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
@@ -65,8 +61,16 @@ export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: Co
   const split = steps.count;
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
-  removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
+  cleanUp(steps, plan, memoryPipe);
   return { ...steps.compiled(), fork, ...(init ? { init: split } : {}) };
+}
+
+/** By the process outside, in the end: what would outlive all processes and namespaces. */
+function cleanUp(steps: Steps, plan: SandboxPlan, memoryPipe: number): void {
+  if (plan.cgroups.length === 0 && plan.veth?.table === undefined) return;
+  steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
+  removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
+  if (plan.veth?.table !== undefined) removeTable(steps, plan.veth.table);
 }
 
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
@@ -150,6 +154,7 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
   joinCgroups(steps, cgroups);
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
+  const host = plan.veth === undefined ? undefined : openControl(steps, "hold on to the host's network");
   unshare(
     steps,
     [...plan.fresh].filter((kind) => !OUTSIDE.includes(kind)),
@@ -159,22 +164,22 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
     const length = integer(Buffer.byteLength(spec.hostname));
     steps.call('sethostname', [string(spec.hostname), length], 'set the host name');
   }
-  if (plan.fresh.has('net') && spec.network.type !== 'none') bringUpLoopback(steps);
+  setUpNetwork(steps, plan, host);
   const root = buildRoot(steps, plan);
   changeRoot(steps, plan, root);
 }
 
-/** struct ifreq: the name, 16 bytes, then the flags. */
-function bringUpLoopback(steps: Steps): void {
-  const purpose = 'bring up lo';
-  const kind = integer(SOCK_DGRAM | SOCK_CLOEXEC, 'SOCK_DGRAM|SOCK_CLOEXEC');
-  const socket = steps.call('socket', [integer(AF_INET, 'AF_INET'), kind, integer(0)], purpose);
-  const request = Buffer.alloc(40);
-  request.write('lo', 0);
-  request.writeUInt16LE(IFF_UP, 16);
-  const text = '{ifr_name="lo", ifr_flags=IFF_UP}';
-  steps.call('ioctl', [socket, integer(SIOCSIFFLAGS, 'SIOCSIFFLAGS'), bytes(request, text)], purpose);
-  steps.call('close', [socket], purpose);
+/** The host's end is set up through a socket that was opened before the new net namespace, and stays of the old one. */
+function setUpNetwork(steps: Steps, plan: SandboxPlan, host: Argument | undefined): void {
+  if (!plan.fresh.has('net') || plan.spec.network.type === 'none') return;
+  const control = openControl(steps, 'set up the network');
+  bringUp(steps, control, 'lo');
+  if (plan.veth !== undefined && host !== undefined) {
+    makeVeth(steps, plan.veth, host, control);
+    if (plan.veth.table !== undefined) steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });
+    steps.call('close', [host], 'close it');
+  }
+  steps.call('close', [control], 'close it');
 }
 
 /** Of the last process: it gives up everything that the program is not to have, and becomes it. */

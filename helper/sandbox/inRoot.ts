@@ -9,7 +9,7 @@ import { isSystemError } from '../failure.ts';
 export interface InRoot {
   /** From the root, without symbolic links: `run/lock` for `/var/lock` on Debian. Empty for the root itself. */
   parts: string[];
-  /** How many of them exist. */
+  /** How many of them exist; infinitely many when it is known that all do, whatever was mounted there. */
   existing: number;
   /** What is there, when it exists. */
   kind?: 'directory' | 'file';

@@ -40,6 +40,8 @@ export type PlannedMount = { place: Place } & (
   | { what: 'symlink'; target: string }
   /** A regular file of its own with the content of one of the host. */
   | { what: 'copy'; source: string; bytes: number; mode: number }
+  /** A file with this content, mounted read-only; it is made in the sandbox's own /dev, and has no name there. */
+  | { what: 'content'; content: string }
 );
 
 export interface MountContext {
@@ -72,6 +74,10 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   mounts.push(...hostSockets(spec, root, at));
   if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
   if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined) {
+    const content = spec.network.nameservers.map((server) => `nameserver ${server}\n`).join('');
+    mounts.push({ what: 'content', content, place: at('/etc/resolv.conf') });
+  }
   for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
   mounts.push(...covers(spec, root, at));
   return mounts;
@@ -255,7 +261,7 @@ function covers(spec: ResolvedSpec, root: RootPlan, at: (destination: string) =>
   const place = (destination: string, kind: 'directory' | 'file'): Place => ({
     destination,
     parts: split(destination),
-    existing: split(destination).length,
+    existing: Number.POSITIVE_INFINITY,
     kind,
     strict: true,
   });

@@ -12,6 +12,7 @@ import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protoco
 import { type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
+import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
@@ -27,6 +28,7 @@ export interface SandboxPlan {
   root: RootPlan;
   mounts: PlannedMount[];
   cgroups: PlannedCgroup[];
+  veth?: VethPlan;
   user: UserPlan;
   seccomp?: SeccompFilter;
   environment: Environment;
@@ -64,6 +66,8 @@ export interface PlanContext {
   /** What relative paths begin at. */
   directory?: string;
   openNamespace: OpenNamespace;
+  /** Addresses that other sandboxes have. */
+  addresses: () => string[];
   /** The process of a running sandbox, by its id or name. Throws a `Failure`. */
   sandboxProcess: (name: string) => ProcessRef;
   /** A name that no other sandbox has, like this one. */
@@ -99,6 +103,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   try {
     const spec = withDefaults(withAbsolutePaths(given, context.directory), context);
     checkCombination(spec, given);
+    if (spec.network.type === 'veth') spec.network = resolveVeth(spec.network, context.id, context.addresses());
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
     const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
     const user = planUser(spec, idMaps, notes);
@@ -109,9 +114,14 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
         : inPath(environment, spec.process.args);
     const seccomp = seccompOf(spec, user);
+    const veth =
+      spec.network.type === 'veth'
+        ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
+        : undefined;
     const plan: SandboxPlan = {
       spec,
       ...(seccomp === undefined ? {} : { seccomp }),
+      ...(veth === undefined ? {} : { veth }),
       fresh,
       joined: joinNamespaces(spec, context, disposables),
       ...(idMaps === undefined ? {} : { idMaps }),
@@ -241,6 +251,9 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
       '"network" is the host\'s and namespaces.net is "new".',
       'Choose network.type "none" or "loopback", or namespaces.net "host".',
     );
+  }
+  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined && spec.dev !== 'minimal') {
+    throw invalid('"network.nameservers" needs dev "minimal", in which the file is made.');
   }
   if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
     throw invalid('"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');

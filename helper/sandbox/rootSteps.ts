@@ -135,6 +135,8 @@ export class Places {
   private readonly root: Argument;
   /** Paths that were made. */
   private readonly known = new Set<string>();
+  /** Paths over which a new file system was mounted: what was known of the root is not true below. */
+  private readonly hidden = new Set<string>();
 
   constructor(steps: Steps, root: Argument) {
     this.steps = steps;
@@ -162,7 +164,7 @@ export class Places {
     const { parts } = place;
     parts.slice(0, count).forEach((name, index) => {
       const path = parts.slice(0, index + 1).join('/');
-      if (index < place.existing || this.known.has(path)) return;
+      if (this.known.has(path) || (index < place.existing && !this.isHidden(place, path))) return;
       const parent = this.parentOf(place, index);
       const making = `make /${path}`;
       if (kind === 'file' && index === parts.length - 1) makeFile(this.steps, parent, name, 0o644, making);
@@ -177,6 +179,11 @@ export class Places {
     const path = place.parts.join('/');
     for (const known of this.known) if (known.startsWith(`${path}/`)) this.known.delete(known);
     this.known.add(path);
+    this.hidden.add(path);
+  }
+
+  private isHidden({ existing }: Place, path: string): boolean {
+    return existing !== Number.POSITIVE_INFINITY && [...this.hidden].some((above) => path.startsWith(`${above}/`));
   }
 
   private parentOf({ parts, destination, strict }: Place, index: number): Argument {
@@ -198,7 +205,8 @@ function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount
     places.inParent(place, (directory, name) => copyFile(steps, taken!, directory, name, mount));
     return;
   }
-  const kind = mount.what === 'bind' && !mount.isDirectory ? 'file' : 'directory';
+  const isFile = mount.what === 'content' || (mount.what === 'bind' && !mount.isDirectory);
+  const kind = isFile ? 'file' : 'directory';
   const at = places.open(place, kind);
   if (mount.what === 'held') {
     mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
@@ -208,6 +216,8 @@ function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount
     mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
     closeDescriptor(steps, made, 'close it');
     places.covered(place);
+  } else if (mount.what === 'content') {
+    mountContent(steps, root, mount.content, at, destination);
   } else {
     const tree = taken ?? takeInside(steps, root, mount);
     mountOn(steps, tree, at, `mount ${mount.source === 'self' ? 'it' : mount.source} on ${destination}`);
@@ -231,6 +241,23 @@ function copyFile(
   steps.call('sendfile', [to, from, NULL, integer(bytes)], `copy ${source}`);
   closeDescriptor(steps, to, 'close it');
   closeDescriptor(steps, from, 'close it');
+}
+
+/** The name goes once the file is mounted: what has none cannot be. */
+function mountContent(steps: Steps, root: Argument, content: string, at: Argument, destination: string): void {
+  const purpose = `make ${destination}`;
+  const name = string('.content');
+  const device = openInside(steps, root, 'dev', purpose, true);
+  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
+  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
+  const file = steps.call('openat', [device, name, integer(flags, text), integer(0o644, '0644')], purpose);
+  steps.call('write', [file, string(content), integer(Buffer.byteLength(content))], purpose);
+  const tree = cloneTree(steps, file, purpose);
+  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, `set the options of ${destination}`);
+  mountOn(steps, tree, at, `mount it on ${destination}`);
+  steps.call('unlinkat', [device, name, integer(0)], purpose);
+  for (const held of [tree, file, device]) closeDescriptor(steps, held, 'close it');
 }
 
 type BindMount = Extract<PlannedMount, { what: 'bind' }>;

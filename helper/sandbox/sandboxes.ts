@@ -35,7 +35,9 @@ import {
 } from '../protocol.ts';
 import { planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
+import { textOf } from './network.ts';
 import { makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
+import { forwardPorts } from './ports.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
@@ -64,6 +66,8 @@ export class Sandboxes {
   private readonly live = new Map<string, LiveSandbox>();
   /** Names of those that are being made. */
   private readonly reserved = new Set<string>();
+  /** Of the ends inside of pairs of interfaces. */
+  private readonly addresses = new Set<string>();
   private readonly services: SandboxServices;
 
   constructor(services: SandboxServices) {
@@ -71,7 +75,7 @@ export class Sandboxes {
   }
 
   explain(params: SandboxParams): SandboxesExplainResult {
-    const plan = this.plan(params, newId());
+    const plan = this.plan(params, newId(), (wish) => wish);
     try {
       return explainSandbox(plan);
     } finally {
@@ -85,13 +89,37 @@ export class Sandboxes {
     }
     const plan = this.plan(params, id);
     this.reserved.add(plan.spec.name);
+    let release: (() => void) | undefined;
     try {
-      return plan.spec.process.terminal
+      release = await this.takeNetwork(plan);
+      const made = plan.spec.process.terminal
         ? await this.createOnTerminal(id, plan, params)
         : await this.createDetached(id, plan, params);
+      void (this.live.get(id)?.ended ?? Promise.resolve()).then(release);
+      return made;
+    } catch (error) {
+      release?.();
+      throw error;
     } finally {
       this.reserved.delete(plan.spec.name);
       plan.dispose();
+    }
+  }
+
+  /** Listens on the ports that lead into it, and notes its address, until what this resolves with is called. */
+  private async takeNetwork({ spec, veth }: SandboxPlan): Promise<() => void> {
+    if (veth === undefined || spec.network.type !== 'veth') return () => undefined;
+    const address = textOf(veth.address);
+    this.addresses.add(address);
+    try {
+      const ports = await forwardPorts(spec.network.ports ?? [], address);
+      return () => {
+        this.addresses.delete(address);
+        ports.close();
+      };
+    } catch (error) {
+      this.addresses.delete(address);
+      throw error;
     }
   }
 
@@ -101,7 +129,9 @@ export class Sandboxes {
     const plan = this.plan({ ...params, spec: { ...spec, process: { ...spec.process, terminal: false } } }, newId());
     this.reserved.add(plan.spec.name);
     let started: StartedSandbox | undefined;
+    let release: (() => void) | undefined;
     try {
+      release = await this.takeNetwork(plan);
       const { hostUid } = plan.user.identity;
       const { timeout } = plan.spec.process;
       const options = {
@@ -126,6 +156,7 @@ export class Sandboxes {
         notes: plan.notes,
       };
     } finally {
+      release?.();
       this.reserved.delete(plan.spec.name);
       plan.dispose();
     }
@@ -184,13 +215,18 @@ export class Sandboxes {
     return explainPlanned(planEntry(this.find(params.sandbox), params, params.terminal ?? false));
   }
 
-  private plan({ spec, directory }: SandboxParams, id: string): SandboxPlan {
+  private plan(
+    { spec, directory }: SandboxParams,
+    id: string,
+    freeName = (wish: string) => this.freeName(wish, spec.name !== undefined),
+  ): SandboxPlan {
     const context: PlanContext = {
       id,
       ...(directory === undefined ? {} : { directory }),
       openNamespace: this.services.openNamespace,
+      addresses: () => [...this.addresses],
       sandboxProcess: (name) => this.processOf(name),
-      freeName: (wish) => this.freeName(wish, spec.name !== undefined),
+      freeName,
     };
     return makeSandboxPlan(spec, context);
   }

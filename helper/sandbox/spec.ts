@@ -105,7 +105,6 @@ const network = v.variant('type', [
     ports: v.exactOptional(
       listOf(
         v.strictObject({
-          protocol: v.exactOptional(v.picklist(['tcp', 'udp'])),
           hostAddress: v.exactOptional(address),
           hostPort: port,
           containerPort: port,

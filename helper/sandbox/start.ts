@@ -8,6 +8,7 @@ import { openPipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
+import type { Step, SyscallProgram } from '../launcher/program.ts';
 import { logError } from '../log.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
@@ -17,11 +18,13 @@ import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
+import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
 const START_DEADLINE_MILLIS = 30_000;
 const STATUS_BYTES = 4;
+const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 const MAX_REPORT_BYTES = 4096;
 
 export interface StartedSandbox extends Launched {
@@ -46,7 +49,7 @@ export function startSandbox(
       program: compiled.program,
       stdio,
       descriptors: compiled.descriptors,
-      onSync: (pid) => writeIdMaps(pid, plan.idMaps!),
+      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan.idMaps!)),
     });
   } catch (error) {
     close(pipe.read);
@@ -144,6 +147,34 @@ function onlyChildOf(pid: number): ProcessRef | undefined {
   return Number.isNaN(child) ? undefined : childOf(pid, child);
 }
 
+/** The last point at which the program waits. */
+function natStep({ steps }: SyscallProgram): Step | undefined {
+  return steps.findLast(({ kind, purpose }) => kind === 'sync' && purpose.includes('nft'));
+}
+
+async function translate({ veth }: SandboxPlan): Promise<void> {
+  if (veth === undefined) return;
+  const nft = promisify(execFile)('nft', ['-f', '-'], { env: { PATH: SYSTEM_PATH } });
+  nft.child.stdin?.on('error', () => undefined);
+  nft.child.stdin?.end(natRules(veth));
+  try {
+    await nft;
+  } catch (error) {
+    throw toolFailure('nft', 'translate addresses', 'nftables', error);
+  }
+}
+
+/** What a program of the host said when it failed. */
+function toolFailure(program: string, what: string, debianPackage: string, error: unknown): Failure {
+  const isMissing = isSystemError(error) && error.code === 'ENOENT';
+  const said = String((error as { stderr?: unknown }).stderr ?? '')
+    .trim()
+    .slice(0, 400);
+  return new Failure(isMissing ? 'notFound' : 'permission', `${program} could not ${what}${said === '' ? '' : `: ${said}`}.`, {
+    hint: isMissing ? `Install ${program} (Debian: the package ${debianPackage}).` : `It is ${program} itself that refused.`,
+  });
+}
+
 /** The process waits, so its pid is its own. */
 async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promise<void> {
   if (writtenBy === 'newuidmap') {
@@ -166,20 +197,8 @@ async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promis
 async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {
   const numbers = mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size]).map(String);
   try {
-    await promisify(execFile)(program, [String(pid), ...numbers], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } });
+    await promisify(execFile)(program, [String(pid), ...numbers], { env: { PATH: SYSTEM_PATH } });
   } catch (error) {
-    const isMissing = isSystemError(error) && error.code === 'ENOENT';
-    const said = String((error as { stderr?: unknown }).stderr ?? '')
-      .trim()
-      .slice(0, 400);
-    throw new Failure(
-      isMissing ? 'notFound' : 'permission',
-      `${program} could not write the id map${said === '' ? '' : `: ${said}`}.`,
-      {
-        hint: isMissing
-          ? `Install ${program} (Debian: the package uidmap), or choose idMappings "root".`
-          : 'It allows the ranges of /etc/subuid and /etc/subgid.',
-      },
-    );
+    throw toolFailure(program, 'write the id map', 'uidmap', error);
   }
 }

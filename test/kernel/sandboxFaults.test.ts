@@ -42,6 +42,7 @@ describe('a sandbox that is interrupted', {
       id: crypto.randomBytes(8).toString('hex'),
       openNamespace: () => assert.fail('none is joined'),
       sandboxProcess: () => assert.fail('none is joined'),
+      addresses: () => [],
       freeName: (wish) => wish,
     });
 

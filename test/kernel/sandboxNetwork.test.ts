@@ -1,0 +1,129 @@
+/** Sandboxes with a pair of interfaces: in a network of the test's own, where no firewall and no route help along. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { SandboxesCreate, SandboxesRemove, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+
+const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('ip', 'nsenter', 'unshare', 'busybox');
+const NEEDS_NFT = !has('nft') && 'nft is not installed';
+const PREPARE = 'ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; exec "$@"';
+const OUTSIDE = '192.0.2.2';
+
+describe('a sandbox with interfaces', { skip: SKIP }, () => {
+  let helper: RunningHelper;
+  let outside: ChildProcess;
+  let folder: string;
+  before(async () => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-network-'));
+    fs.writeFileSync(path.join(folder, 'page'), 'from outside');
+    fs.chmodSync(folder, 0o755);
+    helper = await startHelper({ through: ['unshare', '--net', 'sh', '-c', PREPARE, 'sh'] });
+    // What stands for the rest of the world has no route to a sandbox.
+    const serve = `echo ready; exec busybox httpd -f -p 8080 -h ${folder}`;
+    outside = spawn('unshare', ['--net', 'sh', '-c', serve], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(outside.stdout!, 'data');
+    onHost('ip', 'link', 'add', 'out', 'type', 'veth', 'peer', 'in', 'netns', String(outside.pid));
+    onHost('ip', 'addr', 'add', '192.0.2.1/24', 'dev', 'out');
+    onHost('ip', 'link', 'set', 'out', 'up');
+    inside(outside.pid!, 'ip', 'addr', 'add', `${OUTSIDE}/24`, 'dev', 'in');
+    inside(outside.pid!, 'ip', 'link', 'set', 'in', 'up');
+  });
+  after(async () => {
+    await helper?.stop();
+    outside?.kill('SIGKILL');
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  const inside = (pid: number, ...command: string[]) =>
+    execFileSync('nsenter', ['--net', '--target', String(pid), ...command], { encoding: 'utf8' });
+  const onHost = (...command: string[]) => inside(helper.process.pid!, ...command);
+
+  async function output(spec: SandboxSpec, script: string): Promise<string> {
+    const result = await helper.request(SandboxesRun, {
+      spec: { ...spec, process: { args: ['sh', '-c', script], timeout: 30 } },
+    });
+    return result.stdout + result.stderr;
+  }
+
+  const fetchOutside = `timeout 2 bash -c 'exec 3<>/dev/tcp/${OUTSIDE}/8080; printf "GET /page HTTP/1.0\\r\\n\\r\\n" >&3; cat <&3'`;
+
+  test('has an address, a route, and the host as its neighbour', async () => {
+    const text = await output({ network: { type: 'veth' } }, 'ip -4 -br addr show eth0; ip route');
+    assert.match(text, /^eth0@\S+\s+UP\s+10\.77\.\d+\.\d+\/30/);
+    assert.match(text, /default via 10\.77\.\d+\.\d+ dev eth0/);
+  });
+
+  test('has the addresses and the name that were asked for', async () => {
+    const network = { type: 'veth', address: '10.99.1.7/24', gateway: '10.99.1.200', name: 'net0' } as const;
+    const text = await output({ network }, 'ip -4 -br addr show net0; ip route');
+    assert.match(text, /^net0@\S+\s+UP\s+10\.99\.1\.7\/24/);
+    assert.match(text, /default via 10\.99\.1\.200 dev net0/);
+  });
+
+  test('reaches the outside with address translation, and only then', { skip: NEEDS_NFT }, async () => {
+    assert.match(await output({ network: { type: 'veth', nat: true } }, fetchOutside), /from outside/);
+    assert.doesNotMatch(await output({ network: { type: 'veth' } }, `${fetchOutside} 2>/dev/null`), /from outside/);
+    assert.equal(onHost('nft', 'list', 'tables'), '');
+  });
+
+  test('is reached through a port of the host, as long as it lives', async () => {
+    const spec: SandboxSpec = {
+      root: { type: 'programs', programs: ['busybox'] },
+      mounts: [{ destination: '/www', type: 'bind', source: folder }],
+      network: { type: 'veth', ports: [{ hostPort: 18_080, containerPort: 8080 }] },
+      process: { args: ['busybox', 'httpd', '-f', '-p', '8080', '-h', '/www'], terminal: false },
+    };
+    const { sandbox } = await helper.request(SandboxesCreate, { spec });
+    const fetched = await until(() => onHost('busybox', 'wget', '-q', '-O', '-', 'http://127.0.0.1:18080/page'));
+    assert.equal(fetched, 'from outside');
+    await assert.rejects(helper.request(SandboxesCreate, { spec }), /18080/);
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await until(() => onHost('ip', '-br', 'link').includes('iso') || 'gone');
+    assert.throws(() =>
+      inside(helper.process.pid!, 'busybox', 'wget', '-q', '-T', '1', '-O', '-', 'http://127.0.0.1:18080/page'),
+    );
+  });
+
+  test('asks the name servers that were given', async () => {
+    const network: SandboxSpec['network'] = { type: 'veth', nameservers: ['192.0.2.53'] };
+    assert.equal(await output({ network }, 'cat /etc/resolv.conf; ls -A /dev | grep content'), 'nameserver 192.0.2.53\n');
+  });
+
+  test('leaves neither interface nor table when the helper is killed', { skip: NEEDS_NFT }, async () => {
+    const pid = helper.process.pid!;
+    // Keeps the network namespace.
+    const keeper = spawn('nsenter', ['--net', '--target', String(pid), 'sleep', '1000'], { stdio: 'ignore' });
+    try {
+      await helper.request(SandboxesCreate, {
+        spec: { network: { type: 'veth', nat: true }, process: { args: ['sleep', '1000'], terminal: false } },
+      });
+      assert.match(onHost('nft', 'list', 'tables'), /isoscope_/);
+      helper.process.kill('SIGKILL');
+      await until(
+        () => !/iso/.test(inside(keeper.pid!, 'ip', '-br', 'link') + inside(keeper.pid!, 'nft', 'list', 'tables')) && 'gone',
+      );
+    } finally {
+      keeper.kill('SIGKILL');
+    }
+  });
+});
+
+/** What `ask` answers once it neither throws nor says that it is not so. */
+async function until<T>(ask: () => T): Promise<T> {
+  for (const end = Date.now() + 20_000; ; ) {
+    try {
+      const answer = ask();
+      if (answer) return answer;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    assert.ok(Date.now() < end, 'within 20 s');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
