@@ -51,6 +51,8 @@ const DEBIAN_PACKAGES = {
     runc: 'runc',
     lxc: 'lxc-start',
     'systemd-container': 'systemd-nspawn',
+    buildah: 'buildah',
+    'fuse-overlayfs': 'fuse-overlayfs',
     bubblewrap: 'bwrap',
     'busybox-static': '/bin/busybox',
     iptables: 'iptables',
