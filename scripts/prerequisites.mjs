@@ -66,6 +66,8 @@ const DEBIAN_PACKAGES = {
     sudo: 'sudo',
     uidmap: 'newuidmap',
     passwd: 'useradd',
+    nftables: 'nft',
+    python3: 'python3',
   },
   vm: {
     'qemu-system-x86': 'qemu-system-x86_64',
