@@ -10,8 +10,8 @@ import type {
 } from '../../helper/protocol/layers.ts';
 
 /** Only what identifies it, for a request. */
-export function overlayRef({ mountNamespace: { kind, dev, ino }, mountId, device }: OverlayRef): OverlayRef {
-  return { mountNamespace: { kind, dev, ino }, mountId, device };
+export function overlayRef({ mountNamespace: { kind, dev, ino }, mountId, device, key }: OverlayRef): OverlayRef {
+  return { mountNamespace: { kind, dev, ino }, mountId, device, ...(key === undefined ? {} : { key }) };
 }
 
 /** Text that stands for a place in a layer: equal when the places are. */
@@ -106,7 +106,12 @@ export function hasContent(type: FileType): boolean {
   return type === 'file';
 }
 
+/** How many other overlays have the same layer; not all of them are named. */
+export function sharers({ sharedWith, sharedWithMore = 0 }: Layer): number {
+  return sharedWith.length + sharedWithMore;
+}
+
 /** Bytes that are stored once although `layer` is part of several stacks. */
 export function savedBytes(layer: Layer, sizeBytes: number): number {
-  return layer.sharedWith.length * sizeBytes;
+  return sharers(layer) * sizeBytes;
 }

@@ -4,7 +4,7 @@ import type { Layer, LayerPath, LayerSize, LayersProvenanceResult, Overlay } fro
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import type { Measurement } from '../host/layerSizes.ts';
-import { entryOf, overlayRef, savedBytes } from '../host/overlayStack.ts';
+import { entryOf, overlayRef, savedBytes, sharers } from '../host/overlayStack.ts';
 import {
   bytesText,
   countText,
@@ -174,7 +174,7 @@ function notes(state: StackState, layer: Layer, measurement: Measurement | undef
 }
 
 function sharing({ model, other }: StackState, layer: Layer, size: LayerSize | undefined): string {
-  const users = layer.sharedWith.length + 1;
+  const users = sharers(layer) + 1;
   const containers = layer.sharedWith.every((key) => {
     const overlay = other(key);
     return overlay !== undefined && overlayContainer(model, overlay) !== undefined;

@@ -12,7 +12,7 @@ import type {
 import type { Container } from '../../helper/protocol.ts';
 import { visibleBytes } from '../host/fileNameText.ts';
 import type { HostModel } from '../host/hostModel.ts';
-import { layerNumber } from '../host/overlayStack.ts';
+import { layerNumber, sharers } from '../host/overlayStack.ts';
 import { oneLine } from '../host/plainText.ts';
 import { containerName } from './words.ts';
 
@@ -163,7 +163,7 @@ export function entriesText(count: number): string {
 
 /** "shared with 2 others". */
 export function sharedText(layer: Layer): string | undefined {
-  const others = layer.sharedWith.length;
+  const others = sharers(layer);
   if (others === 0) return undefined;
   return others === 1 ? l10n.t('shared with 1 other') : l10n.t('shared with {0} others', others);
 }
