@@ -133,6 +133,7 @@ class MonitorPanel extends Disposable {
     // The page is gone while it is hidden, and says "ready" when it is loaded anew.
     this.ready = false;
     this.stop();
+    this.history.interrupt();
   }
 
   private onHelper(): void {
@@ -150,7 +151,7 @@ class MonitorPanel extends Disposable {
     this.sendAll();
   }
 
-  /** Begins to sample what is asked for, instead of what was sampled so far. */
+  /** Begins to sample what is asked for, instead of what was sampled so far. Lines of what was sampled before go on. */
   private async sample(): Promise<void> {
     this.stop();
     const mine = { name: randomUUID(), cgroups: [] as CgroupRef[] };
@@ -179,7 +180,6 @@ class MonitorPanel extends Disposable {
   private stop(): void {
     const { subscription } = this;
     this.subscription = undefined;
-    this.history.interrupt();
     if (subscription !== undefined && subscription.cgroups.length > 0) this.end(subscription.name);
   }
 

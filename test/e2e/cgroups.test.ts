@@ -164,6 +164,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.typeInEditor(raw('2000'));
     await workbench.page.keyboard.press('Control+S');
     await eventually('the kernel’s file', async () => quota() === raw('2000'));
+    await workbench.reload();
+    await eventually('the editor after a reload', async () => (await workbench.editorText()).trim() === raw('2000'));
     await workbench.runCommand('View: Close Editor');
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Command, ContextKey, Setting, View } from '../../extension/ids.ts';
+import { Command, ContextKey, Scheme, Setting, View } from '../../extension/ids.ts';
 import { ENGINES } from '../../helper/protocol.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -16,6 +16,7 @@ interface MenuItem {
 }
 interface Manifest {
   icon: string;
+  activationEvents: string[];
   contributes: {
     commands: { command: string; title: string; enablement?: string; icon?: string }[];
     views: Record<string, { id: string; name: string; icon?: string }[]>;
@@ -26,7 +27,7 @@ interface Manifest {
     configuration: { properties: Record<string, unknown> };
   };
 }
-const { icon, contributes } = JSON.parse(manifestText) as Manifest;
+const { icon, activationEvents, contributes } = JSON.parse(manifestText) as Manifest;
 const texts = JSON.parse(readFileSync(path.join(root, 'package.nls.json'), 'utf8')) as Record<string, string>;
 
 const ids = (values: object) => Object.values(values).sort();
@@ -75,6 +76,10 @@ test('every text of package.json is in package.nls.json, in order and without an
   const used = new Set([...manifestText.matchAll(/"%([^%"]+)%"/g)].map(([, key]) => key));
   assert.deepEqual(Object.keys(texts).sort(), [...used].sort());
   assert.deepEqual(Object.keys(texts), Object.keys(texts).sort());
+});
+
+test('a file of a cgroup that was open before a reload of the window starts the extension', () => {
+  assert.ok(activationEvents.includes(`onFileSystem:${Scheme.cgroup}`));
 });
 
 test('commands that act on a row are not offered without one', () => {
