@@ -32,6 +32,7 @@ const NUMBERS = {
   mkdirat: [258, 34],
   unlinkat: [263, 35],
   symlinkat: [266, 36],
+  ppoll: [271, 73],
   unshare: [272, 97],
   dup3: [292, 24],
   prlimit64: [302, 261],
@@ -42,6 +43,7 @@ const NUMBERS = {
   fsopen: [430, 430],
   fsconfig: [431, 431],
   fsmount: [432, 432],
+  close_range: [436, 436],
   openat2: [437, 437],
   mount_setattr: [442, 442],
 } as const satisfies Record<string, readonly [x64: number, arm64: number]>;

@@ -199,8 +199,17 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
     steps.call('prctl', [option, integer(1), zero, zero, zero], 'set no_new_privs');
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  if (plan.idle) steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)], 'let its user enter it');
   if (plan.seccomp !== undefined && spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
-  execute(steps, plan);
+  if (plan.idle) idle(steps);
+  else execute(steps, plan);
+}
+
+/** Instead of a program: closes everything, which tells that all went well, and waits for a signal. */
+function idle(steps: Steps): void {
+  steps.call('close_range', [integer(0), integer(0xffff_ffff, '~0U'), integer(0)], 'close everything');
+  const none = integer(0, 'NULL');
+  steps.call('ppoll', [none, integer(0), none, none, integer(8)], 'wait', { ignoreError: true });
 }
 
 function execute(steps: Steps, plan: SandboxPlan): void {

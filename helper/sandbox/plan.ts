@@ -33,6 +33,8 @@ export interface SandboxPlan {
   seccomp?: SeccompFilter;
   environment: Environment;
   candidates: Candidate[];
+  /** Nothing runs in it by itself: it waits to be entered. */
+  idle: boolean;
   /** The command as asked for; of a shell the first that is looked for. */
   command: string[];
   shell: boolean;
@@ -133,6 +135,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       candidates,
       command: spec.process.args ?? candidates[0]!.arguments,
       shell: spec.process.args === undefined,
+      idle: spec.persistent && spec.process.args === undefined,
       notes,
       dispose,
     };
@@ -195,7 +198,8 @@ function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
       ...given.process,
       env: given.process?.env ?? {},
       cwd: given.process?.cwd ?? '/',
-      terminal: given.process?.terminal ?? true,
+      // The terminal of the helper ends with the helper.
+      terminal: given.process?.terminal ?? given.persistent !== true,
       noNewPrivileges: given.process?.noNewPrivileges ?? true,
       init: given.process?.init ?? namespaces.pid === 'new',
     },
@@ -255,6 +259,7 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   if (spec.network.type === 'veth' && spec.network.nameservers !== undefined && spec.dev !== 'minimal') {
     throw invalid('"network.nameservers" needs dev "minimal", in which the file is made.');
   }
+  if (spec.persistent) checkPersistence(spec);
   if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
     throw invalid('"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
   }
@@ -272,6 +277,22 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
     throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
       hint: 'Set namespaces.user to "new", or restart the helper as root.',
     });
+  }
+}
+
+/** What lives in the helper cannot outlive it. */
+function checkPersistence({ process, namespaces, network }: ResolvedSpec): void {
+  if (process.terminal) {
+    throw invalid(
+      'A persistent sandbox has no terminal of its own.',
+      'Set process.terminal to false, and open terminals in it.',
+    );
+  }
+  if (namespaces.pid !== 'new' || !process.init) throw invalid('A persistent sandbox needs a new pid namespace, with an init.');
+  if (process.timeout !== undefined)
+    throw invalid('"process.timeout" is kept by the helper, which a persistent sandbox outlives.');
+  if (network.type === 'veth' && (network.ports ?? []).length > 0) {
+    throw invalid('"network.ports" are kept by the helper, which a persistent sandbox outlives.');
   }
 }
 

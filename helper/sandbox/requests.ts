@@ -45,7 +45,7 @@ export function serveSandboxes(requests: Dispatcher, services: SandboxServices):
     return {};
   });
   requests.on(SandboxesRemove, v.strictObject({ sandbox }), async (params) => {
-    await sandboxes.stop(params.sandbox);
+    await sandboxes.remove(params.sandbox);
     return {};
   });
   requests.on(SandboxesRestart, v.strictObject({ sandbox, columns: cells, rows: cells }), (params) =>

@@ -1,11 +1,14 @@
 /** Every sandbox of this helper, from its making until nothing is left of it. */
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
-import { close, O_PATH, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
+import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
 import type { End } from '../kernel/spawn.ts';
+import { parseStat } from '../proc/stat.ts';
 import { explainPlanned } from '../programs/explain.ts';
 import { own } from '../programs/identity.ts';
 import { killTree } from '../programs/processTree.ts';
@@ -33,11 +36,12 @@ import {
   type TerminalsOpenParams,
   type TerminalsOpenResult,
 } from '../protocol.ts';
-import { planEntry } from './entry.ts';
+import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
 import { textOf } from './network.ts';
 import { makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
 import { forwardPorts } from './ports.ts';
+import { forget, load, type SavedSandbox, save, savedIds } from './saved.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
@@ -49,21 +53,29 @@ export interface SandboxServices {
   ended: (sandbox: Sandbox, exit: SandboxExit) => void;
 }
 
+/** One that runs. */
 export interface LiveSandbox {
   sandbox: Sandbox;
-  started: StartedSandbox;
   params: SandboxParams;
-  plan: SandboxPlan;
+  /** What it was made by. Of one that was found again, made anew. */
+  plan(): SandboxPlan;
+  /** Kills everything in it. */
+  kill(): void;
+  signal(signal: NodeJS.Signals): void;
   /** Why it ends, when that is not by itself. */
   ending?: 'stopped' | 'timeout';
-  ended: Promise<SandboxExit>;
+  ended: Promise<SandboxExit | undefined>;
 }
 
 const ID_BYTES = 8;
 const MAX_SANDBOXES = 1000;
+const ASK_MILLIS = 200;
+const SIGKILL = 9;
 
 export class Sandboxes {
   private readonly live = new Map<string, LiveSandbox>();
+  /** Persistent ones that have ended. */
+  private readonly past = new Map<string, { sandbox: Sandbox; params: SandboxParams }>();
   /** Names of those that are being made. */
   private readonly reserved = new Set<string>();
   /** Of the ends inside of pairs of interfaces. */
@@ -126,6 +138,9 @@ export class Sandboxes {
   /** Makes one, runs its program to the end, and removes it. */
   async run(params: SandboxesRunParams, token: CancellationToken): Promise<SandboxesRunResult> {
     const { spec } = params;
+    if (spec.persistent) {
+      throw new Failure('invalid', 'A persistent sandbox is not run to its end.', { hint: 'Create it with sandboxes/create.' });
+    }
     const plan = this.plan({ ...params, spec: { ...spec, process: { ...spec.process, terminal: false } } }, newId());
     this.reserved.add(plan.spec.name);
     let started: StartedSandbox | undefined;
@@ -163,37 +178,113 @@ export class Sandboxes {
   }
 
   list(): Sandbox[] {
-    return [...this.live.values()].map(({ sandbox }) => sandbox);
+    this.findSaved();
+    return [...this.live.values(), ...this.past.values()].map(({ sandbox }) => sandbox);
   }
 
   /** Resolves when nothing of it runs any more. */
   async stop(idOrName: string, graceMillis = 0): Promise<void> {
     const live = this.find(idOrName);
     live.ending ??= 'stopped';
-    if (graceMillis > 0) {
-      live.started.signal('SIGTERM');
-      const timer = setTimeout(() => killAll(live.plan, live.started), graceMillis);
-      await live.ended;
-      clearTimeout(timer);
-    } else {
-      killAll(live.plan, live.started);
-      await live.ended;
-    }
+    const timer = graceMillis > 0 ? setTimeout(() => live.kill(), graceMillis) : undefined;
+    if (graceMillis > 0) live.signal('SIGTERM');
+    else live.kill();
+    await live.ended;
+    clearTimeout(timer);
+  }
+
+  async remove(idOrName: string): Promise<void> {
+    const { sandbox } = this.findAny(idOrName);
+    if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
+    if (!this.past.delete(sandbox.id)) return;
+    forget(sandbox.id);
+    this.services.changed();
   }
 
   async restart(idOrName: string, size: { columns?: number; rows?: number }): Promise<SandboxesCreateResult> {
-    const { sandbox, params } = this.find(idOrName);
-    await this.stop(sandbox.id);
-    return this.create({ ...params, spec: { ...params.spec, name: sandbox.name }, ...size }, sandbox.id);
+    const { sandbox, params } = this.findAny(idOrName);
+    if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
+    // Its name is free then.
+    const past = this.past.get(sandbox.id);
+    this.past.delete(sandbox.id);
+    const saved = past === undefined ? undefined : load(sandbox.id);
+    forget(sandbox.id);
+    try {
+      return await this.create({ ...params, spec: { ...params.spec, name: sandbox.name }, ...size }, sandbox.id);
+    } catch (error) {
+      if (saved !== undefined) save(saved);
+      throw error;
+    }
   }
 
-  /** The sandbox with its plan, for programs that are to run in it. */
+  /** One that runs. */
   find(idOrName: string): LiveSandbox {
-    const found = this.live.get(idOrName) ?? [...this.live.values()].find(({ sandbox }) => sandbox.name === idOrName);
+    const { sandbox } = this.findAny(idOrName);
+    const live = this.live.get(sandbox.id);
+    if (live !== undefined) return live;
+    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`, { hint: 'Restart it.' });
+  }
+
+  private findAny(idOrName: string): { sandbox: Sandbox; params: SandboxParams } {
+    this.findSaved();
+    const all = [...this.live.values(), ...this.past.values()];
+    const found = all.find(({ sandbox }) => sandbox.id === idOrName) ?? all.find(({ sandbox }) => sandbox.name === idOrName);
     if (found !== undefined) return found;
     throw new Failure('gone', `There is no sandbox ${idOrName} any more.`, {
       hint: 'Refresh the view and choose another one.',
     });
+  }
+
+  /** Persistent ones that another helper made, or this one's predecessor; and not those that another has removed. */
+  private findSaved(): void {
+    const ids = savedIds();
+    for (const id of this.past.keys()) if (!ids.includes(id)) this.past.delete(id);
+    for (const id of ids) {
+      if (this.live.has(id) || this.past.has(id)) continue;
+      const saved = load(id);
+      if (saved === undefined) continue;
+      const running = saved.process === undefined ? undefined : holdRunning(saved.process);
+      if (running === undefined) this.past.set(id, pastOf(saved));
+      else this.adopt(saved, running);
+    }
+  }
+
+  private adopt(saved: SavedSandbox, pidfd: number): void {
+    const { id, params } = saved;
+    const made = this.planAgain(saved);
+    const live: LiveSandbox = {
+      sandbox:
+        made instanceof Failure
+          ? { ...pastOf(saved).sandbox, state: 'running', ...(saved.process === undefined ? {} : { process: saved.process }) }
+          : describe(id, made, saved.process, saved.createdMillis),
+      params,
+      plan: () => {
+        if (made instanceof Failure) throw made;
+        return made;
+      },
+      kill: () => sendSignal(pidfd, SIGKILL),
+      signal: (signal) => sendSignal(pidfd, os.constants.signals[signal]),
+      ended: untilEnded(pidfd).then(() => {
+        close(pidfd);
+        // The helper that made it may have seen how it ended.
+        const exit = load(id)?.exit;
+        this.end(live, exit);
+        return exit;
+      }),
+    };
+    this.live.set(id, live);
+  }
+
+  /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
+  private planAgain({ id, params }: SavedSandbox): SandboxPlan | Failure {
+    try {
+      const plan = this.plan(params, id, (wish) => wish);
+      plan.dispose();
+      return plan;
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
+    }
   }
 
   processOf(idOrName: string): ProcessRef {
@@ -202,17 +293,22 @@ export class Sandboxes {
     throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`);
   }
 
+  private entered(idOrName: string): Entered {
+    const live = this.find(idOrName);
+    return { sandbox: live.sandbox, plan: live.plan() };
+  }
+
   openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult> {
-    const plan = planEntry(this.find(params.sandbox), params, true);
+    const plan = planEntry(this.entered(params.sandbox), params, true);
     return this.services.terminals.openPlanned(plan, params, this.services.streamSocket);
   }
 
   runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult> {
-    return runPlanned(planEntry(this.find(params.sandbox), params, false), params, token);
+    return runPlanned(planEntry(this.entered(params.sandbox), params, false), params, token);
   }
 
   explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): ProgramsExplainResult {
-    return explainPlanned(planEntry(this.find(params.sandbox), params, params.terminal ?? false));
+    return explainPlanned(planEntry(this.entered(params.sandbox), params, params.terminal ?? false));
   }
 
   private plan(
@@ -268,25 +364,30 @@ export class Sandboxes {
   }
 
   private register(id: string, plan: SandboxPlan, params: SandboxParams, started: StartedSandbox): LiveSandbox {
-    const { leader } = started;
-    const sandbox: Sandbox = {
-      id,
-      name: plan.spec.name,
-      spec: plan.spec,
-      state: 'running',
-      ...(leader === undefined ? {} : { process: leader }),
-      namespaces: leader === undefined ? {} : namespacesOf(leader),
-      cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
-      persistent: plan.spec.persistent,
-      createdMillis: Date.now(),
+    const live: LiveSandbox = {
+      sandbox: describe(id, plan, started.leader, Date.now()),
+      params: { ...params, spec: { ...params.spec, name: plan.spec.name } },
+      plan: () => plan,
+      kill: () => killAll(plan, started),
+      signal: started.signal,
+      ended: started.ended.then((end) => {
+        const exit = exitOf(plan, end, live.ending ?? (started.ranOutOfMemory ? 'oom' : undefined));
+        this.end(live, exit);
+        return exit;
+      }),
     };
-    const live: LiveSandbox = { sandbox, started, params, plan, ended: started.ended.then((end) => this.finish(live, end)) };
     this.live.set(id, live);
+    try {
+      if (plan.spec.persistent) save(savedOf(live));
+    } catch (error) {
+      live.kill();
+      throw error;
+    }
     const { timeout } = plan.spec.process;
     if (timeout !== undefined) {
       const expire = () => {
         live.ending ??= 'timeout';
-        killAll(plan, started);
+        live.kill();
       };
       const timer = setTimeout(expire, Math.min(timeout * 1000, 2 ** 31 - 1));
       void live.ended.then(() => clearTimeout(timer));
@@ -295,13 +396,83 @@ export class Sandboxes {
     return live;
   }
 
-  private finish(live: LiveSandbox, end: End): SandboxExit {
-    const exit = exitOf(live.plan, end, live.ending ?? (live.started.ranOutOfMemory ? 'oom' : undefined));
-    this.live.delete(live.sandbox.id);
-    this.services.ended(live.sandbox, exit);
+  private end(live: LiveSandbox, exit: SandboxExit | undefined): void {
+    const { sandbox, params } = live;
+    this.live.delete(sandbox.id);
+    if (sandbox.persistent) {
+      const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
+      const ended = exit === undefined ? saved : { ...saved, exit };
+      save(ended);
+      this.past.set(sandbox.id, pastOf(ended));
+    }
+    if (exit !== undefined) this.services.ended(sandbox, exit);
     this.services.changed();
-    return exit;
   }
+}
+
+function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined, createdMillis: number): Sandbox {
+  return {
+    id,
+    name: plan.spec.name,
+    spec: plan.spec,
+    state: 'running',
+    ...(leader === undefined ? {} : { process: leader }),
+    namespaces: leader === undefined ? {} : namespacesOf(leader),
+    cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
+    persistent: plan.spec.persistent,
+    createdMillis,
+  };
+}
+
+function savedParams({ spec, directory }: SandboxParams): SandboxParams {
+  return directory === undefined ? { spec } : { spec, directory };
+}
+
+function savedOf({ sandbox, params }: LiveSandbox): SavedSandbox {
+  const { id, createdMillis, process } = sandbox;
+  return { id, params: savedParams(params), createdMillis, ...(process === undefined ? {} : { process }) };
+}
+
+function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: Sandbox; params: SandboxParams } {
+  const sandbox: Sandbox = {
+    id,
+    name: params.spec.name ?? id,
+    spec: params.spec,
+    state: 'ended',
+    namespaces: {},
+    cgroups: [],
+    persistent: true,
+    createdMillis,
+    ...(exit === undefined ? {} : { exit }),
+  };
+  return { sandbox, params };
+}
+
+/** A pidfd of this very process; undefined when it has ended. */
+function holdRunning({ pid, startTime }: ProcessRef): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = openPidfd(pid);
+  } catch {
+    return undefined;
+  }
+  const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
+  const stat = typeof text === 'number' ? undefined : parseStat(text);
+  if (stat?.startTime === startTime && stat.state !== 'Z' && !hasEnded(pidfd)) return pidfd;
+  close(pidfd);
+  return undefined;
+}
+
+/** Nothing tells the end of a process that is not a child, but asking. */
+function untilEnded(pidfd: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setInterval(() => {
+      if (!hasEnded(pidfd)) return;
+      clearInterval(timer);
+      resolve();
+    }, ASK_MILLIS);
+    timer.unref();
+  });
 }
 
 function newId(): string {

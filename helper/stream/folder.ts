@@ -25,7 +25,7 @@ const SIG_BLOCK = 0;
  * only the helper holds, and then removes socket and folder, however the helper ended.
  */
 export async function makeSocketFolder(): Promise<SocketFolder> {
-  const folder = path.join(base(), `isoscope-${crypto.randomBytes(8).toString('hex')}`);
+  const folder = path.join(runtimeFolder(), `isoscope-${crypto.randomBytes(8).toString('hex')}`);
   const socket = path.join(folder, SOCKET_NAME);
   await startGuard(folder, socket);
   fs.mkdirSync(folder, { mode: 0o700 });
@@ -41,7 +41,7 @@ export async function makeSocketFolder(): Promise<SocketFolder> {
 }
 
 /** A folder that no other user can exchange: of root, of the user itself, or with the sticky bit. */
-function base(): string {
+export function runtimeFolder(): string {
   if (process.geteuid!() === 0) return isUsable('/run', 0) ? '/run' : os.tmpdir();
   const runtime = process.env.XDG_RUNTIME_DIR;
   return runtime !== undefined && path.isAbsolute(runtime) && isUsable(runtime, process.geteuid!()) ? runtime : os.tmpdir();

@@ -1,0 +1,90 @@
+/** What is kept of persistent sandboxes, so that another helper finds them: a file each, until the next boot. */
+import fs from 'node:fs';
+import path from 'node:path';
+import * as v from 'valibot';
+import { isSystemError } from '../failure.ts';
+import { log } from '../log.ts';
+import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
+import type { ProcessRef } from '../protocol.ts';
+import { processRef } from '../schemas.ts';
+import { runtimeFolder } from '../stream/folder.ts';
+import { sandboxSpec } from './spec.ts';
+
+export interface SavedSandbox {
+  id: string;
+  /** With the name that it has. */
+  params: SandboxParams;
+  createdMillis: number;
+  /** Absent once it has ended. */
+  process?: ProcessRef;
+  exit?: SandboxExit;
+}
+
+const FOLDER = 'isoscope-sandboxes';
+const ID = /^[0-9a-f]{16}$/;
+const MAX_BYTES = 1024 * 1024;
+
+const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.strictObject({
+  id: v.pipe(v.string(), v.regex(ID)),
+  params: v.strictObject({ spec: sandboxSpec, directory: v.exactOptional(v.pipe(v.string(), v.startsWith('/'))) }),
+  createdMillis: v.number(),
+  process: v.exactOptional(processRef),
+  exit: v.exactOptional(
+    v.strictObject({
+      code: v.exactOptional(v.number()),
+      signal: v.exactOptional(v.string()),
+      timedOut: v.exactOptional(v.boolean()),
+      reason: v.picklist(['exit', 'signal', 'oom', 'timeout', 'stopped']),
+      message: v.string(),
+    }),
+  ),
+  bootId: v.string(),
+});
+
+const folder = () => path.join(runtimeFolder(), FOLDER);
+const fileOf = (id: string) => path.join(folder(), `${id}.json`);
+/** Pids and start times are of one boot. */
+const bootId = () => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+
+/** Throws a system error when it cannot be kept. */
+export function save(sandbox: SavedSandbox): void {
+  if (!isOurs(folder())) fs.mkdirSync(folder(), { mode: 0o700 });
+  const fresh = `${fileOf(sandbox.id)}.new`;
+  fs.rmSync(fresh, { force: true });
+  fs.writeFileSync(fresh, JSON.stringify({ ...sandbox, bootId: bootId() }), { mode: 0o600, flag: 'wx' });
+  fs.renameSync(fresh, fileOf(sandbox.id));
+}
+
+export function forget(id: string): void {
+  fs.rmSync(fileOf(id), { force: true });
+}
+
+/** Those of this boot. A file that is not one is left alone, and said in the log. */
+export function savedIds(): string[] {
+  if (!isOurs(folder())) return [];
+  return fs
+    .readdirSync(folder())
+    .flatMap((name) => (/^[0-9a-f]{16}\.json$/.test(name) ? [name.slice(0, -'.json'.length)] : []));
+}
+
+export function load(id: string): SavedSandbox | undefined {
+  try {
+    const file = fs.openSync(fileOf(id), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    try {
+      if (fs.fstatSync(file).size > MAX_BYTES) return undefined;
+      const { bootId: boot, ...saved } = v.parse(schema, JSON.parse(fs.readFileSync(file, 'utf8')));
+      return boot === bootId() ? saved : undefined;
+    } finally {
+      fs.closeSync(file);
+    }
+  } catch (error) {
+    if (!isSystemError(error)) log('warn', `the file of the sandbox ${id} cannot be read: ${String(error)}`);
+    return undefined;
+  }
+}
+
+/** In a place that everybody can write to, somebody else may have made it. */
+function isOurs(directory: string): boolean {
+  const stat = fs.lstatSync(directory, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && stat.uid === process.geteuid!() && (stat.mode & 0o077) === 0;
+}
