@@ -7,7 +7,9 @@ export async function confirmed(title: string, verb: string, explained: CgroupsE
   const danger = explained.warnings.some(({ severity }) => severity === 'danger');
   const agree = danger ? vscode.l10n.t('{0} Anyway', verb) : verb;
   const options = { modal: true, detail: explainText(explained) };
-  const choice = await (explained.warnings.length > 0
+  // What ends processes is grave without any warning.
+  const grave = explained.warnings.length > 0 || explained.steps.some((step) => step.do === 'signal');
+  const choice = await (grave
     ? vscode.window.showWarningMessage(title, options, agree)
     : vscode.window.showInformationMessage(title, options, agree));
   return choice === agree;

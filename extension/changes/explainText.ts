@@ -37,5 +37,6 @@ function valuesText({ before, text }: Extract<Step, { do: 'write' }>): string {
   const after = oneLine(text.trim(), VALUE_LENGTH);
   // A file that is an order has no value before it.
   if (typeof before !== 'string') return l10n.t('write {0}', after);
-  return `${oneLine(before.trim(), VALUE_LENGTH)} → ${after}`;
+  const now = before.trim() === '' ? l10n.t('empty') : oneLine(before.trim(), VALUE_LENGTH);
+  return `${now} → ${after}`;
 }

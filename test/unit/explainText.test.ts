@@ -11,6 +11,11 @@ test('each file is named with what stands there and what will', () => {
   assert.equal(text, '/sys/fs/cgroup/cpu/docker/abababababab…/cpu.cfs_quota_us\n2000 → 50000');
 });
 
+test('a file that holds nothing yet says so', () => {
+  const step = { do: 'write', file: '/blkio.throttle.read_bps_device', text: '8:0 1000', before: '' } as const;
+  assert.equal(explainText({ steps: [step], warnings: [] }), '/blkio.throttle.read_bps_device\nempty → 8:0 1000');
+});
+
 test('a file that is an order has no value before', () => {
   const step = { do: 'write', file: '/sys/fs/cgroup/a/cgroup.kill', text: '1', before: { unknown: 'unsupported' } } as const;
   assert.equal(explainText({ steps: [step], warnings: [] }), '/sys/fs/cgroup/a/cgroup.kill\nwrite 1');
