@@ -464,24 +464,30 @@ export class EntryNode extends DirectoryRow {
   override tooltip(): vscode.MarkdownString {
     const { entry, overlay } = this;
     const provider = entry.providedBy === undefined ? undefined : overlay.layers[entry.providedBy];
-    const size = this.all.sizes.ofEntry(this.place);
     return factsTooltip(entryName(entry.name), [
       ['', this.marks.map(markText).join('; ')],
       [vscode.l10n.t('Path'), pathText(this.path)],
       [vscode.l10n.t('Type'), typeText(entry.type)],
       [vscode.l10n.t('Leads to'), entry.symlinkTarget === undefined ? undefined : pathText(entry.symlinkTarget)],
       [vscode.l10n.t('Lower part'), entry.redirect === undefined ? undefined : pathText(entry.redirect)],
-      [
-        vscode.l10n.t('Size'),
-        this.isDirectory ? size && `${bytesText(size.sizeBytes)}, ${entriesText(size.entries)}` : bytesText(entry.sizeBytes),
-      ],
+      // A whiteout is no file: it has none of these.
+      ...(entry.type === 'whiteout' ? [] : this.attributes()),
+      [vscode.l10n.t('Provided by'), provider === undefined ? undefined : layerTitle(overlay, provider)],
+      [vscode.l10n.t('Unknown'), entry.unknown === undefined ? undefined : reasonText(entry.unknown.unknown)],
+    ]);
+  }
+
+  private attributes(): [label: string, value: string | undefined][] {
+    const { entry } = this;
+    const size = this.all.sizes.ofEntry(this.place);
+    const measured = size && `${bytesText(size.sizeBytes)}, ${entriesText(size.entries)}`;
+    return [
+      [vscode.l10n.t('Size'), this.isDirectory ? measured : bytesText(entry.sizeBytes)],
       [vscode.l10n.t('Permissions'), `${modeText(entry.mode)} (${(entry.mode & 0o7777).toString(8)})`],
       [vscode.l10n.t('Owner'), vscode.l10n.t('uid {0}, gid {1}', entry.uid, entry.gid)],
       [vscode.l10n.t('Modified'), timeText(entry.modifiedMillis)],
       [vscode.l10n.t('Hard links'), entry.links > 1 && !this.isDirectory ? String(entry.links) : undefined],
-      [vscode.l10n.t('Provided by'), provider === undefined ? undefined : layerTitle(overlay, provider)],
-      [vscode.l10n.t('Unknown'), entry.unknown === undefined ? undefined : reasonText(entry.unknown.unknown)],
-    ]);
+    ];
   }
 }
 
