@@ -5,7 +5,7 @@ import { Disposable } from '../disposable.ts';
 import type { LayerSizes } from '../host/layerSizes.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { placeKey } from '../host/overlayStack.ts';
-import type { DirectoryRow } from './layerNodes.ts';
+import type { DirectoryRow } from './layerFileNodes.ts';
 import type { TreeNode } from './node.ts';
 import type { Tree } from './tree.ts';
 
