@@ -27,7 +27,7 @@ import type { CommandTarget, LayerTarget } from './target.ts';
 import type { ContainersTree } from './trees/containers.ts';
 import { DirectoryWatches } from './trees/directoryWatches.ts';
 import { LayerDecorations } from './trees/layerDecorations.ts';
-import type { LayerParts } from './trees/layerNodes.ts';
+import type { LayerParts } from './trees/layerFileNodes.ts';
 import { LayerOptions } from './trees/layerOptions.ts';
 import { LayersTree } from './trees/layers.ts';
 import { LayersSections } from './trees/layersSection.ts';

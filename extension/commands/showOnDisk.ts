@@ -5,6 +5,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { copyAt } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { childPath } from '../host/overlayStack.ts';
+import { shellWord } from '../host/plainText.ts';
 import type { LayerPicks, LayerSpot } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { overlayContainer, pathText } from '../trees/layerWords.ts';
@@ -78,7 +79,7 @@ function copyChoice(path: string): Choice {
 
 /** Layers usually lie where only root may look: then there is nothing that the user's own VS Code could open. */
 async function choicesFor(directory: string): Promise<Choice[]> {
-  const command = `sudo ls -la ${directory}`;
+  const command = `sudo ls -la ${shellWord(directory)}`;
   try {
     await access(directory, constants.R_OK | constants.X_OK);
   } catch {

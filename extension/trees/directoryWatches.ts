@@ -5,7 +5,7 @@ import { Disposable } from '../disposable.ts';
 import type { LayerSizes } from '../host/layerSizes.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { placeKey } from '../host/overlayStack.ts';
-import type { DirectoryRow } from './layerNodes.ts';
+import type { DirectoryRow } from './layerFileNodes.ts';
 import type { TreeNode } from './node.ts';
 import type { Tree } from './tree.ts';
 
@@ -20,6 +20,8 @@ export class DirectoryWatches extends Disposable {
   private readonly trees = new Set<Tree>();
   /** Rows whose entries VS Code was given. */
   private readonly listed = new Map<DirectoryRow, vscode.Disposable | undefined>();
+  /** Of these, those that were not watched for a while, so that they may be out of date. VS Code keeps the rows below a folded one. */
+  private readonly missed = new WeakSet<DirectoryRow>();
   /** Rows that VS Code shows, folded or not, by what they show. */
   private readonly rows = new Map<string, Set<DirectoryRow>>();
   private readonly folded = new Set<string>();
@@ -81,16 +83,21 @@ export class DirectoryWatches extends Disposable {
         continue;
       }
       const seen = tree.view.visible && !this.isFolded(tree, row);
-      if (seen && watching === undefined)
-        this.listed.set(
-          row,
-          this.watch.watch(row.place, () => this.redraw(row)),
-        );
+      if (seen && watching === undefined) this.resume(row);
       else if (!seen && watching !== undefined) {
         watching.dispose();
         this.listed.set(row, undefined);
+        this.missed.add(row);
       }
     }
+  }
+
+  private resume(row: DirectoryRow): void {
+    this.listed.set(
+      row,
+      this.watch.watch(row.place, () => this.redraw(row)),
+    );
+    if (this.missed.delete(row)) this.redraw(row);
   }
 
   private treeOf(row: TreeNode): Tree | undefined {

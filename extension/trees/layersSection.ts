@@ -4,7 +4,8 @@ import type { Overlay } from '../../helper/protocol/layers.ts';
 import { isContainer } from '../host/hierarchy.ts';
 import type { ContainerNode, Section } from './containerNode.ts';
 import type { ContainersTree } from './containers.ts';
-import { type LayerParts, OverlayNode, stackRows } from './layerNodes.ts';
+import type { LayerParts } from './layerFileNodes.ts';
+import { OverlayNode, stackRows } from './layerNodes.ts';
 import { GroupNode, type TreeContext, type TreeNode } from './node.ts';
 import { failureRow } from './unknownNode.ts';
 
