@@ -11,6 +11,7 @@ import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
+import { findImage } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
@@ -103,7 +104,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   };
   const notes: string[] = [];
   try {
-    const spec = withDefaults(withAbsolutePaths(given, context.directory), context);
+    const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory)), context);
     checkCombination(spec, given);
     if (spec.network.type === 'veth') spec.network = resolveVeth(spec.network, context.id, context.addresses());
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
@@ -172,6 +173,21 @@ function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): Sa
   }
   for (const mount of copy.mounts ?? []) if (mount.source !== undefined) mount.source = absolute(mount.source);
   return copy;
+}
+
+/** What an image says about its process counts where the specification says nothing. */
+function withProcessOfImage(given: SandboxSpec): SandboxSpec {
+  if (given.root?.type !== 'image') return given;
+  const { args, env, cwd } = findImage(given.root.image).process;
+  return {
+    ...given,
+    process: {
+      ...(args === undefined ? {} : { args }),
+      ...(cwd === undefined ? {} : { cwd }),
+      ...given.process,
+      env: { ...env, ...given.process?.env },
+    },
+  };
 }
 
 function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {

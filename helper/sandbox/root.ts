@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
+import { findImage } from './image.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type ProgramFiles, programFiles } from './programFiles.ts';
@@ -32,8 +33,12 @@ export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
       return { type: 'tmpfs', options: tmpfsOptions(root) };
     case 'programs':
       return ofPrograms(root);
-    case 'image':
-      throw new Failure('unsupported', `root.type "${root.type}" is not there yet.`);
+    case 'image': {
+      const { layers, notes: said } = findImage(root.image);
+      notes.push(...said);
+      const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
+      return { type: 'overlay', lowers: layers, ...upper };
+    }
   }
 }
 

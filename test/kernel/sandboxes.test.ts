@@ -501,6 +501,16 @@ print('out' if os.path.exists('/etc/passwd') else 'still in')
       await until(() => JSON.stringify(traces(helper.process.pid!)) === JSON.stringify(before), 'all is as before');
     });
 
+    test('many in a row leave nothing, and many at once are all right', { timeout: 120_000 }, async () => {
+      const spec: SandboxSpec = { process: { args: ['true'] } };
+      const once = async () => assert.equal((await run(spec)).exit.code, 0);
+      for (let count = 0; count < 20; count += 1) await once();
+      const before = traces(helper.process.pid!);
+      for (let count = 0; count < 200; count += 1) await once();
+      await Promise.all(Array.from({ length: 200 }, once));
+      await until(() => JSON.stringify(traces(helper.process.pid!)) === JSON.stringify(before), 'all is as before');
+    });
+
     test('when the helper is killed, its sandboxes end', async () => {
       const victim = await startHelper();
       const marker = `isoscope-${process.pid}-orphan`;
