@@ -94,6 +94,8 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
+const MAX_FILTERS = 16;
+
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
 /** Throws a `Failure` and holds nothing when it could not be made as specified. */
@@ -344,11 +346,21 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
   return held.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
 }
 
+/** By the bounding set that it is for: compiling one takes longer than all the rest of a plan. */
+const defaultFilters = new Map<bigint, Buffer>();
+
 function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
   if (seccomp !== 'default') return { instructions: compileSeccomp(seccomp), name: 'the given profile' };
-  const profile = defaultSeccompProfile(capabilityNames(identity.capabilities.bounding));
-  return { instructions: compileSeccomp(profile), name: 'the default profile' };
+  const { bounding } = identity.capabilities;
+  let instructions = defaultFilters.get(bounding);
+  if (instructions === undefined) {
+    instructions = compileSeccomp(defaultSeccompProfile(capabilityNames(bounding)));
+    // There are few sets in use, and as many possible ones as one likes.
+    if (defaultFilters.size >= MAX_FILTERS) defaultFilters.clear();
+    defaultFilters.set(bounding, instructions);
+  }
+  return { instructions, name: 'the default profile' };
 }
 
 function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
