@@ -391,7 +391,11 @@ function noteWeaknesses({ spec, fresh, notes, user }: SandboxPlan): void {
   );
   says(
     !fresh.has('pid'),
-    'Without a pid namespace of its own, what the program leaves behind in the background is not ended with it.',
+    'Without a pid namespace of its own it sees other processes, may signal those of its user, and what it leaves behind in the background is not ended with it.',
+  );
+  says(
+    spec.root.type === 'host' && user.identity.hostUid === 0,
+    'It runs as the root of the host, though without capabilities: it can read the files that root owns. Set process.user, or namespaces.user to "new".',
   );
   says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
   says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');
