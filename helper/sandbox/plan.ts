@@ -94,6 +94,8 @@ const MASKED_PATHS = [
 ];
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
+const MAX_FILTERS = 16;
+
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
 /** Throws a `Failure` and holds nothing when it could not be made as specified. */
@@ -344,11 +346,21 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
   return held.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
 }
 
+/** By the bounding set that it is for: compiling one takes longer than all the rest of a plan. */
+const defaultFilters = new Map<bigint, Buffer>();
+
 function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
   if (seccomp !== 'default') return { instructions: compileSeccomp(seccomp), name: 'the given profile' };
-  const profile = defaultSeccompProfile(capabilityNames(identity.capabilities.bounding));
-  return { instructions: compileSeccomp(profile), name: 'the default profile' };
+  const { bounding } = identity.capabilities;
+  let instructions = defaultFilters.get(bounding);
+  if (instructions === undefined) {
+    instructions = compileSeccomp(defaultSeccompProfile(capabilityNames(bounding)));
+    // There are few sets in use, and as many possible ones as one likes.
+    if (defaultFilters.size >= MAX_FILTERS) defaultFilters.clear();
+    defaultFilters.set(bounding, instructions);
+  }
+  return { instructions, name: 'the default profile' };
 }
 
 function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
@@ -379,7 +391,11 @@ function noteWeaknesses({ spec, fresh, notes, user }: SandboxPlan): void {
   );
   says(
     !fresh.has('pid'),
-    'Without a pid namespace of its own, what the program leaves behind in the background is not ended with it.',
+    'Without a pid namespace of its own it sees other processes, may signal those of its user, and what it leaves behind in the background is not ended with it.',
+  );
+  says(
+    spec.root.type === 'host' && user.identity.hostUid === 0,
+    'It runs as the root of the host, though without capabilities: it can read the files that root owns. Set process.user, or namespaces.user to "new".',
   );
   says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
   says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
-import { isSystemError } from '../failure.ts';
+import { Failure, isSystemError } from '../failure.ts';
 import { log } from '../log.ts';
 import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
@@ -20,7 +20,6 @@ export interface SavedSandbox {
   exit?: SandboxExit;
 }
 
-const FOLDER = 'isoscope-sandboxes';
 const ID = /^[0-9a-f]{16}$/;
 const MAX_BYTES = 1024 * 1024;
 
@@ -41,21 +40,35 @@ const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.st
   bootId: v.string(),
 });
 
-const folder = () => path.join(runtimeFolder(), FOLDER);
+/** Of a user's own, for the runtime folder may be one that all users share. */
+const folder = () => path.join(runtimeFolder(), `isoscope-sandboxes-${process.geteuid!()}`);
 const fileOf = (id: string) => path.join(folder(), `${id}.json`);
 /** Pids and start times are of one boot. */
 const bootId = () => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
-/** Throws a system error when it cannot be kept. */
+/** Throws a `Failure` or a system error when it cannot be kept. */
 export function save(sandbox: SavedSandbox): void {
-  if (!isOurs(folder())) fs.mkdirSync(folder(), { mode: 0o700 });
+  if (!isOurs(folder())) makeFolder();
   const fresh = `${fileOf(sandbox.id)}.new`;
   fs.rmSync(fresh, { force: true });
   fs.writeFileSync(fresh, JSON.stringify({ ...sandbox, bootId: bootId() }), { mode: 0o600, flag: 'wx' });
   fs.renameSync(fresh, fileOf(sandbox.id));
 }
 
+function makeFolder(): void {
+  try {
+    fs.mkdirSync(folder(), { mode: 0o700 });
+  } catch (error) {
+    if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
+    throw new Failure('permission', `${folder()}, where persistent sandboxes are noted, belongs to somebody else.`, {
+      path: folder(),
+      hint: 'Have it removed, or set XDG_RUNTIME_DIR.',
+    });
+  }
+}
+
 export function forget(id: string): void {
+  if (!isOurs(folder())) return;
   fs.rmSync(fileOf(id), { force: true });
 }
 
@@ -68,6 +81,7 @@ export function savedIds(): string[] {
 }
 
 export function load(id: string): SavedSandbox | undefined {
+  if (!isOurs(folder())) return undefined;
   try {
     const file = fs.openSync(fileOf(id), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     try {
