@@ -67,6 +67,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     workbench = await openWorkbench({ width: 1500, height: 1100, folder });
     await workbench.openSidebar('Isoscope');
     view = workbench.view('Layers');
+    await view.open();
     await view.row(WEB, [], 60_000);
     // Other containers of this machine are not of this test; and the other views leave the room to this one.
     await workbench.runCommand('Isoscope: Filter…');

@@ -42,6 +42,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     }
     workbench = await openWorkbench({ folder });
     await workbench.openSidebar('Isoscope');
+    await workbench.view('Sandboxes').open();
     await workbench.view('Sandboxes').row('empty', [], 90_000);
   });
 

@@ -59,14 +59,14 @@ for (const [target, machine] of [
       );
     });
 
-    test('holds the programs, the pages of the webviews, the pictures, and nothing else', () => {
+    test('holds the programs, the pages of the webviews, the pictures, the schema, and nothing else', () => {
       const names = readdirSync(unpacked, { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => path.relative(unpacked, path.join(entry.parentPath, entry.name)));
       const beside = names.filter((name) => !name.startsWith('dist/webview/') && !name.startsWith('media/'));
       assert.deepEqual(beside.sort(), [...BESIDE_PROGRAMS, ...PROGRAMS.map((name) => `dist/${name}`)].sort());
       assert.ok(names.some((name) => /^dist\/webview\/.*\.js$/.test(name)));
-      const strangers = names.filter((name) => name.startsWith('media/') && !/\.(svg|png)$/.test(name));
+      const strangers = names.filter((name) => name.startsWith('media/') && !/\.(svg|png|schema\.json)$/.test(name));
       assert.deepEqual(strangers, []);
     });
 
