@@ -205,7 +205,7 @@ describe('without root', { timeout: 200_000 }, () => {
     engine = await startDocker();
     container = engine.run(named('hidden'));
     user = makeSudoUser(named('isoscope'));
-    workbench = await openWorkbench({ user, settings: { 'isoscope.elevation': 'never' } });
+    workbench = await openWorkbench({ height: 1400, user, settings: { 'isoscope.elevation': 'never' } });
   });
 
   after(async () => {
