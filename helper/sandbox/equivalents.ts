@@ -70,13 +70,16 @@ function commandOf({ command, spec }: SandboxPlan): string {
 function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   const { spec, fresh, root } = plan;
   if (!fresh.has('mnt') || spec.changeRoot === 'chroot' || spec.oldRoot !== undefined) return undefined;
+  // Layers that are unpacked have no name that another could be told.
+  if (root.type === 'overlay' && !Array.isArray(root.lowers)) return undefined;
   const words = ['bwrap'];
   for (const kind of ['user', 'ipc', 'pid', 'net', 'uts', 'cgroup'] as const)
     if (fresh.has(kind)) words.push(`--unshare-${kind}`);
   if (fresh.has('uts') && spec.hostname !== undefined) words.push('--hostname', shellWord(spec.hostname));
   if (root.type === 'bind') words.push(root.readOnly ? '--ro-bind' : '--bind', shellWord(root.path), '/');
   if (root.type === 'overlay') {
-    for (const lower of root.lowers.toReversed()) words.push('--overlay-src', shellWord(lower));
+    for (const lower of Array.isArray(root.lowers) ? root.lowers.toReversed() : [])
+      words.push('--overlay-src', shellWord(lower));
     words.push('--tmp-overlay', '/');
   }
   for (const mount of plan.mounts) words.push(...bwrapMount(mount));
