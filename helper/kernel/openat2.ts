@@ -80,3 +80,8 @@ export function openOnMount(directory: number, path: Buffer, flags: number): num
 }
 
 const NUL = Buffer.of(0);
+
+/** `openInRoot` at once, for file systems that are known to answer: a descriptor, or `-errno`. */
+export function openInRootNow(root: number, path: string, flags: number): number {
+  return openNow(root, path, howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
+}

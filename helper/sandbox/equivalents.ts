@@ -19,12 +19,14 @@ const UNSHARE_OPTIONS: Record<NamespaceKind, string> = {
 
 export function equivalents(plan: SandboxPlan): SandboxEquivalent[] {
   if (plan.joined.length > 0) return [];
-  const bwrap = bwrapOf(plan);
-  return bwrap === undefined ? [unshareOf(plan)] : [unshareOf(plan), bwrap];
+  return [unshareOf(plan), bwrapOf(plan)].filter((equivalent) => equivalent !== undefined);
 }
 
-function unshareOf(plan: SandboxPlan): SandboxEquivalent {
+/** unshare(1) builds no root: it takes a directory, or a tmpfs is made by hand whose old root stays reachable. */
+function unshareOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   const { spec, fresh, root } = plan;
+  if (root.type === 'overlay') return undefined;
+  if (root.type === 'tmpfs' && (root.files !== undefined || spec.oldRoot === undefined)) return undefined;
   const words = [...fresh].map((kind) => UNSHARE_OPTIONS[kind]);
   if (fresh.has('pid')) words.push('--fork', '--kill-child');
   if (fresh.has('user')) words.push(spec.idMappings === 'user' ? '--map-current-user' : '--map-root-user');
@@ -41,12 +43,8 @@ function unshareOf(plan: SandboxPlan): SandboxEquivalent {
   const line = (...more: string[]) => [prefix, ...words, ...more].join(' ');
   if (root.type === 'tmpfs') {
     const options = root.options.map((option) => option.join('=')).join(',');
-    const old = (spec.oldRoot ?? '/.old').replace(/^\//, '');
-    const detach = spec.oldRoot === undefined ? ` && umount -l /${shellWord(old)}` : '';
-    const enter = `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${shellWord(old)} && pivot_root . ${shellWord(old)} && cd /${detach}`;
-    differences.push(
-      'After pivot_root the programs used here (umount, the shell) are no longer found, unless they are in the new root.',
-    );
+    const old = (spec.oldRoot ?? '').replace(/^\//, '');
+    const enter = `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${shellWord(old)} && pivot_root . ${shellWord(old)} && cd /`;
     return { tool: 'unshare', command: line('--', 'sh', '-c', shellWord(`${enter} && exec ${run}`)), differences };
   }
   const path = rootPathOf(plan);
@@ -70,13 +68,16 @@ function commandOf({ command, spec }: SandboxPlan): string {
 function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   const { spec, fresh, root } = plan;
   if (!fresh.has('mnt') || spec.changeRoot === 'chroot' || spec.oldRoot !== undefined) return undefined;
+  // Layers that are unpacked have no name that another could be told.
+  if (root.type === 'overlay' && !Array.isArray(root.lowers)) return undefined;
   const words = ['bwrap'];
   for (const kind of ['user', 'ipc', 'pid', 'net', 'uts', 'cgroup'] as const)
     if (fresh.has(kind)) words.push(`--unshare-${kind}`);
   if (fresh.has('uts') && spec.hostname !== undefined) words.push('--hostname', shellWord(spec.hostname));
   if (root.type === 'bind') words.push(root.readOnly ? '--ro-bind' : '--bind', shellWord(root.path), '/');
   if (root.type === 'overlay') {
-    for (const lower of root.lowers.toReversed()) words.push('--overlay-src', shellWord(lower));
+    for (const lower of Array.isArray(root.lowers) ? root.lowers.toReversed() : [])
+      words.push('--overlay-src', shellWord(lower));
     words.push('--tmp-overlay', '/');
   }
   for (const mount of plan.mounts) words.push(...bwrapMount(mount));
@@ -90,6 +91,7 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   const differences = ['bwrap loads no seccomp filter of its own, and covers nothing in /proc.'];
   if (fresh.has('time')) differences.push('It makes no time namespace.');
   if (fresh.has('net') && spec.network.type === 'none') differences.push('It brings up lo.');
+  if (root.type === 'overlay') differences.push('It needs bubblewrap 0.11 for the overlay.');
   if (root.type === 'overlay' && root.upper !== undefined) differences.push('Its changes are thrown away.');
   return { tool: 'bwrap', command: words.join(' '), differences };
 }
@@ -97,9 +99,12 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
 function bwrapMount(mount: SandboxPlan['mounts'][number]): string[] {
   const at = shellWord(mount.place.destination);
   if (mount.what === 'bind') {
-    if (mount.source === 'self' || mount.place.destination.startsWith('/dev/') || mount.place.strict) return [];
+    if (mount.source === 'self' || /^\/(dev|proc|sys)\//.test(mount.place.destination)) return [];
     return [(mount.set & MOUNT_ATTR_RDONLY) === 0 ? '--bind' : '--ro-bind', shellWord(mount.source), at];
   }
+  if (mount.what === 'copy') return ['--ro-bind', shellWord(mount.source), at];
+  if (mount.what === 'symlink' && !mount.place.destination.startsWith('/dev/'))
+    return ['--symlink', shellWord(mount.target), at];
   if (mount.what !== 'new') return [];
   if (mount.type === 'proc') return ['--proc', at];
   if (mount.type === 'mqueue') return ['--mqueue', at];

@@ -8,8 +8,8 @@ import { jsonOf, parsedFile, readBounded } from '../host/engines/boundedFile.ts'
 import type { SandboxImage } from '../protocol/sandboxes.ts';
 
 export interface ImageFiles {
-  /** Directories, in lookup order. */
-  layers: string[];
+  /** In lookup order: directories of the host, or below the root of a file system that is mounted nowhere. */
+  layers: string[] | { descriptor: number; names: string[] };
   /** What the image says about the process. */
   process: { args?: string[]; env: Record<string, string>; cwd?: string };
   notes: string[];
@@ -45,20 +45,8 @@ const PodmanImages = v.array(
 const PodmanLayers = v.array(v.object({ id: hexadecimal, parent: v.optional(v.string()) }));
 
 /** Throws a `Failure`: `notFound` when there is no such image, or its layers are not where they should be. */
-export function findImage(image: SandboxImage): ImageFiles {
-  switch (image.format) {
-    case 'docker':
-      return findInDocker(image.reference);
-    case 'podman':
-      return findInPodman(image.reference);
-    case 'oci':
-    case 'dockerArchive':
-    case 'tar':
-      throw new Failure('unsupported', `An image in a file (${image.format}) cannot be the root of a sandbox yet.`, {
-        path: image.path,
-        hint: 'Bring it into an engine first (docker import for a root file system, docker load or podman load), and name it there.',
-      });
-  }
+export function findImage({ format, reference }: Extract<SandboxImage, { format: 'docker' | 'podman' }>): ImageFiles {
+  return format === 'docker' ? findInDocker(reference) : findInPodman(reference);
 }
 
 function findInDocker(reference: string): ImageFiles {
@@ -70,7 +58,7 @@ function findInDocker(reference: string): ImageFiles {
     const cache = readBounded(path.join(database, 'layerdb/sha256', chain, 'cache-id'))?.text.trim() ?? '';
     return existing(HEXADECIMAL.test(cache) ? path.join(DOCKER_ROOT, 'overlay2', cache, 'diff') : undefined, reference);
   });
-  return { layers: layers.reverse(), ...described(config) };
+  return { layers: layers.reverse(), ...describedByConfig(config) };
 }
 
 /** A name, `latest` of it when no tag is given; an id, or the beginning of one. */
@@ -104,7 +92,7 @@ function findInPodman(reference: string): ImageFiles {
   if (image?.layer === undefined) throw notFound('podman', reference);
   const config = parsedFile(podmanConfig(image.id), parseConfig);
   if (config === undefined) throw notFound('podman', reference);
-  return { layers: podmanLayers(image.layer, reference), ...described(config) };
+  return { layers: podmanLayers(image.layer, reference), ...describedByConfig(config) };
 }
 
 /** Files of an image are kept by names that are base64 of theirs where they have characters that are not safe. */
@@ -141,7 +129,8 @@ export function parseConfig(text: string): Config | undefined {
   return config.success ? config.output : undefined;
 }
 
-function described({ config }: Config): Pick<ImageFiles, 'process' | 'notes'> {
+export function describedByConfig(of: Config | undefined): Pick<ImageFiles, 'process' | 'notes'> {
+  const config = of?.config;
   const args = [...(config?.Entrypoint ?? []), ...(config?.Cmd ?? [])];
   const variables = (config?.Env ?? []).flatMap((entry): [string, string][] => {
     const equals = entry.indexOf('=');

@@ -84,7 +84,8 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
 }
 
 export function placeIn(root: RootPlan, destination: string, strict: boolean): Place {
-  const files = root.type === 'bind' ? root.path : root.type === 'overlay' ? root.lowers[0] : undefined;
+  const files =
+    root.type === 'bind' ? root.path : root.type === 'overlay' && Array.isArray(root.lowers) ? root.lowers[0] : undefined;
   const resolved = files === undefined ? { parts: split(destination), existing: 0 } : resolveInRoot(files, destination);
   if (resolved.parts.includes('..')) throw new Failure('invalid', `The destination ${destination} contains "..".`);
   if (resolved.parts.length === 0) throw new Failure('invalid', `The destination ${destination} is the root itself.`);

@@ -11,7 +11,7 @@ import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
-import { findImage } from './image.ts';
+import type { ImageFiles } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
@@ -69,6 +69,8 @@ export interface PlanContext {
   /** What relative paths begin at. */
   directory?: string;
   openNamespace: OpenNamespace;
+  /** The image that the root is, when it is one. */
+  image?: ImageFiles;
   /** Addresses that other sandboxes have. */
   addresses: () => string[];
   /** The process of a running sandbox, by its id or name. Throws a `Failure`. */
@@ -106,14 +108,14 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   };
   const notes: string[] = [];
   try {
-    const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory)), context);
+    const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
     checkCombination(spec, given);
     if (spec.network.type === 'veth') spec.network = resolveVeth(spec.network, context.id, context.addresses());
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
     const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
     const user = planUser(spec, idMaps, notes);
     const environment = environmentOf(spec, user);
-    const root = planRoot(spec, notes);
+    const root = planRoot(spec, context.image, notes);
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
@@ -154,7 +156,8 @@ function invalid(message: string, hint?: string): Failure {
   return new Failure('invalid', message, hint === undefined ? {} : { hint });
 }
 
-function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): SandboxSpec {
+/** Paths of the host that are relative begin at `directory`. Throws a `Failure` when there is none. */
+export function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): SandboxSpec {
   const absolute = (given: string): string => {
     if (given.startsWith('/')) return path.normalize(given);
     if (directory === undefined) {
@@ -178,9 +181,9 @@ function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): Sa
 }
 
 /** What an image says about its process counts where the specification says nothing. */
-function withProcessOfImage(given: SandboxSpec): SandboxSpec {
-  if (given.root?.type !== 'image') return given;
-  const { args, env, cwd } = findImage(given.root.image).process;
+function withProcessOfImage(given: SandboxSpec, image: ImageFiles | undefined): SandboxSpec {
+  if (image === undefined) return given;
+  const { args, env, cwd } = image.process;
   return {
     ...given,
     process: {

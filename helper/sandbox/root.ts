@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
-import { findImage } from './image.ts';
+import type { ImageFiles } from './image.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type ProgramFiles, programFiles } from './programFiles.ts';
@@ -15,11 +15,11 @@ export type RootPlan =
   /** Mounts of the host from this directory on. */
   | { type: 'bind'; path: string; readOnly: boolean }
   /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
-  | { type: 'overlay'; lowers: string[]; upper?: string }
+  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
-export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
+export function planRoot(spec: ResolvedSpec, image: ImageFiles | undefined, notes: string[]): RootPlan {
   const { root } = spec;
   if (spec.namespaces.mnt !== 'new') {
     return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };
@@ -34,7 +34,16 @@ export function planRoot(spec: ResolvedSpec, notes: string[]): RootPlan {
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said } = findImage(root.image);
+      const { layers, notes: said } = image!;
+      if (spec.namespaces.user !== 'host') {
+        throw new Failure(
+          'unsupported',
+          'The deletions in the layers of an image count only without a user namespace of its own.',
+          {
+            hint: 'Set namespaces.user to "host", with the helper as root.',
+          },
+        );
+      }
       notes.push(...said);
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
       return { type: 'overlay', lowers: layers, ...upper };

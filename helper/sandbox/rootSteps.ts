@@ -101,7 +101,10 @@ function overlayRoot(
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
     return tree;
   };
-  const layers = lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }));
+  const layers = Array.isArray(lowers)
+    ? lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }))
+    : [{ name: 'image', tree: steps.descriptor(lowers.descriptor, 'the layers of the image') }];
+  const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
   const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers');
@@ -118,7 +121,7 @@ function overlayRoot(
   makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
   const prefix = changes === undefined ? '' : 'changes/';
   const options: [string, string | true][] = [
-    ['lowerdir', layers.map(({ name }) => name).join(':')],
+    ['lowerdir', names.join(':')],
     ['upperdir', `${prefix}upper`],
     ['workdir', `${prefix}work`],
   ];

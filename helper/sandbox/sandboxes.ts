@@ -24,6 +24,7 @@ import type {
   SandboxesRunParams,
   SandboxesRunResult,
   SandboxParams,
+  SandboxSpec,
 } from '../protocol/sandboxes.ts';
 import {
   NAMESPACE_KINDS,
@@ -38,8 +39,10 @@ import {
 } from '../protocol.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
+import { findImage, type ImageFiles } from './image.ts';
+import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf } from './network.ts';
-import { makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
+import { makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
 import { forget, load, type SavedSandbox, save, savedIds } from './saved.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
@@ -86,8 +89,8 @@ export class Sandboxes {
     this.services = services;
   }
 
-  explain(params: SandboxParams): SandboxesExplainResult {
-    const plan = this.plan(params, newId(), (wish) => wish);
+  async explain(params: SandboxParams): Promise<SandboxesExplainResult> {
+    const plan = await this.planAs(params, newId(), 'explained');
     try {
       return explainSandbox(plan);
     } finally {
@@ -99,7 +102,7 @@ export class Sandboxes {
     if (this.live.size + this.reserved.size >= MAX_SANDBOXES) {
       throw new Failure('busy', `There are ${MAX_SANDBOXES} sandboxes already.`, { hint: 'Remove some.' });
     }
-    const plan = this.plan(params, id);
+    const plan = await this.planAs(params, id, 'made');
     this.reserved.add(plan.spec.name);
     let release: (() => void) | undefined;
     try {
@@ -141,7 +144,8 @@ export class Sandboxes {
     if (spec.persistent) {
       throw new Failure('invalid', 'A persistent sandbox is not run to its end.', { hint: 'Create it with sandboxes/create.' });
     }
-    const plan = this.plan({ ...params, spec: { ...spec, process: { ...spec.process, terminal: false } } }, newId());
+    const quiet: SandboxSpec = { ...spec, process: { ...spec.process, terminal: false } };
+    const plan = await this.planAs({ ...params, spec: quiet }, newId(), 'made');
     this.reserved.add(plan.spec.name);
     let started: StartedSandbox | undefined;
     let release: (() => void) | undefined;
@@ -245,13 +249,13 @@ export class Sandboxes {
       if (saved === undefined) continue;
       const running = saved.process === undefined ? undefined : holdRunning(saved.process);
       if (running === undefined) this.past.set(id, pastOf(saved));
-      else this.adopt(saved, running);
+      else this.adopt(saved, running, nothingOf(saved));
     }
   }
 
-  private adopt(saved: SavedSandbox, pidfd: number): void {
+  private adopt(saved: SavedSandbox, pidfd: number, image: ImageFiles | undefined): void {
     const { id, params } = saved;
-    const made = this.planAgain(saved);
+    const made = this.planAgain(saved, image);
     const live: LiveSandbox = {
       sandbox:
         made instanceof Failure
@@ -276,9 +280,9 @@ export class Sandboxes {
   }
 
   /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
-  private planAgain({ id, params }: SavedSandbox): SandboxPlan | Failure {
+  private planAgain({ id, params }: SavedSandbox, image: ImageFiles | undefined): SandboxPlan | Failure {
     try {
-      const plan = this.plan(params, id, (wish) => wish);
+      const plan = this.plan(params, id, (wish) => wish, image);
       plan.dispose();
       return plan;
     } catch (error) {
@@ -311,10 +315,33 @@ export class Sandboxes {
     return explainPlanned(planEntry(this.entered(params.sandbox), params, params.terminal ?? false));
   }
 
+  /** An image is unpacked only for what is made. */
+  private async planAs(params: SandboxParams, id: string, what: 'explained' | 'made'): Promise<SandboxPlan> {
+    const image = await imageOf(params, what);
+    const unpacked = image === undefined || Array.isArray(image.layers) ? -1 : image.layers.descriptor;
+    const dispose = () => unpacked >= 0 && close(unpacked);
+    const { name } = params.spec;
+    try {
+      const freeName = (wish: string) => (what === 'explained' ? wish : this.freeName(wish, name !== undefined));
+      const plan = this.plan(params, id, freeName, image);
+      return {
+        ...plan,
+        dispose: () => {
+          plan.dispose();
+          dispose();
+        },
+      };
+    } catch (error) {
+      dispose();
+      throw error;
+    }
+  }
+
   private plan(
     { spec, directory }: SandboxParams,
     id: string,
-    freeName = (wish: string) => this.freeName(wish, spec.name !== undefined),
+    freeName: (wish: string) => string,
+    image: ImageFiles | undefined,
   ): SandboxPlan {
     const context: PlanContext = {
       id,
@@ -323,6 +350,7 @@ export class Sandboxes {
       addresses: () => [...this.addresses],
       sandboxProcess: (name) => this.processOf(name),
       freeName,
+      ...(image === undefined ? {} : { image }),
     };
     return makeSandboxPlan(spec, context);
   }
@@ -430,7 +458,8 @@ function savedParams({ spec, directory }: SandboxParams): SandboxParams {
 
 function savedOf({ sandbox, params }: LiveSandbox): SavedSandbox {
   const { id, createdMillis, process } = sandbox;
-  return { id, params: savedParams(params), createdMillis, ...(process === undefined ? {} : { process }) };
+  const spec = { ...params.spec, process: sandbox.spec.process ?? {} };
+  return { id, params: savedParams({ ...params, spec }), createdMillis, ...(process === undefined ? {} : { process }) };
 }
 
 function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: Sandbox; params: SandboxParams } {
@@ -473,6 +502,21 @@ function untilEnded(pidfd: number): Promise<void> {
     }, ASK_MILLIS);
     timer.unref();
   });
+}
+
+/** What the root is made of, when that is an image. */
+async function imageOf({ spec, directory }: SandboxParams, what: 'explained' | 'made'): Promise<ImageFiles | undefined> {
+  const { root } = withAbsolutePaths(spec, directory);
+  if (root?.type !== 'image') return undefined;
+  const { image } = root;
+  if (!('path' in image)) return findImage(image);
+  return what === 'made' ? unpackImageFile(image) : describeImageFile(image);
+}
+
+/** Of an image whose layers are mounted already; what it says about the process was noted with the rest. */
+function nothingOf({ params }: SavedSandbox): ImageFiles | undefined {
+  if (params.spec.root?.type !== 'image') return undefined;
+  return { layers: { descriptor: -1, names: [] }, process: { env: {} }, notes: [] };
 }
 
 function newId(): string {

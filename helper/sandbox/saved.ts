@@ -70,6 +70,12 @@ function makeFolder(): void {
 export function forget(id: string): void {
   if (!isOurs(folder())) return;
   fs.rmSync(fileOf(id), { force: true });
+  try {
+    fs.rmdirSync(folder());
+  } catch (error) {
+    // Others are noted in it.
+    if (!isSystemError(error) || !['ENOTEMPTY', 'EEXIST', 'ENOENT'].includes(error.code)) throw error;
+  }
 }
 
 /** Those of this boot. A file that is not one is left alone, and said in the log. */

@@ -11,8 +11,11 @@ import { type Figures, inTurns, median, millisOf, type Row } from './rows.ts';
 
 const run = promisify(execFile);
 
-/** Five namespaces, pivot_root into a directory and an own /proc: no more than what the peers make. */
-const specOf = (root: string): SandboxSpec => ({
+/**
+ * Five namespaces, pivot_root into a directory and an own /proc: no more than what the peers make. bwrap keeps a pid 1 that reaps;
+ * of the others the program is pid 1 itself.
+ */
+const specOf = (root: string, init: boolean): SandboxSpec => ({
   root: { type: 'directory', path: root },
   dev: 'none',
   namespaces: { cgroup: 'host' },
@@ -20,10 +23,14 @@ const specOf = (root: string): SandboxSpec => ({
   maskedPaths: [],
   readonlyPaths: [],
   seccomp: 'unconfined',
-  process: { args: ['/bin/true'] },
+  process: { args: ['/bin/true'], init },
 });
 
-async function inRoot(peer: (root: string) => Promise<unknown>, rounds: number): Promise<Figures> {
+async function inRoot(
+  rounds: number,
+  peer: (root: string) => Promise<unknown>,
+  { init = false }: { init?: boolean } = {},
+): Promise<Figures> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-bench-'));
   const root = path.join(folder, 'rootfs');
   try {
@@ -31,7 +38,7 @@ async function inRoot(peer: (root: string) => Promise<unknown>, rounds: number):
     fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
     fs.symlinkSync('busybox', path.join(root, 'bin/true'));
     await using helper = await startHelper();
-    const spec = specOf(root);
+    const spec = specOf(root, init);
     return await inTurns(
       rounds,
       () => runTrue(helper, spec),
@@ -69,54 +76,31 @@ export const sandboxRows: Row[] = [
     name: 'sandboxes/run of /bin/true (peer: bwrap)',
     target: 0.7,
     unit: 'ms',
-    measure: () =>
-      inRoot(
-        (root) =>
-          run('bwrap', [
-            '--bind',
-            root,
-            '/',
-            '--proc',
-            '/proc',
-            '--unshare-pid',
-            '--unshare-net',
-            '--unshare-ipc',
-            '--unshare-uts',
-            '/bin/true',
-          ]),
-        41,
-      ),
+    measure: () => {
+      const unshared = ['pid', 'net', 'ipc', 'uts'].map((kind) => `--unshare-${kind}`);
+      return inRoot(41, (root) => run('bwrap', ['--bind', root, '/', '--proc', '/proc', ...unshared, '/bin/true']), {
+        init: true,
+      });
+    },
   },
   {
     name: 'sandboxes/run of /bin/true (peer: unshare)',
     target: 1,
     unit: 'ms',
-    measure: () =>
-      inRoot(
-        (root) =>
-          run('unshare', [
-            '--mount',
-            '--pid',
-            '--fork',
-            '--net',
-            '--ipc',
-            '--uts',
-            `--root=${root}`,
-            '--mount-proc',
-            '/bin/true',
-          ]),
-        41,
-      ),
+    measure: () => {
+      const unshared = ['mount', 'pid', 'net', 'ipc', 'uts'].map((kind) => `--${kind}`);
+      return inRoot(41, (root) => run('unshare', [...unshared, '--fork', `--root=${root}`, '--mount-proc', '/bin/true']));
+    },
   },
   {
     name: 'sandboxes/run of /bin/true (peer: runc run)',
     target: 0.2,
     unit: 'ms',
     measure: () =>
-      inRoot((root) => {
+      inRoot(21, (root) => {
         runcs += 1;
         return run('runc', ['run', '--bundle', writeBundle(root), `isoscope-bench-${process.pid}-${runcs}`]);
-      }, 21),
+      }),
   },
   {
     name: 'sandboxes/run of /bin/true (peer: docker run)',
@@ -124,7 +108,7 @@ export const sandboxRows: Row[] = [
     unit: 'ms',
     measure: async () => {
       await using _docker = await startDocker();
-      return await inRoot(() => run('docker', ['run', '--rm', IMAGE, '/bin/true']), 11);
+      return await inRoot(11, () => run('docker', ['run', '--rm', IMAGE, '/bin/true']));
     },
   },
   {

@@ -1,12 +1,20 @@
 /** Images of an engine on this host as roots, against the engine itself. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import zlib from 'node:zlib';
+import type { Pack } from 'tar-stream';
+import { SandboxesExplain, SandboxesRun, type SandboxImage, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('docker', 'dockerd');
+const SAVED = `isoscope-saved-${process.pid}`;
 const LAYERED = `isoscope-layered-${process.pid}`;
 
 describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
@@ -63,5 +71,151 @@ describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
     await assert.rejects(output(image('no-such-image'), 'true'), /no image no-such-image/);
     for (const reference of ['../../../etc/passwd', '..', '/'])
       await assert.rejects(output(image(reference), 'true'), /no image/);
+  });
+});
+
+describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
+  let daemon: Docker;
+  let helper: RunningHelper;
+  let folder: string;
+  before(async () => {
+    daemon = await startDocker();
+    helper = await startHelper();
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-images-'));
+    const script =
+      'echo new >/added; chown 7:8 /added; chmod 4755 /added; rm /bin/ls; rm -rf /dev/shm; ln /added /hard; ln -s /added /soft';
+    const name = `${SAVED}-build`;
+    docker('run', '--name', name, IMAGE, 'sh', '-c', script);
+    docker('commit', '--change', 'ENV FROM_IMAGE=yes', '--change', 'CMD ["cat", "/soft"]', name, SAVED);
+    docker('save', '-o', path.join(folder, 'saved.tar'), SAVED, IMAGE);
+    docker('export', '-o', path.join(folder, 'root.tar'), name);
+    docker('rm', name);
+    execFileSync('gzip', ['-k', path.join(folder, 'root.tar')]);
+    makeLayout(path.join(folder, 'layout'));
+  });
+  after(async () => {
+    await helper?.stop();
+    docker('rmi', SAVED);
+    fs.rmSync(folder, { recursive: true, force: true });
+    await daemon?.[Symbol.asyncDispose]();
+  });
+
+  const file = (name: string) => path.join(folder, name);
+  const ofImage = (image: SandboxImage): SandboxSpec => ({ root: { type: 'image', image } });
+  const images = (): Record<string, SandboxImage> => ({
+    'docker save': { format: 'dockerArchive', path: file('saved.tar'), reference: SAVED },
+    'a tar': { format: 'tar', path: file('root.tar') },
+    'a compressed tar': { format: 'tar', path: file('root.tar.gz') },
+    'an OCI layout': { format: 'oci', path: file('layout'), reference: 'some:tag' },
+  });
+
+  /** An OCI layout as other tools write it, of the two layers that docker save wrote, one of them compressed. */
+  function makeLayout(layout: string): void {
+    const unpacked = file('unpacked');
+    fs.mkdirSync(unpacked);
+    execFileSync('tar', ['-xf', file('saved.tar'), '-C', unpacked]);
+    const [saved] = JSON.parse(fs.readFileSync(path.join(unpacked, 'manifest.json'), 'utf8')).filter(
+      ({ RepoTags: tags }: { RepoTags: string[] }) => tags.includes(`${SAVED}:latest`),
+    );
+    fs.mkdirSync(path.join(layout, 'blobs/sha256'), { recursive: true });
+    const blob = (content: Buffer) => {
+      const hash = crypto.createHash('sha256').update(content).digest('hex');
+      fs.writeFileSync(path.join(layout, 'blobs/sha256', hash), content);
+      return { digest: `sha256:${hash}`, size: content.length };
+    };
+    const read = (name: string) => fs.readFileSync(path.join(unpacked, name));
+    const layers = saved.Layers.map((name: string, index: number) =>
+      blob(index === 0 ? zlib.gzipSync(read(name)) : read(name)),
+    );
+    const manifest = blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config: blob(read(saved.Config)), layers })));
+    const manifests = [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'some:tag' } }];
+    fs.writeFileSync(path.join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
+    fs.writeFileSync(path.join(layout, 'oci-layout'), '{"imageLayoutVersion": "1.0.0"}');
+  }
+
+  async function output(spec: SandboxSpec, ...args: string[]): Promise<string> {
+    const process = args.length === 0 ? {} : { process: { args } };
+    const { stdout, stderr, exit } = await helper.request(SandboxesRun, { spec: { ...spec, ...process } });
+    assert.equal(exit.code, 0, stderr);
+    return stdout;
+  }
+
+  test('has the files, owners, modes, links and deletions of the engine’s container', async () => {
+    const list = [
+      'sh',
+      '-c',
+      'stat -c "%n %a %u:%g %h" /added /hard; readlink /soft; cat /hard; for f in /bin/*; do echo $f; done; [ -e /dev/shm/x ]; true',
+    ];
+    const expected = `${docker('run', '--rm', SAVED, ...list)}\n`;
+    for (const [name, image] of Object.entries(images())) assert.equal(await output(ofImage(image), ...list), expected, name);
+  });
+
+  test('runs the program of the image where that says one', async () => {
+    for (const name of ['docker save', 'an OCI layout']) {
+      assert.equal(await output(ofImage(images()[name]!)), 'new\n');
+      const { spec, steps } = await helper.request(SandboxesExplain, { spec: ofImage(images()[name]!) });
+      assert.equal(spec.process?.env?.FROM_IMAGE, 'yes');
+      assert.ok(steps.some(({ call }) => call.includes('image/layer1:image/layer0')));
+    }
+  });
+
+  test('an image that is not in it, or more than one, is said with those that are', async () => {
+    const lacking = ofImage({ format: 'dockerArchive', path: file('saved.tar'), reference: 'other' });
+    const hint = await helper.request(SandboxesRun, { spec: lacking }).then(
+      () => '',
+      (error: Error & { data?: { hint?: string } }) => error.data?.hint,
+    );
+    assert.match(hint ?? '', new RegExp(SAVED));
+    await assert.rejects(output(ofImage({ format: 'dockerArchive', path: file('saved.tar') })), /more than one/);
+    await assert.rejects(output(ofImage({ format: 'tar', path: file('layout/index.json') }), 'true'), /not a tar/);
+    await assert.rejects(output(ofImage({ format: 'tar', path: file('no-such.tar') }), 'true'), /cannot be read/);
+  });
+
+  test('a hostile one writes nothing outside, and what it opens is closed', async () => {
+    const outside = file('outside');
+    fs.mkdirSync(outside);
+    const descriptors = () => fs.readdirSync(`/proc/${helper.process.pid}/fd`).length;
+    const before = descriptors();
+    // Not at the top: a machine without Docker need not have it.
+    const { default: tar } = await import('tar-stream');
+    const hostile: [string, Pack][] = [];
+    const pack = (name: string, fill: (into: Pack) => void) => {
+      const into = tar.pack();
+      fill(into);
+      into.finalize();
+      hostile.push([name, into]);
+    };
+    pack('up', (into) => into.entry({ name: `../../../../../..${outside}/up` }, 'x'));
+    pack('through a link', (into) => {
+      into.entry({ name: 'link', type: 'symlink', linkname: outside });
+      into.entry({ name: 'link/through' }, 'x');
+    });
+    pack('over a link', (into) => {
+      into.entry({ name: 'link', type: 'symlink', linkname: `${outside}/over` });
+      into.entry({ name: 'link' }, 'x');
+    });
+    pack('a hard link', (into) => into.entry({ name: 'hard', type: 'link', linkname: '/etc/passwd' }));
+    pack('deleting', (into) => into.entry({ name: '.wh...' }, ''));
+    pack('compressed by nobody', (into) => into.entry({ name: 'x'.repeat(300) }, 'x'));
+    pack('opaque through a link', (into) => {
+      into.entry({ name: 'link', type: 'symlink', linkname: outside });
+      into.entry({ name: 'link/.wh..wh..opq' }, '');
+    });
+    for (const [name, content] of hostile) {
+      const archive = file('hostile.tar');
+      const chunks: Buffer[] = [];
+      for await (const chunk of content) chunks.push(chunk as Buffer);
+      fs.writeFileSync(archive, Buffer.concat(chunks));
+      await helper
+        .request(SandboxesRun, { spec: { ...ofImage({ format: 'tar', path: archive }), process: { args: ['/x'] } } })
+        .catch(() => undefined);
+      assert.deepEqual(fs.readdirSync(outside), [], name);
+    }
+    assert.ok(fs.existsSync('/etc/passwd'));
+    // A stream that was given up is closed a moment later.
+    for (const end = Date.now() + 10_000; descriptors() > before; ) {
+      assert.ok(Date.now() < end, `${descriptors()} descriptors instead of ${before}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   });
 });

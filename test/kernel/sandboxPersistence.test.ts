@@ -13,6 +13,7 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { ProgramsRun } from '../../helper/protocol.ts';
+import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
 describe('a persistent sandbox', () => {
@@ -57,6 +58,7 @@ describe('a persistent sandbox', () => {
     await helper.request(SandboxesRemove, { sandbox: name });
     assert.ok(!isAlive(made));
     assert.equal(await found(), undefined);
+    if (isHelperRoot) assert.ok(!fs.existsSync(`/run/isoscope-sandboxes-0/${made.id}.json`));
   });
 
   test('keeps what was written in it, from helper to helper', async () => {

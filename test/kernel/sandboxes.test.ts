@@ -581,12 +581,23 @@ print('out' if os.path.exists('/etc/passwd') else 'still in')
     );
   });
 
-  test('the command given as the equivalent for unshare does run', { skip: NEEDS_ROOT_HELPER }, async () => {
+  test('the commands given as equivalents do run, and show the same', { skip: NEEDS_ROOT_HELPER }, async () => {
     const root = rootDirectory('equivalent');
-    const spec: SandboxSpec = { root: { type: 'directory', path: root }, dev: 'none', process: { args: ['ls', '/'] } };
-    const { equivalents } = await helper.request(SandboxesExplain, { spec });
-    const { command } = equivalents.find(({ tool }) => tool === 'unshare')!;
-    assert.equal(execFileSync('sh', ['-c', command], { encoding: 'utf8' }), 'bin\ndev\nproc\ntmp\n');
+    const specs: SandboxSpec[] = [
+      { root: { type: 'directory', path: root }, dev: 'none', process: { args: ['ls', '/'] } },
+      { root: { type: 'programs', programs: ['ls'] }, proc: 'none', dev: 'none', process: { args: ['ls', '/'] } },
+      { namespaces: { user: 'new' }, process: { args: ['id', '-u'] } },
+    ];
+    let compared = 0;
+    for (const spec of specs) {
+      const { stdout } = await run(spec);
+      const { equivalents } = await helper.request(SandboxesExplain, { spec });
+      for (const { tool, command } of equivalents.filter((equivalent) => has(equivalent.tool))) {
+        assert.equal(execFileSync('sh', ['-c', command], { encoding: 'utf8' }), stdout, `${tool}: ${command}`);
+        compared += 1;
+      }
+    }
+    assert.ok(compared >= 2);
   });
 
   function nextEnd(id: string) {

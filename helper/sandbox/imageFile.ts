@@ -1,0 +1,262 @@
+/**
+ * Images in files: an OCI layout, what `docker save` writes, the tar of a root file system. Their layers are unpacked into a file system in
+ * memory that is mounted nowhere, so that it goes with the sandbox, or with the helper.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Readable } from 'node:stream';
+import tar from 'tar-stream';
+import * as v from 'valibot';
+import { Failure, isSystemError } from '../failure.ts';
+import { jsonOf } from '../host/engines/boundedFile.ts';
+import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
+import { makeDetachedMount } from '../kernel/newMount.ts';
+import type { SandboxImage } from '../protocol/sandboxes.ts';
+import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
+import { type Content, feed, unpackLayer } from './layerWriter.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
+
+export type FileImage = Extract<SandboxImage, { path: string }>;
+
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
+const MAX_LAYERS = 128;
+const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
+const Descriptor = v.object({
+  mediaType: v.optional(v.string()),
+  digest,
+  annotations: v.nullish(v.record(v.string(), v.string())),
+  platform: v.nullish(v.object({ architecture: v.string(), os: v.string() })),
+});
+type Descriptor = v.InferOutput<typeof Descriptor>;
+const Index = v.object({ manifests: v.pipe(v.array(Descriptor), v.minLength(1), v.maxLength(4096)) });
+const Manifest = v.object({ config: Descriptor, layers: v.pipe(v.array(Descriptor), v.minLength(1), v.maxLength(MAX_LAYERS)) });
+const SavedImages = v.array(
+  v.object({
+    Config: v.string(),
+    RepoTags: v.nullish(v.array(v.string())),
+    Layers: v.pipe(v.array(v.string()), v.minLength(1), v.maxLength(MAX_LAYERS)),
+  }),
+);
+const ARCHITECTURES: Partial<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
+const REFERENCE = 'org.opencontainers.image.ref.name';
+
+/** What is known of an image before it is unpacked: its layers from the lowest on, by what names them in it, and its configuration. */
+interface Contents {
+  layers: string[];
+  config?: ReturnType<typeof parseConfig>;
+}
+
+/** What the image says, without unpacking it; its layers are there in name only. */
+export async function describeImageFile(image: FileImage): Promise<ImageFiles> {
+  const { layers, config } = await contentsOf(image);
+  return { layers: { descriptor: -1, names: namesFor(layers).reverse() }, ...describedByConfig(config) };
+}
+
+/** Unpacks it. The caller closes `layers.descriptor` when it is mounted, or not needed. Rejects with a `Failure`. */
+export async function unpackImageFile(image: FileImage): Promise<ImageFiles> {
+  const { layers, config } = await contentsOf(image);
+  const descriptor = makeFileSystem();
+  try {
+    const names = namesFor(layers);
+    const directories = new Map<string, number[]>();
+    layers.forEach((layer, index) => {
+      fs.mkdirSync(`/proc/self/fd/${descriptor}/${names[index]}`, { mode: 0o755 });
+      const directory = openAt(descriptor, names[index]!, O_PATH | O_DIRECTORY);
+      directories.set(layer, [...(directories.get(layer) ?? []), directory]);
+    });
+    let leftOut = 0;
+    try {
+      leftOut = await unpackAll(image, directories);
+    } finally {
+      for (const opened of directories.values()) for (const directory of opened) close(directory);
+    }
+    const { process, notes } = describedByConfig(config);
+    const left = leftOut === 0 ? [] : [`${leftOut} devices and pipes of the image are left out.`];
+    return { layers: { descriptor, names: names.reverse() }, process, notes: [...notes, ...left] };
+  } catch (error) {
+    close(descriptor);
+    throw error;
+  }
+}
+
+function namesFor(layers: readonly string[]): string[] {
+  return layers.map((_, index) => `layer${index}`);
+}
+
+function makeFileSystem(): number {
+  try {
+    return makeDetachedMount('tmpfs', [['mode', '0755']], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new Failure('permission', `Only root can unpack an image for a sandbox: ${error.code}.`, {
+      errno: error.code,
+      hint: 'Restart the helper as root; or unpack it yourself, and take the directory as the root.',
+    });
+  }
+}
+
+async function contentsOf(image: FileImage): Promise<Contents> {
+  switch (image.format) {
+    case 'tar':
+      return { layers: [image.path] };
+    case 'oci':
+      return ociContents(image);
+    case 'dockerArchive':
+      return archiveContents(image);
+  }
+}
+
+/** Each layer is unpacked into every directory that it is for. How many files had to be left out. */
+async function unpackAll(image: FileImage, directories: ReadonlyMap<string, number[]>): Promise<number> {
+  if (image.format === 'dockerArchive') return unpackArchive(image, directories);
+  let leftOut = 0;
+  for (const [layer, into] of directories) {
+    const file = image.format === 'tar' ? layer : blobPath(image, layer);
+    for (const directory of into) {
+      leftOut += (await unpackLayer(openFile(file), directory, path.basename(file))).leftOut;
+    }
+  }
+  return leftOut;
+}
+
+function openFile(file: string): Readable {
+  try {
+    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    if (!fs.fstatSync(descriptor).isFile()) {
+      fs.closeSync(descriptor);
+      throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
+    }
+    return fs.createReadStream(file, { fd: descriptor });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', `The image ${file} cannot be read: ${error.code}.`, {
+      errno: error.code,
+      path: file,
+    });
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// OCI image layout
+
+function blobPath({ path: layout }: FileImage, name: string): string {
+  return path.join(layout, 'blobs/sha256', name.slice('sha256:'.length));
+}
+
+async function ociContents(image: FileImage): Promise<Contents> {
+  const index = await parsedJson(path.join(image.path, 'index.json'), Index, image);
+  let chosen = chooseManifest(index.manifests, image);
+  if (chosen.mediaType?.includes('index') || chosen.mediaType?.includes('manifest.list')) {
+    chosen = chooseManifest((await parsedJson(blobPath(image, chosen.digest), Index, image)).manifests, {
+      ...image,
+      reference: undefined,
+    });
+  }
+  const manifest = await parsedJson(blobPath(image, chosen.digest), Manifest, image);
+  const config = parseConfig((await readAll(openFile(blobPath(image, manifest.config.digest)), image)).toString('utf8'));
+  return { layers: manifest.layers.map((layer) => layer.digest), config };
+}
+
+function chooseManifest(manifests: readonly Descriptor[], image: { path: string; reference?: string | undefined }): Descriptor {
+  const { reference } = image;
+  const named =
+    reference === undefined ? manifests : manifests.filter(({ annotations }) => annotations?.[REFERENCE] === reference);
+  const ours = named.filter(({ platform }) => platform == null || platform.architecture === ARCHITECTURES[process.arch]);
+  if (ours.length === 1) return ours[0]!;
+  const known = manifests.map(({ annotations }) => annotations?.[REFERENCE]).filter((name) => name !== undefined);
+  throw notOne(image, ours.length, known);
+}
+
+async function parsedJson<T>(file: string, schema: v.GenericSchema<unknown, T>, image: FileImage): Promise<T> {
+  const parsed = v.safeParse(schema, jsonOf((await readAll(openFile(file), image)).toString('utf8')));
+  if (parsed.success) return parsed.output;
+  throw new Failure('invalid', `${file} is not what an image has there.`, { path: file });
+}
+
+async function readAll(stream: AsyncIterable<Buffer>, image: FileImage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > MAX_JSON_BYTES)
+      throw new Failure('invalid', `The image ${image.path} describes itself at too great a length.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function notOne(
+  { path: file, reference }: { path: string; reference?: string | undefined },
+  count: number,
+  known: string[],
+): Failure {
+  const what = reference === undefined ? 'an image for this machine' : `an image ${reference} for this machine`;
+  return new Failure(count === 0 ? 'notFound' : 'invalid', `${file} has ${count === 0 ? 'no' : 'more than one'}: ${what}.`, {
+    path: file,
+    hint: known.length === 0 ? 'Give no reference.' : `Give one of these as the reference: ${known.slice(0, 20).join(', ')}.`,
+  });
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// docker save
+
+/** The configurations and the manifest are small, and in no certain order: a first pass over the whole file. */
+async function archiveContents(image: FileImage): Promise<Contents> {
+  const texts = new Map<string, string>();
+  await eachEntry(image, async ({ name, size = 0, type }, content) => {
+    if (
+      type !== 'file' ||
+      size > MAX_JSON_BYTES ||
+      texts.size >= 10_000 ||
+      !/(\.json|^blobs\/sha256\/[0-9a-f]{64})$/.test(name)
+    )
+      return;
+    const text = await readAll(content, image);
+    // A layer may be small as well, and is not wanted here.
+    if (text[0] === 0x7b || text[0] === 0x5b) texts.set(name, text.toString('utf8'));
+  });
+  const images = v.safeParse(SavedImages, jsonOf(texts.get('manifest.json') ?? ''));
+  if (!images.success) throw new Failure('invalid', `${image.path} is not what docker save writes.`, { path: image.path });
+  const { reference } = image as { reference?: string };
+  const tags = (given: { RepoTags?: string[] | null | undefined }) => given.RepoTags ?? [];
+  const wanted = images.output.filter(
+    (one) => reference === undefined || tags(one).some((tag) => tag === reference || tag === `${reference}:latest`),
+  );
+  if (wanted.length !== 1)
+    throw notOne(image as { path: string; reference?: string }, wanted.length, images.output.flatMap(tags));
+  const [{ Config, Layers }] = wanted as [(typeof wanted)[0]];
+  return { layers: Layers, config: parseConfig(texts.get(Config) ?? '') };
+}
+
+async function unpackArchive(image: FileImage, directories: ReadonlyMap<string, number[]>): Promise<number> {
+  const lacking = new Set(directories.keys());
+  let leftOut = 0;
+  await eachEntry(image, async ({ name, type }, content) => {
+    const into = directories.get(name);
+    if (into === undefined || type !== 'file' || !lacking.delete(name)) return;
+    const [first, ...others] = into;
+    if (others.length > 0) throw new Failure('unsupported', `The image has the layer ${name} twice.`);
+    leftOut += (await unpackLayer(content, first!, name)).leftOut;
+  });
+  if (lacking.size === 0) return leftOut;
+  throw new Failure('invalid', `${image.path} lacks the layer ${[...lacking][0]}.`, { path: image.path });
+}
+
+async function eachEntry(image: FileImage, take: (header: tar.Header, content: Content) => Promise<void>): Promise<void> {
+  const extract = tar.extract();
+  const taken = (async () => {
+    for await (const entry of extract) {
+      await take(entry.header, entry as unknown as Content);
+      entry.resume();
+    }
+  })();
+  taken.catch(() => undefined);
+  try {
+    await Promise.all([feed(openFile(image.path), extract), taken]);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure('invalid', `${image.path} is not a tar: ${error instanceof Error ? error.message : String(error)}.`, {
+      path: image.path,
+    });
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * Unpacks the tar of a layer, or of a root file system, into a directory of a file system that nobody else reaches. What is in
+ * it is hostile: every path is opened inside that directory (openat2(2), RESOLVE_IN_ROOT), whatever links an earlier entry made.
+ */
+import fs from 'node:fs';
+import { Readable } from 'node:stream';
+import zlib from 'node:zlib';
+import tar from 'tar-stream';
+import { Failure, isSystemError } from '../failure.ts';
+import { close, ENOENT, errorOf, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { openInRootNow } from '../kernel/openat2.ts';
+import { makeOpaque, makeWhiteout } from '../kernel/whiteout.ts';
+
+const MAX_ENTRIES = 1_000_000;
+const MAX_DEPTH = 256;
+const WHITEOUT = '.wh.';
+const OPAQUE = '.wh..wh..opq';
+const GZIP = Buffer.of(0x1f, 0x8b);
+const ZSTANDARD = Buffer.of(0x28, 0xb5, 0x2f, 0xfd);
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
+
+/** The bytes of an entry. */
+export type Content = AsyncIterable<Buffer> & { resume(): unknown };
+
+export interface Unpacked {
+  /** Devices and pipes, which are left out: they would not work in a sandbox. */
+  leftOut: number;
+}
+
+/** `directory` is an open descriptor. `source` may be compressed by gzip. Rejects with a `Failure`. */
+export async function unpackLayer(source: AsyncIterable<Buffer>, directory: number, what: string): Promise<Unpacked> {
+  const writer = new LayerWriter(directory, what);
+  const extract = tar.extract();
+  const written = writer.takeAll(extract);
+  written.catch(() => undefined);
+  try {
+    await Promise.all([feed(await decompressed(source, what), extract), written]);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const code = isSystemError(error) ? error.code : undefined;
+    if (code === 'ENOSPC') {
+      throw new Failure('kernel', `There is not enough memory to unpack ${what}: it may take half of the machine's.`, {
+        errno: code,
+      });
+    }
+    throw new Failure(
+      'invalid',
+      `${what} is not a tar that can be unpacked: ${error instanceof Error ? error.message : String(error)}.`,
+    );
+  }
+  return { leftOut: writer.leftOut };
+}
+
+/** No faster than it is taken. Rejects, and ends `extract`, when `source` fails. */
+export async function feed(source: AsyncIterable<Buffer>, extract: tar.Extract): Promise<void> {
+  try {
+    for await (const chunk of source) {
+      if (extract.destroyed) return;
+      if (extract.write(chunk)) continue;
+      await new Promise<void>((resolve) => {
+        extract.once('drain', () => resolve());
+        extract.once('close', () => resolve());
+      });
+    }
+    extract.end(undefined);
+  } catch (error) {
+    extract.destroy(error instanceof Error ? error : new Error(String(error)));
+    throw error;
+  }
+}
+
+/** Told by its first bytes, since names tell little. */
+async function decompressed(source: AsyncIterable<Buffer>, what: string): Promise<AsyncIterable<Buffer>> {
+  const iterator = source[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const head = first.done === true ? Buffer.alloc(0) : first.value;
+  if (head.subarray(0, 4).equals(ZSTANDARD)) {
+    await iterator.return?.();
+    throw new Failure('unsupported', `${what} is compressed by zstd.`, { hint: 'Save it again uncompressed, or by gzip.' });
+  }
+  async function* whole(): AsyncGenerator<Buffer> {
+    let ended = false;
+    try {
+      if (head.length > 0) yield head;
+      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value;
+      ended = true;
+    } finally {
+      // One that has ended by itself may be an entry of a tar, with which that would end as well.
+      if (!ended) await iterator.return?.();
+    }
+  }
+  const stream = Readable.from(whole(), { objectMode: false });
+  if (!head.subarray(0, 2).equals(GZIP)) return stream;
+  const gunzip = zlib.createGunzip();
+  stream.on('error', (error) => gunzip.destroy(error));
+  gunzip.on('close', () => stream.destroy());
+  return stream.pipe(gunzip);
+}
+
+class LayerWriter {
+  leftOut = 0;
+  private readonly root: number;
+  private readonly what: string;
+  private entries = 0;
+
+  constructor(root: number, what: string) {
+    this.root = root;
+    this.what = what;
+  }
+
+  async takeAll(extract: tar.Extract): Promise<void> {
+    for await (const entry of extract) {
+      this.entries += 1;
+      if (this.entries > MAX_ENTRIES) throw this.invalid(`more than ${MAX_ENTRIES} files`);
+      await this.take(entry.header, entry as unknown as Content);
+    }
+  }
+
+  private async take(header: tar.Header, content: Content): Promise<void> {
+    const parts = this.partsOf(header.name);
+    const name = parts.pop();
+    if (name === undefined) {
+      setOwner(`/proc/self/fd/${this.root}/.`, header);
+      content.resume();
+      return;
+    }
+    const parent = this.openDirectory(parts);
+    try {
+      await this.make(header, content, parent, name);
+    } finally {
+      close(parent);
+    }
+  }
+
+  private async make(header: tar.Header, content: Content, parent: number, name: string): Promise<void> {
+    const file = `/proc/self/fd/${parent}/${name}`;
+    if (name === OPAQUE) makeOpaque(`/proc/self/fd/${parent}/.`);
+    else if (name.startsWith(WHITEOUT)) this.makeDeletion(parent, name.slice(WHITEOUT.length));
+    else if (header.type === 'directory') this.makeDirectory(file, header);
+    else if (header.type === 'file' || header.type === 'contiguous-file') return writeFile(file, header, content);
+    else if (header.type === 'symlink') makeLink(file, header);
+    else if (header.type === 'link') this.makeHardLink(file, header);
+    else this.leftOut += 1;
+    content.resume();
+  }
+
+  private makeDeletion(parent: number, name: string): void {
+    if (name === '' || name === '.' || name === '..') throw this.invalid(`the deletion of "${name}"`);
+    fs.rmSync(`/proc/self/fd/${parent}/${name}`, { recursive: true, force: true });
+    makeWhiteout(parent, name);
+  }
+
+  private makeDirectory(file: string, header: tar.Header): void {
+    const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+    if (stat !== undefined && !stat.isDirectory()) fs.unlinkSync(file);
+    if (!stat?.isDirectory()) fs.mkdirSync(file, { mode: 0o755 });
+    setOwner(file, header);
+  }
+
+  /** To a file of the same layer. */
+  private makeHardLink(file: string, { linkname }: tar.Header): void {
+    const parts = this.partsOf(linkname ?? '');
+    const name = parts.pop();
+    if (name === undefined) throw this.invalid('a link to nothing');
+    const parent = this.openDirectory(parts);
+    try {
+      fs.rmSync(file, { force: true });
+      fs.linkSync(`/proc/self/fd/${parent}/${name}`, file);
+    } finally {
+      close(parent);
+    }
+  }
+
+  private partsOf(name: string): string[] {
+    const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+    if (parts.includes('..') || parts.length > MAX_DEPTH || name.includes('\0'))
+      throw this.invalid(`the path ${name.slice(0, 200)}`);
+    return parts;
+  }
+
+  /** Made when it is lacking, as tar(1) does. */
+  private openDirectory(parts: readonly string[]): number {
+    const path = parts.length === 0 ? '.' : parts.join('/');
+    const opened = openInRootNow(this.root, path, O_PATH | O_DIRECTORY);
+    if (opened >= 0) return opened;
+    if (opened !== -ENOENT || parts.length === 0) throw errorOf(opened, 'openat2', path);
+    const parent = this.openDirectory(parts.slice(0, -1));
+    try {
+      fs.mkdirSync(`/proc/self/fd/${parent}/${parts.at(-1)}`, { mode: 0o755 });
+    } finally {
+      close(parent);
+    }
+    const made = openInRootNow(this.root, path, O_PATH | O_DIRECTORY);
+    if (made < 0) throw errorOf(made, 'openat2', path);
+    return made;
+  }
+
+  private invalid(what: string): Failure {
+    return new Failure('invalid', `${this.what} has ${what}, which no layer has.`);
+  }
+}
+
+async function writeFile(file: string, header: tar.Header, content: Content): Promise<void> {
+  fs.rmSync(file, { recursive: true, force: true });
+  const descriptor = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    for await (const chunk of content) {
+      for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
+    }
+    fs.fchownSync(descriptor, header.uid ?? 0, header.gid ?? 0);
+    fs.fchmodSync(descriptor, (header.mode ?? 0o644) & 0o7777);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function makeLink(file: string, { linkname, uid, gid }: tar.Header): void {
+  fs.rmSync(file, { recursive: true, force: true });
+  fs.symlinkSync(linkname ?? '', file);
+  fs.lchownSync(file, uid ?? 0, gid ?? 0);
+}
+
+/** Of a directory that is there. */
+function setOwner(file: string, { uid, gid, mode }: tar.Header): void {
+  fs.lchownSync(file, uid ?? 0, gid ?? 0);
+  fs.chmodSync(file, (mode ?? 0o755) & 0o7777);
+}
