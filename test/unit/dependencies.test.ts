@@ -44,7 +44,7 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
   if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
   if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
     return 'the extension knows only the protocol';
-  if (top === 'extension' && to.startsWith('webview/') && to !== 'webview/messages.ts')
+  if (top === 'extension' && to.startsWith('webview/') && !/^webview\/(messages|[a-z]+Messages)\.ts$/.test(to))
     return 'the extension knows only the messages';
   if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
   if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);
