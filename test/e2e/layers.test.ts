@@ -1,7 +1,7 @@
 /** The Layers view, the files of layers and the stack on real Docker containers of an image of several layers. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -236,11 +236,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   test('the changes are exported as a tar with whiteouts that the image can take as a layer', async () => {
     await view.contextMenu(WEB, 'Export Changes as Tar');
     const file = path.join(folder, 'changes.tar');
-    const box = workbench.page.locator('.quick-input-widget:visible .quick-input-box input');
-    await box.waitFor();
-    await box.fill(file);
-    await workbench.page.locator('.quick-input-widget:visible .quick-input-action .monaco-button').first().click();
-    await eventually('the archive', async () => existsSync(file));
+    await workbench.saveAs(file);
     const names = execFileSync('tar', ['--list', '--file', file], { encoding: 'utf8' }).split('\n');
     assert.ok(
       names.some((name) => /(^|\/)etc\/\.wh\.motd$/.test(name)),

@@ -1,6 +1,6 @@
 /** The monitor on real containers with limits: what its charts say, and what stays of it when things end or are hidden. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -216,7 +216,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
 
   test('the samples are exported as CSV and as JSON', async () => {
     await monitor.button('Export CSV…').click();
-    await save(workbench, `${exported}.csv`);
+    await workbench.saveAs(`${exported}.csv`);
     const [head = '', ...lines] = readFileSync(`${exported}.csv`, 'utf8').trimEnd().split('\r\n');
     const column = head.split(',').indexOf('cpu_cores');
     const own = lines
@@ -229,7 +229,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
     assert.ok(lines.some((line) => line.split(',')[1] === QUIET));
 
     await monitor.button('Export JSON…').click();
-    await save(workbench, `${exported}.json`);
+    await workbench.saveAs(`${exported}.json`);
     const rows = JSON.parse(readFileSync(`${exported}.json`, 'utf8')) as { cgroup: string; cpu_limit_cores: number | null }[];
     assert.ok(rows.some(({ cgroup, cpu_limit_cores: limit }) => cgroup === BURNER && limit === CORES));
   });
@@ -294,20 +294,6 @@ function linkOf(link: string): string {
     // Closed meanwhile.
     return '';
   }
-}
-
-/** Answers the dialog that asks where to. It puts its own proposal in once it has opened, over what was typed before. */
-async function save(workbench: Workbench, file: string): Promise<void> {
-  const proposal = `cgroups${path.extname(file)}`;
-  await eventually('the save dialog', async () => (await workbench.quickInput()).value.endsWith(proposal));
-  const box = workbench.page.locator('.quick-input-widget:visible .quick-input-box input');
-  await box.fill(file);
-  await eventually(`${file} to be written`, async () => {
-    if (existsSync(file)) return true;
-    // The dialog ignores Enter while it reads the folder.
-    if (await box.isVisible()) await box.press('Enter', { timeout: 1000 });
-    return false;
-  });
 }
 
 async function openMonitor(workbench: Workbench, container: string): Promise<void> {

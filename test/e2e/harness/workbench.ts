@@ -1,5 +1,5 @@
 /** A workbench in a browser, driven as a person would: palette, views, quick picks, terminals, notifications, themes. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { TreeView } from './tree.ts';
@@ -193,6 +193,21 @@ export class Workbench implements AsyncDisposable {
   /** Types into the open input box in place of what it has, without accepting. */
   async typeInto(text: string): Promise<void> {
     await this.quickInputBox().fill(text, { timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  /**
+   * Answers the dialog that asks where to save, and waits for the file. The dialog puts its own proposal, whose name ends like the file's, in
+   * once it has opened, over what was typed before; and it ignores Enter while it reads the folder.
+   */
+  async saveAs(file: string): Promise<void> {
+    await eventually('the save dialog', async () => (await this.quickInput()).value.endsWith(path.extname(file)));
+    const box = this.quickInputBox();
+    await box.fill(file, { timeout: DEFAULT_WAIT_MILLIS });
+    await eventually(`${file} to be written`, async () => {
+      if (existsSync(file)) return true;
+      if (await box.isVisible()) await box.press('Enter', { timeout: 1000 });
+      return false;
+    });
   }
 
   /** Dismisses whatever is on top: a quick pick, an input box, a menu. */
