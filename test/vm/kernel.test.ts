@@ -61,7 +61,7 @@ const SCRIPT = `cd /project
 export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless
 sysctl -q -w user.max_uts_namespaces=20000
 run() {
-  node --test --test-concurrency=1 --test-timeout=180000 \\
+  node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 \\
     --test-reporter=spec --test-reporter-destination=stdout \\
     --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
   echo "counts of $1:$(cat /tmp/counts)"
