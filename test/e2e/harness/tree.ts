@@ -35,7 +35,7 @@ export class TreeView {
     // The header's label is "<view> Section"; of a merged view only the tree's own label carries the title.
     const escaped = this.title.replaceAll('"', '\\"');
     return this.page
-      .locator(`.pane:has(> .pane-header[aria-label="${escaped} Section"])`)
+      .locator(`.pane:has(> .pane-header[aria-label^="${escaped}"])`)
       .or(this.page.locator(`.pane:has(.monaco-list[aria-label="${escaped}"])`))
       .first();
   }
@@ -182,13 +182,17 @@ export class TreeView {
 
   /** Chooses an entry of a row's context menu. */
   async contextMenu(match: RowMatch, entry: string): Promise<void> {
-    await this.openContextMenu(match);
     const item = menuItems(this.page).filter({ hasText: entry }).first();
-    await item.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    // A menu takes no click in the first tenth of a second, lest one be meant for what it covers.
-    await eventually(`the menu to take "${entry}"`, async () => {
-      if ((await menuItems(this.page).count()) === 0) return true;
+    let clicked = false;
+    await eventually(`the menu of ${String(match)} to take "${entry}"`, async () => {
+      if ((await menuItems(this.page).count()) === 0) {
+        if (clicked) return true;
+        // Not yet open, or closed by a list that was drawn again.
+        await this.openContextMenu(match);
+      }
+      // A menu takes no click in the first tenth of a second, lest one be meant for what it covers.
       await item.click({ timeout: 1000 });
+      clicked = true;
       return false;
     });
   }
