@@ -3,7 +3,7 @@
  * twice, with the helper as root and as the ordinary user whose rootless podman it is.
  */
 import assert from 'node:assert/strict';
-import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -85,6 +85,8 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
       const image = await guestImage(path.join(ROOT, '.cache/vm'));
       const suites = mkdtempSync(path.join(tmpdir(), 'isoscope-suites-'));
       try {
+        // Some suites start themselves again as the ordinary user.
+        chmodSync(suites, 0o755);
         await compileSuites(suites);
         const files: Job['files'] = [...FILES, [suites, 'test/kernel']];
         await runInGuest(image, { files, script: SCRIPT, timeoutMillis: GUEST_MILLIS, onLine });
