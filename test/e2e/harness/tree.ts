@@ -161,23 +161,34 @@ export class TreeView {
 
   /** Selects a row, which runs its command when it has one. */
   async click(match: RowMatch): Promise<void> {
-    await (await this.row(match)).locator('.monaco-icon-label').first().click();
+    await this.onRow(match, 'to be clicked', (row) => row.locator('.monaco-icon-label').first().click({ timeout: 2000 }));
   }
 
   /** The names of the actions that a row shows when the pointer is on it. */
   async actions(match: RowMatch): Promise<string[]> {
-    const row = await this.row(match);
-    await row.hover();
-    return await row
-      .locator('.actions .action-label')
-      .evaluateAll((elements) => elements.map((element) => element.ariaLabel ?? ''));
+    let names: string[] = [];
+    await this.onRow(match, 'to show its actions', async (row) => {
+      await row.hover({ timeout: 2000 });
+      const labels = row.locator('.actions .action-label');
+      names = await labels.evaluateAll((elements) => elements.map((element) => element.ariaLabel ?? ''));
+    });
+    return names;
   }
 
   /** Clicks an inline action by its title. */
   async action(match: RowMatch, title: string): Promise<void> {
-    const row = await this.row(match);
-    await row.hover();
-    await row.locator(`.actions .action-label[aria-label^="${title}"]`).click({ timeout: DEFAULT_WAIT_MILLIS });
+    await this.onRow(match, `to take "${title}"`, async (row) => {
+      await row.hover({ timeout: 2000 });
+      await row.locator(`.actions .action-label[aria-label^="${title}"]`).click({ timeout: 2000 });
+    });
+  }
+
+  /** A row that is drawn anew meanwhile is another element: then it is looked for again. */
+  private async onRow(match: RowMatch, what: string, act: (row: Locator) => Promise<void>): Promise<void> {
+    await eventually(`${String(match)} ${what}`, async () => {
+      await act(await this.row(match));
+      return true;
+    });
   }
 
   /** Chooses an entry of a row's context menu. */
@@ -221,9 +232,10 @@ export class TreeView {
   }
 
   private async openContextMenu(match: RowMatch): Promise<void> {
-    const row = await this.row(match);
-    await row.locator('.monaco-icon-label').first().click({ button: 'right' });
-    await menuItems(this.page).first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    await this.onRow(match, 'to show its menu', async (row) => {
+      await row.locator('.monaco-icon-label').first().click({ button: 'right', timeout: 2000 });
+      await menuItems(this.page).first().waitFor({ timeout: 2000 });
+    });
   }
 
   /** Waits for the tooltip of a row and returns its text. A row that is drawn anew under the pointer shows none: it is pointed at again. */
