@@ -73,7 +73,9 @@ export class Workbench implements AsyncDisposable {
         await this.openPalette(title);
         const position = (await this.quickPickItems()).findIndex((item) => exact.test(item));
         if (position === -1) return false;
-        await this.quickInputRows().nth(position).click({ timeout: 10_000 });
+        // By keys: a click gives the focus to what is below the palette, and so takes it from what the command opens.
+        for (let row = 0; row < position; row += 1) await this.quickInputBox().press('ArrowDown', { timeout: 2000 });
+        await this.quickInputBox().press('Enter', { timeout: 2000 });
         return true;
       },
       DEFAULT_WAIT_MILLIS,
