@@ -19,7 +19,7 @@ import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
 import { Command, Scheme } from './ids.ts';
 import { SandboxPanels } from './panels/sandboxPanels.ts';
-import { SandboxStarter } from './programs/sandboxes.ts';
+import { SandboxStarter } from './programs/sandboxStarter.ts';
 import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
 import { SandboxesTree } from './trees/sandboxes.ts';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { specificationIn } from '../programs/sandboxSpec.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 import { newSandboxFile } from './newSandboxFile.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** Writes the specification of a sandbox, or of a file, to a new file under another name. */
 export async function duplicateSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {

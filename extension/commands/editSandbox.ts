@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
+import { openAsFile } from '../programs/sandboxSpec.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
-import { openAsFile } from './runInNewNamespace.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** Opens a specification: its file, or that of a sandbox as a new document. */
 export async function editSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {

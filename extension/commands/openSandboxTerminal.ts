@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import type { SandboxStarter } from '../programs/sandboxes.ts';
 import { specificationIn } from '../programs/sandboxSpec.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { TerminalOpener } from '../programs/terminal.ts';
 import type { SandboxTarget } from '../target.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** Another terminal in a running sandbox. Of a file whose sandbox does not run, starts it with a shell. */
 export async function openSandboxTerminal(

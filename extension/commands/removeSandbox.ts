@@ -3,8 +3,8 @@ import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** Ends a sandbox and removes what is left of it. Asks first when something runs in it or it was to be kept. */
 export async function removeSandbox(

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import type { SandboxStarter } from '../programs/sandboxes.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** Ends a sandbox, and makes it again from its specification. */
 export async function restartSandbox(sandboxes: Sandboxes, starter: SandboxStarter, target: SandboxTarget = {}): Promise<void> {

@@ -4,7 +4,6 @@ import { NAMESPACE_KINDS, type NamespaceKind, ProcessesInspect, type ProcessRef 
 import type { HelperConnection } from '../connection/connection.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { oneLine } from '../host/plainText.ts';
-import type { SandboxStarter } from '../programs/sandboxes.ts';
 import {
   askForCommandLine,
   askForKinds,
@@ -12,7 +11,8 @@ import {
   FIRST_CHOICES,
   type SandboxChoices,
 } from '../programs/sandboxQuestions.ts';
-import { specificationText } from '../programs/sandboxSpec.ts';
+import { openAsFile } from '../programs/sandboxSpec.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import type { CommandTarget } from '../target.ts';
 import { namespaceId } from '../trees/words.ts';
 
@@ -89,10 +89,4 @@ async function sharedOnes(
       return [kind, joined.includes(kind) ? { process: ref } : 'new'];
     }),
   );
-}
-
-/** As a new document, which the person saves where they like. */
-export async function openAsFile(spec: SandboxSpec): Promise<void> {
-  const document = await vscode.workspace.openTextDocument({ language: 'json', content: specificationText(spec) });
-  await vscode.window.showTextDocument(document);
 }

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { SandboxStarter } from '../programs/sandboxes.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { paramsOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
-import { paramsOf } from './sandboxTargets.ts';
 
 /** Runs the specification of a file; `target` may be the file as the explorer gives it. */
 export async function startSandbox(starter: SandboxStarter, target: SandboxTarget | vscode.Uri = {}): Promise<void> {

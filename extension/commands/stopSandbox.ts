@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import { SandboxesStop } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
-import { sandboxOf } from './sandboxTargets.ts';
 
 /** How long its processes have to end by themselves. */
 const GRACE_MILLIS = 2000;

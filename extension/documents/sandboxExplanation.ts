@@ -13,6 +13,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { failureText } from '../failureMessage.ts';
 import { Scheme } from '../ids.ts';
 import { commandWords, rootWords } from '../programs/sandboxWords.ts';
+import { comment } from './comment.ts';
 import { fileName } from './fileName.ts';
 
 /** Column at which the purposes of the steps begin. */
@@ -84,11 +85,4 @@ export function explanationText(explained: SandboxesExplainResult): string {
 function stepLine(step: SandboxStep): string {
   const optional = step.optional ? `, ${vscode.l10n.t('if that is possible')}` : '';
   return `${step.call.padEnd(PURPOSE_COLUMN)} # ${step.purpose}${optional}`;
-}
-
-function comment(...lines: string[]): string {
-  return lines
-    .flatMap((line) => line.split('\n'))
-    .map((line) => `# ${line}`.trimEnd())
-    .join('\n');
 }

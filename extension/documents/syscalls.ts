@@ -8,6 +8,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { failureText } from '../failureMessage.ts';
 import { shellWord } from '../host/plainText.ts';
 import { Scheme } from '../ids.ts';
+import { comment } from './comment.ts';
 import { fileName } from './fileName.ts';
 
 type ExplainParams = ProgramParams & { terminal?: boolean };
@@ -24,7 +25,7 @@ export class SyscallDocuments implements vscode.TextDocumentContentProvider {
       const params = JSON.parse(uri.query) as ExplainParams;
       return syscallText(await this.connection.request(ProgramsExplain, params, token));
     } catch (error) {
-      return `${comment([failureText(error)])}\n`;
+      return `${comment(failureText(error))}\n`;
     }
   }
 }
@@ -44,24 +45,14 @@ export async function showSyscalls(name: string, params: ExplainParams): Promise
 function syscallText(explained: ProgramsExplainResult): string {
   const command = explained.command.map(shellWord).join(' ');
   const parts = [
-    comment([vscode.l10n.t('Runs {0} as {1}. Nothing of this has been done yet.', command, explained.user)]),
-    `${comment([vscode.l10n.t('The nearest nsenter(1) command line:')])}\n${explained.nsenter}`,
+    comment(vscode.l10n.t('Runs {0} as {1}. Nothing of this has been done yet.', command, explained.user)),
+    `${comment(vscode.l10n.t('The nearest nsenter(1) command line:'))}\n${explained.nsenter}`,
   ];
   if (explained.differences.length > 0) {
     parts.push(
-      comment([
-        vscode.l10n.t('What nsenter leaves out or does otherwise:'),
-        ...explained.differences.map((text) => `- ${text}`),
-      ]),
+      comment(vscode.l10n.t('What nsenter leaves out or does otherwise:'), ...explained.differences.map((text) => `- ${text}`)),
     );
   }
-  parts.push(`${comment([vscode.l10n.t('The system calls, in this order:')])}\n${explained.syscalls.trimEnd()}`);
+  parts.push(`${comment(vscode.l10n.t('The system calls, in this order:'))}\n${explained.syscalls.trimEnd()}`);
   return `${parts.join('\n\n')}\n`;
-}
-
-function comment(lines: string[]): string {
-  return lines
-    .flatMap((line) => line.split('\n'))
-    .map((line) => `# ${line}`)
-    .join('\n');
 }

@@ -8,6 +8,7 @@ import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { CgroupModel } from './cgroupModel.ts';
 import { emptyDelta, type HostDelta, isEmpty } from './hostModel.ts';
+import { Viewers } from './viewers.ts';
 
 const PARTS: readonly HostPart[] = ['cgroups'];
 /** No event tells that a counter went on. */
@@ -20,7 +21,10 @@ export class Cgroups extends Disposable {
   private readonly emitter = this.register(new vscode.EventEmitter<HostDelta>());
   private round: Promise<void> | undefined;
   private due = false;
-  private viewers = 0;
+  private readonly viewers = new Viewers(
+    () => this.begin(),
+    () => this.end(),
+  );
   private watching: vscode.Disposable | undefined;
   private timer: NodeJS.Timeout | undefined;
   private everLoaded = false;
@@ -34,7 +38,7 @@ export class Cgroups extends Disposable {
     this.connection = connection;
     this.log = log;
     this.register(connection.onDidChangeHost((parts) => parts.includes('cgroups') && void this.refresh()));
-    this.register(connection.onDidChangeState(({ kind }) => kind === 'ready' && this.viewers > 0 && void this.refresh()));
+    this.register(connection.onDidChangeState(({ kind }) => kind === 'ready' && this.viewers.any && void this.refresh()));
     this.register(new vscode.Disposable(() => this.end()));
   }
 
@@ -49,15 +53,7 @@ export class Cgroups extends Disposable {
 
   /** Keeps the model current until disposed of. */
   watch(): vscode.Disposable {
-    this.viewers += 1;
-    if (this.viewers === 1) this.begin();
-    let ended = false;
-    return new vscode.Disposable(() => {
-      if (ended) return;
-      ended = true;
-      this.viewers -= 1;
-      if (this.viewers === 0) this.end();
-    });
+    return this.viewers.add();
   }
 
   private begin(): void {
@@ -74,7 +70,7 @@ export class Cgroups extends Disposable {
 
   /** Resolves when the model has been filled. Rejects with why it cannot be. */
   async load(): Promise<void> {
-    if (this.everLoaded && this.viewers > 0) return;
+    if (this.everLoaded && this.viewers.any) return;
     await this.connection.start();
     await this.refresh();
     if (this.lastProblem !== undefined) throw this.lastProblem;
@@ -96,7 +92,7 @@ export class Cgroups extends Disposable {
       this.due = false;
       await this.read();
     }
-    if (this.viewers > 0 && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
+    if (this.viewers.any && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
   }
 
   private async read(): Promise<void> {

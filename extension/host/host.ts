@@ -20,6 +20,7 @@ import { Disposable } from '../disposable.ts';
 import { ContextKey } from '../ids.ts';
 import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
+import { Viewers } from './viewers.ts';
 
 const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'network'];
 
@@ -39,7 +40,10 @@ export class Host extends Disposable {
   private readonly due = new Set<HostPart>();
   private round: Promise<void> | undefined;
   private watching: vscode.Disposable | undefined;
-  private viewers = 0;
+  private readonly viewers = new Viewers(
+    () => this.begin(),
+    () => this.end(),
+  );
   private revision: number | undefined;
   /** Counts helpers, so that an answer of an earlier one is not taken for the present one's. */
   private generation = 0;
@@ -87,15 +91,7 @@ export class Host extends Disposable {
 
   /** Keeps the model current until disposed of. The first to do so starts the helper. */
   watch(): vscode.Disposable {
-    this.viewers += 1;
-    if (this.viewers === 1) this.begin();
-    let ended = false;
-    return new vscode.Disposable(() => {
-      if (ended) return;
-      ended = true;
-      this.viewers -= 1;
-      if (this.viewers === 0) this.end();
-    });
+    return this.viewers.add();
   }
 
   private begin(): void {
@@ -129,7 +125,7 @@ export class Host extends Disposable {
       this.revision = undefined;
       this.networks.clear();
       this.lastProblem = undefined;
-    } else if (this.viewers > 0) {
+    } else if (this.viewers.any) {
       this.onChanged(PARTS);
     }
     this.statusEmitter.fire();

@@ -5,6 +5,7 @@ import type { HostPart } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { Viewers } from './viewers.ts';
 
 /** What tells that an overlay came, went, or became a container's. */
 const PARTS: readonly HostPart[] = ['mounts', 'containers'];
@@ -18,7 +19,10 @@ export class Layers extends Disposable {
   private byKey = new Map<string, Overlay>();
   private everLoaded = false;
   private lastProblem: unknown;
-  private viewers = 0;
+  private readonly viewers = new Viewers(
+    () => this.begin(),
+    () => this.end(),
+  );
   private watching: vscode.Disposable | undefined;
   private round: Promise<void> | undefined;
   private due = false;
@@ -30,7 +34,7 @@ export class Layers extends Disposable {
     super();
     this.connection = connection;
     this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
-    this.register(connection.onDidChangeState((state) => state.kind === 'ready' && this.viewers > 0 && void this.reload()));
+    this.register(connection.onDidChangeState((state) => state.kind === 'ready' && this.viewers.any && void this.reload()));
     this.register(new vscode.Disposable(() => this.end()));
   }
 
@@ -64,22 +68,18 @@ export class Layers extends Disposable {
 
   find(ref: OverlayRef): Overlay | undefined {
     return this.overlays.find(
-      ({ mountId, device, mountNamespace }) =>
-        mountId === ref.mountId && device === ref.device && mountNamespace.ino === ref.mountNamespace.ino,
+      ({ mountId, device, mountNamespace, key }) =>
+        mountId === ref.mountId &&
+        device === ref.device &&
+        mountNamespace.ino === ref.mountNamespace.ino &&
+        // An address of before the key was in it has none.
+        (ref.key === undefined || ref.key === key),
     );
   }
 
   /** Keeps the list current until disposed of. */
   hold(): vscode.Disposable {
-    this.viewers += 1;
-    if (this.viewers === 1) this.begin();
-    let held = true;
-    return new vscode.Disposable(() => {
-      if (!held) return;
-      held = false;
-      this.viewers -= 1;
-      if (this.viewers === 0) this.end();
-    });
+    return this.viewers.add();
   }
 
   private begin(): void {
@@ -133,7 +133,7 @@ export class Layers extends Disposable {
   }
 
   private onChanged(parts: readonly HostPart[]): void {
-    if (this.viewers === 0) return;
+    if (!this.viewers.any) return;
     if (parts.includes('mounts')) void this.reload();
     else if (parts.includes('containers')) this.timer ??= setTimeout(() => this.onTimer(), CONTAINERS_MILLIS);
   }

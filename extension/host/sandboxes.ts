@@ -7,6 +7,7 @@ import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts'
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { Viewers } from './viewers.ts';
 
 export const SPECIFICATIONS = '**/*.sandbox.json';
 /** More than anybody keeps in a workspace; what is beyond is opened from the explorer. */
@@ -18,7 +19,10 @@ export class Sandboxes extends Disposable {
   private readonly emitter = this.register(new vscode.EventEmitter<void>());
   private known: readonly Sandbox[] = [];
   private found: readonly vscode.Uri[] = [];
-  private viewers = 0;
+  private readonly viewers = new Viewers(
+    () => this.begin(),
+    () => this.end(),
+  );
   private watching: vscode.Disposable | undefined;
   private due = false;
   private round: Promise<void> | undefined;
@@ -48,22 +52,20 @@ export class Sandboxes extends Disposable {
     return this.found;
   }
 
+  /** Keeps both current until disposed of. */
   watch(): vscode.Disposable {
-    this.viewers += 1;
-    if (this.viewers === 1) {
-      this.watching = this.connection.watch(['sandboxes']);
-      void this.read();
-      void this.findFiles();
-    }
-    let ended = false;
-    return new vscode.Disposable(() => {
-      if (ended) return;
-      ended = true;
-      this.viewers -= 1;
-      if (this.viewers > 0) return;
-      this.watching?.dispose();
-      this.watching = undefined;
-    });
+    return this.viewers.add();
+  }
+
+  private begin(): void {
+    this.watching = this.connection.watch(['sandboxes']);
+    void this.read();
+    void this.findFiles();
+  }
+
+  private end(): void {
+    this.watching?.dispose();
+    this.watching = undefined;
   }
 
   /** Asks the helper afresh. Resolves when the list is current, or could not be read. */
@@ -91,7 +93,7 @@ export class Sandboxes extends Disposable {
 
   private onState(): void {
     if (this.connection.state.kind === 'ready') {
-      if (this.viewers > 0) void this.read();
+      if (this.viewers.any) void this.read();
     } else if (this.known.length > 0) {
       // Those that end with the helper have ended; the others are found again by the next one.
       this.known = [];

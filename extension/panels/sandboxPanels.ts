@@ -7,8 +7,8 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText } from '../failureMessage.ts';
-import type { SandboxStarter } from '../programs/sandboxes.ts';
 import { specificationText } from '../programs/sandboxSpec.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 export class SandboxPanels extends Disposable {

@@ -36,3 +36,9 @@ function parsed(document: vscode.TextDocument): SandboxSpec {
 export function specificationText(spec: SandboxSpec): string {
   return `${JSON.stringify(spec, undefined, 2)}\n`;
 }
+
+/** As a new document, which the person saves where they like. */
+export async function openAsFile(spec: SandboxSpec): Promise<void> {
+  const document = await vscode.workspace.openTextDocument({ language: 'json', content: specificationText(spec) });
+  await vscode.window.showTextDocument(document);
+}

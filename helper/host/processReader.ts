@@ -265,9 +265,3 @@ function readMembership(directory: number): CgroupMembership {
   }
   return membership;
 }
-
-/** The id of a process as it is now, or a failure that says it is gone. */
-export function readExactly(pid: number, startTime: number): ProcessRecord | undefined {
-  const record = readProcess(pid);
-  return record?.startTime === startTime ? record : undefined;
-}

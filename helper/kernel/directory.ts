@@ -7,6 +7,15 @@
  * the time, so these return `-errno` and do not throw.
  */
 import { lastErrno, libcFunction } from './libc.ts';
+import {
+  OPEN_CLOEXEC,
+  OPEN_HOW_BYTES,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+  SYS_openat2,
+} from './openat2.ts';
 
 const openat2Call = libcFunction(
   'long syscall(long number, long directory, const uint8_t *path, const uint8_t *how, size_t size)',
@@ -15,19 +24,11 @@ const statxCall = libcFunction('int statx(int directory, const uint8_t *path, in
 const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, uint8_t *buffer, size_t count)');
 const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const uint8_t *path, uint8_t *buffer, size_t size)');
 
-const SYS_openat2 = 437;
-/** openat2(2): no mount point is crossed, no magic or other link is followed, and the descriptor's directory is not left. */
-const RESOLVE_NO_XDEV = 1n;
-const RESOLVE_NO_MAGICLINKS = 2n;
-const RESOLVE_NO_SYMLINKS = 4n;
-const RESOLVE_BENEATH = 8n;
-const O_CLOEXEC = 0o2000000n;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
-const OPEN_HOW_BYTES = 24;
 const STATX_BYTES = 256;
 const MAX_PATH_BYTES = 4096;
 const ENAMETOOLONG = 36;
@@ -76,7 +77,7 @@ function setPath(name: string): boolean {
  */
 export function openBelow(directory: number, name: string, flags: number): number {
   if (!setPath(name)) return -ENAMETOOLONG;
-  how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
   const descriptor = Number(openat2Call(SYS_openat2, directory, path, how, OPEN_HOW_BYTES));
   return descriptor === -1 ? -lastErrno() : descriptor;
 }

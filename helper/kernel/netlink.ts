@@ -5,9 +5,8 @@
 import fs from 'node:fs';
 import { close } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
-import { CLONE_FLAGS } from './nsfs.ts';
+import { inNetNamespace } from './setns.ts';
 
-const setns = libcFunction('int setns(int descriptor, int nstype)');
 const socket = libcFunction('int socket(int domain, int type, int protocol)');
 const setsockopt = libcFunction('int setsockopt(int socket, int level, int name, const void *value, uint32_t length)');
 const send = libcFunction('intptr_t send(int socket, const void *buffer, size_t length, int flags)');
@@ -53,13 +52,7 @@ export function openNetlink(namespace: number | undefined, protocols: readonly n
   if (namespace === undefined) return protocols.map(openSocket);
   const home = fs.openSync('/proc/thread-self/ns/net', 'r');
   try {
-    checked('setns', setns(namespace, CLONE_FLAGS.net));
-    try {
-      return protocols.map(openSocket);
-    } finally {
-      // A helper that stayed in another namespace would tell lies from then on.
-      if (setns(home, CLONE_FLAGS.net) === -1) process.abort();
-    }
+    return inNetNamespace(namespace, home, () => protocols.map(openSocket));
   } finally {
     close(home);
   }

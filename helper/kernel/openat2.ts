@@ -3,19 +3,19 @@ import { lastErrno, libcFunction, SyscallError } from './libc.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
 
-const SYS_openat2 = 437;
-const RESOLVE_NO_XDEV = 1n;
-const RESOLVE_NO_MAGICLINKS = 2n;
-const RESOLVE_NO_SYMLINKS = 4n;
-const RESOLVE_BENEATH = 8n;
+export const SYS_openat2 = 437;
+export const RESOLVE_NO_XDEV = 1n;
+export const RESOLVE_NO_MAGICLINKS = 2n;
+export const RESOLVE_NO_SYMLINKS = 4n;
+export const RESOLVE_BENEATH = 8n;
 const RESOLVE_IN_ROOT = 16n;
 /** Only what the kernel knows without asking any file system: EAGAIN else. Linux 5.12. */
 const RESOLVE_CACHED = 32n;
 const EAGAIN = 11;
 const EINVAL = 22;
-const O_CLOEXEC = 0o2000000n;
+export const OPEN_CLOEXEC = 0o2000000n;
 /** struct open_how: flags, mode, resolve. */
-const OPEN_HOW_BYTES = 24;
+export const OPEN_HOW_BYTES = 24;
 
 /**
  * Opens `path` as a process chrooted to `root` would, and follows no magic link (`/proc/1/root`). Never leaves `root`, whatever
@@ -38,7 +38,7 @@ export async function openInRoot(root: number, path: string, flags: number): Pro
 
 function howOf(flags: number, resolve: bigint): Buffer {
   const how = Buffer.alloc(OPEN_HOW_BYTES);
-  how.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
   how.writeBigUInt64LE(resolve, 16);
   return how;
 }
@@ -48,7 +48,7 @@ let cachedFlags = 0;
 
 /** For a call that returns before the next one: a stack of layers is opened with the same flags, layer by layer. */
 function cachedHowOf(flags: number): Buffer {
-  if (flags !== cachedFlags) cachedHow.writeBigUInt64LE(BigInt(flags) | O_CLOEXEC, 0);
+  if (flags !== cachedFlags) cachedHow.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
   cachedFlags = flags;
   return cachedHow;
 }

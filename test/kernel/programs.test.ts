@@ -18,6 +18,7 @@ import {
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { has, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import {
   boundNetNamespace,
   heldForChildren,
@@ -33,8 +34,6 @@ const IS_UNIFIED = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
 const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 /** Whose rootless containers the helper enters: its own user's, or for root somebody's. */
 const ROOTLESS_UID = isRoot ? (isHelperRoot ? 54321 : testUid!) : process.getuid!();
-
-type Rejection = Error & { data?: { reason?: string; hint?: string; errno?: string } };
 
 describe('programs', () => {
   let helper: RunningHelper;
@@ -52,15 +51,7 @@ describe('programs', () => {
     return stdout;
   }
 
-  async function refused(params: ProgramsRunParams, reason: string): Promise<Rejection> {
-    let refusal: Rejection | undefined;
-    await run(params).catch((error: Rejection) => {
-      refusal = error;
-    });
-    assert.ok(refusal, 'it was not refused');
-    assert.equal(refusal.data?.reason, reason, refusal.message);
-    return refusal;
-  }
+  const refused = (params: ProgramsRunParams, reason: string): Promise<Rejection> => refusalOf(run(params), reason);
 
   const own = (): ProcessRef => refOfProcess(helper.process.pid!);
   /** A place to run programs in that needs no privilege: the helper's own. */

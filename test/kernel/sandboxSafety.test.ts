@@ -14,12 +14,12 @@ import {
   type SandboxesRunResult,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM, type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { attachScreen } from '../fixtures/screen.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
-
-type Rejection = Error & { data?: { reason?: string; hint?: string; errno?: string } };
 
 const NEEDS_PYTHON = !has('python3') && 'python3 is not installed';
 const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
@@ -45,26 +45,9 @@ describe('a sandbox is safe from', () => {
 
   const script = (spec: SandboxSpec, text: string) => run({ ...spec, process: { ...spec.process, args: ['sh', '-c', text] } });
 
-  async function refused(spec: SandboxSpec, reason: string): Promise<Rejection> {
-    let refusal: Rejection | undefined;
-    await run(spec).catch((error: Rejection) => {
-      refusal = error;
-    });
-    assert.ok(refusal, 'it was not refused');
-    assert.equal(refusal.data?.reason, reason, refusal.message);
-    return refusal;
-  }
+  const refused = (spec: SandboxSpec, reason: string): Promise<Rejection> => refusalOf(run(spec), reason);
 
-  function rootDirectory(name: string): string {
-    const root = path.join(folder, name);
-    fs.mkdirSync(path.join(root, 'bin'), { recursive: true });
-    fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
-    for (const applet of ['sh', 'ls', 'cat', 'stat', 'mount', 'touch', 'true', 'readlink', 'mkdir']) {
-      fs.symlinkSync('busybox', path.join(root, 'bin', applet));
-    }
-    if (CLIENT_UID !== undefined) fs.chownSync(root, CLIENT_UID, CLIENT_UID);
-    return root;
-  }
+  const rootDirectory = (name: string): string => makeBusyboxRoot(path.join(folder, name), [], CLIENT_UID);
 
   test('1 a host binary overwritten through /proc/self/exe', async () => {
     const launcher = path.join(path.dirname(HELPER_PROGRAM), 'launcher');

@@ -25,11 +25,11 @@ import {
   ProgramsRun,
   TerminalsOpen,
 } from '../../helper/protocol.ts';
+import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { has, inGuest, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { attachScreen } from '../fixtures/screen.ts';
-
-type Rejection = Error & { data?: { reason?: string; hint?: string; errno?: string; step?: number } };
 
 /** An emulated machine takes its time. */
 const MANY = inGuest ? 20 : 200;
@@ -64,28 +64,10 @@ describe('sandboxes', () => {
     return result.stdout;
   }
 
-  async function refused(spec: SandboxSpec, reason: string): Promise<Rejection> {
-    let refusal: Rejection | undefined;
-    await run(spec).catch((error: Rejection) => {
-      refusal = error;
-    });
-    assert.ok(refusal, 'it was not refused');
-    assert.equal(refusal.data?.reason, reason, refusal.message);
-    return refusal;
-  }
+  const refused = (spec: SandboxSpec, reason: string): Promise<Rejection> => refusalOf(run(spec), reason);
 
   /** A directory with a busybox, as a root for tests that need to know everything in it. */
-  function rootDirectory(name: string): string {
-    const root = path.join(folder, name);
-    fs.mkdirSync(path.join(root, 'bin'), { recursive: true });
-    fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
-    for (const applet of ['sh', 'ls', 'cat', 'touch', 'mkdir', 'stat', 'id', 'mount', 'chroot', 'readlink', 'sleep', 'true']) {
-      fs.symlinkSync('busybox', path.join(root, 'bin', applet));
-    }
-    for (const name of ['proc', 'dev', 'tmp']) fs.mkdirSync(path.join(root, name));
-    if (CLIENT_UID !== undefined) fs.chownSync(root, CLIENT_UID, CLIENT_UID);
-    return root;
-  }
+  const rootDirectory = (name: string): string => makeBusyboxRoot(path.join(folder, name), ['proc', 'dev', 'tmp'], CLIENT_UID);
 
   describe('by default', () => {
     test('is in new namespaces of six kinds, as pid 2 below an init, and knows nothing of the helper', async () => {

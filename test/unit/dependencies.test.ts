@@ -29,8 +29,6 @@ const HELPER_ROOMS: Record<string, string[]> = {
 const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
-/** What panels and their pages say to each other. */
-
 function isProtocol(file: string): boolean {
   return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
 }
