@@ -186,6 +186,8 @@ export class TreeView {
   /** A row that is drawn anew meanwhile is another element: then it is looked for again. */
   private async onRow(match: RowMatch, what: string, act: (row: Locator) => Promise<void>): Promise<void> {
     await eventually(`${String(match)} ${what}`, async () => {
+      // The tooltip of what the pointer still rests on would lie over the rows below.
+      await this.page.mouse.move(0, 0);
       await act(await this.row(match));
       return true;
     });
