@@ -20,8 +20,8 @@ import { ensureTestUser } from './testUser.mjs';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
-/** What a stage adds to the last line. */
-const NOTHING = { passed: 0, failed: 0, skipped: 0 };
+/** What a stage adds to the last lines. */
+const NOTHING = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
 /** In this order; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. */
 const STAGES = {
@@ -106,6 +106,7 @@ function added(one, other) {
     passed: one.passed + other.passed,
     failed: one.failed + other.failed,
     skipped: one.skipped + other.skipped,
+    failures: [...one.failures, ...other.failures],
   };
 }
 
@@ -135,8 +136,9 @@ async function runStage(name) {
     if (counts.passed + counts.failed === 0) throw new Failure('nothing ran');
     return counts;
   } catch (error) {
-    say(`stage ${name} failed: ${error.message ?? String(error)}`);
-    return { ...NOTHING, failed: 1 };
+    const why = `stage ${name} failed: ${error.message ?? String(error)}`;
+    say(why);
+    return { ...NOTHING, failed: 1, failures: [why] };
   } finally {
     clearTimeout(timer);
     for (const signal of SIGNALS) process.off(signal, interrupt);
@@ -156,6 +158,7 @@ await main(async () => {
     total = added(total, await runStage(name));
     if (interrupted) break;
   }
+  for (const failure of total.failures) process.stdout.write(`failed: ${failure.replaceAll('\n', '\n    ')}\n`);
   const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

@@ -75,6 +75,7 @@ interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  failures: string[];
 }
 
 describe('the kernel suites on systemd and pure cgroup v2', () => {
@@ -111,7 +112,7 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
       const counts = runs.get(who);
       t.diagnostic(`in the guest: ${counts?.passed} passed, ${counts?.failed} failed, ${counts?.skipped} skipped`);
       assert.ok(counts !== undefined && counts.passed > 0, 'no test ran in the guest');
-      assert.equal(counts.failed, 0);
+      assert.equal(counts.failed, 0, `in the guest failed: ${counts.failures.join('\n')}`);
     });
   }
 });
