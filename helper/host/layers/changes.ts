@@ -73,6 +73,12 @@ export class ChangeWalk {
 
   /** The next changes, fewer than `limit` only at the end. */
   async next(stack: Stack, limit: number, pace: Pace): Promise<LayerChange[]> {
+    await this.fill(stack, limit, pace);
+    return this.found.splice(0, limit);
+  }
+
+  /** Finds out what the next so many changes are. When it throws the walk may go on all the same. */
+  async fill(stack: Stack, limit: number, pace: Pace): Promise<void> {
     this.resume(stack);
     let steps = 0;
     while (this.found.length < limit && this.levels.length > 0) {
@@ -83,7 +89,6 @@ export class ChangeWalk {
       steps += 1;
       if (steps % STEPS_TO_LOOK === 0 && pace.isDue) await pace.rest();
     }
-    return this.found.splice(0, limit);
   }
 
   get isDone(): boolean {
