@@ -14,8 +14,16 @@ export type RootPlan =
   | { type: 'asItIs'; path?: string }
   /** Mounts of the host from this directory on. */
   | { type: 'bind'; path: string; readOnly: boolean }
-  /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
-  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string }
+  /**
+   * Layers in lookup order, what is known of them when they are an image's, and where changes go: a directory of the host, or nowhere for
+   * long.
+   */
+  | {
+      type: 'overlay';
+      lowers: string[] | { descriptor: number; names: string[] };
+      image?: NonNullable<ImageFiles['described']>;
+      upper?: string;
+    }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
@@ -34,7 +42,7 @@ export function planRoot(spec: ResolvedSpec, image: ImageFiles | undefined, note
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said } = image!;
+      const { layers, notes: said, described = [] } = image!;
       if (spec.namespaces.user !== 'host') {
         throw new Failure(
           'unsupported',
@@ -46,7 +54,7 @@ export function planRoot(spec: ResolvedSpec, image: ImageFiles | undefined, note
       }
       notes.push(...said);
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
-      return { type: 'overlay', lowers: layers, ...upper };
+      return { type: 'overlay', lowers: layers, image: described, ...upper };
     }
   }
 }

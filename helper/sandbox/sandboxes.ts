@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
+import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
 import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
@@ -44,8 +45,9 @@ import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf } from './network.ts';
 import { makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
+import { rootLayersOf } from './rootLayers.ts';
 import { forget, load, type SavedSandbox, save, savedIds } from './saved.ts';
-import { type StartedSandbox, startSandbox } from './start.ts';
+import { type HeldLayers, type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
   openNamespace: OpenNamespace;
@@ -62,6 +64,7 @@ export interface LiveSandbox {
   params: SandboxParams;
   /** What it was made by. Of one that was found again, made anew. */
   plan(): SandboxPlan;
+  held: HeldLayers;
   /** Kills everything in it. */
   kill(): void;
   signal(signal: NodeJS.Signals): void;
@@ -267,6 +270,7 @@ export class Sandboxes {
         return made;
       },
       kill: () => sendSignal(pidfd, SIGKILL),
+      held: {},
       signal: (signal) => sendSignal(pidfd, os.constants.signals[signal]),
       ended: untilEnded(pidfd).then(() => {
         close(pidfd);
@@ -287,6 +291,19 @@ export class Sandboxes {
       return plan;
     } catch (error) {
       if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  /** Of the sandbox whose mount namespace it is; undefined when there is none, or its root is no overlay. */
+  rootLayers(mountNamespace: number): RootLayer[] | undefined {
+    this.findSaved();
+    const live = [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === mountNamespace);
+    try {
+      return live && rootLayersOf(live.plan(), live.held);
+    } catch (error) {
+      // One that was found again, and what it was made of is not there any more.
+      if (error instanceof Failure) return undefined;
       throw error;
     }
   }
@@ -397,6 +414,7 @@ export class Sandboxes {
       params: { ...params, spec: { ...params.spec, name: plan.spec.name } },
       plan: () => plan,
       kill: () => killAll(plan, started),
+      held: started.held,
       signal: started.signal,
       ended: started.ended.then((end) => {
         const exit = exitOf(plan, end, live.ending ?? (started.ranOutOfMemory ? 'oom' : undefined));
