@@ -88,10 +88,12 @@ describe('marks', { skip }, () => {
       const overlay = await mounted();
       const seen = viewOf(merged);
       assert.deepEqual(await mergedView(overlay), seen, `ISOSCOPE_SEED=${seed} repeats this`);
-      const all = new Set([...seen.map(([place]) => place), ...NAMES.flatMap((one) => NAMES.map((two) => `/${one}/${two}`))]);
+      // Not by looking a name up: fuse-overlayfs finds some that it does not list, below directories that an attribute makes opaque.
+      const listed = new Set(seen.map(([place]) => place));
+      const all = new Set([...listed, ...NAMES.flatMap((one) => NAMES.map((two) => `/${one}/${two}`))]);
       for (const place of all) {
         const { exists } = await helper.request(LayersProvenance, { overlay, path: place });
-        assert.equal(exists, fs.existsSync(merged + place), `${place} with ISOSCOPE_SEED=${seed}`);
+        assert.equal(exists, listed.has(place), `${place} with ISOSCOPE_SEED=${seed}`);
       }
     }
     t.diagnostic(`${marks.whiteouts} whiteouts and ${marks.opaque} opaque directories, from seed ${first}`);
