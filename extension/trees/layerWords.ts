@@ -178,6 +178,10 @@ export function timeText(millis: number): string {
 
 /** What a layer has to say of a path, for the stack. */
 export function hasText(one: LayersProvenanceResult['layers'][number]): string {
+  return one.path === undefined ? wordText(one) : l10n.t('{0}, as {1}', wordText(one), pathText(one.path));
+}
+
+function wordText(one: LayersProvenanceResult['layers'][number]): string {
   const because = one.because === undefined ? undefined : pathText(one.because);
   switch (one.has) {
     case 'provides':

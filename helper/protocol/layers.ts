@@ -210,6 +210,8 @@ export interface LayersProvenanceResult {
     has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
     /** Of a hidden copy. */
     entry?: LayerEntry;
+    /** Where the layer itself has it, when that is another path: below a directory that a layer above renamed. */
+    path?: string;
     /** The directory on the way that decides: an opaque directory, a whiteout of a parent, a redirect. */
     because?: string;
     /** Why it is unknown. */
