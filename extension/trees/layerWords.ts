@@ -157,6 +157,11 @@ export function bytesText(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
+/** "42 MiB", "42 MiB, changed since". */
+export function measuredText({ sizeBytes, outdated }: { sizeBytes: number; outdated: boolean }): string {
+  return outdated ? l10n.t('{0}, changed since', bytesText(sizeBytes)) : bytesText(sizeBytes);
+}
+
 export function countText(count: number): string {
   return count.toLocaleString();
 }
