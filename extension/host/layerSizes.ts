@@ -33,7 +33,8 @@ const MOST_FOLLOWED = 32;
 interface Waiting {
   place: LayerPath;
   token: vscode.CancellationToken;
-  done: () => void;
+  /** False: it was given up. */
+  done: (known: boolean) => void;
 }
 
 /** One at a time: two walks of one disk are no faster than one after the other. */
@@ -92,10 +93,10 @@ export class LayerSizes extends Disposable {
     await this.remeasure(place, token);
   }
 
-  /** Measures also what is known, since files may have changed. */
-  async remeasure(place: LayerPath, token: vscode.CancellationToken): Promise<void> {
+  /** Measures also what is known, since files may have changed. Resolves with false when it was given up. */
+  async remeasure(place: LayerPath, token: vscode.CancellationToken): Promise<boolean> {
     this.set(place, { state: 'measuring', progress: undefined });
-    await new Promise<void>((done) => {
+    return await new Promise<boolean>((done) => {
       this.queue.push({ place, token, done });
       if (!this.busy) void this.work();
     });
@@ -105,7 +106,7 @@ export class LayerSizes extends Disposable {
   stop(): void {
     for (const { place, done } of this.queue.splice(0)) {
       this.unset(place);
-      done();
+      done(false);
     }
     this.current?.cancel();
   }
@@ -113,9 +114,9 @@ export class LayerSizes extends Disposable {
   private async work(): Promise<void> {
     this.setBusy(true);
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      if (next.token.isCancellationRequested) this.unset(next.place);
-      else await this.askFor(next);
-      next.done();
+      const { isCancellationRequested } = next.token;
+      if (isCancellationRequested) this.unset(next.place);
+      next.done(!isCancellationRequested && (await this.askFor(next)));
     }
     this.setBusy(false);
   }
@@ -125,16 +126,17 @@ export class LayerSizes extends Disposable {
     this.busyEmitter.fire(busy);
   }
 
-  private async askFor({ place, token }: Waiting): Promise<void> {
+  private async askFor({ place, token }: Waiting): Promise<boolean> {
     const source = new vscode.CancellationTokenSource();
     const listening = token.onCancellationRequested(() => source.cancel());
     this.current = source;
-    await this.ask(place, source.token);
+    const known = await this.ask(place, source.token);
     listening.dispose();
     source.dispose();
+    return known;
   }
 
-  private async ask(place: LayerPath, token: vscode.CancellationToken): Promise<void> {
+  private async ask(place: LayerPath, token: vscode.CancellationToken): Promise<boolean> {
     const { overlay, layer, path } = place;
     const progress = randomUUID();
     this.progress.set(progress, place);
@@ -153,11 +155,15 @@ export class LayerSizes extends Disposable {
       }
       this.set(place, { state: 'measured', size, outdated: this.changedMeanwhile.has(placeKey(place)) });
     } catch (error) {
-      if (error instanceof HelperError && error.reason === 'cancelled') this.unset(place);
-      else this.set(place, { state: 'failed', message: error instanceof Error ? error.message : String(error) });
+      if (error instanceof HelperError && error.reason === 'cancelled') {
+        this.unset(place);
+        return false;
+      }
+      this.set(place, { state: 'failed', message: error instanceof Error ? error.message : String(error) });
     } finally {
       this.progress.delete(progress);
     }
+    return true;
   }
 
   /** Until the first change, by which all is said. Nothing may change the layers below. */

@@ -125,7 +125,8 @@ export abstract class DirectoryRow extends TreeNode implements LayerTarget {
   private async nextPage(listing: Listing): Promise<Listing> {
     const { entries, next, incomplete } = await this.all.connection.request(LayersReadDirectory, {
       ...this.place,
-      limit: PAGE,
+      // Not more than was asked for, or the row that shows more would have no more to show.
+      limit: Math.min(PAGE, listing.wanted - listing.entries.length),
       ...(this.all.options.onlyChanges ? { changedOnly: true } : {}),
       ...(listing.next === undefined || listing.next === START ? {} : { after: listing.next }),
     });
