@@ -8,6 +8,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
+import { ForkServer } from './forkServer.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 
 export interface LaunchOptions {
@@ -74,6 +75,7 @@ const REPORT_BYTES = 16;
 /** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
 const LOWEST_EXECUTABLE = 100;
 const PROGRAM_NAME = 'launcher';
+const ARGV0 = 'isoscope-launcher';
 
 let executable: number | undefined;
 
@@ -86,6 +88,13 @@ export function launcherExecutable(): string {
   return `/proc/self/fd/${executable}`;
 }
 
+let forkServer: ForkServer | undefined;
+
+function startLauncher(descriptors: number[]): number {
+  forkServer ??= new ForkServer(launcherExecutable(), ARGV0);
+  return forkServer.fork(descriptors) ?? spawn(launcherExecutable(), [ARGV0], descriptors);
+}
+
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
 export function launch(options: LaunchOptions): Launched {
   const encoded = encodeProgram(options.program);
@@ -93,7 +102,7 @@ export function launch(options: LaunchOptions): Launched {
   let pid: number;
   try {
     const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-    pid = spawn(launcherExecutable(), ['isoscope-launcher'], [...stdio, theirs, ...options.descriptors]);
+    pid = startLauncher([...stdio, theirs, ...options.descriptors]);
   } catch (error) {
     close(ours);
     throw error;
