@@ -1,5 +1,6 @@
 /** This host, as the requests ask for it: the model, kept fresh, and the lists that are derived from it. */
 import { Failure } from '../failure.ts';
+import type { CgroupPath } from '../proc/cgroup.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type {
   ContainersListResult,
@@ -101,6 +102,17 @@ export class Host {
   async cgroupOwners(): Promise<CgroupOwners> {
     await this.refresh(this.watcher.isFollowing ? this.model.revision : undefined);
     return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
+  }
+
+  /** Whether `onMembership` is told of every change, so that a cgroup that it never names has the processes that it had. */
+  get hearsMemberships(): boolean {
+    // Another's processes may be hidden from a user (hidepid, proc(5)).
+    return this.watcher.hearsProcesses && process.geteuid?.() === 0;
+  }
+
+  /** `listener` is told the cgroups of processes that began, ended or were moved; those of this answer, before `cgroupOwners` resolves. */
+  onMembership(listener: (cgroups: readonly CgroupPath[]) => void): void {
+    this.model.onMembership = listener;
   }
 
   /** Tells the client that cgroups changed, if it watches them. */

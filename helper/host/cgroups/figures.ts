@@ -18,15 +18,20 @@ export interface Needed {
   settings: boolean;
   /** Counters, which stand still while there is no process in it or below. */
   counters: boolean;
+  /** Its processes have to be counted. */
+  members: boolean;
 }
 
 export type RowReader = (node: CgroupNode, place: Place, needed: Needed) => void;
 
 /** The readers of the facts that this hierarchy has. */
 export function rowReaders({ version, controllers }: Hierarchy): RowReader[] {
-  if (version === 2) return [readUnified];
-  const readers = controllers.map((controller) => V1_READERS[controller]).filter((reader) => reader !== undefined);
-  return [readV1Members, ...readers];
+  if (version === 2) return [readUnified, ...readersOf(controllers, V2_READERS)];
+  return [readV1Members, ...readersOf(controllers, V1_READERS)];
+}
+
+function readersOf(controllers: readonly string[], readers: Record<string, RowReader | undefined>): RowReader[] {
+  return controllers.map((controller) => readers[controller]).filter((reader) => reader !== undefined);
 }
 
 function numberIn(place: Place, file: string): number | undefined {
@@ -43,8 +48,8 @@ function limitIn(place: Place, file: string): number | null | undefined {
 // ---------------------------------------------------------------------------------------------------------------------
 // v1
 
-function readV1Members(node: CgroupNode, place: Place, { counters }: Needed): void {
-  if (!counters) return;
+function readV1Members(node: CgroupNode, place: Place, needed: Needed): void {
+  if (!needed.counters || !needed.members) return;
   const members = place.countLines('cgroup.procs');
   node.memberCount = members < 0 ? null : members;
 }
@@ -79,11 +84,7 @@ const V1_READERS: Record<string, RowReader | undefined> = {
       figures.oomKills = typeof control === 'number' ? undefined : numberOfKey(control, 'oom_kill');
     }
   },
-  pids({ figures, parent }, place, needed) {
-    if (!needed.figures || parent === undefined) return;
-    if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
-    if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
-  },
+  pids: readPids,
   freezer(node, place, { settings }) {
     if (!settings || node.parent === undefined) return;
     const state = place.read('freezer.state');
@@ -98,14 +99,28 @@ const V1_READERS: Record<string, RowReader | undefined> = {
 // v2
 
 function readUnified(node: CgroupNode, place: Place, needed: Needed): void {
-  const isRoot = node.parent === undefined;
-  if (needed.settings && !isRoot) readEvents(node, place);
-  if (needed.counters) readUnifiedMembers(node, place);
-  if (!needed.figures) return;
-  readUnifiedCpu(node, place, needed);
-  if (isRoot) return;
-  readUnifiedMemory(node, place, needed);
-  const { figures } = node;
+  if (needed.settings && node.parent !== undefined) readEvents(node, place);
+  if (needed.counters && needed.members) readUnifiedMembers(node, place);
+  if (needed.figures && needed.counters) readUnifiedUsage(node, place);
+}
+
+/** Files of controllers that a hybrid host has given to v1 are nowhere, and not looked for in thousands of cgroups. */
+const V2_READERS: Record<string, RowReader | undefined> = {
+  cpu({ figures, parent }, place, needed) {
+    if (!needed.figures || !needed.settings || parent === undefined) return;
+    const max = place.read('cpu.max');
+    const quotaMicros = typeof max === 'number' ? undefined : limitOfBytes(max);
+    figures.cpuLimitCores =
+      typeof max === 'number' ? undefined : coresOf(quotaMicros, numberOfBytes(max, max.indexOf(' ') + 1));
+  },
+  memory(node, place, needed) {
+    if (needed.figures && node.parent !== undefined) readUnifiedMemory(node, place, needed);
+  },
+  pids: readPids,
+};
+
+function readPids({ figures, parent }: CgroupNode, place: Place, needed: Needed): void {
+  if (!needed.figures || parent === undefined) return;
   if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
   if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
 }
@@ -148,16 +163,11 @@ export function noteThreadedDomain({ type, parent }: CgroupNode): void {
   if (type === 'threaded' && parent?.type === 'domain' && parent.parent !== undefined) parent.type = 'domain threaded';
 }
 
-function readUnifiedCpu({ figures, parent }: CgroupNode, place: Place, needed: Needed): void {
-  if (needed.counters) {
-    const stat = place.read('cpu.stat');
-    figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
-    readThrottling(figures, stat);
-  }
-  if (!needed.settings || parent === undefined) return;
-  const max = place.read('cpu.max');
-  const quotaMicros = typeof max === 'number' ? undefined : limitOfBytes(max);
-  figures.cpuLimitCores = typeof max === 'number' ? undefined : coresOf(quotaMicros, numberOfBytes(max, max.indexOf(' ') + 1));
+/** `cpu.stat` is there without the controller, which adds the throttling. */
+function readUnifiedUsage({ figures }: CgroupNode, place: Place): void {
+  const stat = place.read('cpu.stat');
+  figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
+  readThrottling(figures, stat);
 }
 
 function readUnifiedMemory({ figures }: CgroupNode, place: Place, needed: Needed): void {

@@ -1,11 +1,13 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
 import { Failure } from '../../failure.ts';
+import type { CgroupPath } from '../../proc/cgroup.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
 import { describeHierarchy, type Hierarchy, modeOf, readHierarchies } from './hierarchies.ts';
 import { inspectCgroup } from './inspect.ts';
+import type { CgroupNode } from './node.ts';
 import type { CgroupOwners, Owner } from './ownCgroups.ts';
 import { CgroupReconciliation } from './reconciliation.ts';
 import { containersAtRisk } from './risks.ts';
@@ -26,6 +28,8 @@ const FREEZING_LOOK_MILLIS = 100;
 /** What the rest of the host tells of containers. */
 export interface HostContainers {
   cgroupOwners(): Promise<CgroupOwners>;
+  readonly hearsMemberships: boolean;
+  onMembership(listener: (cgroups: readonly CgroupPath[]) => void): void;
 }
 
 export class CgroupList {
@@ -41,6 +45,9 @@ export class CgroupList {
   constructor(host: HostContainers, notify: () => void) {
     this.host = host;
     this.notify = notify;
+    host.onMembership((cgroups) => {
+      for (const { hierarchy, path } of cgroups) this.trees.get(hierarchy)?.noteMembers(path);
+    });
   }
 
   /** Begins or ends watching. Nothing runs in between lists unless it is on. */
@@ -51,7 +58,11 @@ export class CgroupList {
     this.reconciliation = undefined;
     this.watching = undefined;
     if (!wanted) return;
-    this.watching = openWatch({ changed: this.notify, lost: () => this.forget() });
+    this.watching = openWatch({
+      changed: this.notify,
+      moved: (root) => this.noteMoves(root),
+      lost: () => this.forget(),
+    });
     this.reconciliation = new CgroupReconciliation(
       () => this.watching?.isComplete !== true,
       () => this.reconcile(),
@@ -105,11 +116,14 @@ export class CgroupList {
   ): Promise<{ trees: CgroupTree[]; unreadable: CgroupsListResult['unreadable'] }> {
     const trees: CgroupTree[] = [];
     const unreadable: CgroupsListResult['unreadable'] = [];
+    const { hearsMemberships: hearsMembers } = this.host;
     let left = MAX_LISTED;
     for (const hierarchy of hierarchies) {
       const tree = this.treeOf(hierarchy);
       const why =
-        tree === undefined ? NOT_SEEN : await this.read(tree, { figures, recount, limit: left, watch: this.watching });
+        tree === undefined
+          ? NOT_SEEN
+          : await this.read(tree, { figures, recount, hearsMembers, limit: left, watch: this.watching });
       if (typeof why === 'number') {
         trees.push(tree!);
         left -= why;
@@ -148,6 +162,10 @@ export class CgroupList {
   private forget(): void {
     for (const { root } of this.trees.values())
       if (root !== undefined) for (const node of descending(root)) node.noteChildren();
+  }
+
+  private noteMoves(root: CgroupNode): void {
+    for (const tree of this.trees.values()) if (tree.root === root) tree.noteMoves();
   }
 
   /** Cgroups that came and went where no watch tells, since this user has too many. */

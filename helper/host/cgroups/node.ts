@@ -57,6 +57,8 @@ export class CgroupNode {
   figuresReadAt = Number.NEGATIVE_INFINITY;
   /** The children are those that there are: a watch would have told otherwise. */
   knowsChildren = false;
+  /** The tree's count of moves between its cgroups when its processes were counted: they are still those if nothing else told otherwise. */
+  countedAt = -1;
   /** Figures were read, and nothing happened to it or below it since. */
   quiet = false;
 

@@ -23,12 +23,16 @@ const MASK = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_ONLYDIR;
 /** A watch takes about a kilobyte of the kernel's memory. Those left out are read anew for every list. */
 const MAX_WATCHES = 50_000;
 const { ENOSPC } = os.constants.errno;
+/** Written to move processes and threads. */
+const MEMBER_FILES = ['cgroup.procs', 'tasks', 'cgroup.threads'].map((name) => Buffer.from(name));
 /** Written to thaw or freeze all that is below, which has no event of its own in v1. */
 const FREEZER_STATE = Buffer.from('freezer.state');
 
 export interface CgroupWatchCallbacks {
   /** Something that a list shows changed. */
   changed(): void;
+  /** Processes or threads were moved into a cgroup of this root, from which others is not told. */
+  moved(root: CgroupNode): void;
   /** Events were lost: nothing that is remembered can be relied on. */
   lost(): void;
 }
@@ -89,6 +93,7 @@ export class CgroupWatch implements DirectoryWatch {
         node.watch = 0;
       }
       note(node, mask, name);
+      if (MEMBER_FILES.some((file) => name.equals(file))) this.callbacks.moved(rootOf(node));
     }
     if (isTold) this.callbacks.changed();
   }
@@ -98,4 +103,10 @@ function note(node: CgroupNode, mask: number, name: Buffer): void {
   if ((mask & IN_ISDIR) !== 0 && (mask & (IN_CREATE | IN_DELETE)) !== 0) node.noteChildren();
   else node.noteEvent();
   if (name.equals(FREEZER_STATE)) for (const below of descending(node)) below.noteEvent();
+}
+
+function rootOf(node: CgroupNode): CgroupNode {
+  let root = node;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
 }
