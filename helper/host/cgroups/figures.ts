@@ -34,6 +34,16 @@ function readersOf(controllers: readonly string[], readers: Record<string, RowRe
   return controllers.map((controller) => readers[controller]).filter((reader) => reader !== undefined);
 }
 
+/** What is read for every list as long as there is a process in it. */
+function readCounter({ held, populated }: CgroupNode, place: Place, file: string): Buffer | number {
+  return held === undefined || populated !== true ? place.read(file) : held.read(place, file);
+}
+
+function counterIn(node: CgroupNode, place: Place, file: string): number | undefined {
+  const bytes = readCounter(node, place, file);
+  return typeof bytes === 'number' ? undefined : numberOfBytes(bytes);
+}
+
 function numberIn(place: Place, file: string): number | undefined {
   const bytes = place.read(file);
   return typeof bytes === 'number' ? undefined : numberOfBytes(bytes);
@@ -55,8 +65,9 @@ function readV1Members(node: CgroupNode, place: Place, needed: Needed): void {
 }
 
 const V1_READERS: Record<string, RowReader | undefined> = {
-  cpu({ figures, parent }, place, needed) {
-    if (!needed.figures || parent === undefined) return;
+  cpu(node, place, needed) {
+    const { figures } = node;
+    if (!needed.figures || node.parent === undefined) return;
     if (needed.settings) {
       const quotaMicros = limitIn(place, 'cpu.cfs_quota_us');
       figures.cpuLimitCores = coresOf(quotaMicros, typeof quotaMicros === 'number' ? numberIn(place, 'cpu.cfs_period_us') : 0);
@@ -65,18 +76,19 @@ const V1_READERS: Record<string, RowReader | undefined> = {
       // Without a quota no period is counted; counts of an earlier one say nothing of now.
       figures.periods = undefined;
       figures.throttledPeriods = undefined;
-    } else if (needed.counters) readThrottling(figures, place.read('cpu.stat'));
+    } else if (needed.counters) readThrottling(figures, readCounter(node, place, 'cpu.stat'));
   },
-  cpuacct({ figures }, place, needed) {
+  cpuacct(node, place, needed) {
     if (!needed.figures || !needed.counters) return;
-    const nanos = numberIn(place, 'cpuacct.usage');
-    figures.cpuUsageMicros = nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
+    const nanos = counterIn(node, place, 'cpuacct.usage');
+    node.figures.cpuUsageMicros = nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
   },
-  memory({ figures, parent }, place, needed) {
+  memory(node, place, needed) {
     if (!needed.figures) return;
+    const { figures } = node;
     // The kernel reclaims from cgroups without a process too.
-    figures.memoryBytes = numberIn(place, 'memory.usage_in_bytes');
-    if (parent === undefined) return;
+    figures.memoryBytes = counterIn(node, place, 'memory.usage_in_bytes');
+    if (node.parent === undefined) return;
     if (needed.settings) figures.memoryLimitBytes = limitIn(place, 'memory.limit_in_bytes') ?? undefined;
     if (needed.settings || needed.counters) {
       // Without a limit it kills nothing.
@@ -119,22 +131,22 @@ const V2_READERS: Record<string, RowReader | undefined> = {
   pids: readPids,
 };
 
-function readPids({ figures, parent }: CgroupNode, place: Place, needed: Needed): void {
-  if (!needed.figures || parent === undefined) return;
-  if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
-  if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
+function readPids(node: CgroupNode, place: Place, needed: Needed): void {
+  if (!needed.figures || node.parent === undefined) return;
+  if (needed.counters) node.figures.tasks = counterIn(node, place, 'pids.current');
+  if (needed.settings) node.figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
 }
 
 function readEvents(node: CgroupNode, place: Place): void {
   const events = place.read('cgroup.events');
   if (typeof events === 'number') {
-    node.populated = null;
+    node.setPopulated(null);
     node.frozen = undefined;
     return;
   }
   const populated = numberOfKey(events, 'populated');
   const frozen = numberOfKey(events, 'frozen');
-  node.populated = populated === undefined ? null : populated === 1;
+  node.setPopulated(populated === undefined ? null : populated === 1);
   node.frozen = frozen === undefined ? undefined : frozen === 1;
 }
 
@@ -164,14 +176,16 @@ export function noteThreadedDomain({ type, parent }: CgroupNode): void {
 }
 
 /** `cpu.stat` is there without the controller, which adds the throttling. */
-function readUnifiedUsage({ figures }: CgroupNode, place: Place): void {
-  const stat = place.read('cpu.stat');
+function readUnifiedUsage(node: CgroupNode, place: Place): void {
+  const { figures } = node;
+  const stat = readCounter(node, place, 'cpu.stat');
   figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
   readThrottling(figures, stat);
 }
 
-function readUnifiedMemory({ figures }: CgroupNode, place: Place, needed: Needed): void {
-  figures.memoryBytes = numberIn(place, 'memory.current');
+function readUnifiedMemory(node: CgroupNode, place: Place, needed: Needed): void {
+  const { figures } = node;
+  figures.memoryBytes = counterIn(node, place, 'memory.current');
   if (figures.memoryBytes === undefined) {
     figures.memoryLimitBytes = undefined;
     figures.oomKills = undefined;

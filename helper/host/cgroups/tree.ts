@@ -6,7 +6,7 @@ import { AT_FDCWD, directoryStatus, O_DIRECTORY, O_PATH, openAt, readNames } fro
 import { textOfName } from '../../proc/fileName.ts';
 import { type Needed, noteThreadedDomain, type RowReader, rowReaders, typeIn } from './figures.ts';
 import type { Hierarchy, HierarchyMount } from './hierarchies.ts';
-import { CgroupNode } from './node.ts';
+import { CgroupNode, NodeFacts } from './node.ts';
 import { Place } from './place.ts';
 
 /** Deeper ones are not listed: a container can nest as deep as it likes, and each level costs a descriptor. */
@@ -44,6 +44,7 @@ export class CgroupTree {
   /** Some cgroup was about to be frozen when it was read. */
   isFreezing = false;
   private readonly readers: RowReader[];
+  private readonly before = new NodeFacts();
   private readonly hasMemory: boolean;
   /** Paths of cgroups that a process began or ended in since they were counted. */
   private readonly disturbed = new Set<string>();
@@ -170,9 +171,10 @@ export class CgroupTree {
     const members = settings || !this.knowsMembers(node, walk);
     const needed: Needed = { figures: walk.figures, settings, counters: settings || !isIdle(node), members };
     if (needed.counters && members) node.countedAt = this.moves;
-    const { throttledPeriods, memoryBytes } = node.figures;
+    const { throttledPeriods } = node.figures;
+    this.before.take(node);
     for (const read of this.readers) read(node, place, needed);
-    if (needed.counters || node.figures.memoryBytes !== memoryBytes) node.row = undefined;
+    if (this.before.differsFrom(node)) node.row = undefined;
     if (walk.figures) node.setThrottled((node.figures.throttledPeriods ?? 0) > (throttledPeriods ?? 0));
     this.isFreezing ||= node.isFreezing;
     if (!walk.figures || node.watch === 0 || node.isFreezing) return;

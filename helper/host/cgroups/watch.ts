@@ -15,6 +15,7 @@ import {
   Inotify,
   type InotifyEvent,
 } from '../../kernel/inotify.ts';
+import { HeldBudget, HeldFiles } from './heldFiles.ts';
 import type { CgroupNode } from './node.ts';
 import type { Place } from './place.ts';
 import { type DirectoryWatch, descending } from './tree.ts';
@@ -41,6 +42,7 @@ export class CgroupWatch implements DirectoryWatch {
   private readonly inotify: Inotify;
   private readonly callbacks: CgroupWatchCallbacks;
   private readonly nodes = new Map<number, CgroupNode>();
+  private readonly budget = new HeldBudget();
   private complete = true;
 
   /** @throws SyscallError EMFILE when this user has too many instances */
@@ -58,12 +60,15 @@ export class CgroupWatch implements DirectoryWatch {
     const watch = this.nodes.size >= MAX_WATCHES ? -ENOSPC : this.inotify.add(place.path, MASK);
     if (watch === -ENOSPC) this.complete = false;
     if (watch < 0) return;
-    node.watch = watch;
+    node.setWatch(watch, new HeldFiles(this.budget));
     this.nodes.set(watch, node);
   }
 
   remove(node: CgroupNode): void {
-    for (const { watch } of descending(node)) if (this.nodes.delete(watch)) this.inotify.remove(watch);
+    for (const gone of descending(node)) {
+      if (this.nodes.delete(gone.watch)) this.inotify.remove(gone.watch);
+      gone.setWatch(0);
+    }
   }
 
   /** Notes what happened up to now. */
@@ -73,7 +78,7 @@ export class CgroupWatch implements DirectoryWatch {
 
   dispose(): void {
     this.inotify.dispose();
-    for (const node of this.nodes.values()) node.watch = 0;
+    for (const node of this.nodes.values()) node.setWatch(0);
     this.nodes.clear();
   }
 
@@ -90,7 +95,7 @@ export class CgroupWatch implements DirectoryWatch {
       isTold = true;
       if ((mask & IN_IGNORED) !== 0) {
         this.nodes.delete(watch);
-        node.watch = 0;
+        node.setWatch(0);
       }
       note(node, mask, name);
       if (MEMBER_FILES.some((file) => name.equals(file))) this.callbacks.moved(rootOf(node));
