@@ -1,6 +1,5 @@
 /** This host, as the requests ask for it: the model, kept fresh, and the lists that are derived from it. */
 import { Failure } from '../failure.ts';
-import type { CgroupPath } from '../proc/cgroup.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type {
   ContainersListResult,
@@ -104,15 +103,15 @@ export class Host {
     return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
   }
 
-  /** Whether `onMembership` is told of every change, so that a cgroup that it never names has the processes that it had. */
-  get hearsMemberships(): boolean {
+  /** Whether `onProcess` is told of every one, so that a cgroup that no record names has the processes that it had. */
+  get hearsProcesses(): boolean {
     // Another's processes may be hidden from a user (hidepid, proc(5)).
     return this.watcher.hearsProcesses && process.geteuid?.() === 0;
   }
 
-  /** `listener` is told the cgroups of processes that began, ended or were moved; those of this answer, before `cgroupOwners` resolves. */
-  onMembership(listener: (cgroups: readonly CgroupPath[]) => void): void {
-    this.model.onMembership = listener;
+  /** `listener` is told of processes that began, ended or changed; before `cgroupOwners` resolves, of all until then. */
+  onProcess(listener: (record: ProcessRecord) => void): void {
+    this.model.onRecord = listener;
   }
 
   /** Tells the client that cgroups changed, if it watches them. */

@@ -10,7 +10,7 @@ import { collectGarbage } from './heap.ts';
 import { hasOwnNamespaces } from './hostNamespaces.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
 import { listPids, readProcess } from './processReader.ts';
-import { type CgroupMembership, differs, type ProcessRecord, refOf } from './processRecord.ts';
+import { differs, type ProcessRecord, refOf } from './processRecord.ts';
 
 /** How long a scan runs before it lets requests and terminals have a turn. */
 const TURN_MILLIS = 15;
@@ -49,8 +49,8 @@ export class HostModel {
   private containersChanged = 0;
   private scanning: Promise<ModelChanges> | undefined;
   private changes = noChanges();
-  /** Called with the cgroups of a process that began, ended, or changed in a way that a list shows; of both when it was moved. */
-  onMembership: ((cgroups: CgroupMembership['cgroups']) => void) | undefined;
+  /** Called with the record of a process that began or ended, or with both when it changed in a way that a list shows. */
+  onRecord: ((record: ProcessRecord) => void) | undefined;
 
   /** Raised whenever a record that a list shows changed, appeared or ended. */
   get revision(): number {
@@ -185,8 +185,8 @@ export class HostModel {
 
   private noteChange(before: ProcessRecord | undefined, after: ProcessRecord | undefined): void {
     const { changes } = this;
-    if (before !== undefined) this.onMembership?.(before.membership.cgroups);
-    if (after !== undefined && after.membership !== before?.membership) this.onMembership?.(after.membership.cgroups);
+    if (before !== undefined) this.onRecord?.(before);
+    if (after !== undefined) this.onRecord?.(after);
     changes.processes = true;
     changes.namespaces ||= isTelling(before) || isTelling(after);
     changes.containers ||= isTelling(before) || isTelling(after) || isClaimed(before) || isClaimed(after);

@@ -1,8 +1,8 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
 import { Failure } from '../../failure.ts';
-import type { CgroupPath } from '../../proc/cgroup.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
+import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
 import { describeHierarchy, type Hierarchy, modeOf, readHierarchies } from './hierarchies.ts';
@@ -28,8 +28,8 @@ const FREEZING_LOOK_MILLIS = 100;
 /** What the rest of the host tells of containers. */
 export interface HostContainers {
   cgroupOwners(): Promise<CgroupOwners>;
-  readonly hearsMemberships: boolean;
-  onMembership(listener: (cgroups: readonly CgroupPath[]) => void): void;
+  readonly hearsProcesses: boolean;
+  onProcess(listener: (process: ProcessRecord) => void): void;
 }
 
 export class CgroupList {
@@ -45,9 +45,7 @@ export class CgroupList {
   constructor(host: HostContainers, notify: () => void) {
     this.host = host;
     this.notify = notify;
-    host.onMembership((cgroups) => {
-      for (const { hierarchy, path } of cgroups) this.trees.get(hierarchy)?.noteMembers(path);
-    });
+    host.onProcess((process) => this.noteProcess(process));
   }
 
   /** Begins or ends watching. Nothing runs in between lists unless it is on. */
@@ -116,7 +114,7 @@ export class CgroupList {
   ): Promise<{ trees: CgroupTree[]; unreadable: CgroupsListResult['unreadable'] }> {
     const trees: CgroupTree[] = [];
     const unreadable: CgroupsListResult['unreadable'] = [];
-    const { hearsMemberships: hearsMembers } = this.host;
+    const { hearsProcesses: hearsMembers } = this.host;
     let left = MAX_LISTED;
     for (const hierarchy of hierarchies) {
       const tree = this.treeOf(hierarchy);
@@ -162,6 +160,15 @@ export class CgroupList {
   private forget(): void {
     for (const { root } of this.trees.values())
       if (root !== undefined) for (const node of descending(root)) node.noteChildren();
+  }
+
+  /** Another of its threads may be in another cgroup of v1. */
+  private noteProcess({ threads, membership }: ProcessRecord): void {
+    for (const { hierarchy, path } of membership.cgroups) {
+      const tree = this.trees.get(hierarchy);
+      if (threads > 1 && tree?.hierarchy.version === 1) tree.noteMoves();
+      else tree?.noteMembers(path);
+    }
   }
 
   private noteMoves(root: CgroupNode): void {

@@ -120,11 +120,18 @@ export class CgroupNode {
     if (populated === false) this.held?.release();
   }
 
-  /** With the number of its watch, or 0 for the end of it. */
-  setWatch(watch: number, held?: HeldFiles): void {
-    this.held?.release();
+  /** With the number of its watch. What happened before there was one, nothing has told. */
+  beginWatch(watch: number, held: HeldFiles): void {
     this.watch = watch;
     this.held = held;
+    this.countedAt = -1;
+    this.noteChildren();
+  }
+
+  endWatch(): void {
+    this.held?.release();
+    this.held = undefined;
+    this.watch = 0;
   }
 
   setOwner(uid: number): void {

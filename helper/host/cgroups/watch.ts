@@ -60,14 +60,14 @@ export class CgroupWatch implements DirectoryWatch {
     const watch = this.nodes.size >= MAX_WATCHES ? -ENOSPC : this.inotify.add(place.path, MASK);
     if (watch === -ENOSPC) this.complete = false;
     if (watch < 0) return;
-    node.setWatch(watch, new HeldFiles(this.budget));
+    node.beginWatch(watch, new HeldFiles(this.budget));
     this.nodes.set(watch, node);
   }
 
   remove(node: CgroupNode): void {
     for (const gone of descending(node)) {
       if (this.nodes.delete(gone.watch)) this.inotify.remove(gone.watch);
-      gone.setWatch(0);
+      gone.endWatch();
     }
   }
 
@@ -78,7 +78,7 @@ export class CgroupWatch implements DirectoryWatch {
 
   dispose(): void {
     this.inotify.dispose();
-    for (const node of this.nodes.values()) node.setWatch(0);
+    for (const node of this.nodes.values()) node.endWatch();
     this.nodes.clear();
   }
 
@@ -95,7 +95,7 @@ export class CgroupWatch implements DirectoryWatch {
       isTold = true;
       if ((mask & IN_IGNORED) !== 0) {
         this.nodes.delete(watch);
-        node.setWatch(0);
+        node.endWatch();
       }
       note(node, mask, name);
       if (MEMBER_FILES.some((file) => name.equals(file))) this.callbacks.moved(rootOf(node));
