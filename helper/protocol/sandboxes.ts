@@ -21,6 +21,8 @@ interface WritableRoot {
   access?: RootAccess;
   /** With `overlay`: a directory of the host that keeps the changes. Left out: a tmpfs, thrown away at the end. */
   upper?: string;
+  /** Its files belong inside to whom the new user namespace maps their owners to; on the disk nothing changes. Only root can ask for it. */
+  idmap?: boolean;
 }
 
 export type SandboxRoot =
@@ -73,7 +75,8 @@ export interface SandboxMount {
   /**
    * As in mount(8) and the OCI specification: `ro`, `rw`, `nosuid`, `nodev`, `noexec`, `noatime`, `bind`, `rbind`, `private`, `rprivate`, `slave`,
    * `rslave`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
-   * `bind` without `ro` or `rw` is read-only.
+   * `bind` without `ro` or `rw` is read-only. With `idmap`, or `ridmap` for what is mounted below, too, files belong inside to whom the new
+   * user namespace maps their owners to.
    */
   options?: string[];
 }

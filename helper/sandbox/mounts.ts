@@ -7,6 +7,7 @@ import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
+import type { IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
   MOUNT_ATTR_NOATIME,
@@ -34,7 +35,7 @@ export interface Place extends InRoot {
 export type PlannedMount = { place: Place } & (
   | { what: 'new'; type: string; options: Option[]; attributes: number }
   /** From the host. `self`: from inside the new root, what is at the place. */
-  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; optional?: boolean }
+  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; tree?: IdMappedTree }
   /** A file system that the helper has made, so that it holds the other end of what is in it. */
   | { what: 'held'; descriptor: number; type: string }
   | { what: 'symlink'; target: string }
@@ -48,6 +49,7 @@ export interface MountContext {
   user: UserPlan;
   notes: string[];
   hasUserNamespace: boolean;
+  idMapped: IdMappedTrees;
   disposables: (() => void)[];
 }
 
@@ -217,17 +219,20 @@ const ATTRIBUTES: Record<Exclude<SandboxMount['type'], 'bind'>, number> = {
 function planMount(mount: SandboxMount, place: Place, context: MountContext): PlannedMount {
   let attributes = mount.type === 'bind' ? BIND_DEFAULTS : ATTRIBUTES[mount.type];
   let propagation = MS_PRIVATE;
+  let idmap: 'idmap' | 'ridmap' | undefined;
   const data: Option[] = [];
   for (const option of mount.options ?? []) {
     const flag = FLAGS[option];
     if (flag !== undefined) attributes = (attributes | (flag.set ?? 0)) & ~(flag.clear ?? 0);
     else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
     else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
+    else if (mount.type === 'bind' && (option === 'idmap' || option === 'ridmap')) idmap = option;
     else data.push(dataOption(mount, option));
   }
   if (mount.type === 'bind') {
     if (mount.source === undefined) throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`);
-    return bindOf(mount.source, place, attributes, propagation);
+    const bind = bindOf(mount.source, place, attributes, propagation);
+    return idmap === undefined ? bind : { ...bind, tree: context.idMapped.take(bind.source, idmap === 'ridmap') };
   }
   if (mount.source !== undefined) {
     throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`);

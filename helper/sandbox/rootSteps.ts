@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import type { IdMappedTree } from './idMappedMounts.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -75,12 +76,17 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
   }
 }
 
-function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'bind' }>): Argument {
-  const source = openSource(steps, path, `open the root ${path}`, O_DIRECTORY);
-  const tree = cloneTree(steps, source, `take the mounts from ${path} on`);
-  closeDescriptor(steps, source, 'close the directory');
+function bindRoot(steps: Steps, { path, readOnly, idMapped }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const tree = idMapped === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, idMapped);
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
+  return tree;
+}
+
+function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Argument {
+  const source = openSource(steps, path, `open ${path}`, O_DIRECTORY);
+  const tree = cloneTree(steps, source, `take ${what} ${path}${rest === '' ? '' : ` ${rest}`}`);
+  closeDescriptor(steps, source, 'close the directory');
   return tree;
 }
 
@@ -90,13 +96,12 @@ function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'b
  */
 function overlayRoot(
   steps: Steps,
-  { lowers, upper }: Extract<RootPlan, { type: 'overlay' }>,
+  { lowers, upper, idMapped }: Extract<RootPlan, { type: 'overlay' }>,
   hasUserNamespace: boolean,
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
-    const source = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
-    const tree = cloneTree(steps, source, `take the layer ${path}`);
-    closeDescriptor(steps, source, 'close the directory');
+    const held = idMapped?.find((tree) => tree.path === path);
+    const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
     return tree;
@@ -266,6 +271,7 @@ function mountContent(steps: Steps, root: Argument, content: string, at: Argumen
 type BindMount = Extract<PlannedMount, { what: 'bind' }>;
 
 function takeSource(steps: Steps, mount: BindMount): Argument {
+  if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
   return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
 }
 
@@ -275,9 +281,18 @@ function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
   return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
 }
 
-function takeTree(steps: Steps, from: Argument, what: string, { set, propagation }: BindMount): Argument {
+/** Mounts that the helper holds, whose owners it has mapped by now. */
+function heldTree(steps: Steps, { descriptor, path }: IdMappedTree): Argument {
+  return steps.descriptor(descriptor, `${path}, id-mapped`);
+}
+
+function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
   const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
   closeDescriptor(steps, from, 'close it');
+  return withOptions(steps, tree, what, mount);
+}
+
+function withOptions(steps: Steps, tree: Argument, what: string, { set, propagation }: BindMount): Argument {
   setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
   return tree;
 }

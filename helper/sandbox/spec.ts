@@ -35,6 +35,7 @@ const TOO_LONG = `together they must be at most ${MAX_ARGUMENTS_BYTES} bytes`;
 const writable = {
   access: v.exactOptional(v.picklist(['readOnly', 'readWrite', 'overlay'])),
   upper: v.exactOptional(hostPath),
+  idmap: v.exactOptional(v.boolean()),
 };
 
 const image = v.variant('format', [
