@@ -81,8 +81,9 @@ export interface SandboxMount {
   options?: string[];
 }
 
-/** TCP. */
 export interface PortForward {
+  /** Default `tcp`. */
+  protocol?: 'tcp' | 'udp';
   /** Of the host; default `127.0.0.1`. */
   hostAddress?: string;
   hostPort: number;
@@ -107,8 +108,11 @@ export type SandboxNetwork =
       /** Translate addresses through nftables, so that the outside is reached. Default false. */
       nat?: boolean;
       ports?: PortForward[];
-      /** For /etc/resolv.conf; default none. */
+      /** For /etc/resolv.conf. Default: with `nat` what the host has, as far as it is reached from inside; else none. */
       nameservers?: string[];
+      searchDomains?: string[];
+      /** As in resolv.conf(5): `ndots:2`. */
+      resolverOptions?: string[];
     };
 
 export interface SandboxResources {
@@ -218,6 +222,11 @@ export interface SandboxSpec {
   readonlyPaths?: string[];
   /** Default `loopback` with a new net namespace. */
   network?: SandboxNetwork;
+  /**
+   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own there is such a file wherever the root
+   * has one, or is not a directory of the host; else only when this is given.
+   */
+  hosts?: { address: string; names: string[] }[];
   resources?: SandboxResources;
   /** `default` has the effect of Docker's default profile; `unconfined` is none. */
   seccomp?: 'default' | 'unconfined' | SeccompProfile;

@@ -20,6 +20,7 @@ import {
   MS_UNBINDABLE,
   type Option,
 } from './mountCalls.ts';
+import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
 import { bytesOf } from './spec.ts';
@@ -41,7 +42,7 @@ export type PlannedMount = { place: Place } & (
   | { what: 'symlink'; target: string }
   /** A regular file of its own with the content of one of the host. */
   | { what: 'copy'; source: string; bytes: number; mode: number }
-  /** A file with this content, mounted read-only; it is made in the sandbox's own /dev, and has no name there. */
+  /** A file with this content, mounted read-only. */
   | { what: 'content'; content: string }
 );
 
@@ -76,10 +77,7 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   mounts.push(...hostSockets(spec, root, at));
   if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
   if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined) {
-    const content = spec.network.nameservers.map((server) => `nameserver ${server}\n`).join('');
-    mounts.push({ what: 'content', content, place: at('/etc/resolv.conf') });
-  }
+  mounts.push(...nameFiles(spec, root, { at, notes: context.notes }));
   for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
   mounts.push(...covers(spec, root, at));
   return mounts;

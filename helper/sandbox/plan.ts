@@ -14,6 +14,7 @@ import { type IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
+import { withResolverOfHost } from './nameFiles.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
@@ -113,7 +114,9 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   try {
     const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
     checkCombination(spec, given);
-    if (spec.network.type === 'veth') spec.network = resolveVeth(spec.network, context.id, context.addresses());
+    if (spec.network.type === 'veth') {
+      spec.network = withResolverOfHost(resolveVeth(spec.network, context.id, context.addresses()), notes);
+    }
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
     const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
     const user = planUser(spec, idMaps, notes);
@@ -285,15 +288,13 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   );
   needs('idmap' in root && root.idmap === true, 'mnt', 'root.idmap');
   needs(spec.network.type !== 'host', 'net', 'network');
+  needs(given.hosts !== undefined, 'mnt', 'hosts');
   needs(given.process?.init === true, 'pid', 'process.init');
   if (spec.network.type === 'host' && namespaces.net === 'new') {
     throw invalid(
       '"network" is the host\'s and namespaces.net is "new".',
       'Choose network.type "none" or "loopback", or namespaces.net "host".',
     );
-  }
-  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined && spec.dev !== 'minimal') {
-    throw invalid('"network.nameservers" needs dev "minimal", in which the file is made.');
   }
   if (spec.persistent) checkPersistence(spec);
   if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {

@@ -129,6 +129,48 @@ describe('sandboxes', () => {
     });
   });
 
+  describe('/etc/hosts', () => {
+    test('is its own with a net namespace of its own, and the host’s stays as it is', async () => {
+      const before = fs.readFileSync('/etc/hosts', 'utf8');
+      const text = await output({ name: 'itself' }, 'cat /etc/hosts; echo x 2>&1 >>/etc/hosts || true');
+      assert.match(text, /^127\.0\.0\.1\tlocalhost\n::1\t.*\n127\.0\.1\.1\titself\n/);
+      assert.match(text, /Read-only file system/);
+      assert.equal(fs.readFileSync('/etc/hosts', 'utf8'), before);
+      assert.equal(await output({ namespaces: { net: 'host' } }, 'cat /etc/hosts'), before);
+    });
+
+    test('has the lines that were given, wherever the files are from', async () => {
+      const hosts = [
+        { address: '192.0.2.7', names: ['seven'] },
+        { address: '2001:db8::7', names: ['seven', 'vii.example'] },
+      ];
+      const root = rootDirectory('hosts');
+      const roots: SandboxSpec['root'][] = [
+        { type: 'host' },
+        { type: 'directory', path: root },
+        { type: 'directory', path: root, access: 'overlay' },
+        { type: 'programs', programs: ['cat', 'sh'] },
+      ];
+      for (const given of roots) {
+        const text = await output({ root: given!, hosts }, 'cat /etc/hosts');
+        assert.match(text, /\n192\.0\.2\.7\tseven\n2001:db8::7\tseven vii\.example\n$/, given!.type);
+      }
+      assert.equal(fs.readFileSync(path.join(root, 'etc/hosts'), 'utf8'), '', 'only a place to mount on');
+      for (const wrong of [
+        { address: 'x', names: ['a'] },
+        { address: '192.0.2.7', names: ['a\nb'] },
+        { address: '::1', names: [] },
+      ]) {
+        await assert.rejects(run({ hosts: [wrong], process: { args: ['true'] } }));
+      }
+    });
+
+    test('is not made where there is none', async () => {
+      const root = rootDirectory('no-hosts');
+      assert.equal(await output({ root: { type: 'directory', path: root } }, 'ls /'), 'bin\ndev\nproc\ntmp\n');
+    });
+  });
+
   describe('root', () => {
     test('an empty tmpfs has the size asked for, and says what is missing in it', async () => {
       const refusal = await refused({ root: { type: 'tmpfs', size: '1G' }, process: { args: ['ls'] } }, 'notFound');
