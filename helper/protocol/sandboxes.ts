@@ -252,7 +252,7 @@ export interface SandboxStep {
 
 export interface SandboxEquivalent {
   tool: 'unshare' | 'bwrap' | 'runc';
-  /** A line for a shell. */
+  /** For a shell; of several lines where it needs a file. */
   command: string;
   /** What it does not do, or does otherwise. */
   differences: string[];
