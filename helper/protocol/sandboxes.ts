@@ -44,7 +44,7 @@ export type SandboxRoot =
 export type SandboxImage =
   /** An OCI layout: a directory with `index.json`. */
   | { format: 'oci'; path: string; reference?: string }
-  /** A file made by `docker save`. */
+  /** A file made by `docker save`. It and its layers may be compressed by gzip, or by zstd where Node is 22.15 or newer; so may those of the others. */
   | { format: 'dockerArchive'; path: string; reference?: string }
   /** A tar of a root file system (`docker export`). */
   | { format: 'tar'; path: string }
