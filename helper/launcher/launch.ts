@@ -16,6 +16,8 @@ export interface LaunchOptions {
   stdio: [number | 'ignore', number | 'ignore', number | 'ignore'];
   /** Descriptors of the helper that become 4, 5, … in the launcher. */
   descriptors: number[];
+  /** What the launcher's processes are called in ps(1). */
+  title?: string[];
   /**
    * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
    * when this returns, and ends when it throws.
@@ -93,7 +95,7 @@ export function launch(options: LaunchOptions): Launched {
   let pid: number;
   try {
     const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-    pid = spawn(launcherExecutable(), ['isoscope-launcher'], [...stdio, theirs, ...options.descriptors]);
+    pid = spawn(launcherExecutable(), options.title ?? ['isoscope-launcher'], [...stdio, theirs, ...options.descriptors]);
   } catch (error) {
     close(ours);
     throw error;
