@@ -448,6 +448,7 @@ function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined,
     namespaces: leader === undefined ? {} : namespacesOf(leader),
     cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
     persistent: plan.spec.persistent,
+    notes: plan.notes,
     createdMillis,
   };
 }
@@ -471,6 +472,7 @@ function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: S
     namespaces: {},
     cgroups: [],
     persistent: true,
+    notes: [],
     createdMillis,
     ...(exit === undefined ? {} : { exit }),
   };
