@@ -16,25 +16,32 @@ const MAX_DESCRIPTORS = 253;
 /** `struct cmsghdr`: length, level, type. */
 const CONTROL_HEADER_BYTES = 16;
 
-/**
- * One byte at 0, `struct iovec` of it at 16, `struct msghdr` at 64 and its control data at 128, all in one buffer: V8 moves what is in
- * arrays of up to 64 bytes, and these hold addresses of each other.
- */
-const memory = Buffer.alloc(128 + CONTROL_HEADER_BYTES + 4 * MAX_DESCRIPTORS + 4);
-const vector = memory.subarray(16);
-const message = memory.subarray(64);
-const control = memory.subarray(128);
+/** What one message may say beside its descriptors. */
+const MAX_BYTES = 256;
+/** Where `struct iovec`, `struct msghdr` and the control data lie, after the bytes. */
+const VECTOR = MAX_BYTES;
+const MESSAGE = VECTOR + 16;
+const CONTROL = MESSAGE + 64;
+
+/** All in one buffer: V8 moves what is in arrays of up to 64 bytes, and these hold addresses of each other. */
+const memory = Buffer.alloc(CONTROL + CONTROL_HEADER_BYTES + 4 * MAX_DESCRIPTORS + 4);
+const vector = memory.subarray(VECTOR);
+const message = memory.subarray(MESSAGE);
+const control = memory.subarray(CONTROL);
 const start = addressOf(memory);
 vector.writeBigUInt64LE(start, 0);
-vector.writeBigUInt64LE(1n, 8);
-message.writeBigUInt64LE(start + 16n, 16);
+message.writeBigUInt64LE(start + BigInt(VECTOR), 16);
 message.writeBigUInt64LE(1n, 24);
-message.writeBigUInt64LE(start + 128n, 32);
+message.writeBigUInt64LE(start + BigInt(CONTROL), 32);
 control.writeInt32LE(SOL_SOCKET, 8);
 control.writeInt32LE(SCM_RIGHTS, 12);
 
-/** Sends one byte with copies of `descriptors`, from 1 to 253. Throws a `SyscallError`: `EPIPE` when nobody is there. */
-export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
+/**
+ * Sends 1 to 256 bytes (more are left out) with copies of 1 to 253 descriptors. Throws a `SyscallError`: `EPIPE` when nobody is there.
+ */
+export function sendDescriptors(socket: number, descriptors: readonly number[], bytes: Uint8Array): void {
+  memory.set(bytes.subarray(0, MAX_BYTES));
+  vector.writeBigUInt64LE(BigInt(Math.min(bytes.length, MAX_BYTES)), 8);
   const length = CONTROL_HEADER_BYTES + 4 * descriptors.length;
   control.writeBigUInt64LE(BigInt(length), 0);
   for (const [at, descriptor] of descriptors.entries()) control.writeInt32LE(descriptor, CONTROL_HEADER_BYTES + 4 * at);

@@ -8,7 +8,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
-import { ForkServer } from './forkServer.ts';
+import { ARGV0, ForkServer } from './forkServer.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 
 export interface LaunchOptions {
@@ -17,6 +17,8 @@ export interface LaunchOptions {
   stdio: [number | 'ignore', number | 'ignore', number | 'ignore'];
   /** Descriptors of the helper that become 4, 5, … in the launcher. */
   descriptors: number[];
+  /** What the launcher's processes are called in ps(1). */
+  title?: string[];
   /**
    * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
    * when this returns, and ends when it throws.
@@ -75,7 +77,6 @@ const REPORT_BYTES = 16;
 /** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
 const LOWEST_EXECUTABLE = 100;
 const PROGRAM_NAME = 'launcher';
-const ARGV0 = 'isoscope-launcher';
 
 let executable: number | undefined;
 
@@ -90,9 +91,9 @@ export function launcherExecutable(): string {
 
 let forkServer: ForkServer | undefined;
 
-function startLauncher(descriptors: number[]): number {
-  forkServer ??= new ForkServer(launcherExecutable(), ARGV0);
-  return forkServer.fork(descriptors) ?? spawn(launcherExecutable(), [ARGV0], descriptors);
+function startLauncher(argv: string[], descriptors: number[]): number {
+  forkServer ??= new ForkServer(launcherExecutable());
+  return forkServer.fork(argv, descriptors) ?? spawn(launcherExecutable(), argv, descriptors);
 }
 
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
@@ -102,7 +103,7 @@ export function launch(options: LaunchOptions): Launched {
   let pid: number;
   try {
     const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-    pid = startLauncher([...stdio, theirs, ...options.descriptors]);
+    pid = startLauncher(options.title ?? [ARGV0], [...stdio, theirs, ...options.descriptors]);
   } catch (error) {
     close(ours);
     throw error;

@@ -424,34 +424,42 @@ static _Noreturn void launch(void) {
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Launchers on request */
 
+static unsigned char title[256];
+static long title_length;
+
 /* The descriptors of the next request, which are 4, 5, ... here since those before have been closed; 0 when there is no more. */
 static uint32_t receive_request(void) {
   static struct passed passed;
-  unsigned char byte;
-  struct iovec vector = {&byte, sizeof byte};
+  struct iovec vector = {title, sizeof title};
   struct msghdr message = {0, 0, &vector, 1, &passed, sizeof passed, 0, 0};
-  long got;
   passed.level = 0; /* without descriptors nothing is written there */
-  do got = CALL(__NR_recvmsg, SOCKET, &message, 0, 0);
-  while (got == -EINTR);
-  if (got != 1 || message.flags != 0 || passed.level != SOL_SOCKET || passed.type != SCM_RIGHTS) return 0;
+  do title_length = CALL(__NR_recvmsg, SOCKET, &message, 0, 0);
+  while (title_length == -EINTR);
+  if (title_length < 1 || message.flags != 0 || passed.level != SOL_SOCKET || passed.type != SCM_RIGHTS) return 0;
   uint32_t count = (uint32_t)((passed.length - 16) / sizeof passed.descriptors[0]);
   for (uint32_t i = 0; i < count; i++)
     if (passed.descriptors[i] != (int32_t)(SOCKET + 1 + i)) return 0;
   return count;
 }
 
+/* Writes the arguments that /proc/PID/cmdline shows over those that the server was given, which have room. */
+static void set_title(char *const *arguments, long count) {
+  char *to = arguments[0], *last = arguments[count - 1];
+  for (long i = 0; to + i < last; i++) to[i] = i < title_length ? (char)title[i] : 0;
+}
+
 /*
- * Makes a launcher for each message, a byte that comes with the descriptors that become its 0, 1, 2, ..., and answers with its
- * pid or -errno. It is a child of the helper, not of this process: as if the helper had started it, but by the fork of a process
+ * Makes a launcher for each message: the arguments that it is to show, and the descriptors that become its 0, 1, 2, .... Answers with
+ * its pid or -errno. It is a child of the helper, not of this process: as if the helper had started it, but by the fork of a process
  * of a few pages instead of an execve. Ends with the helper's end of the socket.
  */
-static _Noreturn void serve(void) {
+static _Noreturn void serve(char *const *arguments, long argument_count) {
   for (;;) {
     uint32_t count = receive_request();
     if (count <= SOCKET) leave(0);
     int32_t made = (int32_t)system_call(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
     if (made == 0) {
+      set_title(arguments, argument_count);
       /* Upwards nothing is overwritten before it was copied: what goes to i comes from above it. */
       for (uint32_t i = 0; i < count; i++) CALL(__NR_dup3, SOCKET + 1 + i, i, 0, 0);
       launch();
@@ -463,7 +471,7 @@ static _Noreturn void serve(void) {
 
 __attribute__((used)) static _Noreturn void start(const long *stack) {
   become_clean();
-  if (stack[0] > 1) serve();
+  if (stack[0] > 1) serve((char *const *)(stack + 1), stack[0]);
   launch();
 }
 

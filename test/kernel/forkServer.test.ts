@@ -5,13 +5,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { sendDescriptors } from '../../helper/kernel/passDescriptors.ts';
 import { type End, openSocketPair, spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
-import { ForkServer } from '../../helper/launcher/forkServer.ts';
+import { ARGV0, ForkServer } from '../../helper/launcher/forkServer.ts';
 import { encodeProgram, string, strings } from '../../helper/launcher/program.ts';
+import { parseCmdline } from '../../helper/proc/cmdline.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
 
 const LAUNCHER = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
-const ARGV0 = 'isoscope-launcher';
 
 /** What a launcher is to its parent and to the kernel, as the program says that it executes. */
 const SELF = [
@@ -61,9 +61,9 @@ function childrenNamed(name: string): number[] {
 }
 
 describe('a launcher that waits to be forked', () => {
-  const server = new ForkServer(LAUNCHER, ARGV0);
+  const server = new ForkServer(LAUNCHER);
   const forked = (descriptors: number[]): number => {
-    const pid = server.fork(descriptors);
+    const pid = server.fork([ARGV0], descriptors);
     assert.ok(pid !== undefined);
     return pid;
   };
@@ -82,6 +82,20 @@ describe('a launcher that waits to be forked', () => {
     assert.equal(await said(forked), started);
   });
 
+  test('shows the arguments that it is given, whatever those before had', async () => {
+    for (const argv of [['isoscope-sandbox', 'a'.repeat(63), '0123456789abcdef'], ['short'], [ARGV0]]) {
+      const control = openSocketPair();
+      const nothing = fs.openSync('/dev/null', 'r+');
+      const pid = server.fork(argv, [nothing, nothing, nothing, control.theirs]);
+      const ended = waitedFor(pid ?? 0);
+      fs.closeSync(control.theirs);
+      fs.closeSync(nothing);
+      assert.deepEqual(parseCmdline(fs.readFileSync(`/proc/${pid}/cmdline`)), argv);
+      fs.closeSync(control.ours);
+      assert.deepEqual(await ended, { code: 127 });
+    }
+  });
+
   test('makes any number, one by one, and keeps nothing of them', async () => {
     const pid = theServer();
     for (let round = 0; round < 200; round += 1) await said(forked);
@@ -97,7 +111,7 @@ describe('a launcher that waits to be forked', () => {
     process.kill(pid, 'SIGKILL');
     await until(() => !childrenNamed(ARGV0).includes(pid), 'it is gone');
     const nothing = fs.openSync('/dev/null', 'r+');
-    assert.equal(server.fork([nothing, nothing, nothing, nothing]), undefined);
+    assert.equal(server.fork([ARGV0], [nothing, nothing, nothing, nothing]), undefined);
     fs.closeSync(nothing);
     await said(forked);
     assert.notEqual(theServer(), pid);
@@ -107,7 +121,7 @@ describe('a launcher that waits to be forked', () => {
     const pid = theServer();
     process.kill(pid, 'SIGSTOP');
     const nothing = fs.openSync('/dev/null', 'r+');
-    assert.equal(server.fork([nothing, nothing, nothing, nothing]), undefined);
+    assert.equal(server.fork([ARGV0], [nothing, nothing, nothing, nothing]), undefined);
     fs.closeSync(nothing);
     process.kill(pid, 'SIGCONT');
     await until(() => !childrenNamed(ARGV0).includes(pid), 'it is gone');
@@ -118,8 +132,8 @@ describe('a launcher that waits to be forked', () => {
 describe('one that is asked for anything else', () => {
   const cases: [string, (socket: number) => void][] = [
     ['bytes without descriptors', (socket) => void fs.writeSync(socket, encoded)],
-    ['fewer descriptors than a launcher has', (socket) => sendDescriptors(socket, [socket, socket, socket])],
-    ['more descriptors than it takes', (socket) => sendDescriptors(socket, new Array(200).fill(socket))],
+    ['fewer descriptors than a launcher has', (socket) => sendDescriptors(socket, [socket, socket, socket], Buffer.of(0))],
+    ['more descriptors than it takes', (socket) => sendDescriptors(socket, new Array(200).fill(socket), Buffer.of(0))],
     ['nothing, by a helper that is gone', () => undefined],
   ];
   for (const [what, ask] of cases) {
