@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { sendDescriptors } from '../../helper/kernel/passDescriptors.ts';
 import { type End, openSocketPair, spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
 import { ARGV0, ForkServer } from '../../helper/launcher/forkServer.ts';
@@ -67,6 +68,18 @@ describe('a launcher that waits to be forked', () => {
     assert.ok(pid !== undefined);
     return pid;
   };
+  /** One that gets no program, and so ends after `look`. */
+  const forkIdle = async (argv: string[], look: (pid: number) => void | Promise<void>) => {
+    const control = openSocketPair();
+    const nothing = fs.openSync('/dev/null', 'r+');
+    const pid = server.fork(argv, [nothing, nothing, nothing, control.theirs]);
+    assert.ok(pid !== undefined);
+    const ended = waitedFor(pid);
+    for (const descriptor of [control.theirs, nothing]) fs.closeSync(descriptor);
+    await look(pid);
+    fs.closeSync(control.ours);
+    assert.deepEqual(await ended, { code: 127 });
+  };
   const theServer = () => {
     const [pid, ...others] = childrenNamed(ARGV0);
     assert.ok(pid !== undefined && others.length === 0);
@@ -84,21 +97,14 @@ describe('a launcher that waits to be forked', () => {
 
   test('shows the arguments that it is given, whatever those before had', async () => {
     for (const argv of [['isoscope-sandbox', 'a'.repeat(63), '0123456789abcdef'], ['short'], [ARGV0]]) {
-      const control = openSocketPair();
-      const nothing = fs.openSync('/dev/null', 'r+');
-      const pid = server.fork(argv, [nothing, nothing, nothing, control.theirs]);
-      const ended = waitedFor(pid ?? 0);
-      fs.closeSync(control.theirs);
-      fs.closeSync(nothing);
-      assert.deepEqual(parseCmdline(fs.readFileSync(`/proc/${pid}/cmdline`)), argv);
-      fs.closeSync(control.ours);
-      assert.deepEqual(await ended, { code: 127 });
+      const isShown = (pid: number) => isDeepStrictEqual(parseCmdline(fs.readFileSync(`/proc/${pid}/cmdline`)), argv);
+      await forkIdle(argv, (pid) => until(() => isShown(pid), `it is called ${argv.join(' ')}`));
     }
   });
 
   test('makes any number, one by one, and keeps nothing of them', async () => {
     const pid = theServer();
-    for (let round = 0; round < 200; round += 1) await said(forked);
+    for (let round = 0; round < 200; round += 1) await forkIdle([ARGV0], () => undefined);
     assert.equal(theServer(), pid);
     assert.deepEqual(
       fs.readdirSync(`/proc/${pid}/fd`).filter((name) => Number(name) < 100),
