@@ -1,7 +1,19 @@
 /** `cgroups/list`, `inspect` and `subscribe` against the raw files, the kernel's own counts and real containers; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
@@ -16,7 +28,7 @@ import {
   type CgroupsSampledParams,
   CgroupsSubscribe,
 } from '../../helper/protocol/cgroups.ts';
-import { HostChanged, HostWatch } from '../../helper/protocol.ts';
+import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
@@ -661,6 +673,42 @@ describe('cgroups', () => {
     listener.dispose();
     await helper.request(HostWatch, { parts: [] });
     assert.equal(told, 0);
+  });
+
+  test('a hierarchy whose files do not answer is busy, and holds up nothing but its own rows', {
+    skip: !isHelperRoot && 'only root may do or see it',
+  }, async (t) => {
+    const mount = mountWith('pids');
+    if (mount === undefined) return t.skip('no hierarchy with pids is mounted');
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-fifo-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const fifo = path.join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const cover = `mount --bind "${fifo}" "${mount.mountPoint}/cgroup.procs"; exec "$@"`;
+    await using held = await startHelper({
+      through: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh'],
+    });
+    const listing = held.request(CgroupsList, {});
+    assert.ok((await held.request(ProcessesList, {})).processes.length > 0);
+    const { unreadable, cgroups } = await listing;
+    const name = mount.type === 'cgroup2' ? 'unified' : 'pids';
+    assert.deepEqual(unreadable, [{ hierarchy: name, why: { unknown: 'busy' } }]);
+    assert.ok(mount.type === 'cgroup2' || cgroups.length > 0);
+    for (let again = 0; again < 3; again += 1)
+      assert.deepEqual((await held.request(CgroupsList, {})).unreadable, unreadable, 'the others are still read');
+    execFileSync('nsenter', [
+      `--mount=/proc/${held.process.pid}/ns/mnt`,
+      'umount',
+      '--lazy',
+      `${mount.mountPoint}/cgroup.procs`,
+    ]);
+    writeFileSync(fifo, '\n');
+    const again = await until(
+      'the hierarchy',
+      () => held.request(CgroupsList, {}),
+      (answer) => answer.unreadable.length === 0,
+    );
+    assert.ok(again.cgroups.some(({ hierarchy }) => hierarchy === name));
   });
 
   test('a hierarchy that a cgroup namespace hides is unreadable, not empty', {
