@@ -10,6 +10,9 @@
  *   relocations  u32 each: the offset of a u64 in the data that holds an offset into the data and becomes a pointer
  *   data
  *
+ * The descriptors that it names are those that the launcher was started with; or, so that it can be started before there is
+ * a program, they come with the first byte (unix(7), "SCM_RIGHTS"): 4, 5, and so on, and last of all 0, 1 and 2.
+ *
  * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
  * socket is closed by a successful execve: that is the proof that the program started.
  */
@@ -52,9 +55,31 @@ struct pollfd {
   int fd;
   short events, revents;
 };
+struct iovec {
+  void *base;
+  uint64_t length;
+};
+struct msghdr {
+  void *name;
+  uint32_t name_length;
+  struct iovec *vectors;
+  uint64_t vector_count;
+  void *control;
+  uint64_t control_length;
+  int flags;
+};
+struct control {
+  uint64_t length;
+  int level, type;
+  int descriptors[MAX_DESCRIPTORS];
+};
 #define POLLIN 1
 #define POLLHUP 16
 #define MSG_NOSIGNAL 0x4000
+#define MSG_CTRUNC 8
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
 #define F_SETFD 2
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define FD_CLOEXEC 1
@@ -80,6 +105,8 @@ static struct step steps[MAX_STEPS];
 static uint32_t relocations[MAX_RELOCATIONS];
 static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
 static long results[MAX_STEPS];
+static struct control control;
+static uint32_t received; /* how many descriptors came with the program */
 static uint32_t last_step; /* where the program ends; what may follow is done in the end */
 static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
 
@@ -155,6 +182,15 @@ static void become_clean(void) {
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
 }
 
+/* Those that were received have the lowest free numbers, in their order, so that none is overwritten before its turn. */
+static void place_descriptors(void) {
+  for (uint32_t i = 0; i < received; i++) {
+    int from = control.descriptors[i];
+    int to = (int)(i + SOCKET < received ? SOCKET + 1 + i : i + SOCKET - received);
+    if (from != to) CALL(__NR_dup3, from, to, 0, 0);
+  }
+}
+
 /* Closes what the program does not name, and lets nothing but standard input and outputs outlive execve. */
 static void keep_descriptors(uint32_t count) {
   if (is_error(CALL(__NR_close_range, count, ~0u, 0, 0)))
@@ -176,14 +212,28 @@ static void read_whole(void *into, uint64_t length) {
   }
 }
 
+static void read_header(void) {
+  struct iovec vector = {&header, sizeof header};
+  struct msghdr message = {0, 0, &vector, 1, &control, sizeof control, 0};
+  long got;
+  do got = CALL(__NR_recvmsg, SOCKET, &message, MSG_CMSG_CLOEXEC, 0);
+  while (got == -EINTR);
+  REQUIRE(got > 0 && (message.flags & MSG_CTRUNC) == 0);
+  read_whole((unsigned char *)&header + got, sizeof header - (uint64_t)got);
+  if (message.control_length == 0) return;
+  REQUIRE(control.level == SOL_SOCKET && control.type == SCM_RIGHTS && control.length >= 16);
+  received = (uint32_t)(control.length - 16) / sizeof(int);
+}
+
 static void read_program(void) {
-  read_whole(&header, sizeof header);
+  read_header();
   REQUIRE(header.magic == MAGIC);
   REQUIRE(header.version == VERSION);
   REQUIRE(header.steps > 0 && header.steps <= MAX_STEPS);
   REQUIRE(header.data <= MAX_DATA);
   REQUIRE(header.relocations <= MAX_RELOCATIONS);
   REQUIRE(header.descriptors > SOCKET && header.descriptors <= MAX_DESCRIPTORS);
+  REQUIRE(received == 0 || received == header.descriptors - 1); /* all but the socket */
   read_whole(steps, header.steps * sizeof steps[0]);
   read_whole(relocations, header.relocations * sizeof relocations[0]);
   read_whole(data, header.data);
@@ -391,6 +441,7 @@ __attribute__((used)) static _Noreturn void launch(void) {
   become_clean();
   read_program();
   validate_program();
+  place_descriptors();
   keep_descriptors(header.descriptors);
   relocate();
   find_last_step();

@@ -163,7 +163,7 @@ describe('the helper', () => {
       await subject.connection.sendRequest(ProgramsRun.method, { ...lasting(), command: ['true'] });
     }
     const children = fs.readFileSync(`/proc/${subject.ref.pid}/task/${subject.ref.pid}/children`, 'utf8').trim().split(' ');
-    assert.equal(children.length, 1, 'only the guard of the folder');
+    assert.equal(children.length, 2, 'only the guard of the folder, and the launcher that waits for the next program');
     assert.deepEqual(children.map(Number).filter(isZombie), []);
   });
 
