@@ -59,6 +59,7 @@ export const Command = {
   sortBySize: 'isoscope.layers.sortBySize',
   stopMeasuring: 'isoscope.layers.stopMeasuring',
   revealInLayers: 'isoscope.reveal.inLayers',
+  revealInSandboxes: 'isoscope.reveal.inSandboxes',
   runInNewNamespace: 'isoscope.sandbox.runInNewNamespace',
   runInSameNamespaces: 'isoscope.sandbox.runInSameNamespaces',
   newSandboxFile: 'isoscope.sandbox.newFile',

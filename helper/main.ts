@@ -56,6 +56,8 @@ async function serve(): Promise<void> {
     terminals,
     streamSocket,
     changed: () => host.changed(['sandboxes']),
+    onWatch: (follower) => host.onWatch(follower),
+    onProcesses: (follower) => host.onProcesses(follower),
     ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
   });
   servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });

@@ -2,13 +2,13 @@
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { Failure, isSystemError, reasonOf } from '../failure.ts';
+import { Failure, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
-import { sendWithDescriptors } from '../kernel/sendDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
+import { ARGV0, ForkServer } from './forkServer.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 
 export interface LaunchOptions {
@@ -17,6 +17,8 @@ export interface LaunchOptions {
   stdio: [number | 'ignore', number | 'ignore', number | 'ignore'];
   /** Descriptors of the helper that become 4, 5, … in the launcher. */
   descriptors: number[];
+  /** What the launcher's processes are called in ps(1). */
+  title?: string[];
   /**
    * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
    * when this returns, and ends when it throws.
@@ -87,99 +89,49 @@ export function launcherExecutable(): string {
   return `/proc/self/fd/${executable}`;
 }
 
-/** A launcher that has been started, and waits for its program. */
-interface Waiting {
-  pid: number;
-  socket: number;
-  /** Undefined as long as it lives. */
-  end?: ExitStatus;
-  onEnd?: (end: ExitStatus) => void;
+let forkServer: ForkServer | undefined;
+
+function startLauncher(argv: string[], descriptors: number[]): number {
+  forkServer ??= new ForkServer(launcherExecutable());
+  return forkServer.fork(argv, descriptors) ?? spawn(launcherExecutable(), argv, descriptors);
 }
 
-/**
- * The next one, started while this process has nothing else to do: starting a process takes longer than all else that is done for a launch here. It
- * has nothing but its socket, and ends when that is closed, as it is when this process ends.
- */
-let spare: Waiting | undefined;
-
-function startWaiting(): Waiting {
+/** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
+export function launch(options: LaunchOptions): Launched {
+  const encoded = encodeProgram(options.program);
   const { ours, theirs } = openSocketPair();
+  let pid: number;
   try {
-    const nothing = openNull();
-    const pid = spawn(launcherExecutable(), ['isoscope-launcher'], [nothing, nothing, nothing, theirs]);
-    const waiting: Waiting = { pid, socket: ours };
-    waitForEnd(pid, (end) => {
-      waiting.end = end;
-      waiting.onEnd?.(end);
-    });
-    return waiting;
+    const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
+    pid = startLauncher(options.title ?? [ARGV0], [...stdio, theirs, ...options.descriptors]);
   } catch (error) {
     close(ours);
     throw error;
   } finally {
     close(theirs);
   }
-}
-
-function prepareSpare(): void {
-  try {
-    spare ??= startWaiting();
-  } catch {
-    // Whoever needs one will be told.
-  }
-}
-
-/** To the spare one, unless that was killed; else to one that is started now. How many bytes were sent, and to which. */
-function send(encoded: Buffer, descriptors: readonly number[]): { launcher: Waiting; sent: number } {
-  const prepared = spare;
-  spare = undefined;
-  if (prepared !== undefined) {
-    try {
-      return { launcher: prepared, sent: sendWithDescriptors(prepared.socket, encoded, descriptors) };
-    } catch (error) {
-      close(prepared.socket);
-      if (!isSystemError(error) || !['EPIPE', 'ECONNRESET'].includes(error.code)) throw error;
-    }
-  }
-  const launcher = startWaiting();
-  try {
-    return { launcher, sent: sendWithDescriptors(launcher.socket, encoded, descriptors) };
-  } catch (error) {
-    close(launcher.socket);
-    throw error;
-  }
-}
-
-/** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
-export function launch(options: LaunchOptions): Launched {
-  const encoded = encodeProgram(options.program);
-  const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-  const { launcher, sent } = send(encoded, [...options.descriptors, ...stdio]);
-  setImmediate(prepareSpare);
-  const { pid } = launcher;
+  let hasEnded = false;
   const ended = new Promise<ExitStatus>((resolve) => {
-    // Killed before there was a child to be killed instead.
-    const tell = (end: ExitStatus) => resolve(end.signal === `signal ${KILL_GROUP_SIGNAL}` ? { signal: 'SIGKILL' } : end);
-    if (launcher.end !== undefined) tell(launcher.end);
-    else launcher.onEnd = tell;
+    waitForEnd(pid, (end) => {
+      hasEnded = true;
+      // Killed before there was a child to be killed instead.
+      resolve(end.signal === `signal ${KILL_GROUP_SIGNAL}` ? { signal: 'SIGKILL' } : end);
+    });
   });
-  const socket = new net.Socket({ fd: launcher.socket });
+  const socket = new net.Socket({ fd: ours });
   socket.on('error', () => undefined); // EPIPE when it ended early; its end says why
-  if (sent < encoded.length) socket.write(encoded.subarray(sent));
+  socket.write(encoded);
   const started = hear(socket, options);
   // Whoever awaits it hears of a failure; nobody has to.
   started.catch(() => undefined);
-  const signalIt = (signal: number | NodeJS.Signals) => {
+  const kill = () => {
     // As long as its end was not seen it was not waited for, and its pid is its own.
-    if (launcher.end === undefined) process.kill(pid, signal);
+    if (!hasEnded) process.kill(pid, KILL_GROUP_SIGNAL);
   };
-  return {
-    pid,
-    started,
-    ended,
-    kill: () => signalIt(KILL_GROUP_SIGNAL),
-    signal: signalIt,
+  const signal = (name: NodeJS.Signals) => {
+    if (!hasEnded) process.kill(pid, name);
   };
+  return { pid, started, ended, kill, signal };
 }
 
 let nullDevice: number | undefined;

@@ -10,11 +10,10 @@
  *   relocations  u32 each: the offset of a u64 in the data that holds an offset into the data and becomes a pointer
  *   data
  *
- * The descriptors that it names are those that the launcher was started with; or, so that it can be started before there is
- * a program, they come with the first byte (unix(7), "SCM_RIGHTS"): 4, 5, and so on, and last of all 0, 1 and 2.
- *
  * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
  * socket is closed by a successful execve: that is the proof that the program started.
+ *
+ * Started with an argument it runs no program itself, but makes launchers on request (see serve).
  */
 #include <asm/unistd.h>
 #include <stdint.h>
@@ -27,6 +26,7 @@
 #define MAX_RELOCATIONS 16384u
 #define MAX_DESCRIPTORS 64u
 #define MAX_SYSCALL 1024u
+#define MAX_PASSED 128u /* descriptors of a launcher that is made on request */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
 enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
@@ -61,25 +61,24 @@ struct iovec {
 };
 struct msghdr {
   void *name;
-  uint32_t name_length;
+  uint64_t name_length;
   struct iovec *vectors;
-  uint64_t vector_count;
+  uint64_t count;
   void *control;
   uint64_t control_length;
-  int flags;
+  uint32_t flags, padding;
 };
-struct control {
+struct passed {
   uint64_t length;
-  int level, type;
-  int descriptors[MAX_DESCRIPTORS];
+  int32_t level, type; /* struct cmsghdr */
+  int32_t descriptors[MAX_PASSED];
 };
 #define POLLIN 1
 #define POLLHUP 16
-#define MSG_NOSIGNAL 0x4000
-#define MSG_CTRUNC 8
-#define MSG_CMSG_CLOEXEC 0x40000000
 #define SOL_SOCKET 1
 #define SCM_RIGHTS 1
+#define CLONE_PARENT 0x8000
+#define MSG_NOSIGNAL 0x4000
 #define F_SETFD 2
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define FD_CLOEXEC 1
@@ -105,8 +104,6 @@ static struct step steps[MAX_STEPS];
 static uint32_t relocations[MAX_RELOCATIONS];
 static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
 static long results[MAX_STEPS];
-static struct control control;
-static uint32_t received; /* how many descriptors came with the program */
 static uint32_t last_step; /* where the program ends; what may follow is done in the end */
 static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
 
@@ -182,15 +179,6 @@ static void become_clean(void) {
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
 }
 
-/* Those that were received have the lowest free numbers, in their order, so that none is overwritten before its turn. */
-static void place_descriptors(void) {
-  for (uint32_t i = 0; i < received; i++) {
-    int from = control.descriptors[i];
-    int to = (int)(i + SOCKET < received ? SOCKET + 1 + i : i + SOCKET - received);
-    if (from != to) CALL(__NR_dup3, from, to, 0, 0);
-  }
-}
-
 /* Closes what the program does not name, and lets nothing but standard input and outputs outlive execve. */
 static void keep_descriptors(uint32_t count) {
   if (is_error(CALL(__NR_close_range, count, ~0u, 0, 0)))
@@ -212,28 +200,14 @@ static void read_whole(void *into, uint64_t length) {
   }
 }
 
-static void read_header(void) {
-  struct iovec vector = {&header, sizeof header};
-  struct msghdr message = {0, 0, &vector, 1, &control, sizeof control, 0};
-  long got;
-  do got = CALL(__NR_recvmsg, SOCKET, &message, MSG_CMSG_CLOEXEC, 0);
-  while (got == -EINTR);
-  REQUIRE(got > 0 && (message.flags & MSG_CTRUNC) == 0);
-  read_whole((unsigned char *)&header + got, sizeof header - (uint64_t)got);
-  if (message.control_length == 0) return;
-  REQUIRE(control.level == SOL_SOCKET && control.type == SCM_RIGHTS && control.length >= 16);
-  received = (uint32_t)(control.length - 16) / sizeof(int);
-}
-
 static void read_program(void) {
-  read_header();
+  read_whole(&header, sizeof header);
   REQUIRE(header.magic == MAGIC);
   REQUIRE(header.version == VERSION);
   REQUIRE(header.steps > 0 && header.steps <= MAX_STEPS);
   REQUIRE(header.data <= MAX_DATA);
   REQUIRE(header.relocations <= MAX_RELOCATIONS);
   REQUIRE(header.descriptors > SOCKET && header.descriptors <= MAX_DESCRIPTORS);
-  REQUIRE(received == 0 || received == header.descriptors - 1); /* all but the socket */
   read_whole(steps, header.steps * sizeof steps[0]);
   read_whole(relocations, header.relocations * sizeof relocations[0]);
   read_whole(data, header.data);
@@ -437,11 +411,9 @@ static void run_program(void) {
   }
 }
 
-__attribute__((used)) static _Noreturn void launch(void) {
-  become_clean();
+static _Noreturn void launch(void) {
   read_program();
   validate_program();
-  place_descriptors();
   keep_descriptors(header.descriptors);
   relocate();
   find_last_step();
@@ -449,9 +421,63 @@ __attribute__((used)) static _Noreturn void launch(void) {
   leave(0); /* a program need not end in execve */
 }
 
-/* The kernel starts a program here with an aligned stack and no return address. */
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Launchers on request */
+
+static unsigned char title[256];
+static long title_length;
+
+/* The descriptors of the next request, which are 4, 5, ... here since those before have been closed; 0 when there is no more. */
+static uint32_t receive_request(void) {
+  static struct passed passed;
+  struct iovec vector = {title, sizeof title};
+  struct msghdr message = {0, 0, &vector, 1, &passed, sizeof passed, 0, 0};
+  passed.level = 0; /* without descriptors nothing is written there */
+  do title_length = CALL(__NR_recvmsg, SOCKET, &message, 0, 0);
+  while (title_length == -EINTR);
+  if (title_length < 1 || message.flags != 0 || passed.level != SOL_SOCKET || passed.type != SCM_RIGHTS) return 0;
+  uint32_t count = (uint32_t)((passed.length - 16) / sizeof passed.descriptors[0]);
+  for (uint32_t i = 0; i < count; i++)
+    if (passed.descriptors[i] != (int32_t)(SOCKET + 1 + i)) return 0;
+  return count;
+}
+
+/* Writes the arguments that /proc/PID/cmdline shows over those that the server was given, which have room. */
+static void set_title(char *const *arguments, long count) {
+  char *to = arguments[0], *last = arguments[count - 1];
+  for (long i = 0; to + i < last; i++) to[i] = i < title_length ? (char)title[i] : 0;
+}
+
+/*
+ * Makes a launcher for each message: the arguments that it is to show, and the descriptors that become its 0, 1, 2, .... Answers with
+ * its pid or -errno. It is a child of the helper, not of this process: as if the helper had started it, but by the fork of a process
+ * of a few pages instead of an execve. Ends with the helper's end of the socket.
+ */
+static _Noreturn void serve(char *const *arguments, long argument_count) {
+  for (;;) {
+    uint32_t count = receive_request();
+    if (count <= SOCKET) leave(0);
+    int32_t made = (int32_t)system_call(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    if (made == 0) {
+      set_title(arguments, argument_count);
+      /* Upwards nothing is overwritten before it was copied: what goes to i comes from above it. */
+      for (uint32_t i = 0; i < count; i++) CALL(__NR_dup3, SOCKET + 1 + i, i, 0, 0);
+      launch();
+    }
+    for (uint32_t i = 0; i < count; i++) CALL(__NR_close, SOCKET + 1 + i, 0, 0, 0);
+    system_call(__NR_sendto, SOCKET, (long)&made, sizeof made, MSG_NOSIGNAL, 0, 0);
+  }
+}
+
+__attribute__((used)) static _Noreturn void start(const long *stack) {
+  become_clean();
+  if (stack[0] > 1) serve((char *const *)(stack + 1), stack[0]);
+  launch();
+}
+
+/* The kernel starts a program here with an aligned stack, on which are the number of arguments and these, and no return address. */
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall launch\n\thlt\n");
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall start\n\thlt\n");
 #else
-__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl launch\n\tbrk #0\n");
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl start\n\tbrk #0\n");
 #endif

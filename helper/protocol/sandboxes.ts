@@ -302,6 +302,8 @@ export interface Sandbox {
   /** Its own cgroups, as seen from the root of each hierarchy. Empty when it has none of its own. */
   cgroups: { hierarchy: string; path: string }[];
   persistent: boolean;
+  /** What a person should know of it, as `sandboxes/explain` says it. Empty once it has ended. */
+  notes: string[];
   /** Milliseconds since the Unix epoch. */
   createdMillis: number;
   exit?: SandboxExit;

@@ -22,6 +22,7 @@ import { defaultSeccompProfile } from './seccompDefault.ts';
 import { planUser, type UserPlan } from './user.ts';
 
 export interface SandboxPlan {
+  id: string;
   /** With every default filled in. */
   spec: ResolvedSpec;
   /** Kinds to be made, and namespaces to be joined. Of every other kind it has the host's. */
@@ -134,6 +135,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
         ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
         : undefined;
     const plan: SandboxPlan = {
+      id: context.id,
       spec,
       ...(seccomp === undefined ? {} : { seccomp }),
       ...(veth === undefined ? {} : { veth }),

@@ -10,6 +10,7 @@ import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import type { Step, SyscallProgram } from '../launcher/program.ts';
 import { logError } from '../log.ts';
+import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
@@ -50,6 +51,7 @@ export function startSandbox(
       program: compiled.program,
       stdio,
       descriptors: compiled.descriptors,
+      title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan)),
     });
   } catch (error) {

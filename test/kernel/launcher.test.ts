@@ -6,8 +6,6 @@ import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sendWithDescriptors } from '../../helper/kernel/sendDescriptors.ts';
-import { openSocketPair, spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
 import {
   encodeProgram,
   integer,
@@ -17,7 +15,7 @@ import {
   string,
   strings,
 } from '../../helper/launcher/program.ts';
-import { LAUNCHER, runLauncher } from '../fixtures/launcher.ts';
+import { runLauncher } from '../fixtures/launcher.ts';
 
 const AT_FDCWD = -100;
 const NOBODY = 65534;
@@ -386,67 +384,4 @@ test('a program that never arrives leaves no launcher behind', async () => {
   });
   await once(launcher!, 'exit');
   assert.equal((await run).code, 127);
-});
-
-/** Starts a launcher that has nothing but its socket, and resolves `ended` with its exit status. */
-function startWaiting(): { socket: number; pid: number; ended: Promise<number | undefined> } {
-  const { ours, theirs } = openSocketPair();
-  const nothing = fs.openSync('/dev/null', 'r+');
-  const pid = spawn(LAUNCHER, ['launcher'], [nothing, nothing, nothing, theirs]);
-  const ended = new Promise<number | undefined>((resolve) => waitForEnd(pid, ({ code }) => resolve(code)));
-  fs.closeSync(theirs);
-  fs.closeSync(nothing);
-  return { socket: ours, pid, ended };
-}
-
-const stayAwake = () => {
-  const timer = setInterval(() => undefined, 1000);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
-};
-
-test('descriptors may come with the program, which then has them in their places and no other', async () => {
-  using _awake = stayAwake();
-  using work = folder();
-  const names = ['four', 'five', 'input', 'output', 'error'];
-  const files = names.map((name) => path.join(work.path, name));
-  for (const file of files) fs.writeFileSync(file, /put$|error$/.test(file) ? '' : `${path.basename(file)}\n`);
-  const held = files.map((file) => fs.openSync(file, 'r+'));
-  const { socket, ended } = startWaiting();
-  const text = 'readlink /proc/$$/fd/0; echo said >&2; ls /proc/$$/fd >list';
-  // What is to be left open over execve is duplicated: all but standard input and outputs are close-on-exec.
-  const seen = {
-    kind: 'syscall',
-    name: 'sendfile',
-    arguments: [integer(1), integer(5), integer(0), integer(100)],
-    purpose: 'copy',
-  };
-  const chdir = { kind: 'syscall', name: 'chdir', arguments: [string(work.path)], purpose: 'go there' };
-  const encoded = program([seen as Step, chdir as Step, sh(text)], 6);
-  assert.equal(sendWithDescriptors(socket, encoded, held), encoded.length);
-  assert.equal(await ended, 0);
-  const read = (name: string) => fs.readFileSync(path.join(work.path, name), 'utf8');
-  assert.match(read('output'), new RegExp(`^five\n${files[2]}\n$`));
-  assert.equal(read('error'), 'said\n');
-  // Above 9 are the shell's own.
-  const open = read('list').match(/^[0-9]$/gm);
-  assert.deepEqual(open, ['0', '1', '2']);
-  for (const descriptor of [...held, socket]) fs.closeSync(descriptor);
-});
-
-test('one that waits ends when its socket is closed, and refuses what does not fit', async () => {
-  using _awake = stayAwake();
-  const idle = startWaiting();
-  fs.closeSync(idle.socket);
-  assert.equal(await idle.ended, 127);
-  const nothing = fs.openSync('/dev/null', 'r+');
-  for (const count of [1, 2, 4, 5]) {
-    const { socket, ended } = startWaiting();
-    sendWithDescriptors(socket, program([sh('exit 3')]), new Array<number>(count).fill(nothing));
-    assert.equal(await ended, 127, `${count} descriptors where 3 are expected`);
-    fs.closeSync(socket);
-  }
-  const { socket, ended } = startWaiting();
-  sendWithDescriptors(socket, program([sh('exit 3')]), [nothing, nothing, nothing]);
-  assert.equal(await ended, 3);
-  for (const descriptor of [socket, nothing]) fs.closeSync(descriptor);
 });
