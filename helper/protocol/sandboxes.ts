@@ -223,8 +223,8 @@ export interface SandboxSpec {
   /** Default `loopback` with a new net namespace. */
   network?: SandboxNetwork;
   /**
-   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own there is such a file wherever the root
-   * has one, or is not a directory of the host; else only when this is given.
+   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own a sandbox has its own file wherever the
+   * root has one or is an image, or its network is `veth`; else when this is given.
    */
   hosts?: { address: string; names: string[] }[];
   resources?: SandboxResources;
