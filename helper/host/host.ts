@@ -112,6 +112,17 @@ export class Host {
     return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
   }
 
+  /** Whether `onProcess` is told of every one, so that a cgroup that no record names has the processes that it had. */
+  get hearsProcesses(): boolean {
+    // Another's processes may be hidden from a user (hidepid, proc(5)).
+    return this.watcher.hearsProcesses && process.geteuid?.() === 0;
+  }
+
+  /** `listener` is told of processes that began, ended or changed; before `cgroupOwners` resolves, of all until then. */
+  onProcess(listener: (record: ProcessRecord) => void): void {
+    this.model.onRecord = listener;
+  }
+
   /** Tells the client that cgroups changed, if it watches them. */
   noteCgroups(): void {
     this.watcher.note('cgroups');

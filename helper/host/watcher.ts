@@ -67,6 +67,11 @@ export class Watcher {
     return this.parts.size > 0 && this.primed;
   }
 
+  /** True while an event tells of every process that begins or ends, so that what no event named is as it was. */
+  get hearsProcesses(): boolean {
+    return this.isFollowing && this.kernel?.hearsProcesses === true;
+  }
+
   watch(parts: readonly HostPart[]): void {
     const wasWatching = this.parts.size > 0;
     this.parts = new Set(parts);
@@ -76,6 +81,7 @@ export class Watcher {
 
   /** Reads what events named but what was not read yet, so that an answer holds all that happened before it. */
   flush(): void {
+    this.kernel?.drain();
     const pids = [...this.pending];
     this.pending.clear();
     this.cancel('settle');

@@ -8,6 +8,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
+import { ARGV0, ForkServer } from './forkServer.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 
 export interface LaunchOptions {
@@ -88,6 +89,13 @@ export function launcherExecutable(): string {
   return `/proc/self/fd/${executable}`;
 }
 
+let forkServer: ForkServer | undefined;
+
+function startLauncher(argv: string[], descriptors: number[]): number {
+  forkServer ??= new ForkServer(launcherExecutable());
+  return forkServer.fork(argv, descriptors) ?? spawn(launcherExecutable(), argv, descriptors);
+}
+
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
 export function launch(options: LaunchOptions): Launched {
   const encoded = encodeProgram(options.program);
@@ -95,7 +103,7 @@ export function launch(options: LaunchOptions): Launched {
   let pid: number;
   try {
     const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-    pid = spawn(launcherExecutable(), options.title ?? ['isoscope-launcher'], [...stdio, theirs, ...options.descriptors]);
+    pid = startLauncher(options.title ?? [ARGV0], [...stdio, theirs, ...options.descriptors]);
   } catch (error) {
     close(ours);
     throw error;

@@ -113,7 +113,9 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
   const { uid, gid, writtenBy } = plan.idMaps!;
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
-    steps.add({ kind: 'sync', purpose: 'let the helper write the id maps' });
+    const owners = plan.idMapped.map(({ path }) => path).join(', ');
+    const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
+    steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}` });
   } else {
     withOwnFiles(steps, plan, () => {
       if (writtenBy === 'newuidmap') {

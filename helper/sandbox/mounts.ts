@@ -7,6 +7,7 @@ import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import { realPath } from './hostPath.ts';
+import type { IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
   MOUNT_ATTR_NOATIME,
@@ -19,6 +20,7 @@ import {
   MS_UNBINDABLE,
   type Option,
 } from './mountCalls.ts';
+import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
 import { bytesOf } from './spec.ts';
@@ -34,13 +36,13 @@ export interface Place extends InRoot {
 export type PlannedMount = { place: Place } & (
   | { what: 'new'; type: string; options: Option[]; attributes: number }
   /** From the host. `self`: from inside the new root, what is at the place. */
-  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; optional?: boolean }
+  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; tree?: IdMappedTree }
   /** A file system that the helper has made, so that it holds the other end of what is in it. */
   | { what: 'held'; descriptor: number; type: string }
   | { what: 'symlink'; target: string }
   /** A regular file of its own with the content of one of the host. */
   | { what: 'copy'; source: string; bytes: number; mode: number }
-  /** A file with this content, mounted read-only; it is made in the sandbox's own /dev, and has no name there. */
+  /** A file with this content, mounted read-only. */
   | { what: 'content'; content: string }
 );
 
@@ -48,6 +50,7 @@ export interface MountContext {
   user: UserPlan;
   notes: string[];
   hasUserNamespace: boolean;
+  idMapped: IdMappedTrees;
   disposables: (() => void)[];
 }
 
@@ -74,10 +77,7 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   mounts.push(...hostSockets(spec, root, at));
   if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
   if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined) {
-    const content = spec.network.nameservers.map((server) => `nameserver ${server}\n`).join('');
-    mounts.push({ what: 'content', content, place: at('/etc/resolv.conf') });
-  }
+  mounts.push(...nameFiles(spec, root, { at, notes: context.notes }));
   for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
   mounts.push(...covers(spec, root, at));
   return mounts;
@@ -217,17 +217,20 @@ const ATTRIBUTES: Record<Exclude<SandboxMount['type'], 'bind'>, number> = {
 function planMount(mount: SandboxMount, place: Place, context: MountContext): PlannedMount {
   let attributes = mount.type === 'bind' ? BIND_DEFAULTS : ATTRIBUTES[mount.type];
   let propagation = MS_PRIVATE;
+  let idmap: 'idmap' | 'ridmap' | undefined;
   const data: Option[] = [];
   for (const option of mount.options ?? []) {
     const flag = FLAGS[option];
     if (flag !== undefined) attributes = (attributes | (flag.set ?? 0)) & ~(flag.clear ?? 0);
     else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
     else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
+    else if (mount.type === 'bind' && (option === 'idmap' || option === 'ridmap')) idmap = option;
     else data.push(dataOption(mount, option));
   }
   if (mount.type === 'bind') {
     if (mount.source === undefined) throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`);
-    return bindOf(mount.source, place, attributes, propagation);
+    const bind = bindOf(mount.source, place, attributes, propagation);
+    return idmap === undefined ? bind : { ...bind, tree: context.idMapped.take(bind.source, idmap === 'ridmap') };
   }
   if (mount.source !== undefined) {
     throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`);

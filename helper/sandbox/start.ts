@@ -18,6 +18,7 @@ import type { ProcessRef } from '../protocol.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
+import { mapOwners } from './idMappedMounts.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -51,7 +52,7 @@ export function startSandbox(
       stdio,
       descriptors: compiled.descriptors,
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
-      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan.idMaps!)),
+      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan)),
     });
   } catch (error) {
     close(pipe.read);
@@ -178,7 +179,8 @@ function toolFailure(program: string, what: string, debianPackage: string, error
 }
 
 /** The process waits, so its pid is its own. */
-async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promise<void> {
+async function writeIdMaps(pid: number, { idMaps, idMapped }: SandboxPlan): Promise<void> {
+  const { uid, gid, writtenBy } = idMaps!;
   if (writtenBy === 'newuidmap') {
     await runMapper('newuidmap', pid, uid);
     await runMapper('newgidmap', pid, gid);
@@ -194,6 +196,7 @@ async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promis
       hint: 'The ranges must be mapped in the user namespace of the helper itself.',
     });
   }
+  mapOwners(idMapped, pid);
 }
 
 async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {

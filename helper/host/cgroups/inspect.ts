@@ -10,7 +10,7 @@ import { unreadable } from '../unreadable.ts';
 import { type Chain, openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';
 import type { LimitedCgroup } from './effectiveLimit.ts';
-import { rowReaders, typeIn } from './figures.ts';
+import { type Needed, rowReaders, typeIn } from './figures.ts';
 import { isWritable } from './files.ts';
 import { membersBelow, parsePids } from './members.ts';
 import { CgroupNode } from './node.ts';
@@ -75,6 +75,8 @@ function limited(ref: CgroupRef, fd: number): LimitedCgroup {
   return { ref, read };
 }
 
+const EVERYTHING: Needed = { figures: true, settings: true, counters: true, members: true };
+
 /** The same facts as in the list, read now. */
 function rowOfOpen({ cgroup, links }: Chain, context: RowContext): Cgroup {
   const { ref, fd } = cgroup;
@@ -83,7 +85,7 @@ function rowOfOpen({ cgroup, links }: Chain, context: RowContext): Cgroup {
   const node = new CgroupNode(parent, ref.path.slice(ref.path.lastIndexOf('/') + 1), ref.ino, ref.path);
   node.uid = fs.fstatSync(fd).uid;
   const place = new Place(undefined, '', fd);
-  for (const read of rowReaders(cgroup.hierarchy)) read(node, place, { figures: true, settings: true, counters: true });
+  for (const read of rowReaders(cgroup.hierarchy)) read(node, place, EVERYTHING);
   if (cgroup.version === 2) node.type = typeIn(place);
   node.throttled = (node.figures.throttledPeriods ?? 0) > 0;
   if (cgroup.version === 1 || parent === undefined) node.populated = populatedBelow(fd, node.memberCount);

@@ -38,6 +38,11 @@ export class Place implements Disposable {
     return this.isPlain ? readBytes(this.parent!.fd, `${this.name}/${file}`) : readBytes(this.fd, file);
   }
 
+  /** A descriptor of the file, which the caller closes, or `-errno`. */
+  open(file: string): number {
+    return this.isPlain ? openAt(this.parent!.fd, `${this.name}/${file}`, 0) : openAt(this.fd, file, 0);
+  }
+
   countLines(file: string): number {
     return this.isPlain ? countLines(this.parent!.fd, `${this.name}/${file}`) : countLines(this.fd, file);
   }
