@@ -209,7 +209,8 @@ export class Sandboxes {
   async remove(idOrName: string): Promise<void> {
     const { sandbox } = this.findAny(idOrName);
     if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
-    if (!this.past.delete(sandbox.id)) return;
+    if (!sandbox.persistent) return;
+    this.past.delete(sandbox.id);
     forget(sandbox.id);
     this.services.changed();
   }
@@ -461,6 +462,7 @@ export class Sandboxes {
       const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
       const ended = exit === undefined ? saved : { ...saved, exit };
       if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
+      else this.findOne(sandbox.id);
     }
     if (exit !== undefined) this.services.ended(sandbox, exit);
     this.services.changed();
