@@ -61,7 +61,8 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
     freezer: freezerSection(described),
     devices: devicesOf(cgroup, texts),
     others: otherFiles(described),
-    risks: cgroup.version === 1 ? risksOf(await releaseSettings(chain, texts), ownerOf(context.owners, ref)) : [],
+    risks:
+      cgroup.version === 1 ? risksOf(await releaseSettings(chain, texts), ownerOf(context.owners, ref), context.userName) : [],
     notifyOnRelease: texts.figure('', { v1: 'notify_on_release' }, (text) => text.trim() === '1'),
     events: eventsOf(texts),
     files: files.map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
@@ -175,6 +176,9 @@ function hasDeviceProgram({ fd }: OpenCgroup): ReturnType<typeof unreadable> | b
   }
 }
 
+/** Only the root of a hierarchy has the file. */
+const QUIETLY = { throwIfNoEntry: false } as const;
+
 async function releaseSettings({ cgroup, links }: Chain, texts: CgroupTexts): Promise<Parameters<typeof risksOf>[0]> {
   const root = links.at(-1);
   const agent = root === undefined ? undefined : await readFile(root.fd, 'release_agent').catch(() => undefined);
@@ -182,6 +186,7 @@ async function releaseSettings({ cgroup, links }: Chain, texts: CgroupTexts): Pr
   return {
     releaseAgent: typeof agent === 'string' ? agent.trimEnd() : undefined,
     notifyOnRelease: typeof notify === 'string' ? notify.trim() === '1' : undefined,
+    agentFile: root === undefined ? undefined : fs.statSync(`/proc/self/fd/${root.fd}/release_agent`, QUIETLY),
     hierarchy: cgroup.ref.hierarchy,
     path: cgroup.ref.path,
   };
