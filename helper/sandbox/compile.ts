@@ -113,7 +113,8 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
   const { uid, gid, writtenBy } = plan.idMaps!;
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
-    const owners = plan.idMapped.map(({ path }) => path).join(', ');
+    const mapped = plan.trees.filter((tree) => tree.mapped !== undefined);
+    const owners = mapped.map(({ path }) => path).join(', ');
     const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
     steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}` });
   } else {
