@@ -25,7 +25,7 @@ import {
 import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
-import { bytesOf } from './spec.ts';
+import { bytesOf, SIZE_PATTERN } from './spec.ts';
 import type { UserPlan } from './user.ts';
 
 /** Where something goes: its path inside as asked for, and what it resolves to. */
@@ -284,8 +284,12 @@ function dataOption({ type, destination }: SandboxMount, option: string): Option
       hint: 'mount(8) names them; propagation, ro, nosuid, nodev, noexec are known to every type.',
     });
   }
-  if (key === 'size' && value !== true && /^[0-9]+[KMGT]?$/i.test(value)) return [key, String(bytesOf(value))];
-  return [key, value];
+  if (key !== 'size') return [key, value];
+  if (value !== true && SIZE_PATTERN.test(value)) return [key, String(bytesOf(value))];
+  if (value !== true && /^[1-9][0-9]?%$|^100%$/.test(value)) return [key, value];
+  throw new Failure('invalid', `The ${type} on ${destination} has a size that is none: "${option}".`, {
+    hint: 'Write bytes, or K, M, G or T after them: size=64M.',
+  });
 }
 
 /** The helper's own /proc and /sys tell what there will be: they are of the same kernel. */
@@ -306,14 +310,14 @@ function covers(spec: ResolvedSpec, root: RootPlan, at: (destination: string) =>
     strict: true,
   });
   const covered: PlannedMount[] = [];
-  for (const inside of spec.readonlyPaths) {
+  for (const inside of new Set(spec.readonlyPaths)) {
     const kind = kindOf(inside);
     if (kind === undefined) continue;
     const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
     const isDirectory = kind === 'directory';
     covered.push({ what: 'bind', source: 'self', isDirectory, set, propagation: MS_PRIVATE, place: place(inside, kind) });
   }
-  for (const inside of spec.maskedPaths) {
+  for (const inside of new Set(spec.maskedPaths)) {
     const kind = kindOf(inside);
     if (kind === 'file') covered.push(bindOf(NOTHING, place(inside, kind), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC));
     if (kind === 'directory') {
