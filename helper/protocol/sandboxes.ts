@@ -74,7 +74,7 @@ export interface SandboxMount {
   source?: string;
   /**
    * As in mount(8) and the OCI specification: `ro`, `rw`, `nosuid`, `nodev`, `noexec`, `noatime`, `bind`, `rbind`, `private`, `rprivate`, `slave`,
-   * `rslave`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
+   * `rslave`, `shared`, `rshared`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
    * `bind` without `ro` or `rw` is read-only. With `idmap`, or `ridmap` for what is mounted below, too, files belong inside to whom the new
    * user namespace maps their owners to.
    */

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-import type { IdMappedTree } from './idMappedMounts.ts';
+import type { HeldTree } from './heldTrees.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -13,6 +13,7 @@ import {
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   MS_REC,
+  MS_SHARED,
   MS_SLAVE,
   makeDirectory,
   makeFile,
@@ -24,7 +25,7 @@ import {
   openToRead,
   setAttributes,
 } from './mountCalls.ts';
-import { type Place, type PlannedMount, placeIn } from './mounts.ts';
+import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { chrootPlace, type RootPlan } from './root.ts';
 
@@ -42,6 +43,9 @@ const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
 /** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
 export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
   if (!plan.fresh.has('mnt')) return undefined;
+  // While they are of the host's peer group.
+  const trees = new Map<PlannedMount, Argument>();
+  for (const mount of plan.mounts) if (isShared(mount)) trees.set(mount, takeSource(steps, mount));
   const follows = plan.mounts.some((mount) => mount.what === 'bind' && mount.propagation === MS_SLAVE);
   const [propagation, name] = follows ? [MS_SLAVE, 'MS_SLAVE'] : [MS_PRIVATE, 'MS_PRIVATE'];
   steps.call(
@@ -50,9 +54,8 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     'keep its mounts from the host',
   );
   // Before the root is mounted over the old one, which would have it as a mount of its own.
-  const trees = new Map<PlannedMount, Argument>();
   for (const mount of plan.mounts) {
-    if (mount.what === 'bind' && mount.source !== 'self') trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'bind' && mount.source !== 'self' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
   takeContents(steps, plan.mounts, trees);
@@ -78,8 +81,8 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
   }
 }
 
-function bindRoot(steps: Steps, { path, readOnly, idMapped }: Extract<RootPlan, { type: 'bind' }>): Argument {
-  const tree = idMapped === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, idMapped);
+function bindRoot(steps: Steps, { path, readOnly, held }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const tree = held === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, held);
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
   return tree;
@@ -98,11 +101,11 @@ function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Arg
  */
 function overlayRoot(
   steps: Steps,
-  { lowers, upper, idMapped }: Extract<RootPlan, { type: 'overlay' }>,
+  { lowers, upper, held: trees }: Extract<RootPlan, { type: 'overlay' }>,
   hasUserNamespace: boolean,
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
-    const held = idMapped?.find((tree) => tree.path === path);
+    const held = trees?.find((tree) => tree.path === path);
     const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
@@ -289,7 +292,9 @@ function takeContent(steps: Steps, stage: Argument, name: string, { content, pla
   return tree;
 }
 
-type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+function isShared(mount: PlannedMount): mount is BindMount {
+  return mount.what === 'bind' && mount.propagation === MS_SHARED;
+}
 
 function takeSource(steps: Steps, mount: BindMount): Argument {
   if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
@@ -302,9 +307,9 @@ function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
   return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
 }
 
-/** Mounts that the helper holds, whose owners it has mapped by now. */
-function heldTree(steps: Steps, { descriptor, path }: IdMappedTree): Argument {
-  return steps.descriptor(descriptor, `${path}, id-mapped`);
+/** Mounts that the helper holds. Where their owners are to be mapped, they are by now. */
+function heldTree(steps: Steps, { descriptor, path, mapped }: HeldTree): Argument {
+  return steps.descriptor(descriptor, mapped === undefined ? path : `${path}, id-mapped`);
 }
 
 function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
@@ -314,7 +319,7 @@ function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount):
 }
 
 function withOptions(steps: Steps, tree: Argument, what: string, { set, propagation }: BindMount): Argument {
-  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  setAttributes(steps, tree, { set, propagation: propagation === MS_SHARED ? 0 : propagation }, `set the options of ${what}`);
   return tree;
 }
 

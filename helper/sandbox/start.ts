@@ -18,7 +18,7 @@ import type { ProcessRef } from '../protocol.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
-import { mapOwners } from './idMappedMounts.ts';
+import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -179,7 +179,7 @@ function toolFailure(program: string, what: string, debianPackage: string, error
 }
 
 /** The process waits, so its pid is its own. */
-async function writeIdMaps(pid: number, { idMaps, idMapped }: SandboxPlan): Promise<void> {
+async function writeIdMaps(pid: number, { idMaps, trees }: SandboxPlan): Promise<void> {
   const { uid, gid, writtenBy } = idMaps!;
   if (writtenBy === 'newuidmap') {
     await runMapper('newuidmap', pid, uid);
@@ -196,7 +196,7 @@ async function writeIdMaps(pid: number, { idMaps, idMapped }: SandboxPlan): Prom
       hint: 'The ranges must be mapped in the user namespace of the helper itself.',
     });
   }
-  mapOwners(idMapped, pid);
+  mapOwners(trees, pid);
 }
 
 async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {
