@@ -50,7 +50,8 @@ function propagationLines(mounts: readonly MountEntry[]): string[] {
     const kind = propagationOf(mount);
     kinds.set(kind, [...(kinds.get(kind) ?? []), oneLine(mount.mountPoint)]);
   }
-  return [...kinds].sort().map(([kind, points]) => {
+  const sorted = [...kinds].sort(([one], [other]) => (one < other ? -1 : 1));
+  return sorted.map(([kind, points]) => {
     if (points.length === mounts.length) return `${kind}: ${l10n.t('all')}`;
     const named = points.slice(0, MOST_NAMED).join(', ');
     const more = points.length - MOST_NAMED;
