@@ -37,6 +37,7 @@ export class Host {
   private readonly containers = new ContainerTable(this.model, this.relations);
   private readonly watcher: Watcher;
   private readonly followers: ((parts: readonly HostPart[]) => void)[] = [];
+  private readonly processFollowers: (() => void)[] = [];
   private ownMountsChanged = false;
   private eventsAvailable: boolean | undefined;
 
@@ -45,6 +46,9 @@ export class Host {
       notify,
       mountsChanged: () => {
         this.ownMountsChanged = true;
+      },
+      processesChanged: () => {
+        for (const follower of this.processFollowers) follower();
       },
       freezerFiles: () => this.containers.freezerFiles(),
     });
@@ -78,6 +82,11 @@ export class Host {
     this.followers.push(follower);
   }
 
+  /** `follower` is told when processes came, went or changed, as long as the client watches anything. */
+  onProcesses(follower: () => void): void {
+    this.processFollowers.push(follower);
+  }
+
   /** Parts that change by what the helper itself does; whoever watches them is told. */
   changed(parts: HostPart[]): void {
     this.watcher.noteChanged(parts);
@@ -101,6 +110,17 @@ export class Host {
   async cgroupOwners(): Promise<CgroupOwners> {
     await this.refresh(this.watcher.isFollowing ? this.model.revision : undefined);
     return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
+  }
+
+  /** Whether `onProcess` is told of every one, so that a cgroup that no record names has the processes that it had. */
+  get hearsProcesses(): boolean {
+    // Another's processes may be hidden from a user (hidepid, proc(5)).
+    return this.watcher.hearsProcesses && process.geteuid?.() === 0;
+  }
+
+  /** `listener` is told of processes that began, ended or changed; before `cgroupOwners` resolves, of all until then. */
+  onProcess(listener: (record: ProcessRecord) => void): void {
+    this.model.onRecord = listener;
   }
 
   /** Tells the client that cgroups changed, if it watches them. */

@@ -49,6 +49,8 @@ export class HostModel {
   private containersChanged = 0;
   private scanning: Promise<ModelChanges> | undefined;
   private changes = noChanges();
+  /** Called with the record of a process that began or ended, or with both when it changed in a way that a list shows. */
+  onRecord: ((record: ProcessRecord) => void) | undefined;
 
   /** Raised whenever a record that a list shows changed, appeared or ended. */
   get revision(): number {
@@ -183,6 +185,8 @@ export class HostModel {
 
   private noteChange(before: ProcessRecord | undefined, after: ProcessRecord | undefined): void {
     const { changes } = this;
+    if (before !== undefined) this.onRecord?.(before);
+    if (after !== undefined) this.onRecord?.(after);
     changes.processes = true;
     changes.namespaces ||= isTelling(before) || isTelling(after);
     changes.containers ||= isTelling(before) || isTelling(after) || isClaimed(before) || isClaimed(after);

@@ -26,6 +26,16 @@ export class KernelWatch {
     void this.run();
   }
 
+  /** Whether it is told of processes, and not only of mounts. */
+  get hearsProcesses(): boolean {
+    return this.processEvents !== undefined;
+  }
+
+  /** Tells at once what there is of processes, though more would be gathered: for an answer that is to hold all that happened before it. */
+  drain(): void {
+    if (!this.stopped) this.tell(false, true);
+  }
+
   /** Nothing is told from now on. */
   stop(): void {
     if (this.stopped) return;

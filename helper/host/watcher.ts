@@ -28,6 +28,8 @@ export interface WatcherCallbacks {
   notify(parts: HostPart[]): void;
   /** The mounts of the helper's own mount namespace changed. */
   mountsChanged(): void;
+  /** Processes came, went or changed. */
+  processesChanged(): void;
   /** Files whose change tells that a container was paused or resumed. */
   freezerFiles(): Iterable<string>;
 }
@@ -65,6 +67,11 @@ export class Watcher {
     return this.parts.size > 0 && this.primed;
   }
 
+  /** True while an event tells of every process that begins or ends, so that what no event named is as it was. */
+  get hearsProcesses(): boolean {
+    return this.isFollowing && this.kernel?.hearsProcesses === true;
+  }
+
   watch(parts: readonly HostPart[]): void {
     const wasWatching = this.parts.size > 0;
     this.parts = new Set(parts);
@@ -74,6 +81,7 @@ export class Watcher {
 
   /** Reads what events named but what was not read yet, so that an answer holds all that happened before it. */
   flush(): void {
+    this.kernel?.drain();
     const pids = [...this.pending];
     this.pending.clear();
     this.cancel('settle');
@@ -176,7 +184,10 @@ export class Watcher {
 
   private markChanges({ processes, namespaces, containers }: ModelChanges): void {
     const parts: HostPart[] = [];
-    if (processes) parts.push('processes');
+    if (processes) {
+      parts.push('processes');
+      this.callbacks.processesChanged();
+    }
     if (namespaces) parts.push('namespaces', 'network');
     if (containers) {
       parts.push('containers');

@@ -11,6 +11,7 @@ import { lastErrno, libcFunction, SyscallError } from './libc.ts';
 
 const openatCall = libcFunction('int openat(int directory, const char *path, int flags)');
 const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
+const preadCall = libcFunction('intptr_t pread(int descriptor, void *buffer, size_t count, int64_t offset)');
 const closeCall = libcFunction('int close(int descriptor)');
 const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const char *path, void *buffer, size_t size)');
 const statxCall = libcFunction('int statx(int directory, const char *path, int flags, uint32_t mask, void *buffer)');
@@ -62,6 +63,12 @@ export function readBytes(directory: number, path: string, limit = buffer.length
   const result = length === -1 ? -lastErrno() : buffer.subarray(0, Number(length));
   closeCall(descriptor);
   return result;
+}
+
+/** The bytes of a file that stays open, from its start, as `readBytes` gives them. */
+export function readAgain(descriptor: number): Buffer | number {
+  const length = preadCall(descriptor, buffer, buffer.length, 0);
+  return length === -1 ? -lastErrno() : buffer.subarray(0, Number(length));
 }
 
 /** Reads a file that may be longer than one buffer, such as mountinfo, up to `limit` bytes; as UTF-8, or `-errno`. */
@@ -142,6 +149,8 @@ export function directoryStatus(directory: number, path: string): DirectoryStatu
 }
 
 const NEWLINE = 0x0a;
+/** A list that the kernel makes line by line is given a page at a time: what is this much shorter than one was all. */
+const SHORT_BYTES = 2048;
 
 /** How many lines a file has, however long it is, or `-errno`. */
 export function countLines(directory: number, path: string): number {
@@ -153,7 +162,7 @@ export function countLines(directory: number, path: string): number {
     length = Number(readCall(descriptor, buffer, buffer.length));
     if (length === -1) lines = -lastErrno();
     for (let at = 0; at < length; at += 1) if (buffer[at] === NEWLINE) lines += 1;
-  } while (length > 0);
+  } while (length >= SHORT_BYTES);
   closeCall(descriptor);
   return lines;
 }

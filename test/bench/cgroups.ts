@@ -1,7 +1,7 @@
 /** Listing 5,000 cgroups with their figures, against systemd-cgtop and against find with cat; and what a monitor of twenty costs. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
@@ -13,24 +13,28 @@ import { type Figures, inTurns, type Row } from './rows.ts';
 
 const CGROUPS = 5000;
 /** Of the containers, so many run a process; the others are what engines and units leave behind. */
-const POPULATED = 50;
+const USUAL = 50;
+/** Every one of them, where there are no more: one hierarchy alone has as many containers as cgroups. */
+const ALL = 1000;
 const GROUP = 'isoscope-bench';
 const SLICES = 10;
 const run = promisify(execFile);
 
-/** 5,000 cgroups as engines make them: the same ones in every hierarchy that is mounted, some with a process. */
-async function withCgroups(measure: (helper: RunningHelper) => Promise<Figures>): Promise<Figures> {
+/** 5,000 cgroups as engines make them: the same ones in every hierarchy that is mounted, the first ones with a process. */
+async function withCgroups(populated: number, measure: (helper: RunningHelper) => Promise<Figures>): Promise<Figures> {
   const roots = parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'))
     .filter(({ type }) => type === 'cgroup' || type === 'cgroup2')
     .map(({ mountPoint }) => mountPoint);
   const containers = Math.ceil(CGROUPS / roots.length);
   const folders = Array.from({ length: containers }, (_, at) => path.join(GROUP, `slice${at % SLICES}`, `container${at}`));
-  const sleepers = folders.slice(0, POPULATED).map(() => spawn('sleep', ['100000'], { stdio: 'ignore' }));
+  const sleepers = folders.slice(0, populated).map(() => spawn('sleep', ['100000'], { stdio: 'ignore' }));
   try {
     for (const root of roots) {
       for (const folder of folders) mkdirSync(path.join(root, folder), { recursive: true });
-      for (const [at, { pid }] of sleepers.entries())
-        tryTo(() => writeFileSync(path.join(root, folders[at]!, 'cgroup.procs'), String(pid)));
+      for (const [at, { pid }] of sleepers.entries()) {
+        giveProcessors(root, folders[at]!);
+        writeFileSync(path.join(root, folders[at]!, 'cgroup.procs'), String(pid));
+      }
     }
     const helper = await startHelper();
     try {
@@ -48,12 +52,12 @@ async function withCgroups(measure: (helper: RunningHelper) => Promise<Figures>)
   }
 }
 
-/** A cpuset of v1 takes no process before it was given CPUs. */
-function tryTo(action: () => void): void {
-  try {
-    action();
-  } catch {
-    // Its processes stay in the root.
+/** A cpuset of v1 takes no process before it and those above it were given CPUs and memory. */
+function giveProcessors(root: string, folder: string): void {
+  if (existsSync(path.join(root, 'cgroup.controllers'))) return;
+  for (const file of ['cpuset.cpus', 'cpuset.mems'].filter((name) => existsSync(path.join(root, name)))) {
+    const all = readFileSync(path.join(root, file));
+    for (const level of [GROUP, path.dirname(folder), folder]) writeFileSync(path.join(root, level, file), all);
   }
 }
 
@@ -72,16 +76,18 @@ async function openView(helper: RunningHelper): Promise<() => Promise<void>> {
   return async () => void (await helper.request(CgroupsList, {}));
 }
 
-const againstTop: Row = {
-  name: 'listing 5,000 cgroups with figures, the view open (peer: systemd-cgtop -b -n1)',
-  target: 0.5,
-  unit: 'ms',
-  measure: () =>
-    withCgroups(async (helper) => {
-      const list = await openView(helper);
-      return inTurns(7, list, async () => void (await run('systemd-cgtop', ['-b', '-n1'], { maxBuffer: 64 * 1024 * 1024 })));
-    }),
-};
+function againstTop(what: string, populated: number): Row {
+  return {
+    name: `listing 5,000 cgroups with figures, ${what} (peer: systemd-cgtop -b -n1)`,
+    target: 0.5,
+    unit: 'ms',
+    measure: () =>
+      withCgroups(populated, async (helper) => {
+        const list = await openView(helper);
+        return inTurns(7, list, async () => void (await run('systemd-cgtop', ['-b', '-n1'], { maxBuffer: 64 * 1024 * 1024 })));
+      }),
+  };
+}
 
 /** Those files that the figures of a row come from, in v1 and v2. */
 const FILES =
@@ -93,7 +99,7 @@ const againstFind: Row = {
   target: 0.5,
   unit: 'ms',
   measure: () =>
-    withCgroups(async (helper) => {
+    withCgroups(USUAL, async (helper) => {
       const names = FILES.split(' ')
         .flatMap((name) => ['-o', '-name', name])
         .slice(1);
@@ -154,4 +160,9 @@ function cpuNanos({ process: { pid } }: RunningHelper): number {
     .reduce((sum, nanos) => sum + nanos, 0);
 }
 
-export const cgroupRows: Row[] = [againstTop, againstFind, monitor];
+export const cgroupRows: Row[] = [
+  againstTop('the view open', USUAL),
+  againstTop('the view open, with a process in each', ALL),
+  againstFind,
+  monitor,
+];

@@ -1,7 +1,19 @@
 /** `cgroups/list`, `inspect` and `subscribe` against the raw files, the kernel's own counts and real containers; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
@@ -16,7 +28,7 @@ import {
   type CgroupsSampledParams,
   CgroupsSubscribe,
 } from '../../helper/protocol/cgroups.ts';
-import { HostChanged, HostWatch } from '../../helper/protocol.ts';
+import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
@@ -504,6 +516,88 @@ describe('cgroups', () => {
       );
     });
 
+    test('its processes are counted right as they fork, end and are moved', { skip: without('pids') }, async (t) => {
+      using one = makeCgroup('pids', `${NAME}-one`);
+      using other = makeCgroup('pids', `${NAME}-other`);
+      const counted = async () => {
+        const { cgroups } = await list(one.ref.hierarchy);
+        return [one, other].map(({ ref }) => cgroups.find(({ path }) => path === ref.path)?.memberCount);
+      };
+      const listed = () => [one, other].map((made) => made.read('cgroup.procs').split('\n').filter(Boolean).length);
+      assert.deepEqual(await counted(), [0, 0]);
+      const shell = await startSpecimen(['busybox', 'sh', '-c', 'echo there; while read line; do sleep 1000 & done']);
+      t.after(shell.stop);
+      one.write('cgroup.procs', String(shell.pid));
+      assert.deepEqual(await counted(), [1, 0]);
+      assert.deepEqual(await counted(), [1, 0]);
+      shell.child.stdin?.write('\n\n');
+      await until('both that were forked', counted, ([count]) => count === 3);
+      assert.deepEqual(listed(), [3, 0]);
+      process.kill(Number(one.read('cgroup.procs').trim().split('\n').at(-1)), 'SIGKILL');
+      await until('the end of one', counted, ([count]) => count === 2);
+      other.write('cgroup.procs', String(shell.pid));
+      assert.deepEqual(await counted(), [1, 1]);
+      assert.deepEqual(listed(), [1, 1]);
+      one.kill();
+      await until('the end of all', counted, ([count]) => count === 0);
+    });
+
+    test('a thread of a process of another cgroup counts as long as it lives', { skip: without('pids') }, async (t) => {
+      using made = makeCgroup('pids', NAME);
+      if (made.version === 2) return t.skip('v2 has threads in threaded cgroups only');
+      const threads = await startSpecimen(['node', '-e', 'setInterval(() => undefined, 1e9); console.log("there")']);
+      t.after(threads.stop);
+      const tid = readdirSync(`/proc/${threads.pid}/task`).find((id) => Number(id) !== threads.pid);
+      assert.equal((await row(made)).memberCount, 0);
+      made.write('tasks', String(tid));
+      assert.equal((await row(made)).memberCount, 1);
+      await threads.stop();
+      await until(
+        'the end of the thread',
+        () => row(made),
+        ({ memberCount, populated }) => memberCount === 0 && populated === false,
+      );
+    });
+
+    test('a file of a cgroup stays open only while it has processes and is watched', { skip: without('pids') }, async (t) => {
+      using made = makeCgroup('pids', NAME);
+      const sleeper = await startSleeper([]);
+      t.after(sleeper.stop);
+      const held = async () => {
+        await list(made.ref.hierarchy);
+        return openFilesOf(helper.process.pid!).filter((file) => file.startsWith(`${made.directory}/`));
+      };
+      made.write('cgroup.procs', String(sleeper.pid));
+      await until('an open file', held, (files) => files.length > 0);
+      await sleeper.stop();
+      await until('no open file', held, (files) => files.length === 0);
+      const another = await startSleeper([]);
+      t.after(another.stop);
+      made.write('cgroup.procs', String(another.pid));
+      await until('an open file', held, (files) => files.length > 0);
+      await helper.request(HostWatch, { parts: [] });
+      assert.deepEqual(await held(), []);
+      await helper.request(HostWatch, { parts: ['cgroups'] });
+    });
+
+    test('what happened while they were not watched is there when they are again', { skip: without('pids') }, async () => {
+      using made = makeCgroup('pids', NAME);
+      made.write('pids.max', '77');
+      using old = made.child('old', ['pids']);
+      const before = await row(made);
+      assert.equal(before.figures.tasksLimit, 77);
+      await helper.request(HostWatch, { parts: [] });
+      await list();
+      made.write('pids.max', '78');
+      using other = makeCgroup('pids', `${NAME}-other`);
+      old[Symbol.dispose]();
+      using child = made.child('new', ['pids']);
+      await helper.request(HostWatch, { parts: ['cgroups'] });
+      assert.equal((await row(made)).figures.tasksLimit, 78);
+      assert.equal((await row(other)).parent, before.parent);
+      assert.equal((await row(child)).parent, made.ref.ino);
+    });
+
     test('a list holds what was written just before it', { skip: without('pids') }, async () => {
       using made = makeCgroup('pids', NAME);
       for (let limit = 50; limit < 80; limit += 1) {
@@ -581,6 +675,42 @@ describe('cgroups', () => {
     assert.equal(told, 0);
   });
 
+  test('a hierarchy whose files do not answer is busy, and holds up nothing but its own rows', {
+    skip: !isHelperRoot && 'only root may do or see it',
+  }, async (t) => {
+    const mount = mountWith('pids');
+    if (mount === undefined) return t.skip('no hierarchy with pids is mounted');
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-fifo-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const fifo = path.join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const cover = `mount --bind "${fifo}" "${mount.mountPoint}/cgroup.procs"; exec "$@"`;
+    await using held = await startHelper({
+      through: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh'],
+    });
+    const listing = held.request(CgroupsList, {});
+    assert.ok((await held.request(ProcessesList, {})).processes.length > 0);
+    const { unreadable, cgroups } = await listing;
+    const name = mount.type === 'cgroup2' ? 'unified' : 'pids';
+    assert.deepEqual(unreadable, [{ hierarchy: name, why: { unknown: 'busy' } }]);
+    assert.ok(mount.type === 'cgroup2' || cgroups.length > 0);
+    for (let again = 0; again < 3; again += 1)
+      assert.deepEqual((await held.request(CgroupsList, {})).unreadable, unreadable, 'the others are still read');
+    execFileSync('nsenter', [
+      `--mount=/proc/${held.process.pid}/ns/mnt`,
+      'umount',
+      '--lazy',
+      `${mount.mountPoint}/cgroup.procs`,
+    ]);
+    writeFileSync(fifo, '\n');
+    const again = await until(
+      'the hierarchy',
+      () => held.request(CgroupsList, {}),
+      (answer) => answer.unreadable.length === 0,
+    );
+    assert.ok(again.cgroups.some(({ hierarchy }) => hierarchy === name));
+  });
+
   test('a hierarchy that a cgroup namespace hides is unreadable, not empty', {
     skip: !isHelperRoot && 'only root may do or see it',
   }, async () => {
@@ -648,6 +778,17 @@ describe('cgroups', () => {
     });
   });
 });
+
+function openFilesOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => {
+    try {
+      return [readlinkSync(`/proc/${pid}/fd/${descriptor}`)];
+    } catch {
+      // Closed meanwhile.
+      return [];
+    }
+  });
+}
 
 function limitCpu(made: MadeCgroup, quotaMicros: number): void {
   if (made.version === 1) made.write('cpu.cfs_quota_us', String(quotaMicros));

@@ -18,15 +18,30 @@ export interface Needed {
   settings: boolean;
   /** Counters, which stand still while there is no process in it or below. */
   counters: boolean;
+  /** Its processes have to be counted. */
+  members: boolean;
 }
 
 export type RowReader = (node: CgroupNode, place: Place, needed: Needed) => void;
 
 /** The readers of the facts that this hierarchy has. */
 export function rowReaders({ version, controllers }: Hierarchy): RowReader[] {
-  if (version === 2) return [readUnified];
-  const readers = controllers.map((controller) => V1_READERS[controller]).filter((reader) => reader !== undefined);
-  return [readV1Members, ...readers];
+  if (version === 2) return [readUnified, ...readersOf(controllers, V2_READERS)];
+  return [readV1Members, ...readersOf(controllers, V1_READERS)];
+}
+
+function readersOf(controllers: readonly string[], readers: Record<string, RowReader | undefined>): RowReader[] {
+  return controllers.map((controller) => readers[controller]).filter((reader) => reader !== undefined);
+}
+
+/** What is read for every list as long as there is a process in it. */
+function readCounter({ held, populated }: CgroupNode, place: Place, file: string): Buffer | number {
+  return held === undefined || populated !== true ? place.read(file) : held.read(place, file);
+}
+
+function counterIn(node: CgroupNode, place: Place, file: string): number | undefined {
+  const bytes = readCounter(node, place, file);
+  return typeof bytes === 'number' ? undefined : numberOfBytes(bytes);
 }
 
 function numberIn(place: Place, file: string): number | undefined {
@@ -43,15 +58,16 @@ function limitIn(place: Place, file: string): number | null | undefined {
 // ---------------------------------------------------------------------------------------------------------------------
 // v1
 
-function readV1Members(node: CgroupNode, place: Place, { counters }: Needed): void {
-  if (!counters) return;
+function readV1Members(node: CgroupNode, place: Place, needed: Needed): void {
+  if (!needed.counters || !needed.members) return;
   const members = place.countLines('cgroup.procs');
   node.memberCount = members < 0 ? null : members;
 }
 
 const V1_READERS: Record<string, RowReader | undefined> = {
-  cpu({ figures, parent }, place, needed) {
-    if (!needed.figures || parent === undefined) return;
+  cpu(node, place, needed) {
+    const { figures } = node;
+    if (!needed.figures || node.parent === undefined) return;
     if (needed.settings) {
       const quotaMicros = limitIn(place, 'cpu.cfs_quota_us');
       figures.cpuLimitCores = coresOf(quotaMicros, typeof quotaMicros === 'number' ? numberIn(place, 'cpu.cfs_period_us') : 0);
@@ -60,18 +76,19 @@ const V1_READERS: Record<string, RowReader | undefined> = {
       // Without a quota no period is counted; counts of an earlier one say nothing of now.
       figures.periods = undefined;
       figures.throttledPeriods = undefined;
-    } else if (needed.counters) readThrottling(figures, place.read('cpu.stat'));
+    } else if (needed.counters) readThrottling(figures, readCounter(node, place, 'cpu.stat'));
   },
-  cpuacct({ figures }, place, needed) {
+  cpuacct(node, place, needed) {
     if (!needed.figures || !needed.counters) return;
-    const nanos = numberIn(place, 'cpuacct.usage');
-    figures.cpuUsageMicros = nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
+    const nanos = counterIn(node, place, 'cpuacct.usage');
+    node.figures.cpuUsageMicros = nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
   },
-  memory({ figures, parent }, place, needed) {
+  memory(node, place, needed) {
     if (!needed.figures) return;
+    const { figures } = node;
     // The kernel reclaims from cgroups without a process too.
-    figures.memoryBytes = numberIn(place, 'memory.usage_in_bytes');
-    if (parent === undefined) return;
+    figures.memoryBytes = counterIn(node, place, 'memory.usage_in_bytes');
+    if (node.parent === undefined) return;
     if (needed.settings) figures.memoryLimitBytes = limitIn(place, 'memory.limit_in_bytes') ?? undefined;
     if (needed.settings || needed.counters) {
       // Without a limit it kills nothing.
@@ -79,11 +96,7 @@ const V1_READERS: Record<string, RowReader | undefined> = {
       figures.oomKills = typeof control === 'number' ? undefined : numberOfKey(control, 'oom_kill');
     }
   },
-  pids({ figures, parent }, place, needed) {
-    if (!needed.figures || parent === undefined) return;
-    if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
-    if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
-  },
+  pids: readPids,
   freezer(node, place, { settings }) {
     if (!settings || node.parent === undefined) return;
     const state = place.read('freezer.state');
@@ -98,28 +111,42 @@ const V1_READERS: Record<string, RowReader | undefined> = {
 // v2
 
 function readUnified(node: CgroupNode, place: Place, needed: Needed): void {
-  const isRoot = node.parent === undefined;
-  if (needed.settings && !isRoot) readEvents(node, place);
-  if (needed.counters) readUnifiedMembers(node, place);
-  if (!needed.figures) return;
-  readUnifiedCpu(node, place, needed);
-  if (isRoot) return;
-  readUnifiedMemory(node, place, needed);
-  const { figures } = node;
-  if (needed.counters) figures.tasks = numberIn(place, 'pids.current');
-  if (needed.settings) figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
+  if (needed.settings && node.parent !== undefined) readEvents(node, place);
+  if (needed.counters && needed.members) readUnifiedMembers(node, place);
+  if (needed.figures && needed.counters) readUnifiedUsage(node, place);
+}
+
+/** Files of controllers that a hybrid host has given to v1 are nowhere, and not looked for in thousands of cgroups. */
+const V2_READERS: Record<string, RowReader | undefined> = {
+  cpu({ figures, parent }, place, needed) {
+    if (!needed.figures || !needed.settings || parent === undefined) return;
+    const max = place.read('cpu.max');
+    const quotaMicros = typeof max === 'number' ? undefined : limitOfBytes(max);
+    figures.cpuLimitCores =
+      typeof max === 'number' ? undefined : coresOf(quotaMicros, numberOfBytes(max, max.indexOf(' ') + 1));
+  },
+  memory(node, place, needed) {
+    if (needed.figures && node.parent !== undefined) readUnifiedMemory(node, place, needed);
+  },
+  pids: readPids,
+};
+
+function readPids(node: CgroupNode, place: Place, needed: Needed): void {
+  if (!needed.figures || node.parent === undefined) return;
+  if (needed.counters) node.figures.tasks = counterIn(node, place, 'pids.current');
+  if (needed.settings) node.figures.tasksLimit = limitIn(place, 'pids.max') ?? undefined;
 }
 
 function readEvents(node: CgroupNode, place: Place): void {
   const events = place.read('cgroup.events');
   if (typeof events === 'number') {
-    node.populated = null;
+    node.setPopulated(null);
     node.frozen = undefined;
     return;
   }
   const populated = numberOfKey(events, 'populated');
   const frozen = numberOfKey(events, 'frozen');
-  node.populated = populated === undefined ? null : populated === 1;
+  node.setPopulated(populated === undefined ? null : populated === 1);
   node.frozen = frozen === undefined ? undefined : frozen === 1;
 }
 
@@ -148,20 +175,17 @@ export function noteThreadedDomain({ type, parent }: CgroupNode): void {
   if (type === 'threaded' && parent?.type === 'domain' && parent.parent !== undefined) parent.type = 'domain threaded';
 }
 
-function readUnifiedCpu({ figures, parent }: CgroupNode, place: Place, needed: Needed): void {
-  if (needed.counters) {
-    const stat = place.read('cpu.stat');
-    figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
-    readThrottling(figures, stat);
-  }
-  if (!needed.settings || parent === undefined) return;
-  const max = place.read('cpu.max');
-  const quotaMicros = typeof max === 'number' ? undefined : limitOfBytes(max);
-  figures.cpuLimitCores = typeof max === 'number' ? undefined : coresOf(quotaMicros, numberOfBytes(max, max.indexOf(' ') + 1));
+/** `cpu.stat` is there without the controller, which adds the throttling. */
+function readUnifiedUsage(node: CgroupNode, place: Place): void {
+  const { figures } = node;
+  const stat = readCounter(node, place, 'cpu.stat');
+  figures.cpuUsageMicros = typeof stat === 'number' ? undefined : numberOfKey(stat, 'usage_usec');
+  readThrottling(figures, stat);
 }
 
-function readUnifiedMemory({ figures }: CgroupNode, place: Place, needed: Needed): void {
-  figures.memoryBytes = numberIn(place, 'memory.current');
+function readUnifiedMemory(node: CgroupNode, place: Place, needed: Needed): void {
+  const { figures } = node;
+  figures.memoryBytes = counterIn(node, place, 'memory.current');
   if (figures.memoryBytes === undefined) {
     figures.memoryLimitBytes = undefined;
     figures.oomKills = undefined;

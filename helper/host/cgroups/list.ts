@@ -1,11 +1,14 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
-import { Failure } from '../../failure.ts';
+import { Failure, unknownFrom } from '../../failure.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
+import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
+import { answers } from './directory.ts';
 import { describeHierarchy, type Hierarchy, modeOf, readHierarchies } from './hierarchies.ts';
 import { inspectCgroup } from './inspect.ts';
+import type { CgroupNode } from './node.ts';
 import type { CgroupOwners, Owner } from './ownCgroups.ts';
 import { CgroupReconciliation } from './reconciliation.ts';
 import { containersAtRisk } from './risks.ts';
@@ -26,6 +29,8 @@ const FREEZING_LOOK_MILLIS = 100;
 /** What the rest of the host tells of containers. */
 export interface HostContainers {
   cgroupOwners(): Promise<CgroupOwners>;
+  readonly hearsProcesses: boolean;
+  onProcess(listener: (process: ProcessRecord) => void): void;
 }
 
 export class CgroupList {
@@ -41,6 +46,7 @@ export class CgroupList {
   constructor(host: HostContainers, notify: () => void) {
     this.host = host;
     this.notify = notify;
+    host.onProcess((process) => this.noteProcess(process));
   }
 
   /** Begins or ends watching. Nothing runs in between lists unless it is on. */
@@ -51,7 +57,11 @@ export class CgroupList {
     this.reconciliation = undefined;
     this.watching = undefined;
     if (!wanted) return;
-    this.watching = openWatch({ changed: this.notify, lost: () => this.forget() });
+    this.watching = openWatch({
+      changed: this.notify,
+      moved: (root) => this.noteMoves(root),
+      lost: () => this.forget(),
+    });
     this.reconciliation = new CgroupReconciliation(
       () => this.watching?.isComplete !== true,
       () => this.reconcile(),
@@ -105,11 +115,14 @@ export class CgroupList {
   ): Promise<{ trees: CgroupTree[]; unreadable: CgroupsListResult['unreadable'] }> {
     const trees: CgroupTree[] = [];
     const unreadable: CgroupsListResult['unreadable'] = [];
+    const { hearsProcesses: hearsMembers } = this.host;
     let left = MAX_LISTED;
     for (const hierarchy of hierarchies) {
       const tree = this.treeOf(hierarchy);
       const why =
-        tree === undefined ? NOT_SEEN : await this.read(tree, { figures, recount, limit: left, watch: this.watching });
+        tree === undefined
+          ? NOT_SEEN
+          : await this.read(tree, { figures, recount, hearsMembers, limit: left, watch: this.watching });
       if (typeof why === 'number') {
         trees.push(tree!);
         left -= why;
@@ -121,12 +134,14 @@ export class CgroupList {
   /** How many cgroups there are, or why they cannot be looked into. */
   private read(tree: CgroupTree, reading: Reading): Promise<number | Unknown> {
     return tree.inTurn(async () => {
-      // What was written a moment ago is not told yet, and would be taken from what is remembered.
-      this.watching?.drain();
       try {
+        await answers(tree.hierarchy.mount.mountPoint);
+        // What was written a moment ago is not told yet, and would be taken from what is remembered.
+        this.watching?.drain();
         return await inTurns(tree.read(reading));
       } catch (error) {
         if (typeof error === 'number') return unreadable(error);
+        if (error instanceof Failure) return unknownFrom(error);
         throw error;
       }
     });
@@ -148,6 +163,19 @@ export class CgroupList {
   private forget(): void {
     for (const { root } of this.trees.values())
       if (root !== undefined) for (const node of descending(root)) node.noteChildren();
+  }
+
+  /** Another of its threads may be in another cgroup of v1. */
+  private noteProcess({ threads, membership }: ProcessRecord): void {
+    for (const { hierarchy, path } of membership.cgroups) {
+      const tree = this.trees.get(hierarchy);
+      if (threads > 1 && tree?.hierarchy.version === 1) tree.noteMoves();
+      else tree?.noteMembers(path);
+    }
+  }
+
+  private noteMoves(root: CgroupNode): void {
+    for (const tree of this.trees.values()) if (tree.root === root) tree.noteMoves();
   }
 
   /** Cgroups that came and went where no watch tells, since this user has too many. */

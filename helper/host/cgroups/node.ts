@@ -1,5 +1,6 @@
 /** What is remembered of a cgroup between two lists. */
 import type { Cgroup } from '../../protocol/cgroups.ts';
+import type { HeldFiles } from './heldFiles.ts';
 
 /** The figures of a row as they were read; `undefined`: lacking, unknown, or no limit. */
 export interface RowFigures {
@@ -12,6 +13,52 @@ export interface RowFigures {
   oomKills: number | undefined;
   tasks: number | undefined;
   tasksLimit: number | undefined;
+}
+
+/** What was known of a cgroup before it was read again: thousands of rows are not made anew where nothing differs. */
+export class NodeFacts {
+  private type: Cgroup['type'] = 'domain';
+  private memberCount: number | null = null;
+  private frozen: boolean | undefined;
+  private figures = noFigures();
+
+  take({ type, memberCount, frozen, figures }: CgroupNode): void {
+    this.type = type;
+    this.memberCount = memberCount;
+    this.frozen = frozen;
+    Object.assign(this.figures, figures);
+  }
+
+  differsFrom({ type, memberCount, frozen, figures }: CgroupNode): boolean {
+    const { figures: before } = this;
+    return (
+      this.type !== type ||
+      this.memberCount !== memberCount ||
+      this.frozen !== frozen ||
+      before.cpuUsageMicros !== figures.cpuUsageMicros ||
+      before.cpuLimitCores !== figures.cpuLimitCores ||
+      before.throttledPeriods !== figures.throttledPeriods ||
+      before.memoryBytes !== figures.memoryBytes ||
+      before.memoryLimitBytes !== figures.memoryLimitBytes ||
+      before.oomKills !== figures.oomKills ||
+      before.tasks !== figures.tasks ||
+      before.tasksLimit !== figures.tasksLimit
+    );
+  }
+}
+
+function noFigures(): RowFigures {
+  return {
+    cpuUsageMicros: undefined,
+    cpuLimitCores: undefined,
+    periods: undefined,
+    throttledPeriods: undefined,
+    memoryBytes: undefined,
+    memoryLimitBytes: undefined,
+    oomKills: undefined,
+    tasks: undefined,
+    tasksLimit: undefined,
+  };
 }
 
 export class CgroupNode {
@@ -32,17 +79,7 @@ export class CgroupNode {
   populated: boolean | null = null;
   frozen: boolean | undefined;
   isFreezing = false;
-  readonly figures: RowFigures = {
-    cpuUsageMicros: undefined,
-    cpuLimitCores: undefined,
-    periods: undefined,
-    throttledPeriods: undefined,
-    memoryBytes: undefined,
-    memoryLimitBytes: undefined,
-    oomKills: undefined,
-    tasks: undefined,
-    tasksLimit: undefined,
-  };
+  readonly figures: RowFigures = noFigures();
   /** Whether periods were throttled between the last two readings; at the first, ever. */
   throttled = false;
   /** Its row of the list with figures, as long as nothing in it changed: thousands are made into text for every list. */
@@ -52,11 +89,15 @@ export class CgroupNode {
 
   /** Number of the inotify watch; 0 without one. */
   watch = 0;
+  /** Files that stay open, while there is a watch that tells when they are to be closed. */
+  held: HeldFiles | undefined;
   /** When its limits and what else changes only by a write were read; they hold as long as a watch says nothing. */
   settingsReadAt = Number.NEGATIVE_INFINITY;
   figuresReadAt = Number.NEGATIVE_INFINITY;
   /** The children are those that there are: a watch would have told otherwise. */
   knowsChildren = false;
+  /** The tree's count of moves between its cgroups when its processes were counted: they are still those if nothing else told otherwise. */
+  countedAt = -1;
   /** Figures were read, and nothing happened to it or below it since. */
   quiet = false;
 
@@ -76,6 +117,21 @@ export class CgroupNode {
   setPopulated(populated: boolean | null): void {
     if (this.populated !== populated) this.row = undefined;
     this.populated = populated;
+    if (populated === false) this.held?.release();
+  }
+
+  /** With the number of its watch. What happened before there was one, nothing has told. */
+  beginWatch(watch: number, held: HeldFiles): void {
+    this.watch = watch;
+    this.held = held;
+    this.countedAt = -1;
+    this.noteChildren();
+  }
+
+  endWatch(): void {
+    this.held?.release();
+    this.held = undefined;
+    this.watch = 0;
   }
 
   setOwner(uid: number): void {

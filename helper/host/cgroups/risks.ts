@@ -76,14 +76,30 @@ export interface ReleaseSettings {
   /** Of the root of the hierarchy; undefined when it may not be read. */
   releaseAgent: string | undefined;
   notifyOnRelease: boolean | undefined;
+  /** Who owns that file and its permission bits; undefined when that is not known. */
+  agentFile?: { uid: number; mode: number } | undefined;
   hierarchy: string;
   path: string;
 }
 
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+
+/** Who but root may open `release_agent` for writing; undefined when nobody. */
+function othersWhoMayWrite(
+  { uid, mode }: { uid: number; mode: number },
+  userName: (uid: number) => string,
+): string | undefined {
+  if ((mode & OTHERS_WRITE) !== 0) return 'everybody';
+  if ((mode & GROUP_WRITE) !== 0) return 'its group';
+  return uid === 0 ? undefined : `the user ${userName(uid)}, who owns it,`;
+}
+
 /** The risks of a cgroup; `owner` is the container that it belongs to. */
 export function risksOf(
-  { releaseAgent, notifyOnRelease, hierarchy, path }: ReleaseSettings,
+  { releaseAgent, notifyOnRelease, agentFile, hierarchy, path }: ReleaseSettings,
   owner: Owner | undefined,
+  userName: (uid: number) => string,
 ): CgroupRisk[] {
   const risks: CgroupRisk[] = [];
   const reach = owner?.isContainer === true ? reachOf(owner) : undefined;
@@ -116,6 +132,17 @@ export function risksOf(
         `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
         `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
       fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+    });
+  }
+  const others = agentFile === undefined ? undefined : othersWhoMayWrite(agentFile, userName);
+  if (others !== undefined) {
+    risks.push({
+      kind: 'releaseAgent',
+      severity: 'note',
+      evidence:
+        `release_agent of the hierarchy ${hierarchy} may be opened for writing by ${others} besides root; ` +
+        'since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
+      fix: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
     });
   }
   return risks;

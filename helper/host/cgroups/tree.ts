@@ -6,11 +6,13 @@ import { AT_FDCWD, directoryStatus, O_DIRECTORY, O_PATH, openAt, readNames } fro
 import { textOfName } from '../../proc/fileName.ts';
 import { type Needed, noteThreadedDomain, type RowReader, rowReaders, typeIn } from './figures.ts';
 import type { Hierarchy, HierarchyMount } from './hierarchies.ts';
-import { CgroupNode } from './node.ts';
+import { CgroupNode, NodeFacts } from './node.ts';
 import { Place } from './place.ts';
 
 /** Deeper ones are not listed: a container can nest as deep as it likes, and each level costs a descriptor. */
 const MAX_DEPTH = 256;
+/** More names than these are not kept: everything is counted anew. */
+const MAX_DISTURBED = 10_000;
 /** No watch tells of what the kernel changes by itself, as when it takes a CPU out of use. */
 const SETTINGS_HOLD_MILLIS = 30_000;
 /** The kernel reclaims from cgroups without a process too, slowly: their memory is read again after so long. */
@@ -27,6 +29,8 @@ export interface Reading {
   figures: boolean;
   /** Counts the children of each, for changes that no watch has told of. */
   recount?: boolean;
+  /** Whether `noteMembers` and `noteMoves` are told of every process that comes to a cgroup or leaves it. */
+  hearsMembers?: boolean;
   /** How many cgroups at most. */
   limit: number;
   watch: DirectoryWatch | undefined;
@@ -40,7 +44,12 @@ export class CgroupTree {
   /** Some cgroup was about to be frozen when it was read. */
   isFreezing = false;
   private readonly readers: RowReader[];
+  private readonly before = new NodeFacts();
   private readonly hasMemory: boolean;
+  /** Paths of cgroups that a process began or ended in since they were counted. */
+  private readonly disturbed = new Set<string>();
+  /** How often processes were moved, which names only the cgroup that they came to. */
+  private moves = 0;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(hierarchy: Hierarchy & { mount: HierarchyMount }) {
@@ -56,11 +65,24 @@ export class CgroupTree {
     return result;
   }
 
+  /** A process began or ended in the cgroup of this path. */
+  noteMembers(path: string): void {
+    // The paths of process records are UTF-8: another name cannot be found by it.
+    if (path.includes('\ufffd') || this.disturbed.size >= MAX_DISTURBED) this.noteMoves();
+    else this.disturbed.add(path);
+  }
+
+  /** Processes were moved from one of its cgroups to another. */
+  noteMoves(): void {
+    this.disturbed.clear();
+    this.moves += 1;
+  }
+
   /**
    * Reads the tree anew, yielding after every cgroup so that others have a turn. How many cgroups there are.
    * Throws the `-errno` of the root directory, as a number, when that cannot be opened.
    */
-  *read({ figures, recount = false, limit, watch }: Reading): Generator<void, number> {
+  *read({ figures, recount = false, hearsMembers = false, limit, watch }: Reading): Generator<void, number> {
     const { mountPoint, root } = this.hierarchy.mount;
     const fd = openAt(AT_FDCWD, mountPoint, O_PATH | O_DIRECTORY);
     if (fd < 0) throw fd;
@@ -70,7 +92,7 @@ export class CgroupTree {
     if (recount && this.root !== undefined) this.root.knowsChildren = false;
     if (this.root?.ino !== status.ino || this.root.path !== root) this.root = new CgroupNode(undefined, '', status.ino, root);
     this.root.uid = status.uid;
-    const walk: Walk = { figures, recount, left: limit, watch, now: performance.now() };
+    const walk: Walk = { figures, recount, hearsMembers, left: limit, watch, now: performance.now() };
     this.truncated = false;
     this.isFreezing = false;
     if (watch !== undefined && this.root.watch === 0) watch.add(this.root, place);
@@ -134,16 +156,25 @@ export class CgroupTree {
     return !this.hasMemory || walk.now - node.figuresReadAt < IDLE_MEMORY_HOLD_MILLIS;
   }
 
+  /** What is threaded has members that no event tells of. */
+  private knowsMembers(node: CgroupNode, { hearsMembers }: Walk): boolean {
+    const isDisturbed = this.disturbed.delete(node.path);
+    return hearsMembers && !isDisturbed && node.type === 'domain' && node.countedAt === this.moves;
+  }
+
   private readFacts(node: CgroupNode, place: Place, walk: Walk): void {
     if (this.isSettled(node, walk)) {
       node.setThrottled(false);
       return;
     }
     const settings = !holds(node, walk);
-    const needed: Needed = { figures: walk.figures, settings, counters: settings || !isIdle(node) };
-    const { throttledPeriods, memoryBytes } = node.figures;
+    const members = settings || !this.knowsMembers(node, walk);
+    const needed: Needed = { figures: walk.figures, settings, counters: settings || !isIdle(node), members };
+    if (needed.counters && members) node.countedAt = this.moves;
+    const { throttledPeriods } = node.figures;
+    this.before.take(node);
     for (const read of this.readers) read(node, place, needed);
-    if (needed.counters || node.figures.memoryBytes !== memoryBytes) node.row = undefined;
+    if (this.before.differsFrom(node)) node.row = undefined;
     if (walk.figures) node.setThrottled((node.figures.throttledPeriods ?? 0) > (throttledPeriods ?? 0));
     this.isFreezing ||= node.isFreezing;
     if (!walk.figures || node.watch === 0 || node.isFreezing) return;
@@ -161,6 +192,7 @@ function isIdle({ quiet, populated }: CgroupNode): boolean {
 interface Walk {
   figures: boolean;
   recount: boolean;
+  hearsMembers: boolean;
   left: number;
   watch: DirectoryWatch | undefined;
   now: number;

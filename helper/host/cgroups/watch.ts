@@ -15,6 +15,7 @@ import {
   Inotify,
   type InotifyEvent,
 } from '../../kernel/inotify.ts';
+import { HeldBudget, HeldFiles } from './heldFiles.ts';
 import type { CgroupNode } from './node.ts';
 import type { Place } from './place.ts';
 import { type DirectoryWatch, descending } from './tree.ts';
@@ -23,12 +24,16 @@ const MASK = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_ONLYDIR;
 /** A watch takes about a kilobyte of the kernel's memory. Those left out are read anew for every list. */
 const MAX_WATCHES = 50_000;
 const { ENOSPC } = os.constants.errno;
+/** Written to move processes and threads. */
+const MEMBER_FILES = ['cgroup.procs', 'tasks', 'cgroup.threads'].map((name) => Buffer.from(name));
 /** Written to thaw or freeze all that is below, which has no event of its own in v1. */
 const FREEZER_STATE = Buffer.from('freezer.state');
 
 export interface CgroupWatchCallbacks {
   /** Something that a list shows changed. */
   changed(): void;
+  /** Processes or threads were moved into a cgroup of this root, from which others is not told. */
+  moved(root: CgroupNode): void;
   /** Events were lost: nothing that is remembered can be relied on. */
   lost(): void;
 }
@@ -37,6 +42,7 @@ export class CgroupWatch implements DirectoryWatch {
   private readonly inotify: Inotify;
   private readonly callbacks: CgroupWatchCallbacks;
   private readonly nodes = new Map<number, CgroupNode>();
+  private readonly budget = new HeldBudget();
   private complete = true;
 
   /** @throws SyscallError EMFILE when this user has too many instances */
@@ -54,12 +60,15 @@ export class CgroupWatch implements DirectoryWatch {
     const watch = this.nodes.size >= MAX_WATCHES ? -ENOSPC : this.inotify.add(place.path, MASK);
     if (watch === -ENOSPC) this.complete = false;
     if (watch < 0) return;
-    node.watch = watch;
+    node.beginWatch(watch, new HeldFiles(this.budget));
     this.nodes.set(watch, node);
   }
 
   remove(node: CgroupNode): void {
-    for (const { watch } of descending(node)) if (this.nodes.delete(watch)) this.inotify.remove(watch);
+    for (const gone of descending(node)) {
+      if (this.nodes.delete(gone.watch)) this.inotify.remove(gone.watch);
+      gone.endWatch();
+    }
   }
 
   /** Notes what happened up to now. */
@@ -69,7 +78,7 @@ export class CgroupWatch implements DirectoryWatch {
 
   dispose(): void {
     this.inotify.dispose();
-    for (const node of this.nodes.values()) node.watch = 0;
+    for (const node of this.nodes.values()) node.endWatch();
     this.nodes.clear();
   }
 
@@ -86,9 +95,10 @@ export class CgroupWatch implements DirectoryWatch {
       isTold = true;
       if ((mask & IN_IGNORED) !== 0) {
         this.nodes.delete(watch);
-        node.watch = 0;
+        node.endWatch();
       }
       note(node, mask, name);
+      if (MEMBER_FILES.some((file) => name.equals(file))) this.callbacks.moved(rootOf(node));
     }
     if (isTold) this.callbacks.changed();
   }
@@ -98,4 +108,10 @@ function note(node: CgroupNode, mask: number, name: Buffer): void {
   if ((mask & IN_ISDIR) !== 0 && (mask & (IN_CREATE | IN_DELETE)) !== 0) node.noteChildren();
   else node.noteEvent();
   if (name.equals(FREEZER_STATE)) for (const below of descending(node)) below.noteEvent();
+}
+
+function rootOf(node: CgroupNode): CgroupNode {
+  let root = node;
+  while (root.parent !== undefined) root = root.parent;
+  return root;
 }
