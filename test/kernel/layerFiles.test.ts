@@ -117,6 +117,10 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     assert.equal(dots.resolved, '/etc/shadow');
     const inner = await helper.request(LayersProvenance, { overlay: ref, path: '/inner/../file' });
     assert.equal(inner.resolved, '/dir/file');
+    for (const above of ['/dir/sub/..', '/inner/..', '/dir/sub/../sub/..']) {
+      const { resolved, exists, entry } = await helper.request(LayersProvenance, { overlay: ref, path: above });
+      assert.deepEqual([resolved, exists, entry?.type], ['/dir', true, 'directory'], above);
+    }
     assert.deepEqual(
       inner.layers.map(({ has }) => has),
       ['whiteout', 'nothing', 'hidden'],
