@@ -66,8 +66,8 @@ function attach(path: string, token: Buffer): void {
     connection.removeAllListeners('close');
     restore();
     if (message !== undefined) process.stderr.write(`isoscope: ${message}\r\n`);
-    if (stdout.writableLength === 0) process.exit(status);
-    stdout.once('drain', () => process.exit(status));
+    // Once everything before it is written; `drain` would not come for less than the stream's high-water mark.
+    stdout.write('', () => process.exit(status));
   }
 }
 

@@ -8,6 +8,7 @@ import { newSandboxFile } from './commands/newSandboxFile.ts';
 import { openSandboxTerminal } from './commands/openSandboxTerminal.ts';
 import { removeSandbox } from './commands/removeSandbox.ts';
 import { restartSandbox } from './commands/restartSandbox.ts';
+import { revealInSandboxes } from './commands/revealInSandboxes.ts';
 import { runInNewNamespace } from './commands/runInNewNamespace.ts';
 import { startSandbox } from './commands/startSandbox.ts';
 import { stopSandbox } from './commands/stopSandbox.ts';
@@ -19,6 +20,7 @@ import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
 import { Command, Scheme } from './ids.ts';
 import { SandboxPanels } from './panels/sandboxPanels.ts';
+import { SandboxNotes } from './programs/sandboxNotes.ts';
 import { SandboxStarter } from './programs/sandboxStarter.ts';
 import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
@@ -37,14 +39,15 @@ interface Parts {
 
 export function registerSandboxes({ context, log, connection, terminals, outputs, host, filter }: Parts): vscode.Disposable {
   const sandboxes = new Sandboxes(connection, log);
-  const starter = new SandboxStarter(connection, terminals, outputs);
+  const starter = new SandboxStarter(connection, terminals, outputs, new SandboxNotes(context.workspaceState));
   const panels = new SandboxPanels(connection, starter, context.extensionUri);
   const memory = context.workspaceState;
+  const tree = new SandboxesTree(host, sandboxes, filter, context.extensionUri);
   return vscode.Disposable.from(
-    new SandboxesTree(host, sandboxes, filter, context.extensionUri),
+    tree,
     vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
     vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
-    registerCommand(Command.runInNewNamespace, () => runInNewNamespace(connection, starter, memory)),
+    registerCommand(Command.runInNewNamespace, (target?: vscode.Uri) => runInNewNamespace(connection, starter, memory, target)),
     registerCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
       runInNewNamespace(connection, starter, memory, target),
     ),
@@ -58,6 +61,9 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, target)),
     registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
     registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
+    registerCommand(Command.revealInSandboxes, (target?: CommandTarget) =>
+      revealInSandboxes(host, sandboxes, tree, filter, target),
+    ),
     registerCommand(Command.newSandboxFile, () => newSandboxFile()),
     registerCommand(Command.newSandbox, () => panels.show()),
     panels,

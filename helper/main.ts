@@ -1,6 +1,5 @@
 /** The helper's entry: joins its parts to a JSON-RPC connection on standard input and output. */
 import './host/heap.ts';
-import { isMainThread, workerData } from 'node:worker_threads';
 import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { dispatcher } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
@@ -18,10 +17,8 @@ import { SandboxesEnded } from './protocol/sandboxes.ts';
 import { HostChanged, type NamespaceRef } from './protocol.ts';
 import { serveSandboxes } from './sandbox/requests.ts';
 import { listen } from './stream/server.ts';
-import { carryOut, type WorkerOrder } from './worker.ts';
 
-if (isMainThread) void serve();
-else carryOut(workerData as WorkerOrder);
+void serve();
 
 async function serve(): Promise<void> {
   process.on('uncaughtException', (error) => logError('uncaught', error));
@@ -56,6 +53,8 @@ async function serve(): Promise<void> {
     terminals,
     streamSocket,
     changed: () => host.changed(['sandboxes']),
+    onWatch: (follower) => host.onWatch(follower),
+    onProcesses: (follower) => host.onProcesses(follower),
     ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
   });
   servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });

@@ -260,16 +260,17 @@ export const ENGINES = [
   'systemd',
   'snap',
   'flatpak',
+  'isoscope',
   'unnamed',
 ] as const;
-/** `unnamed`: processes with namespaces of their own that no engine claims (bubblewrap, unshare, browsers' sandboxes). */
+/** `isoscope`: sandboxes, of this helper or another. `unnamed`: processes with namespaces of their own that no engine claims (bubblewrap, unshare, browsers' sandboxes). */
 export type Engine = (typeof ENGINES)[number];
 
 export interface Container {
   /** Unique and stable: engine, owner's uid when rootless, and id. */
   key: string;
   engine: Engine;
-  /** The engine's id: 64 hexadecimal digits, a unit's name, a machine's name; for an unnamed one `pid-startTime` of its leader. */
+  /** The engine's id: 64 hexadecimal digits, a unit's name, a machine's name, the id of a sandbox; for an unnamed one `pid-startTime` of its leader. */
   id: string;
   /** The engine's name for it, else the shortened id or the leader's command. */
   name: string;

@@ -25,6 +25,5 @@ export async function openSandboxTerminal(
   const title = vscode.l10n.t('Open Terminal in Sandbox');
   const sandbox = await sandboxOf(sandboxes, target, title, ({ state }) => state === 'running');
   if (sandbox?.process === undefined) return;
-  const { pid, startTime } = sandbox.process;
-  await terminals.open({ process: { pid, startTime } }, { name: oneLine(sandbox.name), icon: 'vm' });
+  await terminals.open({ sandbox: sandbox.id }, { name: oneLine(sandbox.name), icon: 'vm' });
 }

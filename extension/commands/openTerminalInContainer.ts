@@ -1,4 +1,6 @@
+import type { Container } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
 import { oneLine } from '../host/plainText.ts';
 import { wholeEntry } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
@@ -16,8 +18,22 @@ export async function openTerminalInContainer(
   const container = target.container ?? (await pickContainer(connection));
   if (container === undefined) return;
   try {
-    await terminals.open(wholeEntry({ container }), { name: oneLine(container.name), icon: 'terminal' });
+    await open(terminals, container);
   } catch (error) {
     await showStartFailure(error, () => enterNamespaces(connection, terminals, { container }, 'hostTools'));
   }
+}
+
+/** A sandbox is entered as such, confined as its own program is; one that only another helper knows like any container. */
+async function open(terminals: TerminalOpener, container: Container): Promise<void> {
+  const options = { name: oneLine(container.name), icon: container.engine === 'isoscope' ? 'vm' : 'terminal' };
+  if (container.engine === 'isoscope') {
+    try {
+      await terminals.open({ sandbox: container.id }, options);
+      return;
+    } catch (error) {
+      if (!(error instanceof HelperError) || error.reason !== 'gone') throw error;
+    }
+  }
+  await terminals.open(wholeEntry({ container }), options);
 }

@@ -7,6 +7,12 @@ import { shellWord } from '../host/plainText.ts';
 import { Scheme } from '../ids.ts';
 import { fileName } from './fileName.ts';
 
+/** How it ended, in words that say more than the status; and what else a person should know. */
+export interface OutputExtras {
+  end?: string;
+  notes?: readonly string[];
+}
+
 export class ProgramOutputs extends Disposable implements vscode.TextDocumentContentProvider {
   private readonly texts = new Map<string, string>();
   private made = 0;
@@ -21,22 +27,22 @@ export class ProgramOutputs extends Disposable implements vscode.TextDocumentCon
     return text ?? vscode.l10n.t('The output of a program is kept until the window is reloaded. Run it again to see it.');
   }
 
-  async show(name: string, command: string[], result: ProgramsRunResult): Promise<void> {
+  async show(name: string, command: string[], result: ProgramsRunResult, more: OutputExtras = {}): Promise<void> {
     this.made += 1;
     const path = `/${fileName(`${name} ${posix.basename(command[0] ?? '')}`)}.txt`;
     const uri = vscode.Uri.from({ scheme: Scheme.output, path, query: String(this.made) });
-    this.texts.set(uri.toString(), outputText(command, result));
+    this.texts.set(uri.toString(), outputText(command, result, more));
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: false });
   }
 }
 
-function outputText(command: string[], result: ProgramsRunResult): string {
-  const notes = [exitWords(result.exit)];
+function outputText(command: string[], result: ProgramsRunResult, more: OutputExtras): string {
+  const notes = [more.end ?? exitWords(result.exit)];
   if (result.truncated) notes.push(vscode.l10n.t('the rest of the output was dropped'));
   if (result.encoding === 'base64') notes.push(vscode.l10n.t('the output is not UTF-8 text and is shown as base64'));
   const parts = [`$ ${command.map(shellWord).join(' ')}`, withoutLastNewline(result.stdout)];
   if (result.stderr !== '') parts.push(`--- ${vscode.l10n.t('standard error')} ---`, withoutLastNewline(result.stderr));
-  parts.push(`--- ${notes.join('; ')} ---`);
+  parts.push(`--- ${notes.join('; ')} ---`, ...(more.notes ?? []).map((note) => `- ${note}`));
   return `${parts.filter((part) => part !== '').join('\n')}\n`;
 }
 

@@ -19,6 +19,20 @@ import { fileName } from './fileName.ts';
 /** Column at which the purposes of the steps begin. */
 const PURPOSE_COLUMN = 60;
 
+export interface FailedStep {
+  /** Its index among the steps. */
+  step: number;
+  errno: string | undefined;
+  /** What it means, and what to do. */
+  text: string;
+}
+
+const FAILED = vscode.window.createTextEditorDecorationType({
+  isWholeLine: true,
+  backgroundColor: new vscode.ThemeColor('diffEditor.removedLineBackground'),
+  overviewRulerColor: new vscode.ThemeColor('editorOverviewRuler.errorForeground'),
+});
+
 export class SandboxExplanations implements vscode.TextDocumentContentProvider {
   private readonly connection: HelperConnection;
 
@@ -28,28 +42,29 @@ export class SandboxExplanations implements vscode.TextDocumentContentProvider {
 
   async provideTextDocumentContent(uri: vscode.Uri, token: vscode.CancellationToken): Promise<string> {
     try {
-      const params = JSON.parse(uri.query) as SandboxParams;
-      return explanationText(await this.connection.request(SandboxesExplain, params, token));
+      const { failed, ...params } = JSON.parse(uri.query) as SandboxParams & { failed?: FailedStep };
+      return explanationText(await this.connection.request(SandboxesExplain, params, token), failed);
     } catch (error) {
       return `${comment(failureText(error))}\n`;
     }
   }
 }
 
-/** Opens the document, beside the active editor if there is one, at the line of `step` when one is given. */
-export async function showExplanation(params: SandboxParams, step?: number): Promise<void> {
+/** Opens the document, beside the active editor if there is one, at the line of the step that failed when one did. */
+export async function showExplanation(params: SandboxParams, failed?: FailedStep): Promise<void> {
   const uri = vscode.Uri.from({
     scheme: Scheme.sandbox,
     path: `/${fileName(params.spec.name ?? 'sandbox')}.syscalls`,
-    query: JSON.stringify(params),
+    query: JSON.stringify({ ...params, failed }),
   });
   const document = await vscode.workspace.openTextDocument(uri);
   const viewColumn = vscode.window.activeTextEditor === undefined ? vscode.ViewColumn.Active : vscode.ViewColumn.Beside;
   const editor = await vscode.window.showTextDocument(document, { viewColumn, preview: true });
-  const line = step === undefined ? undefined : lineOfStep(document.getText(), step);
+  const line = failed === undefined ? undefined : lineOfStep(document.getText(), failed.step);
   if (line === undefined) return;
   const { range } = document.lineAt(line);
-  editor.selection = new vscode.Selection(range.start, range.end);
+  editor.setDecorations(FAILED, [range]);
+  editor.selection = new vscode.Selection(range.start, range.start);
   editor.revealRange(range, vscode.TextEditorRevealType.InCenter);
 }
 
@@ -59,14 +74,20 @@ function lineOfStep(text: string, step: number): number | undefined {
   return lines[step];
 }
 
-export function explanationText(explained: SandboxesExplainResult): string {
+export function explanationText(explained: SandboxesExplainResult, failed?: FailedStep): string {
   const { spec, steps, notes, equivalents } = explained;
   const parts = [
     comment(
-      vscode.l10n.t('Runs {0} in {1}. Nothing of this has been done yet.', commandWords(spec), rootWords(spec.root)),
+      failed === undefined
+        ? vscode.l10n.t('Runs {0} in {1}. Nothing of this has been done yet.', commandWords(spec), rootWords(spec.root))
+        : vscode.l10n.t(
+            'Was to run {0} in {1}. A step failed, and nothing of it is left.',
+            commandWords(spec),
+            rootWords(spec.root),
+          ),
       ...notes.map((note) => `- ${note}`),
     ),
-    `${comment(vscode.l10n.t('The system calls, in this order:'))}\n${steps.map(stepLine).join('\n')}`,
+    `${comment(vscode.l10n.t('The system calls, in this order:'))}\n${steps.map((step, index) => stepLine(step, index === failed?.step ? failed : undefined)).join('\n')}`,
     ...equivalents.map(({ tool, command, differences }) =>
       comment(
         vscode.l10n.t('The nearest {0} command line:', `${tool}(1)`),
@@ -82,7 +103,11 @@ export function explanationText(explained: SandboxesExplainResult): string {
   return `${parts.join('\n\n')}\n`;
 }
 
-function stepLine(step: SandboxStep): string {
+function stepLine(step: SandboxStep, failed: FailedStep | undefined): string {
   const optional = step.optional ? `, ${vscode.l10n.t('if that is possible')}` : '';
-  return `${step.call.padEnd(PURPOSE_COLUMN)} # ${step.purpose}${optional}`;
+  const line = `${step.call.padEnd(PURPOSE_COLUMN)} # ${step.purpose}${optional}`;
+  if (failed === undefined) return line;
+  const heading =
+    failed.errno === undefined ? vscode.l10n.t('It failed here.') : vscode.l10n.t('It failed here: {0}.', failed.errno);
+  return `${line}\n${comment(`  ^ ${heading}`, `    ${failed.text}`)}`;
 }

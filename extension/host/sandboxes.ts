@@ -4,6 +4,7 @@
  */
 import * as vscode from 'vscode';
 import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts';
+import type { ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
@@ -45,6 +46,12 @@ export class Sandboxes extends Disposable {
 
   get list(): readonly Sandbox[] {
     return this.known;
+  }
+
+  /** The one whose first process this is. */
+  ledBy(process: ProcessRef | undefined): Sandbox | undefined {
+    if (process === undefined) return undefined;
+    return this.known.find((one) => one.process?.pid === process.pid && one.process.startTime === process.startTime);
   }
 
   /** Specifications of the workspace, by path. None while the workspace is not trusted: what is in them would be run. */

@@ -5,6 +5,7 @@ import type { FormTexts, FromForm, ToForm } from '../../webview/sandboxMessages.
 import { newSandboxFile } from '../commands/newSandboxFile.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText } from '../failureMessage.ts';
 import { specificationText } from '../programs/sandboxSpec.ts';
@@ -23,10 +24,15 @@ export class SandboxPanels extends Disposable {
     this.extensionUri = extensionUri;
   }
 
-  /** Opens a form that begins with `spec`. */
-  show(
-    spec: SandboxSpec = { root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] }, process: { args: ['bash'] } },
-  ): void {
+  /** Opens a form that begins with a small specification that runs. */
+  async show(): Promise<void> {
+    // A form without a helper says what is the matter with it.
+    await this.connection.start().catch(() => undefined);
+    const spec: SandboxSpec = {
+      root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] },
+      ...(isUnprivileged(this.connection) ? { namespaces: { user: 'new' } } : {}),
+      process: { args: ['bash'] },
+    };
     this.register(new SandboxPanel(this.connection, this.starter, this.extensionUri, spec));
   }
 }

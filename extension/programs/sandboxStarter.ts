@@ -14,8 +14,9 @@ import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
-import { showFailure } from '../failureMessage.ts';
+import { failureText, showFailure } from '../failureMessage.ts';
 import { oneLine } from '../host/plainText.ts';
+import type { SandboxNotes } from './sandboxNotes.ts';
 import { commandWords } from './sandboxWords.ts';
 import type { TerminalOpener } from './terminal.ts';
 
@@ -23,9 +24,11 @@ export class SandboxStarter extends Disposable {
   private readonly connection: HelperConnection;
   private readonly terminals: TerminalOpener;
   private readonly outputs: ProgramOutputs;
+  private readonly notes: SandboxNotes;
 
-  constructor(connection: HelperConnection, terminals: TerminalOpener, outputs: ProgramOutputs) {
+  constructor(connection: HelperConnection, terminals: TerminalOpener, outputs: ProgramOutputs, notes: SandboxNotes) {
     super();
+    this.notes = notes;
     this.connection = connection;
     this.terminals = terminals;
     this.outputs = outputs;
@@ -36,7 +39,7 @@ export class SandboxStarter extends Disposable {
   async start(params: SandboxParams): Promise<void> {
     try {
       if (params.spec.process?.terminal === false && params.spec.persistent !== true) await this.run(params);
-      else this.show(await this.connection.request(SandboxesCreate, params));
+      else this.show(await this.connection.request(SandboxesCreate, params), params);
     } catch (error) {
       await showSandboxFailure(error, params);
     }
@@ -44,7 +47,7 @@ export class SandboxStarter extends Disposable {
 
   async restart(sandbox: string, params: SandboxParams): Promise<void> {
     try {
-      this.show(await this.connection.request(SandboxesRestart, { sandbox }));
+      this.show(await this.connection.request(SandboxesRestart, { sandbox }), params);
     } catch (error) {
       await showSandboxFailure(error, params);
     }
@@ -56,13 +59,15 @@ export class SandboxStarter extends Disposable {
     const result = await vscode.window.withProgress(options, (_progress, token) =>
       this.connection.request(SandboxesRun, params, token),
     );
-    await this.outputs.show(params.spec.name ?? 'sandbox', params.spec.process?.args ?? [], result);
+    const name = params.spec.name ?? 'sandbox';
+    const { exit, notes } = result;
+    await this.outputs.show(name, params.spec.process?.args ?? [], result, { end: exit.message, notes });
   }
 
-  private show(made: SandboxesCreateResult): void {
+  private show(made: SandboxesCreateResult, params: SandboxParams): void {
     const { sandbox, terminal, notes } = made;
     if (terminal !== undefined) this.terminals.attach(terminal, { name: oneLine(sandbox.name), icon: 'vm' });
-    for (const note of notes) void vscode.window.showWarningMessage(note);
+    void this.notes.tell(sandbox.name, notes, params);
   }
 
   /** An end that nobody asked for and that a terminal does not tell by itself is told. */
@@ -76,6 +81,7 @@ export class SandboxStarter extends Disposable {
 /** Shows why a sandbox could not be made; a step that failed can be looked at among the others. */
 export async function showSandboxFailure(error: unknown, params: SandboxParams): Promise<void> {
   const step = error instanceof HelperError ? error.data?.step : undefined;
-  const action = { title: vscode.l10n.t('Show the Step'), run: () => showExplanation(params, step) };
-  await showFailure(error, step === undefined ? [] : [action]);
+  if (step === undefined) return showFailure(error);
+  const failed = { step, text: failureText(error), errno: error instanceof HelperError ? error.data?.errno : undefined };
+  await showFailure(error, [{ title: vscode.l10n.t('Show the Step'), run: () => showExplanation(params, failed) }]);
 }

@@ -21,6 +21,11 @@ export function rootWords(root: SandboxRoot | undefined): string {
   }
 }
 
+/** Whether it is an overlay, so that the Layers view shows it. */
+export function isOverlay(root: SandboxRoot | undefined): boolean {
+  return root?.type === 'image' || ((root?.type === 'host' || root?.type === 'directory') && root.access === 'overlay');
+}
+
 function accessWords(what: string, access: 'readOnly' | 'readWrite' | 'overlay', upper: string | undefined): string {
   if (access === 'readOnly') return vscode.l10n.t('{0}, read-only', what);
   if (access === 'readWrite') return vscode.l10n.t('{0}, writable', what);

@@ -23,7 +23,7 @@ const SECTIONS: readonly Section[] = [
   (node) => node.processes,
   (node) => node.child('namespaces', (id) => new NamespacesSection(node.tree, id, node)),
   networkSection,
-  (node) => node.child('cgroups', (id) => new CgroupsSection(node.tree, id, node)),
+  (node) => node.child('cgroups', (id) => new CgroupsSection(node.tree, id, node, node.container)),
 ];
 
 function networkSection(node: ContainerNode): TreeNode | undefined {
@@ -231,8 +231,21 @@ class NamespacesSection extends ContainerSection {
 }
 
 /** The container's cgroup in each hierarchy. */
-class CgroupsSection extends ContainerSection {
+export class CgroupsSection extends GroupNode {
+  private readonly key: string;
+  private last: Container;
   private drawn = '';
+
+  constructor(tree: TreeContext, id: string, parent: TreeNode, container: Container) {
+    super(tree, id, parent);
+    this.key = container.key;
+    this.last = container;
+  }
+
+  private get present(): Container {
+    this.last = this.model.containers.get(this.key) ?? this.last;
+    return this.last;
+  }
 
   protected label(): string {
     return vscode.l10n.t('Cgroups');
@@ -243,7 +256,7 @@ class CgroupsSection extends ContainerSection {
   /** What bounds it, once cgroups have been read. */
   protected override description(): string | undefined {
     const { model } = this.tree.host.cgroups;
-    const cgroups = model.ofContainer(this.of.container.key);
+    const cgroups = model.ofContainer(this.key);
     const cores = cgroups.map((cgroup) => model.coresUsed(cgroup)).find((used) => used !== undefined);
     this.drawn = cgroups.length === 0 ? '' : parts(...figuresText(wholeOf(cgroups), cores));
     return this.drawn;
@@ -257,7 +270,7 @@ class CgroupsSection extends ContainerSection {
     } catch (error) {
       return [failureRow(this, vscode.l10n.t('Cgroups'), error)];
     }
-    const own = this.of.container.cgroups.map(({ hierarchy, path }) => cgroups.model.at(hierarchy, path));
+    const own = this.present.cgroups.map(({ hierarchy, path }) => cgroups.model.at(hierarchy, path));
     const there = cgroups.model.inOrder(own.filter((cgroup) => cgroup !== undefined));
     return this.rows(there, (cgroup) => this.row(cgroup));
   }

@@ -54,11 +54,19 @@ export class ProcessNode extends TreeNode {
     const item = new vscode.TreeItem(commandText(process), this.below().length > 0 ? Expanded : None);
     item.description = this.description(process);
     item.iconPath = icon(process);
-    item.contextValue = `process${process.container === undefined ? '' : ' contained'}${process.kernelThread ? ' kernelThread' : ''}`;
+    item.contextValue = this.context(process);
     item.accessibilityInformation = {
       label: vscode.l10n.t('Process {0}, pid {1}, user {2}', commandText(process), process.pid, process.user),
     };
     return item;
+  }
+
+  private context(process: Process): string {
+    const words = ['process'];
+    if (process.container !== undefined) words.push('contained');
+    if (containerOf(this.model, process)?.engine === 'isoscope') words.push('sandboxed');
+    if (process.kernelThread) words.push('kernelThread');
+    return words.join(' ');
   }
 
   private description(process: Process): string {

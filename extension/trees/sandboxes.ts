@@ -1,21 +1,15 @@
 /** The Sandboxes view: those that run or are kept, and the specifications that the workspace holds. */
 import * as vscode from 'vscode';
 import type { Sandbox } from '../../helper/protocol/sandboxes.ts';
-import { KIND_ORDER } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
-import { keyOf } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
+import type { HostDelta } from '../host/hostModel.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import { Command, View } from '../ids.ts';
-import { commandWords, ownKinds, rootWords } from '../programs/sandboxWords.ts';
-import type { SandboxTarget } from '../target.ts';
-import { NamespaceNode } from './namespaceNode.ts';
-import { GroupNode, type TreeContext, TreeNode } from './node.ts';
-import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
+import { View } from '../ids.ts';
+import { commandWords } from '../programs/sandboxWords.ts';
+import type { TreeNode } from './node.ts';
+import { SandboxNode, SpecificationNode } from './sandboxNode.ts';
 import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
-import { parts } from './words.ts';
 
 export class SandboxesTree extends Tree {
   private readonly sandboxes: Sandboxes;
@@ -53,128 +47,17 @@ export class SandboxesTree extends Tree {
     return node;
   }
 
-  protected override rootsTouchedBy(): boolean {
-    return false;
+  /** The row of a sandbox; undefined when it has ended, or the filter hides it. */
+  rowOf({ id }: Sandbox): TreeNode | undefined {
+    return this.roots().find((row) => row instanceof SandboxNode && row.sandbox.id === id);
+  }
+
+  /** What a sandbox is among the containers is known a moment after the sandbox itself. */
+  protected override rootsTouchedBy(delta: HostDelta): boolean {
+    return delta.containerList && this.sandboxes.list.length > 0;
   }
 
   protected override title(): string | undefined {
     return undefined;
-  }
-}
-
-class SandboxNode extends TreeNode implements SandboxTarget {
-  sandbox: Sandbox;
-
-  constructor(tree: TreeContext, id: string, sandbox: Sandbox) {
-    super(tree, id, undefined);
-    this.sandbox = sandbox;
-  }
-
-  override get process() {
-    return this.sandbox.process;
-  }
-
-  override get decoration(): 'muted' | undefined {
-    return this.sandbox.state === 'ended' ? 'muted' : undefined;
-  }
-
-  override item(): vscode.TreeItem {
-    const { name, spec, state, persistent } = this.sandbox;
-    const { Collapsed } = vscode.TreeItemCollapsibleState;
-    const item = new vscode.TreeItem(oneLine(name), Collapsed);
-    item.description = parts(this.stateWords(), rootWords(spec.root), commandWords(spec));
-    item.iconPath = new vscode.ThemeIcon(state === 'running' ? 'vm-running' : 'vm-outline');
-    item.contextValue = `sandbox ${state}${persistent ? ' persistent' : ''}`;
-    item.accessibilityInformation = { label: vscode.l10n.t('Sandbox {0}, {1}', oneLine(name), item.description) };
-    return item;
-  }
-
-  private stateWords(): string | undefined {
-    const { state, exit, persistent } = this.sandbox;
-    if (state === 'ended') return exit?.message ?? vscode.l10n.t('ended');
-    return persistent ? vscode.l10n.t('persistent') : undefined;
-  }
-
-  override children(): TreeNode[] {
-    const { sandbox, model, tree } = this;
-    const process = sandbox.process === undefined ? undefined : model.process(sandbox.process);
-    const rows: TreeNode[] = [];
-    if (process !== undefined) {
-      rows.push(
-        this.child(ProcessNode.key(process), (id) => new ProcessNode(tree, id, this, process, 'tree', () => true)),
-        this.child('namespaces', (id) => new NamespacesOfSandbox(tree, id, this)),
-      );
-    }
-    rows.push(this.fact('root', vscode.l10n.t('Root'), rootWords(sandbox.spec.root), 'root-folder'));
-    for (const { hierarchy, path } of sandbox.cgroups) {
-      rows.push(this.fact(`cgroup ${hierarchy}`, vscode.l10n.t('Cgroup'), parts(path, hierarchy), 'dashboard'));
-    }
-    if (sandbox.exit !== undefined) rows.push(this.fact('exit', vscode.l10n.t('End'), sandbox.exit.message, 'debug-stop'));
-    return rows;
-  }
-
-  override tooltip(): vscode.MarkdownString {
-    const { name, id, spec, createdMillis, exit } = this.sandbox;
-    return factsTooltip(name, [
-      [vscode.l10n.t('Id'), id],
-      [vscode.l10n.t('Command'), commandWords(spec)],
-      [vscode.l10n.t('Root'), rootWords(spec.root)],
-      [vscode.l10n.t('Own namespaces'), ownKinds(this.sandbox)],
-      [vscode.l10n.t('Made'), new Date(createdMillis).toLocaleString()],
-      [vscode.l10n.t('End'), exit?.message],
-    ]);
-  }
-
-  override touchedBy(delta: { members: ReadonlySet<string> }): boolean {
-    return delta.members.size > 0;
-  }
-}
-
-class NamespacesOfSandbox extends GroupNode {
-  private readonly of: SandboxNode;
-
-  constructor(tree: TreeContext, id: string, parent: SandboxNode) {
-    super(tree, id, parent);
-    this.of = parent;
-  }
-
-  protected label(): string {
-    return vscode.l10n.t('Namespaces');
-  }
-  protected icon(): string {
-    return 'layers';
-  }
-  protected override description(): string {
-    return ownKinds(this.of.sandbox);
-  }
-
-  override children(): TreeNode[] {
-    const { namespaces } = this.of.sandbox;
-    return KIND_ORDER.flatMap((kind) => {
-      const ref = namespaces[kind];
-      const namespace = ref === undefined ? undefined : this.model.namespaces.get(keyOf(ref));
-      if (namespace === undefined) return [];
-      return [this.child(keyOf(namespace), (id) => new NamespaceNode(this.tree, id, this, namespace, { place: 'container' }))];
-    });
-  }
-}
-
-class SpecificationNode extends TreeNode implements SandboxTarget {
-  readonly file: vscode.Uri;
-
-  constructor(tree: TreeContext, id: string, file: vscode.Uri) {
-    super(tree, id, undefined);
-    this.file = file;
-  }
-
-  override item(): vscode.TreeItem {
-    const path = vscode.workspace.asRelativePath(this.file);
-    const name = path.split('/').at(-1) ?? path;
-    const item = new vscode.TreeItem(oneLine(name.replace(/\.sandbox\.json$/, '')));
-    item.description = oneLine(path);
-    item.iconPath = new vscode.ThemeIcon('file-code');
-    item.contextValue = 'specification';
-    item.command = { command: Command.editSandbox, title: vscode.l10n.t('Edit'), arguments: [this] };
-    return item;
   }
 }

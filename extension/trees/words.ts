@@ -33,6 +33,7 @@ export function engineName(engine: Engine): string {
     systemd: 'systemd',
     snap: 'Snap',
     flatpak: 'Flatpak',
+    isoscope: l10n.t('sandbox'),
     unnamed: l10n.t('no engine'),
   };
   return names[engine];

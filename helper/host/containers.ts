@@ -102,7 +102,12 @@ function groupProcesses(model: HostModel): Map<string, ContainerGroup> {
     else if (!record.kernelThread && hasOwnNamespaces(record)) unclaimed.push(record);
   }
   unclaimed.push(...takeSandboxesOutOfServices(claimed));
-  for (const group of unnamedGroups(unclaimed, model)) claimed.set(group.key, group);
+  for (const group of unnamedGroups(unclaimed, model)) {
+    const known = claimed.get(group.key);
+    if (known === undefined) claimed.set(group.key, group);
+    // What waits for a sandbox with limits is not in its cgroup.
+    else known.processes.push(...group.processes);
+  }
   return claimed;
 }
 

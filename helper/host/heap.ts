@@ -7,6 +7,7 @@ import v8 from 'node:v8';
 import vm from 'node:vm';
 
 v8.setFlagsFromString('--semi-space-growth-factor=1');
+v8.setFlagsFromString('--no-parallel-scavenge');
 v8.setFlagsFromString('--expose-gc');
 const collect: unknown = vm.runInNewContext('gc');
 

@@ -37,6 +37,7 @@ export class Host {
   private readonly containers = new ContainerTable(this.model, this.relations);
   private readonly watcher: Watcher;
   private readonly followers: ((parts: readonly HostPart[]) => void)[] = [];
+  private readonly processFollowers: (() => void)[] = [];
   private ownMountsChanged = false;
   private eventsAvailable: boolean | undefined;
 
@@ -45,6 +46,9 @@ export class Host {
       notify,
       mountsChanged: () => {
         this.ownMountsChanged = true;
+      },
+      processesChanged: () => {
+        for (const follower of this.processFollowers) follower();
       },
       freezerFiles: () => this.containers.freezerFiles(),
     });
@@ -76,6 +80,11 @@ export class Host {
   /** `follower` is told what the client watches, whenever that changes. */
   onWatch(follower: (parts: readonly HostPart[]) => void): void {
     this.followers.push(follower);
+  }
+
+  /** `follower` is told when processes came, went or changed, as long as the client watches anything. */
+  onProcesses(follower: () => void): void {
+    this.processFollowers.push(follower);
   }
 
   /** Parts that change by what the helper itself does; whoever watches them is told. */

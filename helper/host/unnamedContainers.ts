@@ -1,6 +1,6 @@
 /**
  * Processes with namespaces of their own that no cgroup names: bubblewrap, unshare, browsers' sandboxes, and containers of
- * engines that were told not to make a cgroup. Those with the same namespaces are one; what one of them started is its own.
+ * engines that were told not to make a cgroup, and sandboxes without limits. Those with the same namespaces are one; what one of them started is its own.
  */
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import { type ContainerGroup, keyOfClaim, leadsBefore } from './containerGroup.ts';
@@ -9,6 +9,7 @@ import { machineOfSupervisor } from './engines/nspawn.ts';
 import { runtimeContainers } from './engines/runtimes.ts';
 import type { HostModel } from './hostModel.ts';
 import type { ProcessRecord } from './processRecord.ts';
+import { sandboxAmong } from './sandboxGroups.ts';
 
 export function unnamedGroups(records: readonly ProcessRecord[], model: HostModel): ContainerGroup[] {
   const byNamespaces = groupByNamespaces(records);
@@ -65,6 +66,8 @@ function outermost(group: SameNamespaces, groups: ReadonlyMap<string, SameNamesp
 }
 
 function describe(processes: ProcessRecord[], model: HostModel, runtimes: Runtimes): ContainerGroup {
+  const sandbox = sandboxAmong(processes, model);
+  if (sandbox !== undefined) return { key: keyOfClaim(sandbox.claim), ...sandbox, processes };
   const leader = processes.reduce((first, record) => (leadsBefore(record, first) ? record : first));
   const claim = claimOf(leader, model, runtimes);
   return { key: keyOfClaim(claim), claim, leader, processes };

@@ -28,6 +28,8 @@ export interface WatcherCallbacks {
   notify(parts: HostPart[]): void;
   /** The mounts of the helper's own mount namespace changed. */
   mountsChanged(): void;
+  /** Processes came, went or changed. */
+  processesChanged(): void;
   /** Files whose change tells that a container was paused or resumed. */
   freezerFiles(): Iterable<string>;
 }
@@ -182,7 +184,10 @@ export class Watcher {
 
   private markChanges({ processes, namespaces, containers }: ModelChanges): void {
     const parts: HostPart[] = [];
-    if (processes) parts.push('processes');
+    if (processes) {
+      parts.push('processes');
+      this.callbacks.processesChanged();
+    }
     if (namespaces) parts.push('namespaces', 'network');
     if (containers) {
       parts.push('containers');

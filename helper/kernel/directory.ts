@@ -32,6 +32,9 @@ const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_BYTES = 256;
 const MAX_PATH_BYTES = 4096;
 const ENAMETOOLONG = 36;
+const SHORT_BYTES = 64;
+/** Of `struct linux_dirent64`. */
+const NAME_OFFSET = 19;
 
 /** Entries of one getdents64(2): about 4000. */
 const listing = Buffer.allocUnsafeSlow(128 * 1024);
@@ -39,6 +42,9 @@ const path = Buffer.allocUnsafeSlow(MAX_PATH_BYTES + 1);
 const status = Buffer.allocUnsafeSlow(STATX_BYTES);
 const link = Buffer.allocUnsafeSlow(MAX_PATH_BYTES);
 const how = Buffer.alloc(OPEN_HOW_BYTES);
+/** As the kernel fills them in: both processors that this is built for are little-endian, and a view is read in a fraction of the time. */
+const status16 = new Uint16Array(status.buffer);
+const status32 = new Uint32Array(status.buffer);
 how.writeBigUInt64LE(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH, 16);
 
 /** What statx(2) says of a file. */
@@ -64,10 +70,17 @@ export interface FileStatus {
   covered: boolean;
 }
 
+/** What a walk over very many files asks of each. */
+export type BriefStatus = Pick<FileStatus, 'mode' | 'sizeBytes' | 'blocks' | 'covered'>;
+
 /** False when it is longer than any path of the kernel. */
 function setPath(name: string): boolean {
-  if (name.length > MAX_PATH_BYTES) return false;
-  path[path.write(name, 0, 'latin1')] = 0;
+  const { length } = name;
+  if (length > MAX_PATH_BYTES) return false;
+  // Most are short, and then the call into Node takes longer than the bytes do.
+  if (length > SHORT_BYTES) path.write(name, 0, 'latin1');
+  else for (let at = 0; at < length; at += 1) path[at] = name.charCodeAt(at);
+  path[length] = 0;
   return true;
 }
 
@@ -93,29 +106,54 @@ export function statusOf(descriptor: number): FileStatus | number {
   return statusAt(descriptor, AT_EMPTY_PATH | AT_NO_AUTOMOUNT);
 }
 
+/** As `statusBelow`, into an object that the next call fills anew. */
+export function briefStatusBelow(directory: number, name: string): BriefStatus | number {
+  if (!setPath(name)) return -ENAMETOOLONG;
+  const result = askStatus(directory, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+  if (result < 0) return result;
+  brief.mode = status16[14]!;
+  brief.sizeBytes = natural(10);
+  brief.blocks = natural(12);
+  brief.covered = isMountRoot();
+  return brief;
+}
+
+const brief: BriefStatus = { mode: 0, sizeBytes: 0, blocks: 0, covered: false };
+
+/** Fills `status`: 0, or `-errno`. */
+function askStatus(directory: number, flags: number): number {
+  return statxCall(directory, path, flags, STATX_BASIC_STATS, status) === -1 ? -lastErrno() : 0;
+}
+
+/** Of `struct statx`, by the words of 32 bits that it is made of. */
 function statusAt(directory: number, flags: number): FileStatus | number {
-  if (statxCall(directory, path, flags, STATX_BASIC_STATS, status) === -1) return -lastErrno();
+  const result = askStatus(directory, flags);
+  if (result < 0) return result;
   return {
-    mode: status.readUInt16LE(28),
-    uid: status.readUInt32LE(20),
-    gid: status.readUInt32LE(24),
-    links: status.readUInt32LE(16),
-    sizeBytes: natural(40),
-    blocks: natural(48),
-    modifiedSeconds: status.readUInt32LE(112) + status.readInt32LE(116) * 0x1_0000_0000,
-    modifiedNanos: status.readUInt32LE(120),
-    major: status.readUInt32LE(128),
-    minor: status.readUInt32LE(132),
-    device: deviceText(status.readUInt32LE(136), status.readUInt32LE(140)),
-    inoHigh: status.readUInt32LE(36),
-    inoLow: status.readUInt32LE(32),
-    covered: (status.readUInt16LE(8) & STATX_ATTR_MOUNT_ROOT) !== 0,
+    mode: status16[14]!,
+    uid: status32[5]!,
+    gid: status32[6]!,
+    links: status32[4]!,
+    sizeBytes: natural(10),
+    blocks: natural(12),
+    modifiedSeconds: status32[28]! + (status32[29]! | 0) * 0x1_0000_0000,
+    modifiedNanos: status32[30]!,
+    major: status32[32]!,
+    minor: status32[33]!,
+    device: deviceText(status32[34]!, status32[35]!),
+    inoHigh: status32[9]!,
+    inoLow: status32[8]!,
+    covered: isMountRoot(),
   };
 }
 
+function isMountRoot(): boolean {
+  return (status32[2]! & STATX_ATTR_MOUNT_ROOT) !== 0;
+}
+
 /** A 64-bit number; the sizes of files stay exact up to 2^53. */
-function natural(offset: number): number {
-  return status.readUInt32LE(offset) + status.readUInt32LE(offset + 4) * 0x1_0000_0000;
+function natural(word: number): number {
+  return status32[word]! + status32[word + 1]! * 0x1_0000_0000;
 }
 
 let lastMajor = -1;
@@ -154,13 +192,20 @@ export function nextNames(descriptor: number, range: NameRange, take: (name: str
   if (length <= 0) return length === -1 ? -lastErrno() : 0;
   // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
   for (let entry = 0; entry < length; entry += listing.readUInt16LE(entry + 16)) {
-    const begin = entry + 19;
+    const begin = entry + NAME_OFFSET;
     if (range.upTo !== undefined && isGreater(begin, range.upTo)) continue;
     if (range.after !== undefined && !isGreater(begin, range.after)) continue;
-    const name = listing.toString('latin1', begin, listing.indexOf(0, begin));
+    const name = listing.toString('latin1', begin, endOfName(entry));
     if (name !== '.' && name !== '..') take(name);
   }
   return 1;
+}
+
+/** Records are aligned to eight bytes, so the NUL is one of the last eight; what is behind it is left as it was. */
+function endOfName(entry: number): number {
+  let end = entry + Math.max(NAME_OFFSET, listing.readUInt16LE(entry + 16) - 8);
+  while (listing[end] !== 0) end += 1;
+  return end;
 }
 
 /** Whether the name that begins there, and ends with NUL, is greater by its bytes. */

@@ -51,6 +51,11 @@ export function libcFunction(prototype: string): ReturnType<typeof program.func>
   return program.func(prototype);
 }
 
+/** Where the bytes of `buffer` lie, for as long as something refers to it. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return koffi.address(buffer);
+}
+
 /** errno of the last call on this thread. Only meaningful right after a call that failed. */
 export function lastErrno(): number {
   return koffi.errno();

@@ -1,6 +1,10 @@
-/** A file system that is mounted nowhere, reached by a descriptor: fsopen(2), fsconfig(2), fsmount(2). Linux 5.2. */
-import { close } from './files.ts';
+/**
+ * Mounts that are mounted nowhere, reached by a descriptor: fsopen(2), fsconfig(2), fsmount(2), open_tree(2), Linux 5.2; and mapping
+ * the owners of their files, mount_setattr(2), Linux 5.12.
+ */
+import { close, errorOf, O_PATH } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
+import { openRealPath } from './openat2.ts';
 
 const fsopen = libcFunction('long syscall(long number, const char *type, unsigned int flags)');
 const fsconfig = libcFunction(
@@ -8,13 +12,27 @@ const fsconfig = libcFunction(
 );
 const fsmount = libcFunction('long syscall(long number, int context, unsigned int flags, unsigned int attributes)');
 
+const openTree = libcFunction('long syscall(long number, int directory, const char *path, unsigned int flags)');
+const mountSetattr = libcFunction(
+  'long syscall(long number, int directory, const char *path, unsigned int flags, const uint8_t *attributes, size_t size)',
+);
+
+const SYS_open_tree = 428;
 const SYS_fsopen = 430;
 const SYS_fsconfig = 431;
 const SYS_fsmount = 432;
+const SYS_mount_setattr = 442;
 const CLOEXEC = 1;
 const FSCONFIG_SET_FLAG = 0;
 const FSCONFIG_SET_STRING = 1;
 const FSCONFIG_CMD_CREATE = 6;
+const OPEN_TREE_CLONE = 1;
+const OPEN_TREE_CLOEXEC = 0o2000000;
+const AT_EMPTY_PATH = 0x1000;
+const AT_RECURSIVE = 0x8000;
+const MOUNT_ATTR_IDMAP = 0x100000n;
+/** struct mount_attr: set, clear, propagation, descriptor of a user namespace. */
+const MOUNT_ATTR_BYTES = 32;
 
 /** A descriptor (close-on-exec) of its root. It lives as long as that is open, or it is mounted. Throws a `SyscallError`. */
 export function makeDetachedMount(type: string, options: [key: string, value: string | true][], attributes: number): number {
@@ -29,4 +47,29 @@ export function makeDetachedMount(type: string, options: [key: string, value: st
   } finally {
     close(context);
   }
+}
+
+/** A copy of the mounts from `path` on, which has no symbolic link in it: a descriptor (close-on-exec). Throws a `SyscallError`. */
+export function cloneMounts(path: string): number {
+  const held = openRealPath(path, O_PATH);
+  if (held < 0) throw errorOf(held, 'openat2', path);
+  try {
+    const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+    return checked('open_tree', Number(openTree(SYS_open_tree, held, '', flags)), path);
+  } finally {
+    close(held);
+  }
+}
+
+/**
+ * Whoever looks through the mounts of `tree`, which are mounted nowhere yet, sees the owner of each file as the user namespace maps
+ * its id: mount_setattr(2), MOUNT_ATTR_IDMAP. Throws a `SyscallError`, `EINVAL` when the file system cannot do that.
+ */
+export function mapMountIds(tree: number, userNamespace: number, recursive: boolean): void {
+  const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
+  attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+  attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
+  const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
+  const result = Number(mountSetattr(SYS_mount_setattr, tree, '', flags, attributes, MOUNT_ATTR_BYTES));
+  checked('mount_setattr', result);
 }

@@ -1,4 +1,5 @@
 /** Opening a path inside a root that is not trusted: openat2(2). */
+import { AT_FDCWD } from './files.ts';
 import { lastErrno, libcFunction, SyscallError } from './libc.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
@@ -80,6 +81,11 @@ export function openOnMount(directory: number, path: Buffer, flags: number): num
 }
 
 const NUL = Buffer.of(0);
+
+/** A path of the host without any symbolic link in it: a descriptor (close-on-exec), or `-errno`, `ELOOP` when there is one. */
+export function openRealPath(path: string, flags: number): number {
+  return openNow(AT_FDCWD, path, howOf(flags, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+}
 
 /** `openInRoot` at once, for file systems that are known to answer: a descriptor, or `-errno`. */
 export function openInRootNow(root: number, path: string, flags: number): number {

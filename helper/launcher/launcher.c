@@ -12,6 +12,8 @@
  *
  * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
  * socket is closed by a successful execve: that is the proof that the program started.
+ *
+ * Started with an argument it runs no program itself, but makes launchers on request (see serve).
  */
 #include <asm/unistd.h>
 #include <stdint.h>
@@ -24,6 +26,7 @@
 #define MAX_RELOCATIONS 16384u
 #define MAX_DESCRIPTORS 64u
 #define MAX_SYSCALL 1024u
+#define MAX_PASSED 128u /* descriptors of a launcher that is made on request */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
 enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
@@ -52,8 +55,29 @@ struct pollfd {
   int fd;
   short events, revents;
 };
+struct iovec {
+  void *base;
+  uint64_t length;
+};
+struct msghdr {
+  void *name;
+  uint64_t name_length;
+  struct iovec *vectors;
+  uint64_t count;
+  void *control;
+  uint64_t control_length;
+  uint32_t flags, padding;
+};
+struct passed {
+  uint64_t length;
+  int32_t level, type; /* struct cmsghdr */
+  int32_t descriptors[MAX_PASSED];
+};
 #define POLLIN 1
 #define POLLHUP 16
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+#define CLONE_PARENT 0x8000
 #define MSG_NOSIGNAL 0x4000
 #define F_SETFD 2
 #define CLONE_INTO_CGROUP 0x200000000ull
@@ -387,8 +411,7 @@ static void run_program(void) {
   }
 }
 
-__attribute__((used)) static _Noreturn void launch(void) {
-  become_clean();
+static _Noreturn void launch(void) {
   read_program();
   validate_program();
   keep_descriptors(header.descriptors);
@@ -398,9 +421,63 @@ __attribute__((used)) static _Noreturn void launch(void) {
   leave(0); /* a program need not end in execve */
 }
 
-/* The kernel starts a program here with an aligned stack and no return address. */
+/* ------------------------------------------------------------------------------------------------------------------ */
+/* Launchers on request */
+
+static unsigned char title[256];
+static long title_length;
+
+/* The descriptors of the next request, which are 4, 5, ... here since those before have been closed; 0 when there is no more. */
+static uint32_t receive_request(void) {
+  static struct passed passed;
+  struct iovec vector = {title, sizeof title};
+  struct msghdr message = {0, 0, &vector, 1, &passed, sizeof passed, 0, 0};
+  passed.level = 0; /* without descriptors nothing is written there */
+  do title_length = CALL(__NR_recvmsg, SOCKET, &message, 0, 0);
+  while (title_length == -EINTR);
+  if (title_length < 1 || message.flags != 0 || passed.level != SOL_SOCKET || passed.type != SCM_RIGHTS) return 0;
+  uint32_t count = (uint32_t)((passed.length - 16) / sizeof passed.descriptors[0]);
+  for (uint32_t i = 0; i < count; i++)
+    if (passed.descriptors[i] != (int32_t)(SOCKET + 1 + i)) return 0;
+  return count;
+}
+
+/* Writes the arguments that /proc/PID/cmdline shows over those that the server was given, which have room. */
+static void set_title(char *const *arguments, long count) {
+  char *to = arguments[0], *last = arguments[count - 1];
+  for (long i = 0; to + i < last; i++) to[i] = i < title_length ? (char)title[i] : 0;
+}
+
+/*
+ * Makes a launcher for each message: the arguments that it is to show, and the descriptors that become its 0, 1, 2, .... Answers with
+ * its pid or -errno. It is a child of the helper, not of this process: as if the helper had started it, but by the fork of a process
+ * of a few pages instead of an execve. Ends with the helper's end of the socket.
+ */
+static _Noreturn void serve(char *const *arguments, long argument_count) {
+  for (;;) {
+    uint32_t count = receive_request();
+    if (count <= SOCKET) leave(0);
+    int32_t made = (int32_t)system_call(__NR_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0, 0);
+    if (made == 0) {
+      set_title(arguments, argument_count);
+      /* Upwards nothing is overwritten before it was copied: what goes to i comes from above it. */
+      for (uint32_t i = 0; i < count; i++) CALL(__NR_dup3, SOCKET + 1 + i, i, 0, 0);
+      launch();
+    }
+    for (uint32_t i = 0; i < count; i++) CALL(__NR_close, SOCKET + 1 + i, 0, 0, 0);
+    system_call(__NR_sendto, SOCKET, (long)&made, sizeof made, MSG_NOSIGNAL, 0, 0);
+  }
+}
+
+__attribute__((used)) static _Noreturn void start(const long *stack) {
+  become_clean();
+  if (stack[0] > 1) serve((char *const *)(stack + 1), stack[0]);
+  launch();
+}
+
+/* The kernel starts a program here with an aligned stack, on which are the number of arguments and these, and no return address. */
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tand $-16, %rsp\n\tcall launch\n\thlt\n");
+__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall start\n\thlt\n");
 #else
-__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tbl launch\n\tbrk #0\n");
+__asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl start\n\tbrk #0\n");
 #endif

@@ -73,8 +73,16 @@ export function printable(text: string): string {
   });
 }
 
-/** Quoted for a shell where that is needed. */
+/** Quoted for a shell where that is needed. One line. */
 export function shellWord(text: string): string {
-  const shown = printable(text);
+  return wordOf(printable(text));
+}
+
+/** The same, for a place where lines may stay lines. */
+export function shellText(text: string): string {
+  return wordOf(text.split('\n').map(printable).join('\n'));
+}
+
+function wordOf(shown: string): string {
   return /^[A-Za-z0-9_/.,:=@%+-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
 }

@@ -35,6 +35,7 @@ const PATTERNS: { pattern: RegExp; engine: Engine; decode?: (name: string) => st
   { pattern: new RegExp(`^cri-containerd-(${HEX64})\\.scope$`), engine: 'containerd' },
   { pattern: new RegExp(`^nerdctl-(${HEX64})\\.scope$`), engine: 'containerd' },
   { pattern: new RegExp(`^crio-(${HEX64})(?:\\.scope)?$`), engine: 'cri-o' },
+  { pattern: /^isoscope-([0-9a-f]{16})$/, engine: 'isoscope' },
   { pattern: /^lxc\.payload\.(.+)$/, engine: 'lxc' },
   { pattern: /^machine-(?!qemu)(.+)\.scope$/, engine: 'systemd-nspawn', decode: unescapeUnit },
   { pattern: /^systemd-nspawn@(.+)\.service$/, engine: 'systemd-nspawn', decode: unescapeUnit },
@@ -48,18 +49,18 @@ const LEAVES: { pattern: RegExp; engine: Engine; decode?: (name: string) => stri
 
 /** Undefined when no engine and no unit claims the process. */
 export function claimOfCgroups(cgroups: readonly CgroupPath[]): CgroupClaim | undefined {
-  // Controllers that the engine did not use leave the process in the root; the longest path says most.
-  const [longest] = [...cgroups].sort((one, other) => depth(other.path) - depth(one.path));
-  if (longest === undefined || longest.path === '/') return undefined;
-  const names = longest.path.split('/');
-  const found = outermostContainer(names) ?? innermostUnit(names);
-  if (found === undefined) return undefined;
+  // Controllers that the engine did not use leave the process where it was; of those that tell something the longest path says most.
+  const paths = [...new Set(cgroups.map(({ path }) => path))].sort((one, other) => depth(other) - depth(one));
+  const ways = paths.map((path) => path.split('/'));
+  const names = ways.find((way) => outermostContainer(way) !== undefined) ?? ways[0];
+  const found = names === undefined ? undefined : (outermostContainer(names) ?? innermostUnit(names));
+  if (names === undefined || found === undefined) return undefined;
   const claim: CgroupClaim = {
     engine: found.match.engine,
     id: found.match.id,
     cgroups: ownCgroups(cgroups, names[found.index] ?? ''),
   };
-  const uid = /^\/user\.slice\/user-([0-9]+)\.slice\//.exec(longest.path)?.[1];
+  const uid = /^\/user\.slice\/user-([0-9]+)\.slice\//.exec(names.join('/'))?.[1];
   if (uid !== undefined) claim.uid = Number(uid);
   const pod = podUid(names);
   if (pod !== undefined) {

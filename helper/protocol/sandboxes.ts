@@ -21,6 +21,8 @@ interface WritableRoot {
   access?: RootAccess;
   /** With `overlay`: a directory of the host that keeps the changes. Left out: a tmpfs, thrown away at the end. */
   upper?: string;
+  /** Its files belong inside to whom the new user namespace maps their owners to; on the disk nothing changes. Only root can ask for it. */
+  idmap?: boolean;
 }
 
 export type SandboxRoot =
@@ -42,7 +44,7 @@ export type SandboxRoot =
 export type SandboxImage =
   /** An OCI layout: a directory with `index.json`. */
   | { format: 'oci'; path: string; reference?: string }
-  /** A file made by `docker save`. */
+  /** A file made by `docker save`. It and its layers may be compressed by gzip, or by zstd where Node is 22.15 or newer; so may those of the others. */
   | { format: 'dockerArchive'; path: string; reference?: string }
   /** A tar of a root file system (`docker export`). */
   | { format: 'tar'; path: string }
@@ -72,14 +74,16 @@ export interface SandboxMount {
   source?: string;
   /**
    * As in mount(8) and the OCI specification: `ro`, `rw`, `nosuid`, `nodev`, `noexec`, `noatime`, `bind`, `rbind`, `private`, `rprivate`, `slave`,
-   * `rslave`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
-   * `bind` without `ro` or `rw` is read-only.
+   * `rslave`, `shared`, `rshared`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
+   * `bind` without `ro` or `rw` is read-only. With `idmap`, or `ridmap` for what is mounted below, too, files belong inside to whom the new
+   * user namespace maps their owners to.
    */
   options?: string[];
 }
 
-/** TCP. */
 export interface PortForward {
+  /** Default `tcp`. */
+  protocol?: 'tcp' | 'udp';
   /** Of the host; default `127.0.0.1`. */
   hostAddress?: string;
   hostPort: number;
@@ -104,8 +108,11 @@ export type SandboxNetwork =
       /** Translate addresses through nftables, so that the outside is reached. Default false. */
       nat?: boolean;
       ports?: PortForward[];
-      /** For /etc/resolv.conf; default none. */
+      /** For /etc/resolv.conf. Default: with `nat` what the host has, as far as it is reached from inside; else none. */
       nameservers?: string[];
+      searchDomains?: string[];
+      /** As in resolv.conf(5): `ndots:2`. */
+      resolverOptions?: string[];
     };
 
 export interface SandboxResources {
@@ -215,6 +222,11 @@ export interface SandboxSpec {
   readonlyPaths?: string[];
   /** Default `loopback` with a new net namespace. */
   network?: SandboxNetwork;
+  /**
+   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own a sandbox has its own file wherever the
+   * root has one or is an image, or its network is `veth`; else when this is given.
+   */
+  hosts?: { address: string; names: string[] }[];
   resources?: SandboxResources;
   /** `default` has the effect of Docker's default profile; `unconfined` is none. */
   seccomp?: 'default' | 'unconfined' | SeccompProfile;
@@ -240,7 +252,7 @@ export interface SandboxStep {
 
 export interface SandboxEquivalent {
   tool: 'unshare' | 'bwrap' | 'runc';
-  /** A line for a shell. */
+  /** For a shell; of several lines where it needs a file. */
   command: string;
   /** What it does not do, or does otherwise. */
   differences: string[];
@@ -290,6 +302,8 @@ export interface Sandbox {
   /** Its own cgroups, as seen from the root of each hierarchy. Empty when it has none of its own. */
   cgroups: { hierarchy: string; path: string }[];
   persistent: boolean;
+  /** What a person should know of it, as `sandboxes/explain` says it. Empty once it has ended. */
+  notes: string[];
   /** Milliseconds since the Unix epoch. */
   createdMillis: number;
   exit?: SandboxExit;

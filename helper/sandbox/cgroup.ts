@@ -119,7 +119,8 @@ function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number]):
   };
 }
 
-function deviceNumber(device: string): string {
+/** `major:minor` of a block device, given so or as its path. Throws a `Failure` when it is none. */
+export function deviceNumber(device: string): string {
   if (!device.startsWith('/')) return device;
   const stat = fs.statSync(device, { throwIfNoEntry: false });
   if (stat?.isBlockDevice()) return `${(stat.rdev >> 8) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;

@@ -1,9 +1,10 @@
-/** What unshare(1) and bwrap(1) would be told to make something similar, and in what it would differ. */
-import { shellWord } from '../launcher/text.ts';
+/** What unshare(1), bwrap(1) and runc(8) would be told to make something similar, and in what it would differ. */
+import { shellText, shellWord } from '../launcher/text.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxEquivalent } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { MOUNT_ATTR_RDONLY } from './mountCalls.ts';
+import { runcOf } from './ociBundle.ts';
 import type { SandboxPlan } from './plan.ts';
 
 const UNSHARE_OPTIONS: Record<NamespaceKind, string> = {
@@ -18,8 +19,8 @@ const UNSHARE_OPTIONS: Record<NamespaceKind, string> = {
 };
 
 export function equivalents(plan: SandboxPlan): SandboxEquivalent[] {
-  if (plan.joined.length > 0) return [];
-  return [unshareOf(plan), bwrapOf(plan)].filter((equivalent) => equivalent !== undefined);
+  const own = plan.joined.length > 0 ? [] : [unshareOf(plan), bwrapOf(plan)];
+  return [...own, runcOf(plan)].filter((equivalent) => equivalent !== undefined);
 }
 
 /** unshare(1) builds no root: it takes a directory, or a tmpfs is made by hand whose old root stays reachable. */
@@ -45,7 +46,7 @@ function unshareOf(plan: SandboxPlan): SandboxEquivalent | undefined {
     const options = root.options.map((option) => option.join('=')).join(',');
     const old = (spec.oldRoot ?? '').replace(/^\//, '');
     const enter = `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${shellWord(old)} && pivot_root . ${shellWord(old)} && cd /`;
-    return { tool: 'unshare', command: line('--', 'sh', '-c', shellWord(`${enter} && exec ${run}`)), differences };
+    return { tool: 'unshare', command: line('--', 'sh', '-c', shellText(`${enter} && exec ${run}`)), differences };
   }
   const path = rootPathOf(plan);
   const more = path === undefined || path === '/' ? [] : [`--root=${shellWord(path)}`];
@@ -60,7 +61,7 @@ function rootPathOf({ root }: SandboxPlan): string | undefined {
 }
 
 function commandOf({ command, spec }: SandboxPlan): string {
-  const words = command.map(shellWord).join(' ');
+  const words = command.map(shellText).join(' ');
   return spec.process.cwd === '/' ? words : `env -C ${shellWord(spec.process.cwd)} ${words}`;
 }
 
@@ -84,11 +85,16 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   words.push('--chdir', shellWord(spec.process.cwd), '--clearenv');
   for (const entry of plan.environment.entries()) {
     const [name = '', ...value] = entry.toString('utf8').split('=');
-    words.push('--setenv', shellWord(name), shellWord(value.join('=')));
+    words.push('--setenv', shellText(name), shellText(value.join('=')));
   }
   if (plan.user.identity.capabilities.permitted === 0n) words.push('--cap-drop', 'ALL');
-  words.push('--die-with-parent', '--new-session', '--', ...plan.command.map(shellWord));
-  const differences = ['bwrap loads no seccomp filter of its own, and covers nothing in /proc.'];
+  words.push('--die-with-parent', '--new-session', '--', ...plan.command.map(shellText));
+  const differences = [
+    'bwrap loads no seccomp filter of its own, covers nothing in /proc, and leaves the bounding set of capabilities whole.',
+  ];
+  if (plan.mounts.some(({ what }) => what === 'content'))
+    differences.push('/etc/hosts and /etc/resolv.conf stay those of the root.');
+  if (plan.trees.some((tree) => tree.mapped !== undefined)) differences.push('It maps no owners of files.');
   if (fresh.has('time')) differences.push('It makes no time namespace.');
   if (fresh.has('net') && spec.network.type === 'none') differences.push('It brings up lo.');
   if (root.type === 'overlay') differences.push('It needs bubblewrap 0.11 for the overlay.');

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import tar from 'tar-stream';
+import type tar from 'tar-stream';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
 import { jsonOf } from '../host/engines/boundedFile.ts';
@@ -13,7 +13,7 @@ import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
 import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
-import { type Content, feed, unpackLayer } from './layerWriter.ts';
+import { type Content, decompressed, feed, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 
 export type FileImage = Extract<SandboxImage, { path: string }>;
@@ -203,7 +203,10 @@ function notOne(
 /** The configurations and the manifest are small, and in no certain order: a first pass over the whole file. */
 async function archiveContents(image: FileImage): Promise<Contents> {
   const texts = new Map<string, string>();
-  await eachEntry(image, async ({ name, size = 0, type }, content) => {
+  const links = new Map<string, string>();
+  await eachEntry(image, async ({ name, size = 0, type, linkname }, content) => {
+    // A layer that another image in the file has, too, is there once.
+    if (type === 'symlink' && links.size < 10_000) links.set(name, path.join(path.dirname(name), linkname ?? ''));
     if (
       type !== 'file' ||
       size > MAX_JSON_BYTES ||
@@ -225,25 +228,28 @@ async function archiveContents(image: FileImage): Promise<Contents> {
   if (wanted.length !== 1)
     throw notOne(image as { path: string; reference?: string }, wanted.length, images.output.flatMap(tags));
   const [{ Config, Layers }] = wanted as [(typeof wanted)[0]];
-  return { layers: Layers, config: parseConfig(texts.get(Config) ?? '') };
+  return { layers: Layers.map((name) => links.get(name) ?? name), config: parseConfig(texts.get(Config) ?? '') };
 }
 
+/** Read once more for every layer that the image has twice. */
 async function unpackArchive(image: FileImage, directories: ReadonlyMap<string, number[]>): Promise<number> {
-  const lacking = new Set(directories.keys());
+  const times = Math.max(...[...directories.values()].map(({ length }) => length));
   let leftOut = 0;
-  await eachEntry(image, async ({ name, type }, content) => {
-    const into = directories.get(name);
-    if (into === undefined || type !== 'file' || !lacking.delete(name)) return;
-    const [first, ...others] = into;
-    if (others.length > 0) throw new Failure('unsupported', `The image has the layer ${name} twice.`);
-    leftOut += (await unpackLayer(content, first!, name)).leftOut;
-  });
-  if (lacking.size === 0) return leftOut;
-  throw new Failure('invalid', `${image.path} lacks the layer ${[...lacking][0]}.`, { path: image.path });
+  for (let time = 0; time < times; time += 1) {
+    const wanted = new Map([...directories].flatMap(([name, into]) => (into[time] === undefined ? [] : [[name, into[time]]])));
+    await eachEntry(image, async ({ name, type }, content) => {
+      const into = wanted.get(name);
+      if (into === undefined || type !== 'file' || !wanted.delete(name)) return;
+      leftOut += (await unpackLayer(content, into, name)).leftOut;
+    });
+    const [lacking] = wanted.keys();
+    if (lacking !== undefined) throw new Failure('invalid', `${image.path} lacks the layer ${lacking}.`, { path: image.path });
+  }
+  return leftOut;
 }
 
 async function eachEntry(image: FileImage, take: (header: tar.Header, content: Content) => Promise<void>): Promise<void> {
-  const extract = tar.extract();
+  const extract = tarReader();
   const taken = (async () => {
     for await (const entry of extract) {
       await take(entry.header, entry as unknown as Content);
@@ -252,7 +258,7 @@ async function eachEntry(image: FileImage, take: (header: tar.Header, content: C
   })();
   taken.catch(() => undefined);
   try {
-    await Promise.all([feed(openFile(image.path), extract), taken]);
+    await Promise.all([feed(await decompressed(openFile(image.path), path.basename(image.path)), extract), taken]);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure('invalid', `${image.path} is not a tar: ${error instanceof Error ? error.message : String(error)}.`, {

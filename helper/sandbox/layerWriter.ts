@@ -3,7 +3,7 @@
  * it is hostile: every path is opened inside that directory (openat2(2), RESOLVE_IN_ROOT), whatever links an earlier entry made.
  */
 import fs from 'node:fs';
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure, isSystemError } from '../failure.ts';
@@ -13,10 +13,20 @@ import { makeOpaque, makeWhiteout } from '../kernel/whiteout.ts';
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_DEPTH = 256;
+const MAX_ID = 4_294_967_294;
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
-const GZIP = Buffer.of(0x1f, 0x8b);
-const ZSTANDARD = Buffer.of(0x28, 0xb5, 0x2f, 0xfd);
+/** By the first bytes of what is compressed, since names tell little: how to read it, where this Node can. */
+const COMPRESSIONS: { name: string; magic: Buffer; open?: () => Transform }[] = [
+  { name: 'gzip', magic: Buffer.of(0x1f, 0x8b), open: () => zlib.createGunzip() },
+  {
+    name: 'zstd',
+    magic: Buffer.of(0x28, 0xb5, 0x2f, 0xfd),
+    ...(hasZstandard() ? { open: () => zlib.createZstdDecompress() } : {}),
+  },
+  { name: 'bzip2', magic: Buffer.from('BZh') },
+  { name: 'xz', magic: Buffer.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0) },
+];
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
 
 /** The bytes of an entry. */
@@ -27,10 +37,10 @@ export interface Unpacked {
   leftOut: number;
 }
 
-/** `directory` is an open descriptor. `source` may be compressed by gzip. Rejects with a `Failure`. */
+/** `directory` is an open descriptor. `source` may be compressed by gzip or, where Node knows it, zstd. Rejects with a `Failure`. */
 export async function unpackLayer(source: AsyncIterable<Buffer>, directory: number, what: string): Promise<Unpacked> {
   const writer = new LayerWriter(directory, what);
-  const extract = tar.extract();
+  const extract = tarReader();
   const written = writer.takeAll(extract);
   written.catch(() => undefined);
   try {
@@ -51,6 +61,12 @@ export async function unpackLayer(source: AsyncIterable<Buffer>, directory: numb
   return { leftOut: writer.leftOut };
 }
 
+/** The oldest format has no mark of its own; the checksum tells what is a tar. */
+export function tarReader(): tar.Extract {
+  const options: { allowUnknownFormat: boolean } = { allowUnknownFormat: true };
+  return tar.extract(options as Parameters<typeof tar.extract>[0]);
+}
+
 /** No faster than it is taken. Rejects, and ends `extract`, when `source` fails. */
 export async function feed(source: AsyncIterable<Buffer>, extract: tar.Extract): Promise<void> {
   try {
@@ -69,14 +85,24 @@ export async function feed(source: AsyncIterable<Buffer>, extract: tar.Extract):
   }
 }
 
-/** Told by its first bytes, since names tell little. */
-async function decompressed(source: AsyncIterable<Buffer>, what: string): Promise<AsyncIterable<Buffer>> {
+/** Node has it from 22.15 on, and VS Code brings its own. */
+function hasZstandard(): boolean {
+  return typeof (zlib as { createZstdDecompress?: unknown }).createZstdDecompress === 'function';
+}
+
+/** The tar itself, of one that may be compressed. Rejects with a `Failure` when it is, by what cannot be read here. */
+export async function decompressed(source: AsyncIterable<Buffer>, what: string): Promise<AsyncIterable<Buffer>> {
   const iterator = source[Symbol.asyncIterator]();
   const first = await iterator.next();
   const head = first.done === true ? Buffer.alloc(0) : first.value;
-  if (head.subarray(0, 4).equals(ZSTANDARD)) {
+  const compression = COMPRESSIONS.find(({ magic }) => head.subarray(0, magic.length).equals(magic));
+  if (compression !== undefined && compression.open === undefined) {
     await iterator.return?.();
-    throw new Failure('unsupported', `${what} is compressed by zstd.`, { hint: 'Save it again uncompressed, or by gzip.' });
+    const { name } = compression;
+    const newer = name === 'zstd' ? `, or use a VS Code with Node 22.15 or newer (this one has ${process.versions.node})` : '';
+    throw new Failure('unsupported', `${what} is compressed by ${name}, which cannot be read here.`, {
+      hint: `Decompress it with ${name} -d, or save it again uncompressed or by gzip${newer}.`,
+    });
   }
   async function* whole(): AsyncGenerator<Buffer> {
     let ended = false;
@@ -90,11 +116,11 @@ async function decompressed(source: AsyncIterable<Buffer>, what: string): Promis
     }
   }
   const stream = Readable.from(whole(), { objectMode: false });
-  if (!head.subarray(0, 2).equals(GZIP)) return stream;
-  const gunzip = zlib.createGunzip();
-  stream.on('error', (error) => gunzip.destroy(error));
-  gunzip.on('close', () => stream.destroy());
-  return stream.pipe(gunzip);
+  if (compression?.open === undefined) return stream;
+  const opened = compression.open();
+  stream.on('error', (error) => opened.destroy(error));
+  opened.on('close', () => stream.destroy());
+  return stream.pipe(opened);
 }
 
 class LayerWriter {
@@ -117,6 +143,8 @@ class LayerWriter {
   }
 
   private async take(header: tar.Header, content: Content): Promise<void> {
+    if (isSparse(header))
+      throw this.invalid('a sparse file, or an entry of a type that is not known', 'Make the tar again, without --sparse.');
     const parts = this.partsOf(header.name);
     const name = parts.pop();
     if (name === undefined) {
@@ -195,9 +223,14 @@ class LayerWriter {
     return made;
   }
 
-  private invalid(what: string): Failure {
-    return new Failure('invalid', `${this.what} has ${what}, which no layer has.`);
+  private invalid(what: string, hint?: string): Failure {
+    return new Failure('invalid', `${this.what} has ${what}, which no layer has.`, hint === undefined ? {} : { hint });
   }
+}
+
+/** Of GNU tar: its old type of entry, which the reader does not know, or one with a map of the file before the content. */
+function isSparse({ type, pax }: tar.Header): boolean {
+  return (type as string | null) === null || Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
 }
 
 async function writeFile(file: string, header: tar.Header, content: Content): Promise<void> {
@@ -207,21 +240,34 @@ async function writeFile(file: string, header: tar.Header, content: Content): Pr
     for await (const chunk of content) {
       for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
     }
-    fs.fchownSync(descriptor, header.uid ?? 0, header.gid ?? 0);
+    const { uid, gid } = ownerOf(header);
+    fs.fchownSync(descriptor, uid, gid);
     fs.fchmodSync(descriptor, (header.mode ?? 0o644) & 0o7777);
   } finally {
     fs.closeSync(descriptor);
   }
 }
 
-function makeLink(file: string, { linkname, uid, gid }: tar.Header): void {
+function makeLink(file: string, header: tar.Header): void {
   fs.rmSync(file, { recursive: true, force: true });
-  fs.symlinkSync(linkname ?? '', file);
-  fs.lchownSync(file, uid ?? 0, gid ?? 0);
+  fs.symlinkSync(header.linkname ?? '', file);
+  const { uid, gid } = ownerOf(header);
+  fs.lchownSync(file, uid, gid);
 }
 
 /** Of a directory that is there. */
-function setOwner(file: string, { uid, gid, mode }: tar.Header): void {
-  fs.lchownSync(file, uid ?? 0, gid ?? 0);
-  fs.chmodSync(file, (mode ?? 0o755) & 0o7777);
+function setOwner(file: string, header: tar.Header): void {
+  const { uid, gid } = ownerOf(header);
+  fs.lchownSync(file, uid, gid);
+  fs.chmodSync(file, (header.mode ?? 0o755) & 0o7777);
+}
+
+/** Ids beyond the seven octal digits of a header are in the records before it: pax(1). */
+function ownerOf(header: tar.Header): { uid: number; gid: number } {
+  const pax = header.pax as Record<string, string> | null | undefined;
+  const id = (record: string | undefined, field: number | undefined) => {
+    const value = record === undefined ? (field ?? 0) : Number(record);
+    return Number.isInteger(value) && value >= 0 && value <= MAX_ID ? value : 0;
+  };
+  return { uid: id(pax?.uid, header.uid), gid: id(pax?.gid, header.gid) };
 }

@@ -20,6 +20,7 @@ export const MS_REC = 0x4000;
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
 
 const FSOPEN_CLOEXEC = integer(1, 'FSOPEN_CLOEXEC');
 const FSMOUNT_CLOEXEC = integer(1, 'FSMOUNT_CLOEXEC');

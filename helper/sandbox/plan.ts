@@ -10,9 +10,11 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { type PlannedCgroup, planCgroups } from './cgroup.ts';
+import { type HeldTree, HeldTrees } from './heldTrees.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
+import { withResolverOfHost } from './nameFiles.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
@@ -20,6 +22,7 @@ import { defaultSeccompProfile } from './seccompDefault.ts';
 import { planUser, type UserPlan } from './user.ts';
 
 export interface SandboxPlan {
+  id: string;
   /** With every default filled in. */
   spec: ResolvedSpec;
   /** Kinds to be made, and namespaces to be joined. Of every other kind it has the host's. */
@@ -28,6 +31,8 @@ export interface SandboxPlan {
   idMaps?: IdMaps;
   root: RootPlan;
   mounts: PlannedMount[];
+  /** Of the root and the mounts, those that the helper takes. */
+  trees: readonly HeldTree[];
   cgroups: PlannedCgroup[];
   veth?: VethPlan;
   user: UserPlan;
@@ -110,12 +115,16 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   try {
     const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
     checkCombination(spec, given);
-    if (spec.network.type === 'veth') spec.network = resolveVeth(spec.network, context.id, context.addresses());
+    if (spec.network.type === 'veth') {
+      spec.network = withResolverOfHost(resolveVeth(spec.network, context.id, context.addresses()), notes);
+    }
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
     const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
     const user = planUser(spec, idMaps, notes);
     const environment = environmentOf(spec, user);
-    const root = planRoot(spec, context.image, notes);
+    const trees = new HeldTrees(idMaps, disposables);
+    const { image } = context;
+    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes });
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
@@ -126,6 +135,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
         ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
         : undefined;
     const plan: SandboxPlan = {
+      id: context.id,
       spec,
       ...(seccomp === undefined ? {} : { seccomp }),
       ...(veth === undefined ? {} : { veth }),
@@ -133,7 +143,10 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       joined: joinNamespaces(spec, context, disposables),
       ...(idMaps === undefined ? {} : { idMaps }),
       root,
-      mounts: fresh.has('mnt') ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), disposables }) : [],
+      mounts: fresh.has('mnt')
+        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables })
+        : [],
+      trees: trees.taken,
       cgroups: spec.resources === undefined ? [] : planCgroups(spec.resources, context.id),
       user,
       environment,
@@ -269,16 +282,21 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   needs(given.hostname !== undefined, 'uts', 'hostname');
   needs(given.timeOffsets !== undefined, 'time', 'timeOffsets');
   needs(given.idMappings !== undefined, 'user', 'idMappings');
+  needs('idmap' in root && root.idmap === true, 'user', 'root.idmap');
+  needs(
+    spec.mounts.some(({ options }) => options?.some((option) => /^r?idmap$/.test(option))),
+    'user',
+    'idmap',
+  );
+  needs('idmap' in root && root.idmap === true, 'mnt', 'root.idmap');
   needs(spec.network.type !== 'host', 'net', 'network');
+  needs(given.hosts !== undefined, 'mnt', 'hosts');
   needs(given.process?.init === true, 'pid', 'process.init');
   if (spec.network.type === 'host' && namespaces.net === 'new') {
     throw invalid(
       '"network" is the host\'s and namespaces.net is "new".',
       'Choose network.type "none" or "loopback", or namespaces.net "host".',
     );
-  }
-  if (spec.network.type === 'veth' && spec.network.nameservers !== undefined && spec.dev !== 'minimal') {
-    throw invalid('"network.nameservers" needs dev "minimal", in which the file is made.');
   }
   if (spec.persistent) checkPersistence(spec);
   if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
@@ -375,7 +393,8 @@ function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
   return environment;
 }
 
-function noteWeaknesses({ spec, fresh, notes, user }: SandboxPlan): void {
+function noteWeaknesses({ spec, fresh, notes, user, trees }: SandboxPlan): void {
+  const mapped = trees.filter((tree) => tree.mapped !== undefined).map((tree) => tree.path);
   const says = (condition: boolean, text: string) => {
     if (condition) notes.push(text);
   };
@@ -399,6 +418,10 @@ function noteWeaknesses({ spec, fresh, notes, user }: SandboxPlan): void {
   says(
     spec.root.type === 'host' && user.identity.hostUid === 0,
     'It runs as the root of the host, though without capabilities: it can read the files that root owns. Set process.user, or namespaces.user to "new".',
+  );
+  says(
+    mapped.length > 0,
+    `In ${mapped.join(', ')} root inside owns what root owns on the disk, and what it makes there belongs to root of the host, set-user-ID files included.`,
   );
   says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
   says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
+import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { realPath } from './hostPath.ts';
 import type { ImageFiles } from './image.ts';
 import type { Option } from './mountCalls.ts';
@@ -13,28 +14,34 @@ export type RootPlan =
   /** Not built: the root of the namespace, or a directory below it. `path` is of the host. */
   | { type: 'asItIs'; path?: string }
   /** Mounts of the host from this directory on. */
-  | { type: 'bind'; path: string; readOnly: boolean }
+  | { type: 'bind'; path: string; readOnly: boolean; held?: HeldTree }
   /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
-  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string }
+  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string; held?: HeldTree[] }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
-export function planRoot(spec: ResolvedSpec, image: ImageFiles | undefined, notes: string[]): RootPlan {
+export interface RootContext {
+  image?: ImageFiles;
+  trees: HeldTrees;
+  notes: string[];
+}
+
+export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
   const { root } = spec;
   if (spec.namespaces.mnt !== 'new') {
     return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };
   }
   switch (root.type) {
     case 'host':
-      return ofHost('/', root, notes);
+      return ofHost('/', root, context);
     case 'directory':
-      return ofHost(directory(root.path), root, notes);
+      return ofHost(directory(root.path), root, context);
     case 'tmpfs':
       return { type: 'tmpfs', options: tmpfsOptions(root) };
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said } = image!;
+      const { layers, notes: said } = context.image!;
       if (spec.namespaces.user !== 'host') {
         throw new Failure(
           'unsupported',
@@ -44,7 +51,7 @@ export function planRoot(spec: ResolvedSpec, image: ImageFiles | undefined, note
           },
         );
       }
-      notes.push(...said);
+      context.notes.push(...said);
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
       return { type: 'overlay', lowers: layers, ...upper };
     }
@@ -57,14 +64,20 @@ function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { t
   return { type: 'tmpfs', options: tmpfsOptions(size === undefined ? {} : { size }), files: found, copied: files === 'copy' };
 }
 
-function ofHost(path: string, root: Extract<SandboxRoot, { type: 'host' | 'directory' }>, notes: string[]): RootPlan {
-  if (root.access !== 'overlay') return { type: 'bind', path, readOnly: root.access === 'readOnly' };
+function ofHost(
+  path: string,
+  root: Extract<SandboxRoot, { type: 'host' | 'directory' }>,
+  { trees, notes }: RootContext,
+): RootPlan {
+  const hold = (directory: string) => trees.takeIfNeeded(directory, root.idmap ? 'one' : undefined);
+  if (root.access !== 'overlay') {
+    const held = hold(path);
+    return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(held === undefined ? {} : { held }) };
+  }
   if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
-  return {
-    type: 'overlay',
-    lowers: [path],
-    ...(root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') }),
-  };
+  const upper = root.upper === undefined ? undefined : directory(root.upper, 'root.upper');
+  const held = [path, ...(upper === undefined ? [] : [upper])].flatMap((one) => hold(one) ?? []);
+  return { type: 'overlay', lowers: [path], held, ...(upper === undefined ? {} : { upper }) };
 }
 
 function directory(given: string, field = 'root.path'): string {

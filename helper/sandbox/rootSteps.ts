@@ -3,14 +3,17 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import type { HeldTree } from './heldTrees.ts';
 import {
   cloneTree,
   closeDescriptor,
   MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   MS_REC,
+  MS_SHARED,
   MS_SLAVE,
   makeDirectory,
   makeFile,
@@ -22,7 +25,7 @@ import {
   openToRead,
   setAttributes,
 } from './mountCalls.ts';
-import { type Place, type PlannedMount, placeIn } from './mounts.ts';
+import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { chrootPlace, type RootPlan } from './root.ts';
 
@@ -40,6 +43,9 @@ const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
 /** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
 export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
   if (!plan.fresh.has('mnt')) return undefined;
+  // While they are of the host's peer group.
+  const trees = new Map<PlannedMount, Argument>();
+  for (const mount of plan.mounts) if (isShared(mount)) trees.set(mount, takeSource(steps, mount));
   const follows = plan.mounts.some((mount) => mount.what === 'bind' && mount.propagation === MS_SLAVE);
   const [propagation, name] = follows ? [MS_SLAVE, 'MS_SLAVE'] : [MS_PRIVATE, 'MS_PRIVATE'];
   steps.call(
@@ -48,11 +54,11 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     'keep its mounts from the host',
   );
   // Before the root is mounted over the old one, which would have it as a mount of its own.
-  const trees = new Map<PlannedMount, Argument>();
   for (const mount of plan.mounts) {
-    if (mount.what === 'bind' && mount.source !== 'self') trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'bind' && mount.source !== 'self' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
+  takeContents(steps, plan.mounts, trees);
   const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
   if (plan.spec.changeRoot === 'pivot_root') mountOverRoot(steps, root, 'mount it over the old root');
   else
@@ -75,12 +81,17 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
   }
 }
 
-function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'bind' }>): Argument {
-  const source = openSource(steps, path, `open the root ${path}`, O_DIRECTORY);
-  const tree = cloneTree(steps, source, `take the mounts from ${path} on`);
-  closeDescriptor(steps, source, 'close the directory');
+function bindRoot(steps: Steps, { path, readOnly, held }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const tree = held === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, held);
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
+  return tree;
+}
+
+function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Argument {
+  const source = openSource(steps, path, `open ${path}`, O_DIRECTORY);
+  const tree = cloneTree(steps, source, `take ${what} ${path}${rest === '' ? '' : ` ${rest}`}`);
+  closeDescriptor(steps, source, 'close the directory');
   return tree;
 }
 
@@ -90,13 +101,12 @@ function bindRoot(steps: Steps, { path, readOnly }: Extract<RootPlan, { type: 'b
  */
 function overlayRoot(
   steps: Steps,
-  { lowers, upper }: Extract<RootPlan, { type: 'overlay' }>,
+  { lowers, upper, held: trees }: Extract<RootPlan, { type: 'overlay' }>,
   hasUserNamespace: boolean,
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
-    const source = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
-    const tree = cloneTree(steps, source, `take the layer ${path}`);
-    closeDescriptor(steps, source, 'close the directory');
+    const held = trees?.find((tree) => tree.path === path);
+    const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
     return tree;
@@ -219,11 +229,14 @@ function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount
     mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
     closeDescriptor(steps, made, 'close it');
     places.covered(place);
-  } else if (mount.what === 'content') {
-    mountContent(steps, root, mount.content, at, destination);
   } else {
-    const tree = taken ?? takeInside(steps, root, mount);
-    mountOn(steps, tree, at, `mount ${mount.source === 'self' ? 'it' : mount.source} on ${destination}`);
+    const tree = taken ?? takeInside(steps, root, mount as BindMount);
+    mountOn(
+      steps,
+      tree,
+      at,
+      `mount ${mount.what === 'bind' && mount.source !== 'self' ? mount.source : 'it'} on ${destination}`,
+    );
     closeDescriptor(steps, tree, 'close it');
   }
   closeDescriptor(steps, at, 'close the place');
@@ -246,26 +259,45 @@ function copyFile(
   closeDescriptor(steps, from, 'close it');
 }
 
-/** The name goes once the file is mounted: what has none cannot be. */
-function mountContent(steps: Steps, root: Argument, content: string, at: Argument, destination: string): void {
-  const purpose = `make ${destination}`;
-  const name = string('.content');
-  const device = openInside(steps, root, 'dev', purpose, true);
-  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
-  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
-  const file = steps.call('openat', [device, name, integer(flags, text), integer(0o644, '0644')], purpose);
-  steps.call('write', [file, string(content), integer(Buffer.byteLength(content))], purpose);
-  const tree = cloneTree(steps, file, purpose);
-  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, `set the options of ${destination}`);
-  mountOn(steps, tree, at, `mount it on ${destination}`);
-  steps.call('unlinkat', [device, name, integer(0)], purpose);
-  for (const held of [tree, file, device]) closeDescriptor(steps, held, 'close it');
+type ContentMount = Extract<PlannedMount, { what: 'content' }>;
+
+/**
+ * Files with a content of their own lie in a tmpfs that is detached once they are taken: what has no name cannot be mounted, and in the root, which
+ * may be a directory of the host, they are not to be written.
+ */
+function takeContents(steps: Steps, mounts: readonly PlannedMount[], trees: Map<PlannedMount, Argument>): void {
+  const contents = mounts.filter((mount): mount is ContentMount => mount.what === 'content');
+  if (contents.length === 0) return;
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs for files of its own');
+  mountOverRoot(steps, stage, 'mount it');
+  for (const [index, mount] of contents.entries()) trees.set(mount, takeContent(steps, stage, `file${index}`, mount));
+  steps.call('fchdir', [stage], 'go there');
+  steps.call('umount2', [string('.'), MNT_DETACH], 'detach it, but for the files');
+  closeDescriptor(steps, stage, 'close it');
 }
 
-type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+function takeContent(steps: Steps, stage: Argument, name: string, { content, place }: ContentMount): Argument {
+  const purpose = `write ${place.destination}`;
+  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
+  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
+  const mode = integer(0o644, '0644');
+  const file = steps.call('openat', [stage, string(name), integer(flags, text), mode], purpose);
+  steps.call('fchmod', [file, mode], purpose);
+  steps.call('write', [file, string(content), integer(Buffer.byteLength(content))], purpose);
+  const tree = cloneTree(steps, file, `take ${place.destination}`);
+  closeDescriptor(steps, file, 'close it');
+  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, `set the options of ${place.destination}`);
+  return tree;
+}
+
+function isShared(mount: PlannedMount): mount is BindMount {
+  return mount.what === 'bind' && mount.propagation === MS_SHARED;
+}
 
 function takeSource(steps: Steps, mount: BindMount): Argument {
+  if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
   return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
 }
 
@@ -275,10 +307,19 @@ function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
   return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
 }
 
-function takeTree(steps: Steps, from: Argument, what: string, { set, propagation }: BindMount): Argument {
+/** Mounts that the helper holds. Where their owners are to be mapped, they are by now. */
+function heldTree(steps: Steps, { descriptor, path, mapped }: HeldTree): Argument {
+  return steps.descriptor(descriptor, mapped === undefined ? path : `${path}, id-mapped`);
+}
+
+function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
   const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
   closeDescriptor(steps, from, 'close it');
-  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  return withOptions(steps, tree, what, mount);
+}
+
+function withOptions(steps: Steps, tree: Argument, what: string, { set, propagation }: BindMount): Argument {
+  setAttributes(steps, tree, { set, propagation: propagation === MS_SHARED ? 0 : propagation }, `set the options of ${what}`);
   return tree;
 }
 

@@ -4,11 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
-import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
-import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
+import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
 import type { End } from '../kernel/spawn.ts';
-import { parseStat } from '../proc/stat.ts';
 import { explainPlanned } from '../programs/explain.ts';
 import { own } from '../programs/identity.ts';
 import { killTree } from '../programs/processTree.ts';
@@ -27,6 +25,7 @@ import type {
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
 import {
+  type HostPart,
   NAMESPACE_KINDS,
   type NamespaceRef,
   type ProcessRef,
@@ -42,9 +41,11 @@ import { explainSandbox } from './explain.ts';
 import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf } from './network.ts';
+import { OtherProcess } from './otherProcess.ts';
 import { makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
-import { forget, load, type SavedSandbox, save, savedIds } from './saved.ts';
+import { forget, load, type SavedSandbox, save, savedIds, saveEnd } from './saved.ts';
+import { SavedWatch } from './savedWatch.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
@@ -54,6 +55,9 @@ export interface SandboxServices {
   /** The list is another. */
   changed: () => void;
   ended: (sandbox: Sandbox, exit: SandboxExit) => void;
+  /** Calls back with what the client watches, whenever that changes, and, while it watches anything, when processes came or went. */
+  onWatch: (follower: (parts: readonly HostPart[]) => void) => void;
+  onProcesses: (follower: () => void) => void;
 }
 
 /** One that runs. */
@@ -68,11 +72,12 @@ export interface LiveSandbox {
   /** Why it ends, when that is not by itself. */
   ending?: 'stopped' | 'timeout';
   ended: Promise<SandboxExit | undefined>;
+  /** Of one that another helper started: what ends last of it. */
+  other?: OtherProcess;
 }
 
 const ID_BYTES = 8;
 const MAX_SANDBOXES = 1000;
-const ASK_MILLIS = 200;
 const SIGKILL = 9;
 
 export class Sandboxes {
@@ -87,6 +92,9 @@ export class Sandboxes {
 
   constructor(services: SandboxServices) {
     this.services = services;
+    const saved = new SavedWatch(() => services.changed());
+    services.onWatch((parts) => saved.follow(parts.includes('sandboxes')));
+    services.onProcesses(() => this.lookAtOthers());
   }
 
   async explain(params: SandboxParams): Promise<SandboxesExplainResult> {
@@ -193,6 +201,7 @@ export class Sandboxes {
     const timer = graceMillis > 0 ? setTimeout(() => live.kill(), graceMillis) : undefined;
     if (graceMillis > 0) live.signal('SIGTERM');
     else live.kill();
+    await live.other?.wait();
     await live.ended;
     clearTimeout(timer);
   }
@@ -200,7 +209,8 @@ export class Sandboxes {
   async remove(idOrName: string): Promise<void> {
     const { sandbox } = this.findAny(idOrName);
     if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
-    if (!this.past.delete(sandbox.id)) return;
+    if (!sandbox.persistent) return;
+    this.past.delete(sandbox.id);
     forget(sandbox.id);
     this.services.changed();
   }
@@ -241,21 +251,30 @@ export class Sandboxes {
 
   /** Persistent ones that another helper made, or this one's predecessor; and not those that another has removed. */
   private findSaved(): void {
+    this.lookAtOthers();
     const ids = savedIds();
     for (const id of this.past.keys()) if (!ids.includes(id)) this.past.delete(id);
-    for (const id of ids) {
-      if (this.live.has(id) || this.past.has(id)) continue;
-      const saved = load(id);
-      if (saved === undefined) continue;
-      const running = saved.process === undefined ? undefined : holdRunning(saved.process);
-      if (running === undefined) this.past.set(id, pastOf(saved));
-      else this.adopt(saved, running, nothingOf(saved));
-    }
+    for (const id of ids) if (!this.live.has(id)) this.findOne(id);
   }
 
-  private adopt(saved: SavedSandbox, pidfd: number, image: ImageFiles | undefined): void {
+  /** Reads what is noted of it afresh: another helper may have seen how it ended, or started it again. */
+  private findOne(id: string): void {
+    const saved = load(id);
+    this.past.delete(id);
+    if (saved === undefined) return;
+    const running = saved.process === undefined ? undefined : OtherProcess.hold(saved.process);
+    if (running === undefined) this.past.set(id, pastOf(saved));
+    else this.adopt(saved, running, nothingOf(saved));
+  }
+
+  private lookAtOthers(): void {
+    for (const { other } of this.live.values()) other?.look();
+  }
+
+  private adopt(saved: SavedSandbox, leader: OtherProcess, image: ImageFiles | undefined): void {
     const { id, params } = saved;
     const made = this.planAgain(saved, image);
+    const other = OtherProcess.holdKeeper(id, saved.process!) ?? leader;
     const live: LiveSandbox = {
       sandbox:
         made instanceof Failure
@@ -266,17 +285,29 @@ export class Sandboxes {
         if (made instanceof Failure) throw made;
         return made;
       },
-      kill: () => sendSignal(pidfd, SIGKILL),
-      signal: (signal) => sendSignal(pidfd, os.constants.signals[signal]),
-      ended: untilEnded(pidfd).then(() => {
-        close(pidfd);
-        // The helper that made it may have seen how it ended.
-        const exit = load(id)?.exit;
-        this.end(live, exit);
-        return exit;
+      kill: () => leader.signal(SIGKILL),
+      signal: (signal) => leader.signal(os.constants.signals[signal]),
+      ended: other.ended.then(() => {
+        leader.release();
+        return this.endOther(live, saved);
       }),
+      other,
     };
     this.live.set(id, live);
+  }
+
+  /** Whoever made it sees how it ended, and whoever else ended it may have removed it or made it again: what they note is what there is. */
+  private endOther(live: LiveSandbox, { id }: SavedSandbox): SandboxExit | undefined {
+    if (live.ending === 'stopped') {
+      this.end(live, STOPPED);
+      return STOPPED;
+    }
+    this.live.delete(id);
+    this.findOne(id);
+    const exit = this.past.get(id)?.sandbox.exit;
+    if (exit !== undefined) this.services.ended(live.sandbox, exit);
+    this.services.changed();
+    return exit;
   }
 
   /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
@@ -430,8 +461,8 @@ export class Sandboxes {
     if (sandbox.persistent) {
       const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
       const ended = exit === undefined ? saved : { ...saved, exit };
-      save(ended);
-      this.past.set(sandbox.id, pastOf(ended));
+      if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
+      else this.findOne(sandbox.id);
     }
     if (exit !== undefined) this.services.ended(sandbox, exit);
     this.services.changed();
@@ -448,6 +479,7 @@ function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined,
     namespaces: leader === undefined ? {} : namespacesOf(leader),
     cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
     persistent: plan.spec.persistent,
+    notes: plan.notes,
     createdMillis,
   };
 }
@@ -471,37 +503,11 @@ function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: S
     namespaces: {},
     cgroups: [],
     persistent: true,
+    notes: [],
     createdMillis,
     ...(exit === undefined ? {} : { exit }),
   };
   return { sandbox, params };
-}
-
-/** A pidfd of this very process; undefined when it has ended. */
-function holdRunning({ pid, startTime }: ProcessRef): number | undefined {
-  let pidfd: number;
-  try {
-    pidfd = openPidfd(pid);
-  } catch {
-    return undefined;
-  }
-  const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
-  const stat = typeof text === 'number' ? undefined : parseStat(text);
-  if (stat?.startTime === startTime && stat.state !== 'Z' && !hasEnded(pidfd)) return pidfd;
-  close(pidfd);
-  return undefined;
-}
-
-/** Nothing tells the end of a process that is not a child, but asking. */
-function untilEnded(pidfd: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setInterval(() => {
-      if (!hasEnded(pidfd)) return;
-      clearInterval(timer);
-      resolve();
-    }, ASK_MILLIS);
-    timer.unref();
-  });
 }
 
 /** What the root is made of, when that is an image. */
@@ -529,6 +535,8 @@ function killAll(plan: SandboxPlan, started: StartedSandbox): void {
   else killTree(started);
 }
 
+const STOPPED: SandboxExit = { reason: 'stopped', message: 'It was stopped.' };
+
 function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' | 'timeout' | 'oom' | undefined): SandboxExit {
   const how = { ...(code === undefined ? {} : { code }), ...(signal === undefined ? {} : { signal }) };
   if (ending === 'timeout') {
@@ -547,7 +555,7 @@ function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' 
       message: `The kernel killed in it for want of memory: its limit is ${limit}${typeof limit === 'number' ? ' bytes' : ''}.`,
     };
   }
-  if (ending === 'stopped') return { ...how, reason: 'stopped', message: 'It was stopped.' };
+  if (ending === 'stopped') return { ...how, ...STOPPED };
   if (signal !== undefined) return { ...how, reason: 'signal', message: `Its program was ended by ${signal}.` };
   return { ...how, reason: 'exit', message: `Its program ended with status ${code ?? 0}.` };
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
+import { exchangeFiles } from '../kernel/renameat2.ts';
 import { log } from '../log.ts';
 import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
@@ -41,18 +42,57 @@ const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.st
 });
 
 /** Of a user's own, for the runtime folder may be one that all users share. */
-const folder = () => path.join(runtimeFolder(), `isoscope-sandboxes-${process.geteuid!()}`);
+export const folder = () => path.join(runtimeFolder(), `isoscope-sandboxes-${process.geteuid!()}`);
 const fileOf = (id: string) => path.join(folder(), `${id}.json`);
+/** What is to take that file's place. */
+const freshOf = (id: string) => `${fileOf(id)}.${process.pid}`;
 /** Pids and start times are of one boot. */
 const bootId = () => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 /** Throws a `Failure` or a system error when it cannot be kept. */
 export function save(sandbox: SavedSandbox): void {
   if (!isOurs(folder())) makeFolder();
-  const fresh = `${fileOf(sandbox.id)}.new`;
+  writeFresh(sandbox);
+  fs.renameSync(freshOf(sandbox.id), fileOf(sandbox.id));
+}
+
+function writeFresh(sandbox: SavedSandbox): void {
+  const fresh = freshOf(sandbox.id);
   fs.rmSync(fresh, { force: true });
   fs.writeFileSync(fresh, JSON.stringify({ ...sandbox, bootId: bootId() }), { mode: 0o600, flag: 'wx' });
-  fs.renameSync(fresh, fileOf(sandbox.id));
+}
+
+/**
+ * Notes that one has ended whose first process was `process`. Where another helper has removed it meanwhile or has made it again, that stands:
+ * false.
+ */
+export function saveEnd(ended: SavedSandbox, process: ProcessRef | undefined): boolean {
+  const file = fileOf(ended.id);
+  for (;;) {
+    const before = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
+    const noted = load(ended.id);
+    if (before === undefined || noted === undefined || !isSame(noted.process, process)) return false;
+    const fresh = freshOf(ended.id);
+    try {
+      writeFresh(ended);
+      exchangeFiles(fresh, file);
+    } catch (error) {
+      fs.rmSync(fresh, { force: true });
+      // The file, or the whole folder, was removed in between.
+      if (isSystemError(error) && error.code === 'ENOENT') return false;
+      throw error;
+    }
+    const replaced = fs.statSync(fresh, { bigint: true });
+    const isAsRead = replaced.ino === before.ino && replaced.mtimeNs === before.mtimeNs;
+    // Somebody was faster: what they wrote goes back to its place, to be looked at again.
+    if (!isAsRead) exchangeFiles(fresh, file);
+    fs.rmSync(fresh, { force: true });
+    if (isAsRead) return true;
+  }
+}
+
+function isSame(one: ProcessRef | undefined, other: ProcessRef | undefined): boolean {
+  return one?.pid === other?.pid && one?.startTime === other?.startTime;
 }
 
 function makeFolder(): void {

@@ -22,9 +22,11 @@ const hostPath = v.pipe(path, v.minLength(1));
 const insidePath = v.pipe(path, v.startsWith('/', 'it must begin with "/"'));
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const name = v.pipe(v.string(), v.regex(NAME_PATTERN, 'it must be of letters, digits, "_", "." and "-", at most 63'));
+/** For tmpfs(5) 0 would be no limit at all. */
+export const SIZE_PATTERN = /^(?=[0-9]*[1-9])[0-9]{1,12}[KMGTkmgt]?$/;
 const size = v.union([
   integerBetween(1, Number.MAX_SAFE_INTEGER),
-  v.pipe(v.string(), v.regex(/^[0-9]{1,12}[KMGT]?$/i, 'it must be a number of bytes, or one with K, M, G or T')),
+  v.pipe(v.string(), v.regex(SIZE_PATTERN, 'it must be a number of bytes above 0, or one with K, M, G or T')),
 ]);
 const mode = integerBetween(0, 0o7777);
 const id = integerBetween(0, MAX_ID);
@@ -35,6 +37,7 @@ const TOO_LONG = `together they must be at most ${MAX_ARGUMENTS_BYTES} bytes`;
 const writable = {
   access: v.exactOptional(v.picklist(['readOnly', 'readWrite', 'overlay'])),
   upper: v.exactOptional(hostPath),
+  idmap: v.exactOptional(v.boolean()),
 };
 
 const image = v.variant('format', [
@@ -94,6 +97,13 @@ const mount = v.strictObject({
 const port = integerBetween(1, 65_535);
 const address = v.pipe(v.string(), v.ipv4('it must be an IPv4 address'));
 const ADDRESS_WITH_PREFIX = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!\/)|(?=\/))){4}\/(?:[89]|[12][0-9]|30)$/;
+const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
+const ipAddress = v.pipe(v.string(), v.ip('it must be an IP address'));
+const hostNames = v.pipe(
+  v.array(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a host name'))),
+  v.minLength(1),
+  v.maxLength(16),
+);
 const network = v.variant('type', [
   v.strictObject({ type: v.picklist(['none', 'loopback', 'host']) }),
   v.strictObject({
@@ -105,6 +115,7 @@ const network = v.variant('type', [
     ports: v.exactOptional(
       listOf(
         v.strictObject({
+          protocol: v.exactOptional(v.picklist(['tcp', 'udp'])),
           hostAddress: v.exactOptional(address),
           hostPort: port,
           containerPort: port,
@@ -113,6 +124,8 @@ const network = v.variant('type', [
       ),
     ),
     nameservers: v.exactOptional(listOf(v.pipe(v.string(), v.ip()), 3)),
+    searchDomains: v.exactOptional(listOf(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a domain')), 6)),
+    resolverOptions: v.exactOptional(listOf(v.pipe(v.string(), v.regex(/^[a-z0-9:-]{1,32}$/, 'it must be like ndots:2')), 16)),
   }),
 ]);
 
@@ -240,6 +253,7 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = v.strictObject
   maskedPaths: v.exactOptional(listOf(insidePath, 128)),
   readonlyPaths: v.exactOptional(listOf(insidePath, 128)),
   network: v.exactOptional(network),
+  hosts: v.exactOptional(listOf(v.strictObject({ address: ipAddress, names: hostNames }), 256)),
   resources: v.exactOptional(resources),
   seccomp: v.exactOptional(v.union([v.picklist(['default', 'unconfined']), seccompProfile])),
   process: v.exactOptional(process),

@@ -10,6 +10,7 @@ import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import type { Step, SyscallProgram } from '../launcher/program.ts';
 import { logError } from '../log.ts';
+import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
@@ -17,6 +18,7 @@ import type { ProcessRef } from '../protocol.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
+import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -49,7 +51,8 @@ export function startSandbox(
       program: compiled.program,
       stdio,
       descriptors: compiled.descriptors,
-      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan.idMaps!)),
+      title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
+      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan)),
     });
   } catch (error) {
     close(pipe.read);
@@ -176,7 +179,8 @@ function toolFailure(program: string, what: string, debianPackage: string, error
 }
 
 /** The process waits, so its pid is its own. */
-async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promise<void> {
+async function writeIdMaps(pid: number, { idMaps, trees }: SandboxPlan): Promise<void> {
+  const { uid, gid, writtenBy } = idMaps!;
   if (writtenBy === 'newuidmap') {
     await runMapper('newuidmap', pid, uid);
     await runMapper('newgidmap', pid, gid);
@@ -192,6 +196,7 @@ async function writeIdMaps(pid: number, { uid, gid, writtenBy }: IdMaps): Promis
       hint: 'The ranges must be mapped in the user namespace of the helper itself.',
     });
   }
+  mapOwners(trees, pid);
 }
 
 async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {

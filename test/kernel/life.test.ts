@@ -12,10 +12,10 @@ import { Initialize, type ProcessRef, ProgramsRun, TerminalsOpen, type Terminals
 import { encodeFrame, type Frame, FrameDecoder } from '../../helper/stream/frame.ts';
 import { isRoot, testUid } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
 const UID = isRoot ? testUid : undefined;
-const WAIT_MILLIS = 20_000;
 
 /** A helper whose socket folder is made in a folder of the test's. */
 interface Subject {
@@ -163,7 +163,7 @@ describe('the helper', () => {
       await subject.connection.sendRequest(ProgramsRun.method, { ...lasting(), command: ['true'] });
     }
     const children = fs.readFileSync(`/proc/${subject.ref.pid}/task/${subject.ref.pid}/children`, 'utf8').trim().split(' ');
-    assert.equal(children.length, 1, 'only the guard of the folder');
+    assert.equal(children.length, 2, 'only the guard of the folder, and the launcher that is forked');
     assert.deepEqual(children.map(Number).filter(isZombie), []);
   });
 
@@ -216,14 +216,6 @@ function collect(connection: net.Socket): { text(): string; frames: Frame[] } {
 
 function isRunning({ process: { exitCode, signalCode } }: Subject): boolean {
   return exitCode === null && signalCode === null;
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + WAIT_MILLIS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${WAIT_MILLIS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 function pids(): number[] {

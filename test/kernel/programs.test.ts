@@ -19,6 +19,7 @@ import { type Docker, type DockerContainer, docker, startDocker } from '../fixtu
 import { has, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
+import { until } from '../fixtures/until.ts';
 import {
   boundNetNamespace,
   heldForChildren,
@@ -533,16 +534,6 @@ describe('programs', () => {
     });
   });
 });
-
-const WAIT_MILLIS = 10_000;
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + WAIT_MILLIS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${WAIT_MILLIS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
 
 function pids(): number[] {
   return fs.readdirSync('/proc').map(Number).filter(Number.isInteger);

@@ -15,6 +15,8 @@ import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('docker', 'dockerd');
 const SAVED = `isoscope-saved-${process.pid}`;
+/** Compressed, where this Node can. */
+const zstdOr = (zlib as { zstdCompressSync?: (content: Buffer) => Buffer }).zstdCompressSync ?? ((content: Buffer) => content);
 const LAYERED = `isoscope-layered-${process.pid}`;
 
 describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
@@ -90,7 +92,7 @@ describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
     docker('save', '-o', path.join(folder, 'saved.tar'), SAVED, IMAGE);
     docker('export', '-o', path.join(folder, 'root.tar'), name);
     docker('rm', name);
-    execFileSync('gzip', ['-k', path.join(folder, 'root.tar')]);
+    for (const tar of ['root.tar', 'saved.tar']) execFileSync('gzip', ['-k', path.join(folder, tar)]);
     makeLayout(path.join(folder, 'layout'));
   });
   after(async () => {
@@ -104,6 +106,7 @@ describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
   const ofImage = (image: SandboxImage): SandboxSpec => ({ root: { type: 'image', image } });
   const images = (): Record<string, SandboxImage> => ({
     'docker save': { format: 'dockerArchive', path: file('saved.tar'), reference: SAVED },
+    'docker save, compressed': { format: 'dockerArchive', path: file('saved.tar.gz'), reference: SAVED },
     'a tar': { format: 'tar', path: file('root.tar') },
     'a compressed tar': { format: 'tar', path: file('root.tar.gz') },
     'an OCI layout': { format: 'oci', path: file('layout'), reference: 'some:tag' },
@@ -125,7 +128,7 @@ describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
     };
     const read = (name: string) => fs.readFileSync(path.join(unpacked, name));
     const layers = saved.Layers.map((name: string, index: number) =>
-      blob(index === 0 ? zlib.gzipSync(read(name)) : read(name)),
+      blob(index === 0 ? zlib.gzipSync(read(name)) : zstdOr(read(name))),
     );
     const manifest = blob(Buffer.from(JSON.stringify({ schemaVersion: 2, config: blob(read(saved.Config)), layers })));
     const manifests = [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': 'some:tag' } }];
@@ -148,6 +151,33 @@ describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
     ];
     const expected = `${docker('run', '--rm', SAVED, ...list)}\n`;
     for (const [name, image] of Object.entries(images())) assert.equal(await output(ofImage(image), ...list), expected, name);
+  });
+
+  test('of docker save may have a layer twice, or as a link to that of another image', async () => {
+    const { default: tar } = await import('tar-stream');
+    const whole = async (fill: (into: Pack) => void): Promise<Buffer> => {
+      const into = tar.pack();
+      fill(into);
+      into.finalize();
+      const chunks: Buffer[] = [];
+      for await (const chunk of into) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    };
+    const layer = await whole((into) => {
+      into.entry({ name: 'bin', type: 'directory', mode: 0o755 });
+      into.entry({ name: 'bin/busybox', mode: 0o755 }, fs.readFileSync('/bin/busybox'));
+    });
+    const config = JSON.stringify({ rootfs: { diff_ids: [`sha256:${'0'.repeat(64)}`] } });
+    const Layers = ['one/layer.tar', 'two/layer.tar', 'one/layer.tar'];
+    const saved = await whole((into) => {
+      into.entry({ name: 'two/layer.tar', type: 'symlink', linkname: '../one/layer.tar' });
+      into.entry({ name: 'one/layer.tar' }, layer);
+      into.entry({ name: 'config.json' }, config);
+      into.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: 'config.json', RepoTags: ['x:latest'], Layers }]));
+    });
+    fs.writeFileSync(file('twice.tar'), saved);
+    const spec = ofImage({ format: 'dockerArchive', path: file('twice.tar') });
+    assert.equal(await output(spec, '/bin/busybox', 'ls', '/bin'), 'busybox\n');
   });
 
   test('runs the program of the image where that says one', async () => {

@@ -14,6 +14,12 @@ const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('ip', 
 const NEEDS_NFT = !has('nft') && 'nft is not installed';
 const PREPARE = 'ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward; exec "$@"';
 const OUTSIDE = '192.0.2.2';
+/** Answers every datagram with what it was and the port that it came from; and the question to that, which gives up after a while. */
+const ECHO = `const s = require('dgram').createSocket('udp4').bind(+process.argv[1]);
+  s.on('message', (m, from) => s.send(m + ' for ' + from.port, from.port, from.address));`;
+const ASK = `const s = require('dgram').createSocket('udp4');
+  s.on('message', (m) => { process.stdout.write(m); s.close(); process.exit(); }).send(process.argv[2], +process.argv[1], '127.0.0.1');
+  setTimeout(() => process.exit(1), 500);`;
 
 describe('a sandbox with interfaces', { skip: SKIP }, () => {
   let helper: RunningHelper;
@@ -90,9 +96,58 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     );
   });
 
+  test('is reached through a UDP port, each of its peers by an answer of its own', async () => {
+    const ports = [{ protocol: 'udp', hostPort: 18_081, containerPort: 8081 }] as const;
+    const { sandbox } = await helper.request(SandboxesCreate, {
+      spec: {
+        network: { type: 'veth', ports: [...ports] },
+        process: { args: [process.execPath, '-e', ECHO, '8081'], terminal: false },
+      },
+    });
+    const ask = (question: string) => until(() => onHost(process.execPath, '-e', ASK, '18081', question));
+    const answers = [await ask('first'), await ask('second')].map((answer) => answer.split(' for '));
+    assert.deepEqual(
+      answers.map(([question]) => question),
+      ['first', 'second'],
+    );
+    assert.notEqual(answers[0]![1], answers[1]![1], 'inside, they are two');
+    const taken = helper.request(SandboxesRun, { spec: { network: { type: 'veth', ports: [...ports] } } });
+    await assert.rejects(taken, /UDP port 18081/);
+    // Of another protocol it is another port.
+    const other = { type: 'veth', ports: [{ hostPort: 18_081, containerPort: 8081 }] } as const;
+    await helper.request(SandboxesRun, {
+      spec: { network: { ...other, ports: [...other.ports] }, process: { args: ['true'] } },
+    });
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await until(() => !onHost('ss', '-Hlnu').includes('18081'));
+  });
+
   test('asks the name servers that were given', async () => {
-    const network: SandboxSpec['network'] = { type: 'veth', nameservers: ['192.0.2.53'] };
-    assert.equal(await output({ network }, 'cat /etc/resolv.conf; ls -A /dev | grep content'), 'nameserver 192.0.2.53\n');
+    const network: SandboxSpec['network'] = {
+      type: 'veth',
+      nameservers: ['192.0.2.53', '192.0.2.54'],
+      searchDomains: ['example', 'sub.example'],
+      resolverOptions: ['ndots:2'],
+    };
+    const whole = 'nameserver 192.0.2.53\nnameserver 192.0.2.54\nsearch example sub.example\noptions ndots:2\n';
+    for (const dev of ['minimal', 'none'] as const) assert.equal(await output({ network, dev }, 'cat /etc/resolv.conf'), whole);
+  });
+
+  test('with address translation asks those of the host that are reached from inside', { skip: NEEDS_NFT }, async () => {
+    const isReached = (line: string) => /^nameserver (?!127\.)[\d.]+$/.test(line);
+    const ofHost = fs.readFileSync('/etc/resolv.conf', 'utf8').split('\n').filter(isReached);
+    const text = await output({ network: { type: 'veth', nat: true } }, 'cat /etc/resolv.conf');
+    if (ofHost.length > 0) assert.deepEqual(text.split('\n').filter(isReached), ofHost.slice(0, 3));
+  });
+
+  test('knows its own name and those that were given, by their addresses', async () => {
+    const hosts = [{ address: '192.0.2.2', names: ['outside', 'outside.example'] }];
+    const spec: SandboxSpec = { name: 'known', network: { type: 'veth', address: '10.99.2.7/24' }, hosts };
+    const text = await output(spec, 'cat /etc/hosts; getent ahostsv4 known outside.example | cut -d" " -f1 | uniq');
+    assert.match(text, /^127\.0\.0\.1\tlocalhost$/m);
+    assert.match(text, /^10\.99\.2\.7\tknown$/m);
+    assert.match(text, /^192\.0\.2\.2\toutside outside\.example$/m);
+    assert.match(text, /\n10\.99\.2\.7\n192\.0\.2\.2\n$/);
   });
 
   test('leaves neither interface nor table when the helper is killed', { skip: NEEDS_NFT }, async () => {

@@ -12,9 +12,11 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ProgramsRun } from '../../helper/protocol.ts';
+import { HostChanged, HostWatch, ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+
+const CHANGE_MILLIS = 20_000;
 
 describe('a persistent sandbox', () => {
   const name = `kept-${process.pid}`;
@@ -23,7 +25,7 @@ describe('a persistent sandbox', () => {
     helper = await startHelper();
   });
   afterEach(async () => {
-    await helper.request(SandboxesRemove, { sandbox: name }).catch(() => undefined);
+    await helper.request(SandboxesRemove, { sandbox: name }).catch((error) => assert.match(String(error), /no sandbox/));
     await helper.stop();
   });
 
@@ -90,6 +92,51 @@ describe('a persistent sandbox', () => {
     assert.deepEqual([sandbox.id, sandbox.state], [made.id, 'running']);
   });
 
+  test('is seen by another helper when it is made, when it ends, when it starts again and when it is removed', async (t) => {
+    const other = await startHelper();
+    t.after(() => other.stop());
+    await other.request(HostWatch, { parts: ['processes', 'sandboxes'] });
+    const seen = async () => (await other.request(SandboxesList, {})).sandboxes.find((sandbox) => sandbox.name === name);
+    assert.equal(await seen(), undefined);
+
+    await tells(
+      other,
+      () => create(),
+      async () => (await seen())?.state === 'running',
+    );
+    const stop = () => helper.request(SandboxesStop, { sandbox: name });
+    await tells(other, stop, async () => (await seen())?.exit?.reason === 'stopped');
+    const restart = () => helper.request(SandboxesRestart, { sandbox: name });
+    await tells(other, restart, async () => (await seen())?.state === 'running');
+    assert.deepEqual((await seen())?.process, (await found())?.process);
+    const remove = () => helper.request(SandboxesRemove, { sandbox: name });
+    await tells(other, remove, async () => (await seen()) === undefined);
+    assert.equal(await found(), undefined);
+
+    const again = await create();
+    await helper.request(HostWatch, { parts: ['processes', 'sandboxes'] });
+    const removeThere = () => other.request(SandboxesRemove, { sandbox: name });
+    await tells(helper, removeThere, async () => (await found()) === undefined);
+    assert.ok(!isAlive(again));
+    assert.equal(await seen(), undefined, 'and the one that made it, which sees it end, does not bring it back');
+  });
+
+  test('is seen to end by a helper that did not make it, though the one that did is gone', async () => {
+    const made = await create();
+    await restartHelper('SIGKILL');
+    await helper.request(HostWatch, { parts: ['processes', 'sandboxes'] });
+    assert.equal((await found())?.state, 'running');
+    await tells(
+      helper,
+      () => process.kill(made.process!.pid, 'SIGKILL'),
+      async () => (await found())?.state === 'ended',
+    );
+    await helper.request(HostWatch, { parts: [] });
+    const { sandbox } = await helper.request(SandboxesRestart, { sandbox: name });
+    process.kill(sandbox.process!.pid, 'SIGKILL');
+    await until(async () => (await found())?.state === 'ended');
+  });
+
   test('cannot have what lives in the helper', async () => {
     for (const more of [
       { process: { terminal: true } },
@@ -100,6 +147,23 @@ describe('a persistent sandbox', () => {
     }
     await assert.rejects(helper.request(SandboxesRun, { spec }), /persistent/);
   });
+
+  /** Acts, and resolves when the condition holds as `by` tells of a change of the sandboxes; never asks without having been told. */
+  function tells(by: RunningHelper, act: () => unknown, condition: () => Promise<boolean>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (error?: unknown) => {
+        clearTimeout(timer);
+        listener.dispose();
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      const timer = setTimeout(() => end(new Error(`it was not told of: ${act}`)), CHANGE_MILLIS);
+      const listener = by.connection.onNotification(HostChanged, async ({ parts }) => {
+        if (parts.includes('sandboxes') && (await condition())) end();
+      });
+      Promise.resolve(act()).catch(end);
+    });
+  }
 
   async function until(condition: () => Promise<boolean>): Promise<void> {
     for (const end = Date.now() + 20_000; !(await condition()); ) assert.ok(Date.now() < end, 'within 20 s');

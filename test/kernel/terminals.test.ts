@@ -15,6 +15,7 @@ import { type Docker, type DockerContainer, docker, startDocker } from '../fixtu
 import { has, inGuest, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen, type Screen } from '../fixtures/screen.ts';
+import { until } from '../fixtures/until.ts';
 import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const NEEDS_DOCKER = unlessRootHas('docker', 'dockerd') || (!isHelperRoot && 'the helper is not root');
@@ -465,14 +466,6 @@ function closed(connection: net.Socket): Promise<void> {
       resolve();
     });
   });
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + WAIT_MILLIS;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`not within ${WAIT_MILLIS} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Resolves when the value has not changed for a while. */

@@ -18,6 +18,11 @@ const RECORDED: [what: string, text: string, expected: string][] = [
   ['Docker, systemd driver, v2', `0::/system.slice/docker-${ID}.scope`, `docker ${ID}`],
   ['Docker, rootless', `0::/user.slice/user-1000.slice/user@1000.service/user.slice/docker-${ID}.scope`, `docker ${ID} 1000`],
   ['a service in a Docker container', `0::/system.slice/docker-${ID}.scope/system.slice/nginx.service`, `docker ${ID}`],
+  [
+    'a sandbox with one limit, below a service',
+    `4:memory:/system.slice/code.service\n3:pids:/isoscope-0123456789abcdef`,
+    'isoscope 0123456789abcdef',
+  ],
   ['Docker in Docker', `0::/docker/${ID}/docker/${OTHER}`, `docker ${ID}`],
   ['podman, systemd driver', `0::/machine.slice/libpod-${ID}.scope/container`, `podman ${ID}`],
   ['podman, cgroupfs driver, v1', `2:cpu:/libpod_parent/libpod-${ID}\n1:name=systemd:/`, `podman ${ID}`],

@@ -1,6 +1,6 @@
 /**
- * The kernel suites once more on a second kind of host: systemd as pid 1, pure cgroup v2, rootless podman. One boot runs them
- * twice, with the helper as root and as the ordinary user whose rootless podman it is.
+ * The kernel suites once more on a second kind of host: systemd as pid 1, pure cgroup v2, rootless podman. One guest runs them with
+ * the helper as root, another beside it as the ordinary user whose rootless podman it is: an emulated processor keeps one real one busy.
  */
 import assert from 'node:assert/strict';
 import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs';
@@ -56,19 +56,20 @@ async function compileSuites(folder: string): Promise<void> {
   });
 }
 
-/** The counts of each run come on a line of their own. A small guest's own limit of namespaces is below what a test makes. */
-const SCRIPT = `cd /project
-export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless
+/** Who the helper runs as, what is tested by that, and what the guest's environment says of it. */
+const RUNS = [
+  { who: 'root', title: 'pass with the helper as root', environment: '' },
+  { who: 'user', title: 'pass with the helper as an ordinary user', environment: `ISOSCOPE_TEST_UID=${ROOTLESS_UID}` },
+];
+
+/** The counts come on a line of their own. A small guest's own limit of namespaces is below what a test makes. */
+const scriptFor = (environment: string) => `cd /project
+export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless ${environment}
 sysctl -q -w user.max_uts_namespaces=20000
-run() {
-  node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 \\
-    --test-reporter=spec --test-reporter-destination=stdout \\
-    --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
-  echo "counts of $1:$(cat /tmp/counts)"
-}
-run root
-export ISOSCOPE_TEST_UID=${ROOTLESS_UID}
-run user
+node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 \\
+  --test-reporter=spec --test-reporter-destination=stdout \\
+  --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
+printf 'counts:%s\\n' "$(cat /tmp/counts)"
 `;
 
 interface Counts {
@@ -79,7 +80,7 @@ interface Counts {
 }
 
 describe('the kernel suites on systemd and pure cgroup v2', () => {
-  const runs = new Map<string, Counts>();
+  const counted = new Map<string, Counts>();
 
   before(
     async () => {
@@ -90,7 +91,17 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
         chmodSync(suites, 0o755);
         await compileSuites(suites);
         const files: Job['files'] = [...FILES, [suites, 'test/kernel']];
-        await runInGuest(image, { files, script: SCRIPT, timeoutMillis: GUEST_MILLIS, onLine });
+        const guests = RUNS.map(({ who, environment }) =>
+          runInGuest(image, {
+            files,
+            script: scriptFor(environment),
+            timeoutMillis: GUEST_MILLIS,
+            onLine: (line) => takeLine(who, line),
+          }),
+        );
+        // Each comes to its end, whatever becomes of the other.
+        await Promise.allSettled(guests);
+        await Promise.all(guests);
       } finally {
         rmSync(suites, { recursive: true, force: true });
       }
@@ -98,18 +109,15 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
     { timeout: GUEST_MILLIS + 15 * 60_000 },
   );
 
-  function onLine(line: string): void {
-    const [, who, counts] = /^counts of (\w+):(.*)$/.exec(line) ?? [];
-    if (who === undefined || counts === undefined) process.stdout.write(`  guest | ${line}\n`);
-    else runs.set(who, JSON.parse(counts) as Counts);
+  function takeLine(who: string, line: string): void {
+    const counts = /^counts:(.*)$/.exec(line)?.[1];
+    if (counts === undefined) process.stdout.write(`  ${who} | ${line}\n`);
+    else counted.set(who, JSON.parse(counts) as Counts);
   }
 
-  for (const [who, title] of [
-    ['root', 'pass with the helper as root'],
-    ['user', 'pass with the helper as an ordinary user'],
-  ] as const) {
+  for (const { who, title } of RUNS) {
     test(title, (t) => {
-      const counts = runs.get(who);
+      const counts = counted.get(who);
       t.diagnostic(`in the guest: ${counts?.passed} passed, ${counts?.failed} failed, ${counts?.skipped} skipped`);
       assert.ok(counts !== undefined && counts.passed > 0, 'no test ran in the guest');
       assert.equal(counts.failed, 0, `in the guest failed: ${counts.failures.join('\n')}`);

@@ -1,5 +1,5 @@
 /** Which container a cgroup is the very cgroup of. */
-import type { Container } from '../../protocol.ts';
+import type { Container, Engine } from '../../protocol.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 
 /** `name` is what people call it. */
@@ -10,6 +10,9 @@ export interface Owner {
   /** Confined by namespaces of its own, as a service of the host is not. */
   isContainer: boolean;
 }
+
+/** Of which some have no cgroup of their own. */
+const DOUBTFUL: readonly Engine[] = ['isoscope', 'systemd-nspawn', 'unnamed'];
 
 export type CgroupOwners = ReadonlyMap<string, Owner>;
 
@@ -27,7 +30,7 @@ export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: 
 }
 
 /**
- * By `ownerKey`. What engines did not name a cgroup for (bubblewrap in a session) has one only when nobody else is in it: `containerOf` tells
+ * By `ownerKey`. What no cgroup is named for (bubblewrap in a session) has one only when nobody else is in it: `containerOf` tells
  * whose each process is.
  */
 export function ownersOfCgroups(
@@ -38,7 +41,7 @@ export function ownersOfCgroups(
   const owners = new Map<string, Owner>();
   const doubtful: Container[] = [];
   for (const container of containers) {
-    if (container.engine === 'unnamed' || container.engine === 'systemd-nspawn') doubtful.push(container);
+    if (DOUBTFUL.includes(container.engine)) doubtful.push(container);
     else claim(owners, container);
   }
   if (doubtful.length === 0) return owners;

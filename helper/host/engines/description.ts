@@ -3,6 +3,7 @@ import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
 import type { Container } from '../../protocol.ts';
 import type { HostModel } from '../hostModel.ts';
 import type { ProcessRecord } from '../processRecord.ts';
+import { sandboxOf } from '../sandboxGroups.ts';
 import { describeContainerd } from './containerd.ts';
 import { describeDocker } from './docker.ts';
 import { describeMachine } from './nspawn.ts';
@@ -23,14 +24,14 @@ export function describeContainer(
   leader: ProcessRecord,
   model: HostModel,
 ): Pick<Container, 'name' | 'image'> & { pod: Container['pod'] | undefined } {
-  const found = describeByEngine(claim, model);
+  const found = describeByEngine(claim, leader, model);
   const description = { name: fallbackName(claim, leader), ...found };
   return claim.pod === undefined
     ? { ...description, pod: undefined }
     : { ...description, pod: { ...claim.pod, ...found?.pod } };
 }
 
-function describeByEngine({ engine, id, uid }: CgroupClaim, model: HostModel): Description | undefined {
+function describeByEngine({ engine, id, uid }: CgroupClaim, leader: ProcessRecord, model: HostModel): Description | undefined {
   switch (engine) {
     case 'docker':
       return describeDocker(id, uid, model);
@@ -44,9 +45,16 @@ function describeByEngine({ engine, id, uid }: CgroupClaim, model: HostModel): D
       return describeContainerd(id) ?? describePodman(id, undefined) ?? describeDocker(id, undefined, model);
     case 'systemd-nspawn':
       return describeMachine(id);
+    case 'isoscope':
+      return describeSandbox(id, leader, model);
     default:
       return undefined;
   }
+}
+
+function describeSandbox(id: string, leader: ProcessRecord, model: HostModel): Description | undefined {
+  const title = sandboxOf(leader, model);
+  return title?.id === id ? { name: title.name } : undefined;
 }
 
 function fallbackName({ engine, id, name }: CgroupClaim, leader: ProcessRecord): string {

@@ -2,9 +2,9 @@
  * What a layer changes, depth first by name: the same set as `docker diff` gives. docker compares the whole merged tree with the whole
  * tree below; only what the layer itself has can differ, so that is all that is walked here.
  */
-import type { FileStatus } from '../../kernel/directory.ts';
+import type { BriefStatus } from '../../kernel/directory.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
-import type { LayerChange } from '../../protocol/layers.ts';
+import type { LayerChange, LayerMark } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { type Compared, type Comparison, closeCompared, compare, comparedRoot, plainAddition } from './compared.ts';
 import { leastNames } from './directory.ts';
@@ -20,10 +20,12 @@ const MAX_HELD_NAMES = 250_000;
 /** From so many names on, reading the directories below costs less than asking them for each name. */
 const MANY_NAMES = 64;
 const MAX_NAMES_BELOW = 131_072;
+const STEPS_TO_LOOK = 16;
 
 /** A directory on the way down. */
 interface Level {
   name: string;
+  /** As the protocol writes it; empty for the root. */
   path: string;
   directory: Compared;
   names: string[];
@@ -35,7 +37,7 @@ interface Level {
   /** Names that layers below have; absent when that is not known. */
   namesBelow?: ReadonlySet<string>;
   /** Of the directory itself: told only when something in it has changed. */
-  pending?: LayerChange;
+  pending: LayerChange | undefined;
 }
 
 /** A walk that can pause between pages, and then holds no descriptor. */
@@ -64,21 +66,29 @@ export class ChangeWalk {
       level.last = name;
       const { inside } = compare(stack, layer, level.directory, name);
       if (inside === undefined || walk.levels.length > MAX_DEPTH) break;
-      walk.levels.push(levelOf(name, `${level.path}/${name}`, inside));
+      walk.levels.push(levelOf(name, pathIn(level, name), inside));
     }
     return walk;
   }
 
   /** The next changes, fewer than `limit` only at the end. */
   async next(stack: Stack, limit: number, pace: Pace): Promise<LayerChange[]> {
+    await this.fill(stack, limit, pace);
+    return this.found.splice(0, limit);
+  }
+
+  /** Finds out what the next so many changes are. When it throws the walk may go on all the same. */
+  async fill(stack: Stack, limit: number, pace: Pace): Promise<void> {
     this.resume(stack);
+    let steps = 0;
     while (this.found.length < limit && this.levels.length > 0) {
       const level = this.levels.at(-1)!;
       if (level.at < level.names.length) this.step(stack, level);
       else if (!(await this.readMore(stack, level, pace))) this.leave(level);
-      if (pace.isDue) await pace.rest();
+      // Even looking at the clock takes a part of the time that a step does.
+      steps += 1;
+      if (steps % STEPS_TO_LOOK === 0 && pace.isDue) await pace.rest();
     }
-    return this.found.splice(0, limit);
   }
 
   get isDone(): boolean {
@@ -123,7 +133,7 @@ export class ChangeWalk {
     const addition = isOnlyOwn ? plainAddition(stack, directory, name) : undefined;
     if (addition !== undefined) {
       this.tellPending();
-      this.found.push(additionOf(`${level.path}/${name}`, addition));
+      this.found.push(additionOf(pathIn(level, name), addition));
       return;
     }
     const comparison = compare(stack, this.layer, directory, name, { mayBeBelow });
@@ -132,7 +142,7 @@ export class ChangeWalk {
   }
 
   private tell(level: Level, name: string, comparison: Comparison): void {
-    const path = `${level.path}/${name}`;
+    const path = pathIn(level, name);
     const { change, inside } = comparison;
     if (change !== undefined) {
       this.tellPending();
@@ -151,9 +161,11 @@ export class ChangeWalk {
 
   /** The directories on the way hold a change. */
   private tellPending(): void {
+    // Those above one of which was told were told with it.
+    if (this.levels.at(-1)?.pending === undefined) return;
     for (const level of this.levels) {
       if (level.pending !== undefined) this.found.push(level.pending);
-      delete level.pending;
+      level.pending = undefined;
     }
   }
 
@@ -187,7 +199,7 @@ export class ChangeWalk {
 }
 
 function levelOf(name: string, path: string, directory: Compared): Level {
-  return { name, path, directory, names: [], at: 0, last: '', more: true };
+  return { name, path, directory, names: [], at: 0, last: '', more: true, pending: undefined };
 }
 
 /** Those whose names can differ. */
@@ -200,11 +212,18 @@ function descriptorsOf(parts: readonly Part[]): number[] {
   return parts.map(({ descriptor }) => descriptor);
 }
 
-function additionOf(path: string, status: FileStatus): LayerChange {
-  return { path: textOfBytes(path), change: 'added', type: typeOf(status), marks: ['added'], sizeBytes: status.sizeBytes };
+function pathIn({ path }: Level, name: string): string {
+  return `${path}/${textOfBytes(name)}`;
+}
+
+/** One for all: there may be very many. */
+const ADDED: LayerMark[] = ['added'];
+
+function additionOf(path: string, status: BriefStatus): LayerChange {
+  return { path, change: 'added', type: typeOf(status), marks: ADDED, sizeBytes: status.sizeBytes };
 }
 
 function rowOf(path: string, change: LayerChange['change'], { marks, now, before }: Comparison): LayerChange {
   const status = (now ?? before)!.status!;
-  return { path: textOfBytes(path), change, type: typeOf(status), marks, sizeBytes: status.sizeBytes };
+  return { path, change, type: typeOf(status), marks, sizeBytes: status.sizeBytes };
 }

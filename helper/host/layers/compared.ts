@@ -2,7 +2,7 @@
  * A directory of the merged view beside what it would be without the topmost layer: what that layer adds, modifies and deletes.
  * The layer in question need not be the top of the whole overlay; those above it play no part.
  */
-import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
+import { type BriefStatus, briefStatusBelow, type FileStatus } from '../../kernel/directory.ts';
 import { close } from '../../kernel/files.ts';
 import { attributeOf } from '../../kernel/xattr.ts';
 import type { LayerMark } from '../../protocol/layers.ts';
@@ -108,11 +108,11 @@ function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefin
 
 /**
  * The shorter way for what most changes are: a file that no layer below has, and that has no mark. Undefined when it may be
- * something else.
+ * something else; valid until the next call.
  */
-export function plainAddition({ style }: Stack, { own }: Compared, name: string): FileStatus | undefined {
+export function plainAddition({ style }: Stack, { own }: Compared, name: string): BriefStatus | undefined {
   if (own === undefined || own.descriptor < 0 || own.marks.hasWhiteoutAttributes || style.whiteoutFiles) return undefined;
-  const status = statusBelow(own.descriptor, name);
+  const status = briefStatusBelow(own.descriptor, name);
   if (typeof status === 'number' || status.covered || isDirectory(status) || (status.mode & S_IFMT) === S_IFCHR)
     return undefined;
   const mayBeMetacopy = isRegular(status) && (style.metacopy || (status.blocks === 0 && status.sizeBytes > 0));

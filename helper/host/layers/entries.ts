@@ -16,7 +16,7 @@ const TYPES = new Map<number, FileType>([
   [0o140000, 'socket'],
 ]);
 
-export function typeOf(status: FileStatus): FileType {
+export function typeOf(status: Pick<FileStatus, 'mode'>): FileType {
   return TYPES.get(status.mode & S_IFMT) ?? 'file';
 }
 

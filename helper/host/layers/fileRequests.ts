@@ -1,6 +1,5 @@
 /** The requests about the files of layers: their schemas, and who answers them. */
 import * as v from 'valibot';
-import type { CancellationToken } from 'vscode-jsonrpc';
 import type { Dispatcher } from '../../dispatch.ts';
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
@@ -17,7 +16,7 @@ import {
   type OverlayRef,
 } from '../../protocol/layers.ts';
 import { cString, namespaceRef } from '../../schemas.ts';
-import { ChangeWalk } from './changes.ts';
+import { ChangePages } from './changePages.ts';
 import { readFile } from './content.ts';
 import type { Names } from './directory.ts';
 import { Exports } from './exports.ts';
@@ -92,7 +91,7 @@ const PROGRESS_MILLIS = 200;
 
 export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
   const names = new PageCache<Names>();
-  const walks = new PageCache<ChangeWalk>();
+  const changes = new ChangePages();
   const exports = new Exports();
 
   requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
@@ -110,15 +109,9 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     return await readFile(opened.stack, layer, path, offset, length);
   });
 
-  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, after, limit = DEFAULT_LIMIT }, token) => {
-    using opened = await openOf(openStack, overlay, layer);
-    return await changesPage(
-      opened.stack,
-      walks,
-      keyOf(overlay),
-      { layer, limit, ...(after === undefined ? {} : { after }) },
-      token,
-    );
+  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, limit = DEFAULT_LIMIT, after }, token) => {
+    const opened = await openOf(openStack, overlay, layer);
+    return await changes.page(opened, keyOf(overlay), { layer, limit, ...(after === undefined ? {} : { after }) }, token);
   });
 
   requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }) => {
@@ -177,31 +170,4 @@ async function openOf(
   throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${count}.`, {
     hint: 'Refresh the view. Data-only layers hold no names of their own.',
   });
-}
-
-interface ChangesRequest {
-  layer: number;
-  after?: string;
-  limit: number;
-}
-
-async function changesPage(
-  stack: Stack,
-  walks: PageCache<ChangeWalk>,
-  overlay: string,
-  { layer, after, limit }: ChangesRequest,
-  token: CancellationToken,
-): Promise<{ changes: Awaited<ReturnType<ChangeWalk['next']>>; next?: string }> {
-  const kept = after === undefined ? undefined : walks.take(`${overlay} ${layer} ${after}`);
-  const walk = kept ?? (after === undefined ? ChangeWalk.start(stack, layer) : ChangeWalk.after(stack, layer, namesOf(after)));
-  try {
-    const changes = await walk.next(stack, limit, new Pace(token));
-    const incomplete = walk.incomplete === undefined ? {} : { incomplete: walk.incomplete };
-    const last = changes.at(-1);
-    if (walk.isDone || last === undefined) return { changes, ...incomplete };
-    walks.put(`${overlay} ${layer} ${last.path}`, walk);
-    return { changes, next: last.path, ...incomplete };
-  } finally {
-    walk.pause();
-  }
 }

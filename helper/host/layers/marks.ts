@@ -46,11 +46,11 @@ export interface DirectoryMarks {
   hasWhiteoutAttributes: boolean;
 }
 
-export function isDirectory(status: FileStatus): boolean {
+export function isDirectory(status: Pick<FileStatus, 'mode'>): boolean {
   return (status.mode & S_IFMT) === S_IFDIR;
 }
 
-export function isRegular(status: FileStatus): boolean {
+export function isRegular(status: Pick<FileStatus, 'mode'>): boolean {
   return (status.mode & S_IFMT) === S_IFREG;
 }
 

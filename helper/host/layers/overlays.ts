@@ -199,12 +199,13 @@ function fnv1a(text: string): number {
   return hash;
 }
 
-/** First where a container sees it, whose mounts are the ones that matter; else in the helper's own mount namespace. */
+/**
+ * First where a container sees it, whose mounts are the ones that matter; else in the helper's own mount namespace. There as the table has
+ * them, in the order of mounting: ids say nothing of that, for each is the least that is free.
+ */
 function arranged(places: readonly MountPlace[], first: MountPlace | undefined): MountPlace[] {
   const rank = (place: MountPlace) => (place === first ? 0 : place.mountNamespace === OWN ? 1 : 2);
-  return [...places].sort(
-    (one, other) => rank(one) - rank(other) || one.mountNamespace - other.mountNamespace || one.mount.id - other.mount.id,
-  );
+  return [...places].sort((one, other) => rank(one) - rank(other) || one.mountNamespace - other.mountNamespace);
 }
 
 /** A relative one begins where the upper directory's path does. */

@@ -9,8 +9,12 @@ export class Pace {
   private readonly token: CancellationToken | undefined;
   private turnEnds = performance.now() + TURN_MILLIS;
 
-  constructor(token?: CancellationToken) {
+  private readonly ends: number;
+
+  /** `withinMillis`: as if it was cancelled then. */
+  constructor(token?: CancellationToken, withinMillis = Number.POSITIVE_INFINITY) {
     this.token = token;
+    this.ends = performance.now() + withinMillis;
   }
 
   /** True when it is time for `rest`. */
@@ -21,7 +25,7 @@ export class Pace {
   /** Throws a `Failure` when the request was cancelled meanwhile. */
   async rest(): Promise<void> {
     await setImmediate();
-    if (this.token?.isCancellationRequested) throw new Failure('gone', 'It was cancelled.');
+    if (this.token?.isCancellationRequested || performance.now() > this.ends) throw new Failure('gone', 'It was cancelled.');
     this.turnEnds = performance.now() + TURN_MILLIS;
   }
 }

@@ -1,0 +1,43 @@
+import * as vscode from 'vscode';
+import type { Container } from '../../helper/protocol.ts';
+import type { Host } from '../host/host.ts';
+import { oneLine } from '../host/plainText.ts';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
+import type { CommandTarget } from '../target.ts';
+import type { SandboxesTree } from '../trees/sandboxes.ts';
+import type { TreeFilter } from '../trees/treeFilter.ts';
+
+/** Shows the sandbox that a container, a process or a namespace is of where it stands in the Sandboxes view. */
+export async function revealInSandboxes(
+  host: Host,
+  sandboxes: Sandboxes,
+  tree: SandboxesTree,
+  filter: TreeFilter,
+  target: CommandTarget = {},
+): Promise<void> {
+  await Promise.all([host.load(), sandboxes.read()]);
+  const container = containerOf(host, target);
+  const isGiven = target.container !== undefined || target.process !== undefined || target.namespace !== undefined;
+  const sandbox =
+    container === undefined && !isGiven
+      ? await sandboxOf(sandboxes, {}, vscode.l10n.t('Reveal in Sandboxes'))
+      : sandboxes.ledBy(container?.leader);
+  if (sandbox !== undefined) {
+    if (tree.rowOf(sandbox) === undefined) filter.text = '';
+    return tree.reveal(() => tree.rowOf(sandbox));
+  }
+  if (!isGiven) return;
+  void vscode.window.showInformationMessage(
+    container?.engine === 'isoscope'
+      ? vscode.l10n.t('{0} was made in another window, which lists it among its sandboxes.', oneLine(container.name))
+      : vscode.l10n.t('It is in no sandbox. Sandboxes are what Isoscope itself has made.'),
+  );
+}
+
+function containerOf(host: Host, { container, process, namespace }: CommandTarget): Container | undefined {
+  if (container !== undefined) return container;
+  const ref = process ?? namespace?.leader;
+  const key = ref === undefined ? undefined : host.model.process(ref)?.container;
+  return key === undefined ? undefined : host.model.containers.get(key);
+}

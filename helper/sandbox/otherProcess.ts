@@ -1,0 +1,94 @@
+/** A process that is not a child of this helper: held by a pidfd, so that nobody else is ever meant. */
+import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
+import { POLLIN, waitForAny } from '../kernel/readiness.ts';
+import { parseCmdline } from '../proc/cmdline.ts';
+import { parseSandboxTitle } from '../proc/sandboxTitle.ts';
+import { parseStat } from '../proc/stat.ts';
+import type { ProcessRef } from '../protocol.ts';
+
+export class OtherProcess {
+  /** Resolves when `look` or `wait` found that it has ended. */
+  readonly ended: Promise<void>;
+  private readonly pidfd: number;
+  private resolve: () => void = () => undefined;
+  private isOver = false;
+  private waiting: Promise<void> | undefined;
+
+  private constructor(pidfd: number) {
+    this.pidfd = pidfd;
+    this.ended = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
+
+  /** Undefined when this very process has ended. */
+  static hold({ pid, startTime }: ProcessRef): OtherProcess | undefined {
+    let pidfd: number;
+    try {
+      pidfd = openPidfd(pid);
+    } catch {
+      return undefined;
+    }
+    const stat = statOf(pid);
+    if (stat?.startTime === startTime && stat.state !== 'Z' && !hasEnded(pidfd)) return new OtherProcess(pidfd);
+    close(pidfd);
+    return undefined;
+  }
+
+  /**
+   * What keeps the sandbox with this id whose first process is `leader`, and ends only when all that is left of it has been removed. Undefined
+   * when none does.
+   */
+  static holdKeeper(id: string, leader: ProcessRef): OtherProcess | undefined {
+    let keeper: ProcessRef | undefined;
+    for (let above = parentOf(leader.pid); above !== undefined && keeps(above.pid, id); above = parentOf(above.pid)) {
+      keeper = { pid: above.pid, startTime: above.startTime };
+    }
+    return keeper === undefined ? undefined : OtherProcess.hold(keeper);
+  }
+
+  /** Whether it has ended. */
+  look(): boolean {
+    if (!this.isOver && hasEnded(this.pidfd)) this.release();
+    return this.isOver;
+  }
+
+  /** It is not to be known any more. */
+  release(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.resolve();
+    // A number that is given to another file must not be in poll(2) still.
+    void (this.waiting ?? Promise.resolve()).then(() => close(this.pidfd));
+  }
+
+  /** Waits for its end on a thread of libuv's pool: for one that was told to end. */
+  wait(): Promise<void> {
+    this.waiting ??= this.sitInPoll();
+    return this.waiting;
+  }
+
+  private async sitInPoll(): Promise<void> {
+    while (!this.look()) await waitForAny([{ descriptor: this.pidfd, events: POLLIN }]);
+  }
+
+  signal(signal: number): void {
+    if (!this.look()) sendSignal(this.pidfd, signal);
+  }
+}
+
+function statOf(pid: number): ReturnType<typeof parseStat> {
+  const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
+  return typeof text === 'number' ? undefined : parseStat(text);
+}
+
+function parentOf(pid: number): ReturnType<typeof parseStat> {
+  const stat = statOf(pid);
+  return stat === undefined ? undefined : statOf(stat.parentPid);
+}
+
+function keeps(pid: number, id: string): boolean {
+  const text = readText(AT_FDCWD, `/proc/${pid}/cmdline`, 4096);
+  return typeof text === 'string' && parseSandboxTitle(parseCmdline(Buffer.from(text)))?.id === id;
+}

@@ -1,0 +1,102 @@
+/** Sandboxes among the containers: by name, with the process that the list of sandboxes tells, to every helper. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  type Sandbox,
+  SandboxesCreate,
+  SandboxesList,
+  SandboxesRemove,
+  type SandboxSpec,
+} from '../../helper/protocol/sandboxes.ts';
+import { type Container, ContainersList, ProcessesList, TerminalsOpen } from '../../helper/protocol.ts';
+import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { attachScreen } from '../fixtures/screen.ts';
+
+const NAME = `named-${process.pid}`;
+const SHELL: SandboxSpec = {
+  name: NAME,
+  root: { type: 'programs', programs: ['sh', 'sleep'] },
+  process: { args: ['sleep', '600'] },
+};
+const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
+
+describe('a sandbox among the containers', () => {
+  let helper: RunningHelper;
+  before(async () => {
+    helper = await startHelper();
+  });
+  after(() => helper?.stop());
+
+  async function create(t: { after(end: () => unknown): void }, more: SandboxSpec = {}): Promise<Sandbox> {
+    const { sandbox } = await helper.request(SandboxesCreate, { spec: { ...SHELL, ...more } });
+    t.after(() => helper.request(SandboxesRemove, { sandbox: sandbox.id }));
+    return sandbox;
+  }
+
+  const containers = async (by = helper) => (await by.request(ContainersList, {})).containers;
+  const containerOf = async ({ id }: Sandbox, by = helper): Promise<Container> => {
+    const found = (await containers(by)).filter((container) => container.engine === 'isoscope' && container.id === id);
+    assert.equal(found.length, 1);
+    return found[0]!;
+  };
+  const unnamedOnes = async () => (await containers()).filter(({ engine }) => engine === 'unnamed').map(({ name }) => name);
+
+  test('has its name and its first process, and what runs in it belongs to it', async (t) => {
+    const before = await unnamedOnes();
+    const sandbox = await create(t);
+    const container = await containerOf(sandbox);
+    assert.deepEqual([container.name, container.state, container.isolated], [NAME, 'running', true]);
+    assert.deepEqual(container.leader, sandbox.process);
+    assert.equal(container.namespaces.mnt, sandbox.namespaces.mnt?.ino);
+    assert.equal(container.rootlessUid, isHelperRoot ? undefined : helper.host.uid);
+    const { processes } = await helper.request(ProcessesList, {});
+    const inside = processes.filter((process) => process.container === container.key);
+    assert.ok(inside.some(({ name }) => name === 'sleep'));
+    assert.deepEqual(await unnamedOnes(), before, 'and no part of it is an unnamed container beside it');
+  });
+
+  test('is joined by what a terminal in it runs', async (t) => {
+    const sandbox = await create(t);
+    const terminal = await helper.request(TerminalsOpen, { sandbox: sandbox.id, command: ['sh'] });
+    const screen = await attachScreen(terminal, { uid: CLIENT_UID });
+    t.after(() => screen[Symbol.asyncDispose]());
+    await screen.shows(/[#$] $/);
+    const { key } = await containerOf(sandbox);
+    const { processes } = await helper.request(ProcessesList, {});
+    const names = processes.filter((process) => process.container === key).map(({ name }) => name);
+    assert.ok(names.includes('sh') && names.includes('sleep'), names.join(' '));
+  });
+
+  test('has the same name with a user namespace of its own', async (t) => {
+    const before = await unnamedOnes();
+    const sandbox = await create(t, { namespaces: { user: 'new' } });
+    const container = await containerOf(sandbox);
+    assert.deepEqual([container.name, container.leader], [NAME, sandbox.process]);
+    assert.deepEqual(await unnamedOnes(), before);
+  });
+
+  test('has its own cgroups when it has limits, and the same name', {
+    skip: !isHelperRoot && 'no cgroup is delegated to the user',
+  }, async (t) => {
+    const sandbox = await create(t, { namespaces: { user: 'new' }, resources: { pids: { limit: 32 } } });
+    const container = await containerOf(sandbox);
+    assert.deepEqual([container.name, container.leader], [NAME, sandbox.process]);
+    assert.deepEqual(container.cgroups, sandbox.cgroups);
+    const { processes } = await helper.request(ProcessesList, {});
+    const keepers = processes.filter(({ arguments: words }) => Array.isArray(words) && words.includes(sandbox.id));
+    assert.deepEqual([...new Set(keepers.map((process) => process.container))], [container.key]);
+  });
+
+  test('is known by name to another helper, and to the next one', async (t) => {
+    const sandbox = await create(t, { persistent: true });
+    await using other = await startHelper();
+    assert.deepEqual((await containerOf(sandbox, other)).leader, sandbox.process);
+    const listed = (await other.request(SandboxesList, {})).sandboxes.find(({ id }) => id === sandbox.id);
+    assert.deepEqual(listed?.process, sandbox.process);
+    await helper.stop();
+    helper = await startHelper();
+    const container = await containerOf(sandbox);
+    assert.deepEqual([container.name, container.leader], [NAME, sandbox.process]);
+  });
+});
