@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -111,18 +112,29 @@ describe('a sandbox is safe from', () => {
       const root = rootDirectory('race');
       fs.mkdirSync(path.join(root, 'swapped'));
       fs.symlinkSync(outside(), path.join(root, 'link'));
+      // The sandbox may make the directory while neither is there, in whose place nothing can be renamed: then both are made anew.
       const swap = `
         const fs = require('fs'); process.chdir(process.argv[1]);
-        for (;;) { fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link');
-                   fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link'); }`;
-      const racer = spawn(process.execPath, ['-e', swap, root], { stdio: 'ignore' });
+        const outside = process.argv[2];
+        for (let swaps = 0; ; ) {
+          try {
+            fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link');
+            if (++swaps % 1000 === 0) process.stdout.write('.');
+          } catch {
+            for (const name of ['swapped', 'link', 'third']) fs.rmSync(name, { recursive: true, force: true });
+            fs.mkdirSync('swapped'); fs.chmodSync('swapped', 0o777); fs.symlinkSync(outside, 'link');
+          }
+        }`;
+      const racer = spawn(process.execPath, ['-e', swap, root, outside()], { stdio: ['ignore', 'pipe', 'inherit'] });
       try {
         let made = 0;
+        await once(racer.stdout, 'data');
         for (let round = 0; round < 60; round += 1) {
           const result = await script(mounting(root, '/swapped/place'), 'cat /proc/self/mountinfo').catch(() => undefined);
           if (result !== undefined) made += 1;
         }
         assert.ok(made > 0, 'it was made at least once');
+        await once(racer.stdout, 'data');
       } finally {
         racer.kill('SIGKILL');
       }
@@ -311,7 +323,9 @@ os.execvp(sys.argv[1], sys.argv[1:])
   test('10 cgroup paths that lead elsewhere, and release_agent (CVE-2022-0492)', async () => {
     const text = `
       cd /tmp; mkdir c; mount -t cgroup -o pids x c 2>&1 && echo '#' >c/release_agent && echo written
-      mount -t cgroup2 x c 2>&1; for f in /sys/fs/cgroup/*/release_agent; do (echo /tmp/x >$f) 2>/dev/null && echo written; done; echo end`;
+      mount -t cgroup2 x c 2>&1; for f in /sys/fs/cgroup/*/release_agent; do (echo /tmp/x >$f) 2>/dev/null && echo written; done
+      # Into a cgroup above its own, whose file belongs to root.
+      for f in /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; do (echo $$ >$f) 2>/dev/null && echo written; done; echo end`;
     const agents = fs.globSync('/sys/fs/cgroup/*/release_agent').map((file) => [file, fs.readFileSync(file, 'utf8')] as const);
     // By default it is root of the host, whose files these are, though without capabilities.
     const specs: SandboxSpec[] = [
