@@ -55,6 +55,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
   // What one test left open must not take the clicks of the next.
   afterEach(async () => {
     for (let layer = 0; layer < 2; layer += 1) await workbench.escape();
+    await clear();
   });
 
   const clear = async () => await workbench.runCommand('Notifications: Clear All Notifications');
@@ -62,10 +63,13 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await view.expand(rowOf(cgroup));
     return path.basename(cgroup.directory);
   };
-  const setLimit = async (cgroup: MadeCgroup, command: string, value: string) => {
+  /** Types a value, and accepts it once the box says what it means. */
+  const setLimit = async (cgroup: MadeCgroup, command: string, value: string, means: RegExp) => {
     await view.contextSubmenu(await shown(cgroup), 'Set Limit', command);
     await eventually('the box', async () => (await workbench.quickInput()).title.includes(command));
     await workbench.typeInto(value);
+    await eventually('what it means', async () => means.test((await workbench.quickInput()).message));
+    await workbench.page.keyboard.press('Enter');
   };
   /** Agrees, and waits until the message says what is there now. */
   const written = async (button: string, message: RegExp) => {
@@ -76,16 +80,13 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
   test('a CPU weight is explained beside that of its siblings, written and undone', async () => {
     const file = v2 ? 'cpu.weight' : 'cpu.shares';
     const before = made.cpu.read(file);
-    await setLimit(made.cpu, 'Set CPU Weight', v2 ? '200' : '2048');
-    await eventually('the words', async () => /^2 times as much as a sibling/.test((await workbench.quickInput()).message));
-    await workbench.page.keyboard.press('Enter');
+    await setLimit(made.cpu, 'Set CPU Weight', v2 ? '200' : '2048', /^2 times as much as a sibling/);
     assert.match(await workbench.dialogText(), new RegExp(`${before.trim()} → ${v2 ? '200' : '2048'}`));
     await written('Write', new RegExp(`${file} is now`));
     assert.equal(made.cpu.read(file).trim(), v2 ? '200' : '2048');
     await workbench.notificationAction('Undo');
     await workbench.notificationShows(/^Undone: /);
     assert.equal(made.cpu.read(file), before);
-    await clear();
   });
 
   test('the memory above which it is slowed down is set on v2, and said to be lacking on v1', async () => {
@@ -95,34 +96,27 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
       await workbench.notificationShows(/^The memory throttle: /);
       await workbench.screenshot('cgroup-throttle-lacking');
     } else {
-      await view.contextSubmenu(await shown(made.memory), 'Set Limit', 'Set Memory Throttle');
-      await workbench.typeInto('64 MiB');
-      await workbench.page.keyboard.press('Enter');
+      await setLimit(made.memory, 'Set Memory Throttle', '64 MiB', /^64 MiB \(/);
       await written('Write', /memory\.high is now 67108864/);
       assert.equal(made.memory.read('memory.high').trim(), '67108864');
     }
-    await clear();
   });
 
   test('swap is limited together with memory on v1, which refuses less than the memory limit, and alone on v2', async () => {
     const file = v2 ? 'memory.swap.max' : 'memory.memsw.limit_in_bytes';
     if (!existsSync(path.join(made.memory.directory, file))) return;
-    await setLimit(made.memory, 'Set Memory Limit', '64 MiB');
-    await workbench.page.keyboard.press('Enter');
+    await setLimit(made.memory, 'Set Memory Limit', '64 MiB', /^64 MiB \(/);
     await written('Write', /is now 67108864/);
     await clear();
     if (!v2) {
-      await setLimit(made.memory, 'Set Swap Limit', '32 MiB');
-      await workbench.page.keyboard.press('Enter');
+      await setLimit(made.memory, 'Set Swap Limit', '32 MiB', /^32 MiB \(/);
       await workbench.notificationShows(/32|memsw/);
       assert.notEqual(made.memory.read(file).trim(), String(32 * 2 ** 20));
       await clear();
     }
-    await setLimit(made.memory, 'Set Swap Limit', '128 MiB');
-    await workbench.page.keyboard.press('Enter');
+    await setLimit(made.memory, 'Set Swap Limit', '128 MiB', /^128 MiB \(/);
     await written('Write', /is now 134217728/);
     assert.equal(made.memory.read(file).trim(), '134217728');
-    await clear();
   });
 
   test('a process is moved into a cgroup, is shown there, and moved back', async () => {
@@ -134,7 +128,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await written('Move', /Move|moved/i);
     assert.equal(cgroupOf(sleeper.pid, made.pids), made.pids.ref.path);
     await view.expand(await shown(made.pids));
-    assert.match(await (await view.row(/^busybox/)).innerText(), new RegExp(`\\b${sleeper.pid}\\b`));
+    assert.ok((await (await view.row(/^busybox/)).innerText()).includes(String(sleeper.pid)));
     await workbench.screenshot('cgroup-moved-dark');
     await workbench.setTheme('light');
     await workbench.screenshot('cgroup-moved-light');
@@ -142,7 +136,6 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await workbench.notificationAction('Undo');
     await eventually('the process to be back', async () => cgroupOf(sleeper.pid, made.pids) === home);
     await view.gone(/^busybox/);
-    await clear();
   });
 
   test('a child is made and appears; removed, it is gone; one with a process is not removed', async () => {
@@ -163,8 +156,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await clear();
     writeFileSync(path.join(child, 'cgroup.procs'), String(sleeper.pid));
     await view.contextMenu(/^workload/, 'Remove');
-    await workbench.dialogButton('Remove');
-    await workbench.notificationShows(/was not removed|process/);
+    await workbench.notificationShows(/process/);
     await workbench.screenshot('cgroup-remove-refused');
     assert.ok(existsSync(child));
     await clear();
@@ -173,7 +165,6 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await workbench.dialogButton('Remove');
     await eventually('the directory to go', async () => !existsSync(child));
     await view.gone(/^workload/);
-    await clear();
   });
 
   test('a controller is switched for the children of a v2 cgroup, or said to be none to hand down', async (t) => {
@@ -196,16 +187,18 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await workbench.answer(free);
     const question = await workbench.dialogText();
     assert.ok(question.includes('cgroup.subtree_control') && question.includes(`+${free}`), question);
+    assert.ok(!question.includes('⚠'), 'it takes nothing from anybody');
     await workbench.screenshot('cgroup-controller-question');
     try {
       await workbench.dialogButton('Write');
       await eventually('the controller', async () => enabled().includes(free));
       await workbench.notificationAction('Undo');
+      assert.match(await workbench.dialogText(), new RegExp(`⚠ The cgroups below lose every limit and figure of ${free}`));
+      await workbench.dialogButton('Undo');
       await eventually('no controller', async () => !enabled().includes(free));
     } finally {
       if (enabled().includes(free)) writeFileSync(control, `-${free}`);
     }
-    await clear();
   });
 
   test('freezing the cgroup of the helper itself is a danger that is named, and nothing happens when one goes back', async () => {
@@ -214,16 +207,17 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     const home = cgroupOf(helper, made.freezer);
     made.freezer.write('cgroup.procs', String(helper));
     try {
-      await view.row(new RegExp(`^${await shown(made.freezer)} `));
-      await view.contextMenu(await shown(made.freezer), 'Freeze');
-      const question = await workbench.dialogText();
-      assert.match(question, /⚠ The helper of Isoscope is in this cgroup: it is frozen or killed with it/);
-      assert.match(question, /Freeze Anyway/);
-      await workbench.screenshot('cgroup-danger-dark');
-      await workbench.setTheme('light');
-      await workbench.screenshot('cgroup-danger-light');
-      await workbench.setTheme('dark');
-      await workbench.escape();
+      // A row that is drawn anew would lose its menu.
+      await view.gone(new RegExp(`^${await shown(made.freezer)} .*empty`));
+      for (const theme of ['light', 'dark'] as const) {
+        await workbench.setTheme(theme);
+        await view.contextMenu(await shown(made.freezer), 'Freeze');
+        const question = await workbench.dialogText();
+        assert.match(question, /⚠ The helper of Isoscope is in this cgroup: it is frozen or killed with it/);
+        assert.match(question, /Freeze Anyway/);
+        await workbench.screenshot(`cgroup-danger-${theme}`);
+        await workbench.dialogButton('Cancel');
+      }
       assert.doesNotMatch(made.freezer.read(v2 ? 'cgroup.freeze' : 'freezer.state'), /FR|1/);
     } finally {
       writeFileSync(path.join(made.freezer.directory, '..', home ?? '/', 'cgroup.procs'), String(helper));
@@ -259,7 +253,6 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     assert.equal(readFileSync(path.join(made.pids.directory, '../release_agent'), 'utf8').trim(), '');
     await eventually('what the file holds', async () => (await workbench.editorText()).trim() === '');
     await workbench.runCommand('View: Close Editor');
-    await clear();
   });
 });
 

@@ -776,6 +776,30 @@ describe('cgroups', () => {
       assert.equal(danger?.severity, 'danger');
       assert.match(danger?.evidence ?? '', new RegExp(`${NAME}.*/hierarchy \\(pids\\).*${made.pid}.*CAP_SYS_ADMIN`));
     });
+
+    test('with a process that was given more privilege than its first are a danger by that one', {
+      skip: !isHelperRoot && 'only root may do or see it',
+    }, async (t) => {
+      const v1 = mountWith('pids');
+      if (v1?.type !== 'cgroup') return t.skip('this host has no v1 hierarchy');
+      using made = engine.run(
+        NAME,
+        ['sleep', '1000'],
+        ['--cap-add=SYS_ADMIN', '--user=1000', `--volume=${v1.mountPoint}:/hierarchy`],
+      );
+      const { cgroups } = await until(
+        'the container',
+        () => list(),
+        (answer) => answer.cgroups.some((one) => one.path.includes(made.id)),
+      );
+      const own = cgroups.find(({ path, hierarchy }) => path.includes(made.id) && hierarchy !== 'unified');
+      const dangers = async () => (await inspect(own!)).risks.filter(({ severity }) => severity === 'danger');
+      assert.deepEqual(await dangers(), []);
+      execFileSync('docker', ['exec', '--detach', '--user=0', NAME, 'sleep', '999']);
+      const [danger] = await until('the danger', dangers, (found) => found.length > 0);
+      const [, pid] = /its process, (\d+), holds CAP_SYS_ADMIN/.exec(danger?.evidence ?? '') ?? [];
+      assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /^sleep\x00999/);
+    });
   });
 });
 

@@ -44,14 +44,14 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
   const { files } = listNames(cgroup.fd);
   const texts = await CgroupTexts.read(cgroup, isRoot, files);
   const described: Described = { texts, chain: await readLimitTexts(chain, texts) };
-  const processes = await texts.readNow('cgroup.procs');
+  const members = await membersOf(texts, await texts.readNow('cgroup.procs'));
   return {
     ...rowOfOpen(chain, texts, context),
     version: cgroup.version,
     directory: cgroup.directory,
     controllers: [...texts.controllers],
     childControllers: texts.figure('', { v2: 'cgroup.subtree_control' }, wordsOf),
-    members: await membersOf(texts, processes),
+    members,
     cpu: cpuSection(described, texts.isHeldBack ? undefined : weightsOfSiblings(chain)),
     memory: memorySection(described),
     io: ioSection(described),
@@ -62,7 +62,14 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
     devices: devicesOf(cgroup, texts),
     others: otherFiles(described),
     risks:
-      cgroup.version === 1 ? risksOf(await releaseSettings(chain, texts), ownerOf(context.owners, ref), context.userName) : [],
+      cgroup.version === 1
+        ? risksOf(
+            await releaseSettings(chain, texts),
+            ownerOf(context.owners, ref),
+            context.userName,
+            Array.isArray(members) ? members : [],
+          )
+        : [],
     notifyOnRelease: texts.figure('', { v1: 'notify_on_release' }, (text) => text.trim() === '1'),
     events: eventsOf(texts),
     files: files.map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
