@@ -43,10 +43,6 @@ async function serve(): Promise<void> {
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
   const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
-  const layers = serveLayers(requests, host.overlaySource, {
-    changed: (params) => void connection.sendNotification(LayersChanged, params),
-    measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
-  });
   const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
   const sandboxes = serveSandboxes(requests, {
     openNamespace,
@@ -57,6 +53,14 @@ async function serve(): Promise<void> {
     onProcesses: (follower) => host.onProcesses(follower),
     ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
   });
+  const layers = serveLayers(
+    requests,
+    { ...host.overlaySource, rootLayers: (ino) => sandboxes.rootLayers(ino) },
+    {
+      changed: (params) => void connection.sendNotification(LayersChanged, params),
+      measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
+    },
+  );
   servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });
 
   connection.onClose(() => {

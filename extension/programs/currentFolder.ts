@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import * as vscode from 'vscode';
-import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import type { RootAccess, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 
 export interface CurrentFolder {
   path: string;
@@ -34,13 +34,18 @@ function terminalFolder(): vscode.Uri | undefined {
   return typeof cwd === 'string' ? vscode.Uri.file(cwd) : cwd;
 }
 
-/** `spec` with `folder` as its directory. Where the root does not have it, it is mounted there read-only when a person pointed at it. */
+/** What a sandbox has of its own in place of the host's. */
+const OWN = ['/run', '/tmp', '/var/tmp'];
+
+/**
+ * `spec` with `folder` as its directory. Where the root does not have it, it is mounted there read-only: of the host's files always, of another
+ * root when a person pointed at the folder.
+ */
 export function inFolder(spec: SandboxSpec, folder: CurrentFolder | undefined): SandboxSpec {
   if (folder === undefined) return spec;
   const { path } = folder;
-  const isThere =
-    spec.namespaces?.mnt !== 'new' || (spec.root?.type === 'host' && (spec.root.access !== 'overlay' || isOnRoot(path)));
-  if (!isThere && !folder.isGiven) return spec;
+  const isThere = spec.namespaces?.mnt !== 'new' || (spec.root?.type === 'host' && isOfHost(path, spec.root.access));
+  if (!isThere && !folder.isGiven && spec.root?.type !== 'host') return spec;
   return {
     ...spec,
     ...(isThere ? {} : { mounts: [{ destination: path, type: 'bind', source: path }] }),
@@ -48,7 +53,8 @@ export function inFolder(spec: SandboxSpec, folder: CurrentFolder | undefined): 
   };
 }
 
-/** An overlay on the host's root has nothing of the file systems that are mounted below it. */
-function isOnRoot(folder: string): boolean {
-  return statSync(folder, { throwIfNoEntry: false })?.dev === statSync('/').dev;
+function isOfHost(path: string, access: RootAccess | undefined): boolean {
+  if (access !== 'readWrite' && OWN.some((own) => path === own || path.startsWith(`${own}/`))) return false;
+  // An overlay on the host's root has nothing of the file systems that are mounted below it.
+  return access !== 'overlay' || statSync(path, { throwIfNoEntry: false })?.dev === statSync('/').dev;
 }

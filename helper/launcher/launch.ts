@@ -18,10 +18,10 @@ export interface LaunchOptions {
   /** What the launcher's processes are called in ps(1). */
   title?: string[];
   /**
-   * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
-   * when this returns, and ends when it throws.
+   * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there, and what was reported so far. The
+   * program goes on when this returns, and ends when it throws.
    */
-  onSync?: (pid: number, step: Step) => void | Promise<void>;
+  onSync?: (pid: number, step: Step, results: readonly StepResult[]) => void | Promise<void>;
 }
 
 /** A step whose result was reported: the result, or `-errno`. */
@@ -133,7 +133,7 @@ function syncs(socket: net.Socket, options: LaunchOptions, results: StepResult[]
   let waiting: { index: number; pid: number } | undefined;
   const go = async (index: number, pid: number) => {
     try {
-      await options.onSync?.(pid, steps[index]!);
+      await options.onSync?.(pid, steps[index]!, results);
       socket.write('g');
     } catch (error) {
       reject(error);

@@ -92,7 +92,10 @@ describe('layers of a Docker container', { skip }, () => {
     daemon = await startDocker();
     for (let at = 1; at < IMAGE_LAYERS; at += 1) {
       using made = daemon.run(`${PREFIX}-make`, ['sleep', '1000'], [], images.at(-1));
-      inContainer(made.name, ['mkdir -p /w /tmp', 'cd /w; mkdir -p $(seq 0 249); touch gone', ...cases(2 * CASES, random)].join('\n'));
+      inContainer(
+        made.name,
+        ['mkdir -p /w /tmp', 'cd /w; mkdir -p $(seq 0 249); touch gone', ...cases(2 * CASES, random)].join('\n'),
+      );
       docker('commit', made.name, `${PREFIX}-${at}`);
       images.push(`${PREFIX}-${at}`);
     }

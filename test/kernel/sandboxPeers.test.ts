@@ -297,7 +297,7 @@ describe('like its peers, a sandbox', () => {
         });
         await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
         screen.type('echo "is $(tty) $(stat -c %u $(tty))"\n');
-        await screen.shows(new RegExp(`is /dev/pts/0 ${uid}\b`));
+        await screen.shows(new RegExp(`is /dev/pts/0 ${uid}\\b`));
         await helper.request(SandboxesRemove, { sandbox: sandbox.id });
       }
     });
