@@ -603,6 +603,21 @@ describe('files', { skip: without('pids') }, () => {
     assert.equal(cgroup.read('pids.max'), 'max\n');
   });
 
+  test('of v1’s CPU limit tell a text that is no number from a share that is refused', {
+    skip: mountWith('cpu')?.type !== 'cgroup' && 'cpu is not in v1 here',
+  }, async (t) => {
+    const cgroup = cgroupFor(t, 'cpu');
+    const child = cgroup.child('child');
+    cgroup.write('cpu.cfs_quota_us', '2000');
+    await using helper = await startHelper();
+    const write = (text: string) => helper.request(CgroupsWriteFile, { cgroup: child.ref, file: 'cpu.cfs_quota_us', text });
+    await assert.rejects(
+      write('twelve'),
+      refusal('invalid', /does not accept this value.*microseconds of each period/, 'EINVAL'),
+    );
+    await assert.rejects(write('3000'), refusal('invalid', /at most the parent’s/, 'EINVAL'));
+  });
+
   test('are named by one component of the cgroup itself', async (t) => {
     const cgroup = cgroupFor(t, 'pids');
     cgroup.child('child');

@@ -112,7 +112,7 @@ export async function writeFile(cgroup: OpenCgroup, file: string, text: string):
   try {
     await Promise.race([writing, late]);
   } catch (error) {
-    throw fileRefusal(cgroup, file, 'write', error);
+    throw fileRefusal(cgroup, file, 'write', error, text);
   } finally {
     clearTimeout(timer);
   }

@@ -7,15 +7,21 @@ import { hierarchyWith } from './hierarchies.ts';
 
 const MAX_BYTES = 64 * 1024;
 
-/** A refusal to read or write a file. `error` is thrown on when it is none of the system. */
-export function fileRefusal(cgroup: OpenCgroup, file: string, action: 'read' | 'write', error: unknown): Failure {
+/** A refusal to read or write a file, `text` what was to be written. `error` is thrown on when it is none of the system. */
+export function fileRefusal(
+  cgroup: OpenCgroup,
+  file: string,
+  action: 'read' | 'write',
+  error: unknown,
+  text?: string,
+): Failure {
   if (error instanceof Failure || !isSystemError(error)) throw error;
   if (isGone(cgroup)) return gone(cgroup.ref);
   const path = `${cgroup.directory}/${file}`;
   const details = { errno: error.code, syscall: error.syscall ?? action, path };
   // From write(2) it speaks of what the text names.
   if (error.code === 'ENOENT' && details.syscall !== 'write') return missingFile(cgroup, file, details);
-  const why = action === 'write' ? whyNotWritten(cgroup, file, error.code) : whyNotRead(error.code);
+  const why = action === 'write' ? whyNotWritten(cgroup, file, error.code, text) : whyNotRead(error.code);
   const message = `${path} was not ${action === 'write' ? 'written' : 'read'}: ${why.message} (${error.code}).`;
   return new Failure(reasonOf(error.code), message, { ...details, ...(why.hint === undefined ? {} : { hint: why.hint }) });
 }
@@ -34,8 +40,8 @@ function whyNotRead(errno: string): Why {
   return { message: 'the kernel does not let it be read', hint: 'Some files can only be written.' };
 }
 
-function whyNotWritten(cgroup: OpenCgroup, file: string, errno: string): Why {
-  const particular = PARTICULAR[file]?.(cgroup, errno);
+function whyNotWritten(cgroup: OpenCgroup, file: string, errno: string, text: string | undefined): Why {
+  const particular = PARTICULAR[file]?.(cgroup, errno, text);
   return (
     particular ?? { ...GENERAL[errno], message: GENERAL[errno]?.message ?? 'the kernel refused', hint: hintOf(file, errno) }
   );
@@ -65,7 +71,7 @@ const GENERAL: Record<string, Why> = {
 };
 
 /** Files whose errors say more than the errno: cgroups(7), kernel/cgroup/cgroup.c. */
-const PARTICULAR: Record<string, (cgroup: OpenCgroup, errno: string) => Why | undefined> = {
+const PARTICULAR: Record<string, (cgroup: OpenCgroup, errno: string, text?: string) => Why | undefined> = {
   'cgroup.procs': whyNotMoved,
   'cgroup.threads': whyNotMoved,
   tasks: whyNotMoved,
@@ -157,8 +163,10 @@ function whyNotLimited(_: OpenCgroup, errno: string): Why | undefined {
   };
 }
 
-function whyNoBandwidth(cgroup: OpenCgroup, errno: string): Why | undefined {
+function whyNoBandwidth(cgroup: OpenCgroup, errno: string, text?: string): Why | undefined {
   if (errno !== 'EINVAL') return undefined;
+  // The words for a value that the kernel cannot read are those of every file.
+  if (text !== undefined && !/^-?[0-9]+$/.test(text.trim())) return undefined;
   const [quota, period] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((file) => textOf(cgroup, file));
   return {
     message: 'as a share of the period it must be at most the parent’s, at least that of every child, and not below the burst',
