@@ -20,6 +20,7 @@ export const Command = {
   copyId: 'isoscope.copy.id',
   copyPid: 'isoscope.copy.pid',
   copyNsenter: 'isoscope.copy.nsenter',
+  compareMounts: 'isoscope.process.compareMounts',
   inspectProcess: 'isoscope.process.inspect',
   groupCgroups: 'isoscope.cgroups.group',
   inspectCgroup: 'isoscope.cgroups.inspect',
@@ -121,6 +122,7 @@ export const Scheme = {
   output: 'isoscope-output',
   cgroup: 'isoscope-cgroup',
   layer: 'isoscope-layer',
+  mounts: 'isoscope-mounts',
   sandbox: 'isoscope-sandbox',
   row: 'isoscope-row',
 } as const;

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { registerCgroups } from './cgroups.ts';
 import { registerCommand } from './commandRegistration.ts';
+import { compareMounts } from './commands/compareMounts.ts';
 import { copyId, copyNsenter, copyPid } from './commands/copy.ts';
 import { enterNamespaces } from './commands/enterNamespaces.ts';
 import { filterTrees } from './commands/filterTrees.ts';
@@ -16,6 +17,7 @@ import { showTargetSyscalls } from './commands/showSyscalls.ts';
 import { HelperConnection } from './connection/connection.ts';
 import { followWithContextKeys } from './connection/contextKeys.ts';
 import { elevationPreference, startEnvironment } from './connection/settings.ts';
+import { MountTables } from './documents/mountTables.ts';
 import { ProgramOutputs } from './documents/programOutput.ts';
 import { SyscallDocuments } from './documents/syscalls.ts';
 import { Host } from './host/host.ts';
@@ -38,6 +40,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const connection = new HelperConnection({ log, start: startEnvironment(context), preference: elevationPreference });
   const terminals = new TerminalOpener(connection, context.asAbsolutePath('dist/attach.js'));
   const outputs = new ProgramOutputs();
+  const mounts = new MountTables(connection);
 
   const host = new Host(connection, log);
   const filter = new TreeFilter(host);
@@ -48,6 +51,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(
     log,
     outputs,
+    mounts,
     new StatusBar(connection),
     followWithContextKeys(connection),
     vscode.workspace.registerTextDocumentContentProvider(Scheme.syscalls, new SyscallDocuments(connection)),
@@ -79,6 +83,8 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.copyId, copyId),
     registerCommand(Command.copyPid, copyPid),
     registerCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
+    vscode.workspace.registerTextDocumentContentProvider(Scheme.mounts, mounts),
+    registerCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, mounts, target)),
     registerCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),
     panels,

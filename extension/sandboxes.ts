@@ -47,7 +47,7 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     tree,
     vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
     vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
-    registerCommand(Command.runInNewNamespace, () => runInNewNamespace(connection, starter, memory)),
+    registerCommand(Command.runInNewNamespace, (target?: vscode.Uri) => runInNewNamespace(connection, starter, memory, target)),
     registerCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
       runInNewNamespace(connection, starter, memory, target),
     ),

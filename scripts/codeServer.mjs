@@ -15,6 +15,7 @@ const STOP_MILLIS = 10_000;
  * @property {number} [uid] run as this user instead of this process's
  * @property {number} [gid]
  * @property {NodeJS.ProcessEnv} [environment] replaces this process's
+ * @property {boolean} [restricted] folders are not trusted until a person says so
  */
 
 const dataArguments = (profile) => [
@@ -72,7 +73,7 @@ export async function startCodeServer(profile, folder) {
       ...[
         '--disable-telemetry',
         '--disable-update-check',
-        '--disable-workspace-trust',
+        ...(profile.restricted ? [] : ['--disable-workspace-trust']),
         '--disable-getting-started-override',
         folder,
       ],

@@ -49,6 +49,7 @@ export type Action =
   | 'revealInContainers'
   | 'revealInNamespaces'
   | 'revealInCgroups'
+  | 'compareMounts'
   | 'monitor'
   | 'setCpuLimit'
   | 'setMemoryLimit'

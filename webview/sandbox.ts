@@ -1,6 +1,6 @@
 /** The sandbox form: controls on one side, and beside them, live, the specification and the system calls that they come to. */
 import './sandbox.css';
-import { type FormState, KINDS, specOf, stateOf, type Words } from './sandboxForm.ts';
+import { type FormState, KINDS, type Mistakable, mistakesOf, specOf, stateOf, type Words } from './sandboxForm.ts';
 import type { FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
 import { bareTextField, button, checkbox, dropdown } from './toolkit.ts';
 
@@ -43,14 +43,25 @@ function begin(words: FormTexts, first: FormState): void {
   const buttons = make(
     'div',
     'buttons',
-    button(text('run'), true, () => vscode.postMessage({ type: 'run', spec: specOf(state, WORDS) })),
-    button(text('save'), false, () => vscode.postMessage({ type: 'save', spec: specOf(state, WORDS) })),
+    button(text('run'), true, () => send('run')),
+    button(text('save'), false, () => send('save')),
   );
   main.replaceChildren(make('header', '', make('h1', '', text('title')), buttons), make('div', 'columns', form, results));
   form.addEventListener('submit', (event) => event.preventDefault());
   results.setAttribute('aria-live', 'polite');
   drawForm();
   tell();
+}
+
+/** With a mistake nothing is sent: the first one is gone to instead. */
+function send(type: 'run' | 'save'): void {
+  const [mistake] = mistakesOf(state, WORDS);
+  if (mistake === undefined) vscode.postMessage({ type, spec: specOf(state, WORDS) });
+  else control(mistake)?.focus();
+}
+
+function control(key: string): HTMLElement | null {
+  return form.querySelector<HTMLElement>(`[data-key="${key}"]`);
 }
 
 function text(key: string): string {
@@ -74,15 +85,45 @@ function set(change: Partial<FormState>, redraw = false): void {
 }
 
 function tell(): void {
-  vscode.postMessage({ type: 'changed', spec: specOf(state, WORDS) });
+  const mistakes = mistakesOf(state, WORDS);
+  markMistakes(mistakes);
+  if (mistakes.length === 0) vscode.postMessage({ type: 'changed', spec: specOf(state, WORDS) });
+  else results.replaceChildren(box('refused', text('mistakes')));
+}
+
+/** What to do about each stands below its control. */
+function markMistakes(mistakes: readonly Mistakable[]): void {
+  for (const row of form.querySelectorAll<HTMLElement>('.field')) {
+    const key = row.dataset.field as Mistakable;
+    const isWrong = mistakes.includes(key);
+    const shown = row.querySelector('.mistake');
+    control(key)?.setAttribute('aria-invalid', String(isWrong));
+    row.classList.toggle('wrong', isWrong);
+    if (!isWrong) shown?.remove();
+    else if (shown === null) row.append(make('span', 'hint mistake', text(`mistake.${key}`)));
+  }
+}
+
+function box(className: string, content: string): HTMLElement {
+  const element = make('div', className, content);
+  element.setAttribute('role', 'alert');
+  return element;
 }
 
 type TextKey = { [K in keyof FormState]: FormState[K] extends string ? K : never }[keyof FormState];
 
-function field(label: string, control: HTMLElement, hint = ''): HTMLElement {
-  const rows = [make('span', 'label', text(label)), control];
+function field(key: string, element: HTMLElement, hint = ''): HTMLElement {
+  const rows = [make('span', 'label', text(key)), keyed(key, element)];
   if (hint !== '') rows.push(make('span', 'hint', text(hint)));
-  return make('div', 'field', ...rows);
+  const row = make('div', 'field', ...rows);
+  row.dataset.field = key;
+  return row;
+}
+
+/** Found again by its key when the form is drawn anew. */
+function keyed(key: string, element: HTMLElement): HTMLElement {
+  element.dataset.key = key;
+  return element;
 }
 
 function line(key: TextKey, placeholder = '', hint = ''): HTMLElement {
@@ -102,7 +143,10 @@ function choice<K extends TextKey>(key: K, values: readonly FormState[K][], redr
 }
 
 function tick(key: 'nat' | 'noNewPrivileges' | 'terminal' | 'init' | 'persistent'): HTMLElement {
-  return checkbox(text(key), state[key], (checked) => set({ [key]: checked }));
+  return keyed(
+    key,
+    checkbox(text(key), state[key], (checked) => set({ [key]: checked })),
+  );
 }
 
 function group(heading: string, ...controls: HTMLElement[]): HTMLElement {
@@ -110,7 +154,7 @@ function group(heading: string, ...controls: HTMLElement[]): HTMLElement {
 }
 
 function drawForm(): void {
-  const focused = document.activeElement?.getAttribute('aria-label');
+  const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
   form.replaceChildren(
     group('what', line('name', 'my-sandbox'), line('command', 'bash', 'command.hint'), line('directory', '/')),
     group('root', ...rootControls()),
@@ -126,9 +170,7 @@ function drawForm(): void {
     ),
     group('process', line('environment', 'NAME=value'), tick('terminal'), tick('init'), tick('persistent')),
   );
-  for (const element of form.querySelectorAll<HTMLElement>('[aria-label]')) {
-    if (focused !== null && focused !== undefined && element.getAttribute('aria-label') === focused) element.focus();
-  }
+  if (focused !== undefined) control(focused)?.focus();
 }
 
 function rootControls(): HTMLElement[] {
@@ -148,10 +190,11 @@ function rootControls(): HTMLElement[] {
 }
 
 function kindControl(kind: (typeof KINDS)[number]): HTMLElement {
-  return checkbox(text(`kind.${kind}`), state.kinds.includes(kind), (checked) => {
+  const element = checkbox(text(`kind.${kind}`), state.kinds.includes(kind), (checked) => {
     const kinds = KINDS.filter((one) => (one === kind ? checked : state.kinds.includes(one)));
     set({ kinds }, kind === 'mnt' || kind === 'net');
   });
+  return keyed(`kind.${kind}`, element);
 }
 
 function networkControls(): HTMLElement[] {
@@ -162,9 +205,7 @@ function networkControls(): HTMLElement[] {
 function showResult(result: Exclude<ToForm, { type: 'form' }>): void {
   const parts: HTMLElement[] = [];
   if (result.type === 'refused') {
-    const box = make('div', 'refused', result.message);
-    box.setAttribute('role', 'alert');
-    parts.push(box);
+    parts.push(box('refused', result.message));
   } else if (result.notes.length > 0) {
     parts.push(make('ul', 'notes', ...result.notes.map((note) => make('li', '', note))));
   }

@@ -42,7 +42,52 @@ export interface Words {
 
 const MICROS = 100_000;
 
-/** The specification that says what differs from the defaults, and nothing else. What is typed wrongly the helper refuses. */
+/** What can be typed wrongly, by what its text is called: `mistake.cpus` says what to do. */
+export type Mistakable =
+  | 'name'
+  | 'directory'
+  | 'path'
+  | 'size'
+  | 'programs'
+  | 'oldRoot'
+  | 'hostname'
+  | 'memory'
+  | 'cpus'
+  | 'processes'
+  | 'timeout'
+  | 'uid'
+  | 'environment';
+
+const SIZE = /^\d+[KMG]?$/i;
+const WHOLE = /^\d+$/;
+
+/** The controls whose text says nothing that a specification could. Whether the rest can be made the helper tells. */
+export function mistakesOf(state: FormState, words: Words): Mistakable[] {
+  const ownMounts = state.kinds.includes('mnt');
+  const typed = (key: Mistakable) => state[key].trim();
+  const wrong = (key: Mistakable, isRight: (text: string) => boolean, shown = true) =>
+    shown && typed(key) !== '' && !isRight(typed(key)) ? [key] : [];
+  const lacking = (key: Mistakable, shown: boolean) => (shown && typed(key) === '' ? [key] : []);
+  const isPositive = (text: string) => Number(text) > 0 && Number.isFinite(Number(text));
+  return [
+    ...wrong('name', (text) => /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(text)),
+    ...wrong('directory', (text) => text.startsWith('/')),
+    ...lacking('path', ownMounts && ['directory', 'image', 'docker', 'podman'].includes(state.root)),
+    ...wrong('path', (text) => text.startsWith('/'), ownMounts && ['directory', 'image'].includes(state.root)),
+    ...lacking('programs', ownMounts && state.root === 'programs'),
+    ...wrong('size', (text) => SIZE.test(text), ownMounts && ['tmpfs', 'programs'].includes(state.root)),
+    ...wrong('oldRoot', (text) => /^\/./.test(text), ownMounts && state.changeRoot === 'pivot_root'),
+    ...wrong('hostname', (text) => /^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/.test(text)),
+    ...wrong('memory', (text) => SIZE.test(text)),
+    ...wrong('cpus', isPositive),
+    ...wrong('processes', (text) => WHOLE.test(text) && Number(text) > 0),
+    ...wrong('timeout', isPositive),
+    ...wrong('uid', (text) => WHOLE.test(text)),
+    ...wrong('environment', (text) => words.split(text).every((word) => /^[^=]+=/.test(word))),
+  ];
+}
+
+/** The specification that says what differs from the defaults, and nothing else, of a state without mistakes. What cannot be made the helper refuses. */
 export function specOf(state: FormState, words: Words): SandboxSpec {
   const spec: SandboxSpec = {};
   if (state.name.trim() !== '') spec.name = state.name.trim();

@@ -2,8 +2,10 @@ import * as vscode from 'vscode';
 import type { NamespaceChoice, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, ProcessesInspect, type ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { isUnprivileged } from '../connection/privilege.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { oneLine } from '../host/plainText.ts';
+import { currentFolder, inFolder } from '../programs/currentFolder.ts';
 import {
   askForCommandLine,
   askForKinds,
@@ -18,49 +20,79 @@ import { namespaceId } from '../trees/words.ts';
 
 const LAST = 'isoscope.lastSandbox';
 
+/** What is asked of whom, and what was answered last. */
+interface Asking {
+  connection: HelperConnection;
+  /** A helper without privilege makes no namespaces but in a user namespace of their own. */
+  mustOwnUsers: boolean;
+  last: SandboxChoices;
+}
+
 /**
- * Asks for kinds of namespaces, a root and a command, and opens a terminal in them. With a target it asks which of its namespaces
- * to share: "the same, but …".
+ * Asks for kinds of namespaces, a root and a command, and opens a terminal in them. `target` is a folder of the explorer, in which it begins,
+ * or something with namespaces, of which it asks which to share: "the same, but …".
  */
 export async function runInNewNamespace(
   connection: HelperConnection,
   starter: SandboxStarter,
   memory: vscode.Memento,
-  target: CommandTarget = {},
+  target?: CommandTarget | vscode.Uri,
 ): Promise<void> {
+  await connection.start();
   const last = { ...FIRST_CHOICES, ...memory.get<Partial<SandboxChoices>>(LAST) };
-  const process = target.process ?? target.container?.leader ?? target.namespace?.leader;
+  const asking: Asking = { connection, mustOwnUsers: isUnprivileged(connection), last };
+  const process = target === undefined || target instanceof vscode.Uri ? undefined : processOf(target);
+  const folder = process === undefined ? currentFolder(target) : undefined;
   const title = vscode.l10n.t('Run in New Namespace');
-  const namespaces = process === undefined ? await newOnes(title, last) : await sharedOnes(connection, process, target);
+  const namespaces =
+    process === undefined ? await newOnes(title, asking) : await sharedOnes(asking, process, target as CommandTarget);
   if (namespaces === undefined) return;
   const ownFiles = namespaces.mnt === 'new';
   const root = ownFiles ? await askForRoot(title, last.root) : { type: 'host' as const, access: 'readWrite' as const };
   if (root === undefined) return;
-  const answer = await askForCommandLine(title, last.command);
+  const answer = await askForCommandLine(title, last.command, inFolder({ root, namespaces }, folder).process?.cwd);
   if (answer === undefined) return;
-  const kinds = NAMESPACE_KINDS.filter((kind) => namespaces[kind] === 'new');
-  await memory.update(LAST, { kinds, root: ownFiles ? root : last.root, command: answer.text } satisfies SandboxChoices);
-  const spec: SandboxSpec = {
+  const kinds = process === undefined ? chosenKinds(namespaces, asking) : last.kinds;
+  const choices: SandboxChoices = { kinds, root: ownFiles ? root : last.root, command: answer.text };
+  await memory.update(LAST, choices);
+  const own: SandboxSpec = {
     ...(ownFiles ? { root } : {}),
     namespaces,
     ...(answer.words.length > 0 ? { process: { args: answer.words } } : {}),
   };
+  const spec = inFolder(own, folder);
   if (answer.then === 'explain') return showExplanation({ spec });
   if (answer.then === 'save') return openAsFile(spec);
   await starter.start({ spec });
 }
 
+/** Without a user namespace that nobody chose but the lack of privilege. */
+function chosenKinds(namespaces: Namespaces, { mustOwnUsers, last }: Asking): NamespaceKind[] {
+  const chosen = NAMESPACE_KINDS.filter((kind) => namespaces[kind] === 'new');
+  return mustOwnUsers && !last.kinds.includes('user') ? chosen.filter((kind) => kind !== 'user') : chosen;
+}
+
 type Namespaces = Partial<Record<NamespaceKind, NamespaceChoice>>;
 
-async function newOnes(title: string, last: SandboxChoices): Promise<Namespaces | undefined> {
-  const kinds = await askForKinds({ title, placeHolder: vscode.l10n.t('Namespaces of its own'), picked: last.kinds });
+function processOf(target: CommandTarget): ProcessRef | undefined {
+  return target.process ?? target.container?.leader ?? target.namespace?.leader;
+}
+
+async function newOnes(title: string, { mustOwnUsers, last }: Asking): Promise<Namespaces | undefined> {
+  const kinds = await askForKinds({
+    title,
+    placeHolder: vscode.l10n.t('Namespaces of its own'),
+    picked: mustOwnUsers ? [...last.kinds, 'user'] : last.kinds,
+    description: (kind) =>
+      kind === 'user' && mustOwnUsers ? vscode.l10n.t('needed for the others, as the helper is not root') : undefined,
+  });
   if (kinds === undefined) return undefined;
   return Object.fromEntries(NAMESPACE_KINDS.map((kind) => [kind, kinds.includes(kind) ? 'new' : 'host']));
 }
 
 /** Those of the process that are ticked are joined, its other own ones are made anew, and the host's stay the host's. */
 async function sharedOnes(
-  connection: HelperConnection,
+  { connection, mustOwnUsers }: Asking,
   process: ProcessRef,
   target: CommandTarget,
 ): Promise<Namespaces | undefined> {
@@ -85,7 +117,7 @@ async function sharedOnes(
   if (joined === undefined) return undefined;
   return Object.fromEntries(
     NAMESPACE_KINDS.map((kind) => {
-      if (!own.includes(kind)) return [kind, 'host'];
+      if (!own.includes(kind)) return [kind, kind === 'user' && mustOwnUsers ? 'new' : 'host'];
       return [kind, joined.includes(kind) ? { process: ref } : 'new'];
     }),
   );

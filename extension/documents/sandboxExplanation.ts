@@ -13,7 +13,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { failureText } from '../failureMessage.ts';
 import { Scheme } from '../ids.ts';
 import { commandWords, rootWords } from '../programs/sandboxWords.ts';
-import { comment } from './comment.ts';
+import { comment, paragraph } from './comment.ts';
 import { fileName } from './fileName.ts';
 
 /** Column at which the purposes of the steps begin. */
@@ -79,20 +79,17 @@ export function explanationText(explained: SandboxesExplainResult, failed?: Fail
   const parts = [
     comment(
       failed === undefined
-        ? vscode.l10n.t('Runs {0} in {1}. Nothing of this has been done yet.', commandWords(spec), rootWords(spec.root))
-        : vscode.l10n.t(
-            'Was to run {0} in {1}. A step failed, and nothing of it is left.',
-            commandWords(spec),
-            rootWords(spec.root),
-          ),
-      ...notes.map((note) => `- ${note}`),
+        ? vscode.l10n.t('Runs {0}. Nothing of this has been done yet.', commandWords(spec))
+        : vscode.l10n.t('Was to run {0}. A step failed, and nothing of it is left.', commandWords(spec)),
+      vscode.l10n.t('Root: {0}.', rootWords(spec.root)),
+      ...notes.flatMap((note) => paragraph('- ', note)),
     ),
     `${comment(vscode.l10n.t('The system calls, in this order:'))}\n${steps.map((step, index) => stepLine(step, index === failed?.step ? failed : undefined)).join('\n')}`,
     ...equivalents.map(({ tool, command, differences }) =>
       comment(
         vscode.l10n.t('The nearest {0} command line:', `${tool}(1)`),
         ...command.split('\n').map((line) => `  ${line}`),
-        ...differences.map((text) => `- ${text}`),
+        ...differences.flatMap((text) => paragraph('- ', text)),
       ),
     ),
     comment(
@@ -109,5 +106,5 @@ function stepLine(step: SandboxStep, failed: FailedStep | undefined): string {
   if (failed === undefined) return line;
   const heading =
     failed.errno === undefined ? vscode.l10n.t('It failed here.') : vscode.l10n.t('It failed here: {0}.', failed.errno);
-  return `${line}\n${comment(`  ^ ${heading}`, `    ${failed.text}`)}`;
+  return `${line}\n${comment(`  ^ ${heading}`, ...paragraph('    ', failed.text))}`;
 }

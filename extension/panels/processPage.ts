@@ -53,6 +53,7 @@ export function processPage(model: HostModel, process: ProcessesInspectResult, p
 function buttons(inContainer: boolean, privileged: boolean): Button[] {
   const list: Button[] = [
     { action: 'enterNamespaces', label: vscode.l10n.t('Enter namespaces…') },
+    { action: 'compareMounts', label: vscode.l10n.t('Compare mounts with the host') },
     { action: 'revealInNamespaces', label: vscode.l10n.t('Reveal in Namespaces') },
     { action: 'revealInCgroups', label: vscode.l10n.t('Reveal in Cgroups') },
   ];

@@ -49,6 +49,7 @@ export class ProcessPanels extends Disposable {
       failedTitle: vscode.l10n.t('Process {0} could not be read', process.pid),
       touchedBy: (delta) => delta.processes.has(process.pid),
       commands: {
+        compareMounts: Command.compareMounts,
         enterNamespaces: Command.enterNamespaces,
         revealInContainers: Command.revealInContainers,
         revealInNamespaces: Command.revealInNamespaces,

@@ -5,6 +5,7 @@ import type { FormTexts, FromForm, ToForm } from '../../webview/sandboxMessages.
 import { newSandboxFile } from '../commands/newSandboxFile.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText } from '../failureMessage.ts';
 import { specificationText } from '../programs/sandboxSpec.ts';
@@ -23,10 +24,15 @@ export class SandboxPanels extends Disposable {
     this.extensionUri = extensionUri;
   }
 
-  /** Opens a form that begins with `spec`. */
-  show(
-    spec: SandboxSpec = { root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] }, process: { args: ['bash'] } },
-  ): void {
+  /** Opens a form that begins with a small specification that runs. */
+  async show(): Promise<void> {
+    // A form without a helper says what is the matter with it.
+    await this.connection.start().catch(() => undefined);
+    const spec: SandboxSpec = {
+      root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] },
+      ...(isUnprivileged(this.connection) ? { namespaces: { user: 'new' } } : {}),
+      process: { args: ['bash'] },
+    };
     this.register(new SandboxPanel(this.connection, this.starter, this.extensionUri, spec));
   }
 }
@@ -161,6 +167,20 @@ function formTexts(): FormTexts {
     terminal: vscode.l10n.t('A terminal of its own'),
     init: vscode.l10n.t('An init that reaps what is left over'),
     persistent: vscode.l10n.t('Survives VS Code'),
+    mistakes: vscode.l10n.t('Correct what is marked; then what it comes to is shown here.'),
+    'mistake.name': vscode.l10n.t('Letters, digits, "_", "." and "-", beginning with a letter or digit; at most 63.'),
+    'mistake.directory': vscode.l10n.t('Write it from the root on: /srv/data.'),
+    'mistake.path': vscode.l10n.t('Write where it is: a path from the root on, or the name of an image.'),
+    'mistake.size': vscode.l10n.t('Write it as 64M or 1G.'),
+    'mistake.programs': vscode.l10n.t('Name at least one program.'),
+    'mistake.oldRoot': vscode.l10n.t('Write it from the new root on: /old-rootfs.'),
+    'mistake.hostname': vscode.l10n.t('Letters, digits, "." and "-"; at most 64.'),
+    'mistake.memory': vscode.l10n.t('Write it as 64M or 1G.'),
+    'mistake.cpus': vscode.l10n.t('Write a number above 0, such as 0.5 or 2.'),
+    'mistake.processes': vscode.l10n.t('Write a whole number above 0.'),
+    'mistake.timeout': vscode.l10n.t('Write a number of seconds above 0.'),
+    'mistake.uid': vscode.l10n.t('Write the number of a user: 0 is root, 1000 often the first one.'),
+    'mistake.environment': vscode.l10n.t('Write NAME=value, with blanks between them; quotes keep words together.'),
     run: vscode.l10n.t('Run'),
     save: vscode.l10n.t('Save as File…'),
     specification: vscode.l10n.t('Specification'),

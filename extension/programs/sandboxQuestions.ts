@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
-import { shellWord } from '../host/plainText.ts';
+import { oneLine, shellWord } from '../host/plainText.ts';
 import { kindIcon, kindTitle } from '../trees/words.ts';
 import { splitCommandLine } from './commandLine.ts';
 import { rootWords } from './sandboxWords.ts';
@@ -182,12 +182,15 @@ async function askForArchive(title: string): Promise<SandboxRoot | undefined> {
 export type CommandAnswer = { words: string[]; text: string; then: 'run' | 'explain' | 'save' };
 
 /** Asks for the command line, and what to do with all that was chosen. Undefined when the person stopped. */
-export function askForCommandLine(title: string, value: string): Promise<CommandAnswer | undefined> {
+export function askForCommandLine(title: string, value: string, folder?: string): Promise<CommandAnswer | undefined> {
   const box = vscode.window.createInputBox();
   box.title = title;
   box.value = value;
   box.placeholder = vscode.l10n.t('Program and arguments; empty for a shell');
-  box.prompt = vscode.l10n.t('No shell reads them; quotes keep words together.');
+  box.prompt =
+    folder === undefined
+      ? vscode.l10n.t('No shell reads them; quotes keep words together.')
+      : vscode.l10n.t('It begins in {0}. No shell reads the words; quotes keep them together.', oneLine(folder, 60));
   box.ignoreFocusOut = true;
   const explain = { iconPath: new vscode.ThemeIcon('list-ordered'), tooltip: vscode.l10n.t('Show the Syscalls') };
   const save = { iconPath: new vscode.ThemeIcon('save'), tooltip: vscode.l10n.t('Write a Sandbox File') };

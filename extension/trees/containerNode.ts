@@ -1,7 +1,7 @@
 /** A container's row and the sections below it. A section that shows more of a container is one more entry of `SECTIONS`. */
 import * as vscode from 'vscode';
 import type { Cgroup } from '../../helper/protocol/cgroups.ts';
-import type { Container, NamespaceKind, ProcessRef } from '../../helper/protocol.ts';
+import type { Container, Engine, NamespaceKind, ProcessRef } from '../../helper/protocol.ts';
 import { keyOfCgroup } from '../host/cgroupModel.ts';
 import { figuresText } from '../host/cgroupWords.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../host/hierarchy.ts';
@@ -34,6 +34,8 @@ function networkSection(node: ContainerNode): TreeNode | undefined {
   return node.child(`network ${ino}`, (id) => new NetworkSection(node.tree, id, node, namespace));
 }
 
+/** What nobody knows by its id. */
+const WITHOUT_ID: readonly Engine[] = ['isoscope', 'unnamed'];
 /** docker's own length for shortened ids. */
 const SHORT_ID = 12;
 
@@ -94,7 +96,7 @@ export class ContainerNode extends TreeNode {
       container.engine === 'unnamed' ? processCount(container.processCount) : engineName(container.engine),
       container.rootlessUid === undefined ? undefined : vscode.l10n.t('rootless'),
       stateText(container),
-      container.engine === 'unnamed' || container.name.includes(id) ? undefined : id,
+      WITHOUT_ID.includes(container.engine) || container.name.includes(id) ? undefined : id,
     );
   }
 

@@ -48,9 +48,19 @@ interface Contents {
 }
 
 /** What the image says, without unpacking it; its layers are there in name only. */
-export async function describeImageFile(image: FileImage): Promise<ImageFiles> {
+export async function describeImageFile(image: FileImage, idMaps?: IdMaps): Promise<ImageFiles> {
   const { layers, config } = await contentsOf(image);
-  return { layers: { descriptor: -1, names: namesFor(layers).reverse() }, ...describedByConfig(config) };
+  const { described, ...said } = describedByConfig(config);
+  const names = directoriesFor(image, layers, idMaps);
+  return {
+    layers: { descriptor: -1, names: names.reverse() },
+    ...said,
+    ...(described?.length === names.length ? { described } : {}),
+  };
+}
+
+function directoriesFor(image: FileImage, layers: readonly string[], idMaps: IdMaps | undefined): string[] {
+  return namesFor(idMaps === undefined ? layers : [image.path]);
 }
 
 /**
@@ -61,12 +71,12 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
   const { layers, config } = await contentsOf(image);
   const descriptor = makeFileSystem();
   try {
-    const names = idMaps === undefined ? namesFor(layers) : namesFor([image.path]);
+    const names = directoriesFor(image, layers, idMaps);
     const directories = names.map((name) => {
       fs.mkdirSync(`/proc/self/fd/${descriptor}/${name}`, { mode: 0o755 });
       return openAt(descriptor, name, O_PATH | O_DIRECTORY);
     });
-    const { process, notes } = describedByConfig(config);
+    const { process, notes, described } = describedByConfig(config);
     const mapping = idMaps === undefined ? undefined : new OwnerMapping(idMaps);
     const options: LayerOptions = mapping === undefined ? {} : { onTop: true, owner: (ids) => mapping.map(ids) };
     let leftOut = 0;
@@ -84,7 +94,12 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
     if (leftOut > 0) notes.push(`${leftOut} devices and pipes of the image are left out.`);
     if (mapping !== undefined && mapping.unmapped > 0)
       notes.push(`${mapping.unmapped} files of the image have owners that are not mapped; they belong to root inside.`);
-    return { layers: { descriptor, names: names.reverse() }, process, notes };
+    return {
+      layers: { descriptor, names: names.reverse() },
+      process,
+      notes,
+      ...(described?.length === names.length ? { described } : {}),
+    };
   } catch (error) {
     close(descriptor);
     throw error;

@@ -15,8 +15,17 @@ export type RootPlan =
   | { type: 'asItIs'; path?: string }
   /** Mounts of the host from this directory on. */
   | { type: 'bind'; path: string; readOnly: boolean; held?: HeldTree }
-  /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
-  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string; held?: HeldTree[] }
+  /**
+   * Layers in lookup order, what is known of them when they are an image's, and where changes go: a directory of the host, or nowhere for
+   * long.
+   */
+  | {
+      type: 'overlay';
+      lowers: string[] | { descriptor: number; names: string[] };
+      image?: NonNullable<ImageFiles['described']>;
+      upper?: string;
+      held?: HeldTree[];
+    }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
@@ -41,7 +50,7 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said } = context.image!;
+      const { layers, notes: said, described = [] } = context.image!;
       if (spec.namespaces.user !== 'host' && (Array.isArray(layers) || spec.namespaces.user !== 'new')) {
         throw new Failure(
           'unsupported',
@@ -53,7 +62,7 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
       }
       context.notes.push(...said);
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
-      return { type: 'overlay', lowers: layers, ...upper };
+      return { type: 'overlay', lowers: layers, image: described, ...upper };
     }
   }
 }

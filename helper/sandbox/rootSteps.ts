@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import { own } from '../programs/identity.ts';
 import type { HeldTree } from './heldTrees.ts';
 import {
   cloneTree,
@@ -95,6 +96,9 @@ function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Arg
   return tree;
 }
 
+/** What the helper does while the program waits there; the descriptor of their place was reported. */
+export const HOLD_LAYERS = 'let the helper keep hold of the layers';
+
 /**
  * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
  * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
@@ -117,7 +121,11 @@ function overlayRoot(
   const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
   const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers');
+  // Detached, nothing leads to it any more, and the changes are in it: whoever may keeps hold of it, so that they can be looked at.
+  const isHeld = changes === undefined && own().privileged;
+  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers', {
+    ...(isHeld ? { reportResult: true } : {}),
+  });
   mountOverRoot(steps, stage, 'mount it');
   steps.call('fchdir', [stage], 'go there');
   const purpose = 'make a place for the layers';
@@ -137,6 +145,7 @@ function overlayRoot(
   ];
   if (hasUserNamespace) options.push(['userxattr', true]);
   const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
+  if (isHeld) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
   return made;

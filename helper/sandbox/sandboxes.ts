@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
+import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
 import type { End } from '../kernel/spawn.ts';
@@ -44,9 +45,10 @@ import { textOf } from './network.ts';
 import { OtherProcess } from './otherProcess.ts';
 import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
+import { rootLayersOf } from './rootLayers.ts';
 import { forget, load, type SavedSandbox, save, savedIds, saveEnd } from './saved.ts';
 import { SavedWatch } from './savedWatch.ts';
-import { type StartedSandbox, startSandbox } from './start.ts';
+import { type HeldLayers, type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
   openNamespace: OpenNamespace;
@@ -66,6 +68,7 @@ export interface LiveSandbox {
   params: SandboxParams;
   /** What it was made by. Of one that was found again, made anew. */
   plan(): SandboxPlan;
+  held: HeldLayers;
   /** Kills everything in it. */
   kill(): void;
   signal(signal: NodeJS.Signals): void;
@@ -209,7 +212,8 @@ export class Sandboxes {
   async remove(idOrName: string): Promise<void> {
     const { sandbox } = this.findAny(idOrName);
     if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
-    if (!this.past.delete(sandbox.id)) return;
+    if (!sandbox.persistent) return;
+    this.past.delete(sandbox.id);
     forget(sandbox.id);
     this.services.changed();
   }
@@ -284,6 +288,7 @@ export class Sandboxes {
         if (made instanceof Failure) throw made;
         return made;
       },
+      held: {},
       kill: () => leader.signal(SIGKILL),
       signal: (signal) => leader.signal(os.constants.signals[signal]),
       ended: other.ended.then(() => {
@@ -317,6 +322,19 @@ export class Sandboxes {
       return plan;
     } catch (error) {
       if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  /** Of the sandbox whose mount namespace it is; undefined when there is none, or its root is no overlay. */
+  rootLayers(mountNamespace: number): RootLayer[] | undefined {
+    this.findSaved();
+    const live = [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === mountNamespace);
+    try {
+      return live && rootLayersOf(live.plan(), live.held);
+    } catch (error) {
+      // One that was found again, and what it was made of is not there any more.
+      if (error instanceof Failure) return undefined;
       throw error;
     }
   }
@@ -427,6 +445,7 @@ export class Sandboxes {
       params: { ...params, spec: { ...params.spec, name: plan.spec.name } },
       plan: () => plan,
       kill: () => killAll(plan, started),
+      held: started.held,
       signal: started.signal,
       ended: started.ended.then((end) => {
         const exit = exitOf(plan, end, live.ending ?? (started.ranOutOfMemory ? 'oom' : undefined));
@@ -461,6 +480,7 @@ export class Sandboxes {
       const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
       const ended = exit === undefined ? saved : { ...saved, exit };
       if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
+      else this.findOne(sandbox.id);
     }
     if (exit !== undefined) this.services.ended(sandbox, exit);
     this.services.changed();
@@ -514,7 +534,7 @@ async function imageOf({ spec, directory }: SandboxParams, what: 'explained' | '
   if (root?.type !== 'image') return undefined;
   const { image } = root;
   if (!('path' in image)) return findImage(image);
-  return what === 'made' ? unpackImageFile(image, idMapsFor(spec)) : describeImageFile(image);
+  return (what === 'made' ? unpackImageFile : describeImageFile)(image, idMapsFor(spec));
 }
 
 /** Of an image whose layers are mounted already; what it says about the process was noted with the rest. */

@@ -3,7 +3,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
-import { SyscallError } from '../kernel/libc.ts';
 import { exchangeFiles } from '../kernel/renameat2.ts';
 import { log } from '../log.ts';
 import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
@@ -45,21 +44,22 @@ const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.st
 /** Of a user's own, for the runtime folder may be one that all users share. */
 export const folder = () => path.join(runtimeFolder(), `isoscope-sandboxes-${process.geteuid!()}`);
 const fileOf = (id: string) => path.join(folder(), `${id}.json`);
+/** What is to take that file's place. */
+const freshOf = (id: string) => `${fileOf(id)}.${process.pid}`;
 /** Pids and start times are of one boot. */
 const bootId = () => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 /** Throws a `Failure` or a system error when it cannot be kept. */
 export function save(sandbox: SavedSandbox): void {
   if (!isOurs(folder())) makeFolder();
-  fs.renameSync(writeFresh(sandbox), fileOf(sandbox.id));
+  writeFresh(sandbox);
+  fs.renameSync(freshOf(sandbox.id), fileOf(sandbox.id));
 }
 
-/** Beside the file that it is to become. */
-function writeFresh(sandbox: SavedSandbox): string {
-  const fresh = `${fileOf(sandbox.id)}.${process.pid}`;
+function writeFresh(sandbox: SavedSandbox): void {
+  const fresh = freshOf(sandbox.id);
   fs.rmSync(fresh, { force: true });
   fs.writeFileSync(fresh, JSON.stringify({ ...sandbox, bootId: bootId() }), { mode: 0o600, flag: 'wx' });
-  return fresh;
 }
 
 /**
@@ -72,12 +72,14 @@ export function saveEnd(ended: SavedSandbox, process: ProcessRef | undefined): b
     const before = fs.statSync(file, { throwIfNoEntry: false, bigint: true });
     const noted = load(ended.id);
     if (before === undefined || noted === undefined || !isSame(noted.process, process)) return false;
-    const fresh = writeFresh(ended);
+    const fresh = freshOf(ended.id);
     try {
+      writeFresh(ended);
       exchangeFiles(fresh, file);
     } catch (error) {
       fs.rmSync(fresh, { force: true });
-      if (error instanceof SyscallError && error.code === 'ENOENT') return false;
+      // The file, or the whole folder, was removed in between.
+      if (isSystemError(error) && error.code === 'ENOENT') return false;
       throw error;
     }
     const replaced = fs.statSync(fresh, { bigint: true });

@@ -58,7 +58,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
 
   /** Ends the sandbox whose row this is, and waits until its row is gone; its specification keeps one. */
   async function stop(name: string): Promise<void> {
-    const running = new RegExp(`^${name} .*programs|^${name} only`);
+    const running = new RegExp(`^${name} running`);
     await workbench.view('Sandboxes').contextMenu(running, 'Stop Sandbox');
     await workbench.view('Sandboxes').gone(running);
   }
@@ -70,7 +70,11 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     assert.match(text, /programs/);
     await workbench.screenshot('sandbox-not-found');
     await workbench.notificationAction('Show the Step');
-    await eventually('the failed step', async () => /execve/.test(await workbench.editorText()));
+    await eventually('the failed step', async () => /It failed here: ENOENT/.test(await workbench.editorText()));
+    assert.match(
+      await workbench.editorText(),
+      /execve\("\/bin\/ls"[^\n]*\n# {3}\^ It failed here: ENOENT\.\n# {5}ls: not found\./,
+    );
     await workbench.screenshot('sandbox-failed-step');
     await workbench.runCommand('View: Close All Editors');
   });
@@ -81,8 +85,8 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     await shell('ls /', /^bin {2}lib {2}lib64$/m);
     await shell('echo $$-$UID', /^\d+-0$/m);
     const view = workbench.view('Sandboxes');
-    await view.row(/^small only/);
-    await view.expand(/^small only/);
+    await view.row(/^small running/);
+    await view.expand(/^small running/);
     await view.row(/^bash/);
     await workbench.screenshot('sandbox-small-dark');
     await workbench.setTheme('light');
@@ -94,7 +98,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     const view = workbench.view('Sandboxes');
     await view.expand('Namespaces');
     await view.row(/^pid:\[\d+\]/);
-    await view.action(/^small only/, 'Open Terminal in Sandbox');
+    await view.action(/^small running/, 'Open Terminal in Sandbox');
     await eventually('a second terminal', async () => (await workbench.terminalNames()).length === 2);
     await shell('ls /', /^bin {2}lib {2}lib64$/m);
     await workbench.screenshot('sandbox-namespaces');
@@ -138,22 +142,98 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     await workbench.answer('bash --norc');
     await workbench.terminalShows(/[#$]$/m);
     await shell('echo $$-$(ls /proc | grep -c "^[0-9]*$")', /^\d{1,2}-\d$/m);
+    await shell('pwd', new RegExp(`^${folder}$`, 'm'));
     await shell('touch /etc/x', /Read-only file system/);
     await workbench.screenshot('sandbox-run');
     await workbench.terminalType('exit\n');
     await workbench.view('Sandboxes').gone(/^(host|bash)/);
   });
 
-  test('the form shows live what it comes to', async () => {
-    await workbench.runCommand('Isoscope: New Sandbox…');
-    const frame = workbench.page.frameLocator('iframe.webview').frameLocator('iframe');
-    await frame.locator('.syscalls li').first().waitFor({ timeout: 30_000 });
-    await workbench.screenshot('sandbox-form-dark');
-    await frame.locator('vscode-text-field[aria-label="Programs"] input').fill('no-such-program');
-    await frame.locator('.refused').waitFor({ timeout: 30_000 });
-    assert.match((await frame.locator('.refused').textContent()) ?? '', /no-such-program/);
-    await workbench.setTheme('light');
-    await workbench.screenshot('sandbox-form-light');
-    await workbench.setTheme('dark');
+  test('what was chosen last is proposed the next time, and after a reload of the window', async () => {
+    await workbench.reload();
+    await workbench.openSidebar('Isoscope');
+    await workbench.runCommand('Isoscope: Run in New Namespace…');
+    await eventually('the kinds', async () => /of its own/.test((await workbench.quickInput()).placeholder));
+    assert.deepEqual(await workbench.ticked(), ['mnt', 'pid', 'net', 'ipc', 'uts']);
+    await workbench.pickMany(['mnt', 'pid']);
+    await eventually('the root', async () => /root directory/.test((await workbench.quickInput()).placeholder));
+    assert.match((await workbench.quickPickItems())[0] ?? '', /^As last time.*read-only/);
+    await workbench.pick('As last time');
+    await eventually('the command', async () => (await workbench.quickInput()).value === 'bash --norc');
+    await workbench.screenshot('sandbox-remembered');
+    await workbench.escape();
+  });
+
+  describe('the form', () => {
+    const form = () => workbench.webview();
+    const field = (label: string) => form().locator(`vscode-text-field[aria-label="${label}"] input`);
+
+    before(async () => {
+      await workbench.runCommand('View: Close All Editors');
+      await workbench.closePanel();
+    });
+
+    test('shows live what it comes to', async () => {
+      await workbench.runCommand('Isoscope: New Sandbox…');
+      await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
+      await workbench.screenshot('sandbox-form-dark');
+      await field('Programs').fill('no-such-program');
+      await form().locator('.refused').waitFor({ timeout: 30_000 });
+      assert.match((await form().locator('.refused').textContent()) ?? '', /no-such-program/);
+    });
+
+    test('says below a control what is wrong with it, asks for nothing until that is right, and loses nothing', async () => {
+      await field('Programs').fill('bash ls');
+      await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
+      const long = `a-name-that-is-much-too-long-${'x'.repeat(60)}`;
+      await field('Name').fill(long);
+      await field('CPUs').fill('two');
+      await form().locator('.mistake').nth(1).waitFor({ timeout: 30_000 });
+      const mistakes = await form().locator('.mistake').allTextContents();
+      assert.match(mistakes.join('\n'), /at most 63[\s\S]*number above 0/);
+      await form().locator('vscode-button').filter({ hasText: 'Run' }).click();
+      // The first that is wrong has the focus, and can be corrected at once.
+      await form().locator('vscode-text-field[data-key="name"]:focus-within').waitFor({ timeout: 30_000 });
+      await workbench.screenshot('sandbox-form-mistakes');
+      await workbench.page.keyboard.press('Control+A');
+      await workbench.page.keyboard.type('formed');
+      await eventually('one mistake less', async () => (await form().locator('.mistake').count()) === 1);
+      assert.deepEqual([await field('Name').inputValue(), await field('CPUs').inputValue()], ['formed', 'two']);
+      await field('CPUs').fill('0.5');
+      await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
+    });
+
+    test('keeps what was typed while it is hidden, and the focus when other controls come', async () => {
+      const own = form().locator('vscode-checkbox').filter({ hasText: 'Network' });
+      await own.focus();
+      await workbench.page.keyboard.press('Space');
+      await form().locator('vscode-dropdown[aria-label="Network"]').waitFor({ state: 'detached', timeout: 30_000 });
+      await workbench.page.keyboard.press('Space');
+      await form().locator('vscode-dropdown[aria-label="Network"]').waitFor({ timeout: 30_000 });
+      await workbench.view('Sandboxes').click('small');
+      await workbench.page.locator('.tab.active[data-resource-name="small.sandbox.json"]').waitFor({ timeout: 30_000 });
+      await workbench.runCommand('View: Close Editor');
+      await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
+      assert.deepEqual([await field('Name').inputValue(), await field('CPUs').inputValue()], ['formed', '0.5']);
+    });
+
+    test('runs what it shows', async () => {
+      await form().locator('vscode-button').filter({ hasText: 'Run' }).click();
+      await workbench.view('Sandboxes').row(/^formed running/);
+      await workbench.terminalShows(/[#$] ?$/m);
+      await shell('ls /', /^bin {2}dev {2}lib {2}lib64 {2}proc/m);
+      await stop('formed');
+      await workbench.closePanel();
+    });
+
+    test('is right in light and in high contrast themes', async () => {
+      await form().locator('vscode-dropdown[aria-label="Entered by"]').waitFor({ timeout: 30_000 });
+      await workbench.setTheme('light');
+      await workbench.screenshot('sandbox-form-light');
+      await workbench.setTheme('highContrast');
+      await field('Name').focus();
+      await workbench.screenshot('sandbox-form-high-contrast');
+      await workbench.setTheme('dark');
+    });
   });
 });

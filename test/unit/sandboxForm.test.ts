@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { specOf, stateOf, type Words } from '../../webview/sandboxForm.ts';
+import { mistakesOf, specOf, stateOf, type Words } from '../../webview/sandboxForm.ts';
 
 const words: Words = { split: (line) => line.split(' ').filter((word) => word !== ''), join: (list) => list.join(' ') };
 
@@ -63,4 +63,32 @@ test('without a mount namespace of its own there is no root to choose, and witho
   const spec = specOf(stateOf({ namespaces: { ...ALL_NEW, mnt: 'host', net: 'host' } }, words), words);
   assert.equal(spec.root, undefined);
   assert.equal(spec.network, undefined);
+});
+
+test('what is typed wrongly is told by its control, and only where it counts', () => {
+  const right = stateOf({ root: { type: 'tmpfs', size: '1G' }, namespaces: ALL_NEW }, words);
+  assert.deepEqual(mistakesOf(right, words), []);
+  const wrong = {
+    ...right,
+    name: '-x',
+    directory: 'srv',
+    size: '12Q',
+    oldRoot: '/',
+    memory: 'much',
+    cpus: 'two',
+    processes: '1.5',
+    timeout: '0',
+    uid: 'root',
+    environment: 'A=1 B',
+  };
+  const told = ['name', 'directory', 'size', 'oldRoot', 'memory', 'cpus', 'processes', 'timeout', 'uid', 'environment'];
+  assert.deepEqual(mistakesOf(wrong, words), told);
+  const elsewhere = mistakesOf({ ...wrong, root: 'host', changeRoot: 'chroot' }, words);
+  assert.deepEqual(
+    elsewhere,
+    told.filter((key) => key !== 'size' && key !== 'oldRoot'),
+  );
+  assert.deepEqual(mistakesOf({ ...right, root: 'docker' }, words), ['path']);
+  assert.deepEqual(mistakesOf({ ...right, root: 'docker', path: 'debian:12' }, words), []);
+  assert.deepEqual(mistakesOf({ ...right, root: 'programs', programs: ' ' }, words), ['programs']);
 });

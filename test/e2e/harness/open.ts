@@ -40,6 +40,8 @@ export interface WorkbenchOptions {
   user?: { name: string; uid: number; gid: number; home: string };
   /** Added to the environment of VS Code. */
   environment?: Record<string, string>;
+  /** The folder is not trusted until a person says so. */
+  restricted?: boolean;
   width?: number;
   height?: number;
 }
@@ -73,6 +75,8 @@ const SETTINGS = {
   'git.enabled': false,
   'editor.accessibilitySupport': 'off',
 };
+
+const RESTRICTED = { 'security.workspace.trust.enabled': true, 'security.workspace.trust.startupPrompt': 'never' };
 
 export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Workbench> {
   const server = await startServer(options);
@@ -115,7 +119,8 @@ async function startServer(options: WorkbenchOptions): Promise<Server> {
     for (const made of [path.dirname(settingsFile), path.join(scratch, 'workspace'), path.join(scratch, 'extensions')]) {
       mkdirSync(made, { recursive: true });
     }
-    writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...options.settings }, undefined, 2));
+    const restrictions = options.restricted ? RESTRICTED : {};
+    writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...restrictions, ...options.settings }, undefined, 2));
     if (options.machineSettings !== undefined) {
       mkdirSync(path.join(scratch, 'user-data/Machine'));
       writeFileSync(path.join(scratch, 'user-data/Machine/settings.json'), JSON.stringify(options.machineSettings));
@@ -126,6 +131,7 @@ async function startServer(options: WorkbenchOptions): Promise<Server> {
     if (user !== undefined) giveTo(scratch, user.uid, user.gid);
     const profile = {
       folder: scratch,
+      restricted: options.restricted === true,
       environment: { ...process.env, ...home, ...options.environment },
       ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
     };

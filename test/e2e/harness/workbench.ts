@@ -180,6 +180,18 @@ export class Workbench implements AsyncDisposable {
     await this.quickInputBox().press('Enter');
   }
 
+  /** Labels of the ticked rows of a quick pick with boxes. */
+  async ticked(): Promise<string[]> {
+    await this.quickInputRows().first().waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    const labels: string[] = [];
+    for (const row of await this.quickInputRows().all()) {
+      const box = row.locator('.monaco-checkbox, .quick-input-list-checkbox, input[type=checkbox]').first();
+      const isTicked = (await box.getAttribute('aria-checked')) === 'true' || (await box.isChecked().catch(() => false));
+      if (isTicked) labels.push(((await row.locator('.label-name').first().textContent()) ?? '').trim());
+    }
+    return labels;
+  }
+
   /** Types into the open input box, or filters the open quick pick, and presses Enter. */
   async answer(text: string): Promise<void> {
     const box = this.quickInputBox();
@@ -242,6 +254,13 @@ export class Workbench implements AsyncDisposable {
   async terminalType(text: string): Promise<void> {
     await this.page.locator('.terminal-wrapper.active .xterm-screen, .terminal-editor .xterm-screen').first().click();
     await this.page.keyboard.type(text);
+  }
+
+  /** Gives the room of terminals to the editors. */
+  async closePanel(): Promise<void> {
+    const panel = this.page.locator('.part.panel');
+    if (await panel.isVisible()) await this.runCommand('View: Toggle Panel Visibility');
+    await panel.waitFor({ state: 'hidden', timeout: DEFAULT_WAIT_MILLIS });
   }
 
   /** Names of the terminals, from their tabs or, with one terminal, from the panel's title bar. */

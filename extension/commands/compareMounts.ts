@@ -1,0 +1,37 @@
+import * as vscode from 'vscode';
+import type { HelperConnection } from '../connection/connection.ts';
+import type { MountTables } from '../documents/mountTables.ts';
+import type { Host } from '../host/host.ts';
+import { oneLine } from '../host/plainText.ts';
+import { pickProcess } from '../programs/picks.ts';
+import type { CommandTarget } from '../target.ts';
+import { processName } from '../trees/words.ts';
+
+/** The mounts that a process sees beside those of the host: what a mount namespace changes is what differs. */
+export async function compareMounts(
+  connection: HelperConnection,
+  host: Host,
+  tables: MountTables,
+  target: CommandTarget = {},
+): Promise<void> {
+  const given = target.process ?? target.container?.leader ?? target.namespace?.leader;
+  if (given === undefined && target.namespace !== undefined) {
+    throw new Error(vscode.l10n.t('No process is in this namespace through which its mounts could be read.'));
+  }
+  const process = given ?? (await pickProcess(connection, vscode.l10n.t('Compare Mounts with the Host')));
+  if (process === undefined) return;
+  const ref = { pid: process.pid, startTime: process.startTime };
+  const known = host.model.process(ref);
+  const name =
+    target.container !== undefined
+      ? oneLine(target.container.name, 40)
+      : known === undefined
+        ? vscode.l10n.t('process {0}', ref.pid)
+        : processName(known);
+  await vscode.commands.executeCommand(
+    'vscode.diff',
+    tables.uri(vscode.l10n.t('host'), {}),
+    tables.uri(name, { process: ref }),
+    vscode.l10n.t('Mounts: host ↔ {0}', name),
+  );
+}

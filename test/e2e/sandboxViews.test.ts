@@ -1,0 +1,215 @@
+/** Sandboxes in the other views, and their whole life in their own: seen, compared, joined, kept, changed and removed. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { openWorkbench } from './harness/open.ts';
+import { eventually } from './harness/wait.ts';
+import type { Workbench } from './harness/workbench.ts';
+
+const PROMPT = { env: { PS1: '$ ' } };
+const SHELL: SandboxSpec = {
+  root: { type: 'programs', programs: ['bash', 'ls', 'sleep'] },
+  process: { args: ['bash'], ...PROMPT },
+};
+const SPECS: Record<string, SandboxSpec> = {
+  ns1: SHELL,
+  ns2: SHELL,
+  chrooted: { ...SHELL, changeRoot: 'chroot' },
+  keeper: { root: { type: 'programs', programs: ['bash', 'ls'] }, persistent: true, process: PROMPT },
+};
+
+describe('sandboxes in the views', { timeout: 600_000 }, () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'isoscope-views-'));
+  let workbench: Workbench;
+
+  before(async () => {
+    for (const [name, spec] of Object.entries(SPECS)) {
+      writeFileSync(path.join(folder, `${name}.sandbox.json`), `${JSON.stringify(spec, undefined, 2)}\n`);
+    }
+    workbench = await openWorkbench({ folder, height: 1200 });
+    await workbench.openSidebar('Isoscope');
+    await workbench.view('Sandboxes').open();
+    await workbench.view('Sandboxes').row('ns1', [], 90_000);
+  });
+
+  after(async () => {
+    await workbench?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const sandboxes = () => workbench.view('Sandboxes');
+  const running = (name: string) => new RegExp(`^${name} running`);
+
+  /** Runs the specification, and waits for its terminal's prompt. */
+  async function run(name: string): Promise<void> {
+    const before = (await workbench.terminalNames()).length;
+    await sandboxes().contextMenu(name, 'Run Sandbox');
+    await sandboxes().row(running(name));
+    await eventually('its terminal', async () => (await workbench.terminalNames()).length > before);
+    await workbench.terminalShows(/\$$/m);
+  }
+
+  async function selected(view: string, label: RegExp): Promise<void> {
+    await eventually(`${label} selected in ${view}`, async () =>
+      (await workbench.view(view).rows()).some((row) => row.selected && label.test(`${row.label} ${row.description}`)),
+    );
+  }
+
+  test('the first shell is in ns1, the second and third are in ns2, and the tree of pid namespaces shows it', async () => {
+    await run('ns1');
+    await workbench.terminalType('sleep 1001\n');
+    await run('ns2');
+    await sandboxes().action(running('ns2'), 'Open Terminal in Sandbox');
+    await eventually('the third terminal', async () => (await workbench.terminalNames()).length === 3);
+    await workbench.terminalShows(/\$$/m);
+    await workbench.terminalType('sleep 1003\n');
+    await workbench.view('Cgroups').close();
+    const namespaces = workbench.view('Namespaces');
+    await namespaces.expand(/^Process ids/);
+    await namespaces.row(/^pid:\[\d+\] ns1 .*4 processes|^pid:\[\d+\] ns1 .*3 processes/);
+    await namespaces.row(/^pid:\[\d+\] ns2 .*4 processes/);
+    await namespaces.expand(/^pid:\[\d+\] ns2/);
+    await namespaces.expand(/^Members 4/);
+    await namespaces.row(/^sleep 1003 ns2/);
+    await workbench.screenshot('sandbox-ns1-ns2');
+    const containers = await workbench.view('Containers').text();
+    assert.match(containers, /ns1 {2}\[sandbox · running\]/);
+    assert.match(containers, /ns2 {2}\[sandbox · running\]/);
+  });
+
+  test('two terminals stand side by side', async () => {
+    await workbench.runCommand('Terminal: Join...');
+    await workbench.pick('ns1');
+    await eventually(
+      'both',
+      async () =>
+        (await workbench.page.locator('.terminal-split-pane, .split-view-view .terminal-wrapper:visible').count()) >= 2,
+    );
+    await workbench.screenshot('sandbox-side-by-side');
+  });
+
+  test('leads from the Containers view to the Sandboxes view, and on to the Namespaces view', async () => {
+    await workbench.view('Containers').contextMenu('ns1', 'Reveal in Sandboxes');
+    await selected('Sandboxes', running('ns1'));
+    await sandboxes().contextMenu(running('ns2'), 'Reveal in Containers');
+    await selected('Containers', /^ns2 sandbox/);
+    await sandboxes().contextMenu(running('ns2'), 'Reveal in Namespaces');
+    await workbench.pick('Process ids');
+    await selected('Namespaces', /ns2/);
+    await workbench.screenshot('sandbox-revealed');
+  });
+
+  test('the mounts that one sees stand beside those of the host', async () => {
+    await sandboxes().contextMenu(running('ns1'), 'Compare Mounts with the Host');
+    await workbench.closePanel();
+    await eventually(
+      'both tables',
+      async () =>
+        /\/usr\/bin\/bash/.test(await workbench.editorText()) && /\/sys\/fs\/cgroup/.test(await workbench.editorText()),
+    );
+    await workbench.screenshot('sandbox-mounts');
+    await workbench.runCommand('View: Close All Editors');
+  });
+
+  test('chroot and pivot_root side by side: which confines it, and what of the old root is in reach', async () => {
+    await run('chrooted');
+    await workbench.notificationShows(/chroot changes only where paths begin/);
+    await workbench.closePanel();
+    const pages = workbench.page.frameLocator('iframe.webview.ready:visible >> nth=0').frameLocator('#active-frame');
+    const page = () => workbench.webview().locator('body').innerText();
+    await workbench.view('Containers').contextMenu('chrooted', 'Inspect Process');
+    await eventually('what chroot leaves', async () => /can climb out to it/.test(await page()), 30_000, page);
+    assert.match(await page(), /can be reached at|is not mounted here/);
+    await workbench.view('Containers').contextMenu('ns1', 'Inspect Process');
+    await eventually('what pivot_root leaves', async () => /as pivot_root leaves it/.test(await page()), 30_000, page);
+    await workbench.runCommand('View: Move Editor into Right Group');
+    await pages.locator('h1').waitFor({ timeout: 30_000 });
+    await workbench.screenshot('sandbox-chroot-pivot-root');
+    await workbench.runCommand('View: Close All Editors');
+  });
+
+  test('its notes stand at its row, and are not told again when it starts again', async () => {
+    await workbench.runCommand('Notifications: Clear All Notifications');
+    await sandboxes().expand(running('chrooted'));
+    await sandboxes().row(/^Notes 1/);
+    assert.match(await sandboxes().tooltip(running('chrooted')), /chroot changes only where paths begin/);
+    await sandboxes().contextMenu(running('chrooted'), 'Restart Sandbox');
+    await workbench.terminalShows(/\$$/m);
+    await sandboxes().row(running('chrooted'));
+    assert.deepEqual(await workbench.notifications(), []);
+    await workbench.screenshot('sandbox-notes');
+    await sandboxes().action(running('chrooted'), 'Stop Sandbox');
+    await sandboxes().gone(running('chrooted'));
+  });
+
+  test('"Run in the Same Namespaces, but…" joins those that stay ticked and makes the others anew', async () => {
+    await workbench.view('Containers').row('ns2');
+    await workbench.view('Containers').contextMenu('ns2', 'Run in the Same Namespaces, but…');
+    await eventually('the kinds', async () => /to share/.test((await workbench.quickInput()).placeholder));
+    await workbench.screenshot('sandbox-same-namespaces');
+    await workbench.pickMany(['mnt', 'pid', 'ipc', 'uts', 'cgroup']);
+    await eventually('the command', async () => /Program and arguments/.test((await workbench.quickInput()).placeholder));
+    await workbench.answer('bash --norc');
+    await workbench.terminalShows(/[#$]$/m);
+    await workbench.terminalType('echo name=$HOSTNAME; exec sleep 1004\n');
+    await workbench.terminalShows(/^name=ns2$/m);
+    const [joined, own] = [processWith('sleep\x001004'), processWith('sleep\x001003')];
+    const same = (kind: string) => namespaceOf(joined, kind) === namespaceOf(own, kind);
+    assert.deepEqual(['mnt', 'pid', 'uts', 'net'].map(same), [true, true, true, false]);
+  });
+
+  test('a persistent one is found again after the helper, stopped, started again and removed', async () => {
+    await sandboxes().contextMenu('keeper', 'Run Sandbox');
+    await sandboxes().row(/^keeper running, persistent/);
+    await workbench.runCommand('Isoscope: Restart Helper');
+    await sandboxes().gone(running('ns2'));
+    await sandboxes().row(/^keeper running, persistent/);
+    await eventually('its name among the containers', async () =>
+      /keeper {2}\[sandbox · running\]/.test(await workbench.view('Containers').text()),
+    );
+    await sandboxes().action(/^keeper running/, 'Open Terminal in Sandbox');
+    await workbench.terminalShows(/\$$/m);
+    await workbench.screenshot('sandbox-found-again');
+    await sandboxes().contextMenu(/^keeper running/, 'Stop Sandbox');
+    await sandboxes().row(/^keeper It was stopped/);
+    await sandboxes().action(/^keeper It was stopped/, 'Restart Sandbox');
+    await sandboxes().row(/^keeper running, persistent/);
+    await sandboxes().contextMenu(/^keeper running/, 'Remove Sandbox');
+    assert.match(await workbench.dialogText(), /Remove the sandbox keeper\?/);
+    await workbench.dialogButton('Remove');
+    await sandboxes().gone(/^keeper running/);
+  });
+
+  test('is edited as a document and duplicated as a file', async () => {
+    await run('ns1');
+    await sandboxes().contextMenu(running('ns1'), 'Edit Sandbox');
+    await eventually('its specification', async () => /"programs"/.test(await workbench.editorText()));
+    await workbench.runCommand('View: Revert and Close Editor');
+    await sandboxes().contextMenu('ns1', 'Duplicate Sandbox…');
+    const copy = path.join(folder, 'ns1-copy.sandbox.json');
+    await workbench.saveAs(copy);
+    assert.ok(existsSync(copy));
+    assert.deepEqual(JSON.parse(readFileSync(copy, 'utf8')), { ...SHELL, name: 'ns1-copy' });
+    await sandboxes().row('ns1-copy');
+  });
+});
+
+/** The pid of the process with exactly this command line. */
+function processWith(commandLine: string): number {
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      if (readFileSync(`/proc/${name}/cmdline`, 'utf8') === `${commandLine}\0`) return Number(name);
+    } catch {
+      // It has ended.
+    }
+  }
+  throw new Error(`no process ${commandLine.replaceAll('\0', ' ')}`);
+}
+
+function namespaceOf(pid: number, kind: string): string {
+  return readlinkSync(`/proc/${pid}/ns/${kind}`);
+}

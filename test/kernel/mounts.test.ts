@@ -1,0 +1,126 @@
+/** `mounts/list` against findmnt. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseStat } from '../../helper/proc/stat.ts';
+import { type MountEntry, MountsList } from '../../helper/protocol/mounts.ts';
+import type { ProcessRef } from '../../helper/protocol.ts';
+import { isHelperRoot } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
+import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
+
+const NEEDS_ROOT = !isHelperRoot && 'the helper is not root';
+/** Of a namespace with a table that is longer than what is sent; doubled so often. */
+const DOUBLINGS = 16;
+
+interface Found {
+  id: number;
+  parent: number;
+  'maj:min': string;
+  fsroot: string;
+  target: string;
+  'vfs-options': string;
+  fstype: string;
+  source: string;
+  'fs-options': string;
+}
+
+/** What findmnt(8) says of a process's mounts, in the shape of `mounts/list`, by id. */
+function findmnt(pid: number): unknown[] {
+  const columns = 'ID,PARENT,MAJ:MIN,FSROOT,TARGET,VFS-OPTIONS,FSTYPE,SOURCE,FS-OPTIONS';
+  const options = ['--task', String(pid), '--json', '--list', '--nofsroot', '--output', columns];
+  const { filesystems } = JSON.parse(execFileSync('findmnt', options, { encoding: 'utf8' })) as { filesystems: Found[] };
+  const entries = filesystems.map((found) => ({
+    id: found.id,
+    parentId: found.parent,
+    device: found['maj:min'].trim(),
+    root: found.fsroot,
+    mountPoint: found.target,
+    options: found['vfs-options'].split(','),
+    type: found.fstype,
+    source: found.source,
+    superOptions: found['fs-options'].split(','),
+  }));
+  return entries.sort((one, other) => one.id - other.id);
+}
+
+function comparable(mounts: MountEntry[]): unknown[] {
+  const entries = mounts.map(({ propagation: _propagation, ...entry }) => entry);
+  return entries.sort((one, other) => one.id - other.id);
+}
+
+function refOf(pid: number): ProcessRef {
+  return { pid, startTime: parseStat(readFileSync(`/proc/${pid}/stat`, 'utf8'))!.startTime };
+}
+
+describe('mounts/list', () => {
+  let helper: RunningHelper;
+  let folder: string;
+  before(async () => {
+    helper = await startHelper();
+    folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-mounts-'));
+  });
+  after(async () => {
+    await helper?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const list = (ref?: ProcessRef) => helper.request(MountsList, ref === undefined ? {} : { process: ref });
+
+  test("gives the host's mounts as findmnt does, in the order of mountinfo", async () => {
+    const { mounts, omitted } = await list();
+    assert.equal(omitted, 0);
+    assert.deepEqual(comparable([...mounts]), findmnt(helper.process.pid!));
+    const order = readFileSync('/proc/self/mountinfo', 'utf8').match(/^\d+/gm);
+    assert.deepEqual(
+      mounts.map(({ id }) => String(id)),
+      order,
+    );
+  });
+
+  test('gives those of a process in a mount namespace of its own, and only what it mounted differs', {
+    skip: NEEDS_ROOT,
+  }, async (t) => {
+    const point = path.join(folder, 'a b\nc');
+    mkdirSync(point);
+    const script = 'mount -t tmpfs -o size=1m "$1" "$2" && shift 2 && exec "$@"';
+    const specimen = await startSleeper(['unshare', '--mount', 'sh', '-c', script, 'sh', 'my tmpfs', point]);
+    t.after(specimen.stop);
+    const { mounts } = await list(refOf(specimen.pid));
+    assert.deepEqual(comparable([...mounts]), findmnt(specimen.pid));
+    const said = ({ device, root, mountPoint, type, options }: MountEntry) =>
+      JSON.stringify([device, root, mountPoint, type, options]);
+    const host = new Set((await list()).mounts.map(said));
+    const differing = mounts.filter((mount) => !host.has(said(mount)));
+    assert.deepEqual(
+      differing.map(({ mountPoint, type, source }) => [mountPoint, type, source]),
+      [[point, 'tmpfs', 'my tmpfs']],
+    );
+  });
+
+  test('sends what fits of a table that somebody made endless, and says how much is left out', {
+    skip: NEEDS_ROOT,
+  }, async (t) => {
+    const script = [
+      `mount -t tmpfs endless "$1" && mount --make-rprivate "$1" && cd "$1"`,
+      `for i in $(seq ${DOUBLINGS}); do mkdir d$i && mount --rbind . d$i || exit; done`,
+      'echo there; read end',
+    ].join('\n');
+    const specimen = await startSpecimen(['unshare', '--mount', 'sh', '-c', script, 'sh', folder]);
+    t.after(specimen.stop);
+    const { mounts, omitted } = await list(refOf(specimen.pid));
+    const lines = readFileSync(`/proc/${specimen.pid}/mountinfo`, 'utf8').trimEnd().split('\n').length;
+    assert.ok(lines > 2 ** DOUBLINGS);
+    assert.ok(omitted > 0 && mounts.length > 1000);
+    assert.equal(mounts.length + omitted, lines);
+  });
+
+  test('does nothing about another process that has the pid now', async () => {
+    const { pid, startTime } = refOf(process.pid);
+    await refusalOf(list({ pid, startTime: startTime + 1 }), 'gone');
+  });
+});
