@@ -45,10 +45,17 @@ describe('sandboxes', () => {
   let helper: RunningHelper;
   let folder: string;
   before(async () => {
-    // In mounts of its own, where those of other tests and of containers do not come and go. Who has no privilege cannot leave any.
-    helper = await startHelper(isHelperRoot ? { through: ['unshare', '--mount', '--propagation', 'private'] } : {});
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-sandboxes-'));
     fs.chmodSync(folder, 0o755);
+    // With a runtime folder of its own, where no persistent sandboxes of others are found.
+    const runtime = path.join(folder, 'run');
+    fs.mkdirSync(runtime, { mode: 0o700 });
+    if (CLIENT_UID !== undefined) fs.chownSync(runtime, CLIENT_UID, CLIENT_UID);
+    helper = await startHelper({
+      environment: { ...process.env, XDG_RUNTIME_DIR: runtime },
+      // In mounts of its own, where those of other tests and of containers do not come and go. Who has no privilege cannot leave any.
+      ...(isHelperRoot ? { through: ['unshare', '--mount', '--propagation', 'private'] } : {}),
+    });
   });
   after(async () => {
     await helper?.stop();
