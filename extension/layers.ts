@@ -46,8 +46,8 @@ export interface LayersWiring {
 export function registerLayers({ context, log, connection, host, filter, containers }: LayersWiring): vscode.Disposable {
   const { extensionUri } = context;
   const layers = new Layers(connection);
-  const sizes = new LayerSizes(connection);
   const watch = new LayerWatch(connection, log);
+  const sizes = new LayerSizes(connection, watch);
   const watches = new DirectoryWatches(watch, sizes);
   const options = new LayerOptions(context.workspaceState);
   const nameWords: LayerParts['nameWords'] = (overlay) =>

@@ -1,6 +1,5 @@
 /** The helper's entry: joins its parts to a JSON-RPC connection on standard input and output. */
 import './host/heap.ts';
-import { isMainThread, workerData } from 'node:worker_threads';
 import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { dispatcher } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
@@ -18,10 +17,8 @@ import { SandboxesEnded } from './protocol/sandboxes.ts';
 import { HostChanged, type NamespaceRef } from './protocol.ts';
 import { serveSandboxes } from './sandbox/requests.ts';
 import { listen } from './stream/server.ts';
-import { carryOut, type WorkerOrder } from './worker.ts';
 
-if (isMainThread) void serve();
-else carryOut(workerData as WorkerOrder);
+void serve();
 
 async function serve(): Promise<void> {
   process.on('uncaughtException', (error) => logError('uncaught', error));
@@ -46,10 +43,6 @@ async function serve(): Promise<void> {
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
   const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
-  const layers = serveLayers(requests, host.overlaySource, {
-    changed: (params) => void connection.sendNotification(LayersChanged, params),
-    measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
-  });
   const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
   const sandboxes = serveSandboxes(requests, {
     openNamespace,
@@ -60,6 +53,14 @@ async function serve(): Promise<void> {
     onProcesses: (follower) => host.onProcesses(follower),
     ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
   });
+  const layers = serveLayers(
+    requests,
+    { ...host.overlaySource, rootLayers: (ino) => sandboxes.rootLayers(ino) },
+    {
+      changed: (params) => void connection.sendNotification(LayersChanged, params),
+      measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
+    },
+  );
   servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });
 
   connection.onClose(() => {

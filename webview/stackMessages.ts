@@ -4,7 +4,7 @@
  */
 
 /** What a layer is for; the page draws each in another way. */
-export type SlabRole = 'readWrite' | 'init' | 'image' | 'lower' | 'data';
+export type SlabRole = 'readWrite' | 'init' | 'image' | 'host' | 'lower' | 'data';
 
 /** How a layer looks while a path is looked up: it decides what the container sees, has a copy that is not seen, or has none. */
 export type Light = 'provides' | 'merges' | 'hides' | 'hidden' | 'dark' | 'unknown';

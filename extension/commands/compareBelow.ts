@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
-import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import { copyAt, copyOf, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
@@ -18,7 +18,10 @@ export async function compareBelow(
   const { path } = spot.place;
   const seen = await copyAt(connection, spot.place);
   const layer = spot.place.layer === 'merged' ? (seen?.entry.providedBy ?? 0) : spot.place.layer;
-  const own = await copyAt(connection, { ...spot.place, layer });
+  const own =
+    spot.place.layer === 'merged'
+      ? await copyOf(connection, spot.place.overlay, path, layer)
+      : await copyAt(connection, spot.place);
   const below = await copyUnder(connection, overlay, path, layer);
   mustBeComparable(own);
   mustBeComparable(below);

@@ -35,7 +35,7 @@ export async function measureLayers(
       const step = vscode.l10n.t('{0} of {1}: {2}', done + 1, places.length, name);
       progress.report({ message: step });
       using _ = reporting(sizes, place, (text) => progress.report({ message: `${step}, ${text}` }));
-      await sizes.remeasure(place, token);
+      if (!(await sizes.remeasure(place, token))) return;
       progress.report({ message: step, increment: 100 / places.length });
     }
   });

@@ -2,7 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
-import { copyAt } from '../documents/layerCopies.ts';
+import { copyAt, copyOf } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { childPath } from '../host/overlayStack.ts';
 import { shellWord } from '../host/plainText.ts';
@@ -53,7 +53,9 @@ async function diskPath(connection: HelperConnection, host: Host, { overlay, pla
     const path = joined(overlay.mountPoint, place.path);
     return leader === undefined ? { path } : { path: joined(`/proc/${leader.pid}/root`, path) };
   }
-  const path = joined(layer.directory, place.path);
+  // Below a renamed directory the layer has it under another name.
+  const own = place.layer === 'merged' ? await copyOf(connection, place.overlay, place.path, layer.index) : undefined;
+  const path = joined(layer.directory, own?.place.path ?? place.path);
   return layer.mountNamespace === undefined ? { path } : { path, elsewhere: namespacePlace(host.model, layer.mountNamespace) };
 }
 

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { present } from '../changes/valueBox.ts';
+import { HelperError } from '../connection/helperError.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
 
@@ -12,6 +13,16 @@ export async function switchController(changes: CgroupChanges, target: CommandTa
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const enabled = present(inspected.childControllers, vscode.l10n.t('The controllers of its children'));
+  if (inspected.controllers.length === 0) {
+    const name = cgroupTitle(inspected);
+    throw new HelperError(
+      'unsupported',
+      vscode.l10n.t('{0} has no controller that it could hand down.', name),
+      inspected.path === '/'
+        ? vscode.l10n.t('This host has given them all to v1 hierarchies.')
+        : vscode.l10n.t('Enable one for the children of the cgroup above first.'),
+    );
+  }
   const items = inspected.controllers.map((controller) => ({
     label: controller,
     description: enabled.includes(controller) ? vscode.l10n.t('enabled; choose to disable') : vscode.l10n.t('choose to enable'),

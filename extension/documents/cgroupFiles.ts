@@ -15,7 +15,7 @@ import { confirmed } from '../changes/confirmation.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
-import { failureText } from '../failureMessage.ts';
+import { failureText, showFailure } from '../failureMessage.ts';
 import { shortIds } from '../host/cgroupWords.ts';
 import { Scheme } from '../ids.ts';
 import { fileName } from './fileName.ts';
@@ -58,6 +58,8 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
   private readonly seen = new Map<string, Seen>();
   private readonly watched = new Map<string, vscode.Uri>();
   private readonly emitter = this.register(new vscode.EventEmitter<vscode.FileChangeEvent[]>());
+  /** Saved by the editor and refused by the kernel: to be read anew when the editor has done with saving. */
+  private readonly refused = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   readonly onDidChangeFile = this.emitter.event;
 
@@ -65,6 +67,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     super();
     this.connection = connection;
     this.register(vscode.workspace.registerFileSystemProvider(Scheme.cgroup, this, { isCaseSensitive: true }));
+    this.register(vscode.workspace.onDidSaveTextDocument(({ uri }) => void this.readRefused(uri)));
     this.register(new vscode.Disposable(() => clearTimeout(this.timer)));
   }
 
@@ -135,28 +138,41 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     return Buffer.from(seen.text);
   }
 
-  /** Writes the kernel's file with one write(2). What the kernel made of it comes with the next look. */
+  /**
+   * Writes the kernel's file with one write(2). What the kernel made of it comes with the next look. A refusal is told here, since VS Code puts the
+   * whole URI before an error's words; the editor then shows again what the file holds.
+   */
   async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
     const ref = refOf(uri);
     const text = Buffer.from(content).toString();
     try {
-      await this.write(ref, text);
+      if (!(await this.write(ref, text))) {
+        this.refused.add(uri.toString());
+        void vscode.window.showInformationMessage(vscode.l10n.t('Nothing was written to {0}.', ref.file));
+      }
     } catch (error) {
-      throw fileErrorOf(error);
+      if (!isRefusal(error)) throw fileErrorOf(error);
+      this.refused.add(uri.toString());
+      const { reason, message, hint } = error;
+      const again = { title: vscode.l10n.t('Edit Again'), run: () => editAgain(uri, text) };
+      void showFailure(new HelperError(reason, shortIds(message), hint), [again]);
     }
     (await this.read(uri)).shown = text;
   }
 
-  /** What the helper warns of is asked about first. */
-  private async write(ref: CgroupFileRef, text: string): Promise<void> {
+  private async readRefused(uri: vscode.Uri): Promise<void> {
+    if (this.refused.delete(uri.toString())) await this.look(uri);
+  }
+
+  /** What the helper warns of is asked about first; false when the person decided otherwise. */
+  private async write(ref: CgroupFileRef, text: string): Promise<boolean> {
     const change: CgroupChange = { kind: 'write', file: ref.file, text };
     const explained = await this.connection.request(CgroupsExplain, { cgroup: ref.cgroup, change });
     const { warnings } = explained;
     const title = vscode.l10n.t('Write {0}', ref.file);
-    if (warnings.length > 0 && !(await confirmed(title, vscode.l10n.t('Write'), explained))) {
-      throw new vscode.FileSystemError(vscode.l10n.t('Nothing was written.'));
-    }
+    if (warnings.length > 0 && !(await confirmed(title, vscode.l10n.t('Write'), explained))) return false;
     await this.connection.request(CgroupsWriteFile, { ...ref, text, acknowledged: warnings.map(({ id }) => id) });
+    return true;
   }
 
   readDirectory(uri: vscode.Uri): [string, vscode.FileType][] {
@@ -171,6 +187,19 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
   rename(uri: vscode.Uri): void {
     throw vscode.FileSystemError.NoPermissions(uri);
   }
+}
+
+/** The file is there and was not written. */
+function isRefusal(error: unknown): error is HelperError {
+  return error instanceof HelperError && !['gone', 'notFound', 'disconnected', 'cancelled'].includes(error.reason);
+}
+
+/** The text that was refused, in the editor once more. */
+async function editAgain(uri: vscode.Uri, text: string): Promise<void> {
+  const editor = await vscode.window.showTextDocument(uri);
+  const { document } = editor;
+  const whole = new vscode.Range(new vscode.Position(0, 0), document.lineAt(document.lineCount - 1).range.end);
+  await editor.edit((edit) => edit.replace(whole, text));
 }
 
 /** The words that VS Code shows: what failed, with the accepted format as the helper says it. */

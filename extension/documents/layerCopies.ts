@@ -1,10 +1,17 @@
 /** Which copies of a path a stack of layers holds, and how two of them are put side by side. */
 import * as vscode from 'vscode';
-import { type LayerEntry, type LayerPath, LayersProvenance, LayersStat, type Overlay } from '../../helper/protocol/layers.ts';
+import {
+  type LayerEntry,
+  type LayerPath,
+  LayersProvenance,
+  LayersStat,
+  type Overlay,
+  type OverlayRef,
+} from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import type { HostModel } from '../host/hostModel.ts';
-import { baseName, copyBelow, overlayRef } from '../host/overlayStack.ts';
+import { baseName, copyBelow, overlayRef, pathIn } from '../host/overlayStack.ts';
 import { entryName, layerName, overlayName } from '../trees/layerWords.ts';
 import { emptyUri, layerUri } from './layerUri.ts';
 
@@ -21,6 +28,17 @@ export async function copyAt(connection: HelperConnection, place: LayerPath): Pr
     if (error instanceof HelperError && error.reason === 'notFound') return undefined;
     throw error;
   }
+}
+
+/** What a layer has of a path of the merged view, under whichever name it has it. */
+export async function copyOf(
+  connection: HelperConnection,
+  overlay: OverlayRef,
+  path: string,
+  layer: number,
+): Promise<Copy | undefined> {
+  const answer = await connection.request(LayersProvenance, { overlay, path, noFollow: true });
+  return copyAt(connection, { overlay, layer, path: answer.resolved === path ? pathIn(answer, layer) : path });
 }
 
 /** The copy that would show without `layer` and all above it; undefined when there would be none. */
@@ -45,7 +63,7 @@ export async function copyUnder(
       ),
     );
   }
-  return { place: { overlay: ref, layer: found.layer, path }, entry: found.entry };
+  return { place: { overlay: ref, layer: found.layer, path: found.path }, entry: found.entry };
 }
 
 async function firstBelow(

@@ -8,11 +8,21 @@ const SUBSCRIPTION = 'extension';
 /** The protocol's bound; those that were watched last are the ones that somebody looks at. */
 const MOST_DIRECTORIES = 256;
 
+interface Watched {
+  place: LayerPath;
+  recursive: boolean;
+  listeners: Set<() => void>;
+}
+
+function keyOf(place: LayerPath, recursive: boolean): string {
+  return `${placeKey(place)} ${recursive}`;
+}
+
 /** Watches the directories of layers that something visible shows: one watch for all who ask, sent anew when it changes. */
 export class LayerWatch extends Disposable {
   private readonly connection: HelperConnection;
   private readonly log: vscode.LogOutputChannel;
-  private readonly watched = new Map<string, { place: LayerPath; listeners: Set<() => void> }>();
+  private readonly watched = new Map<string, Watched>();
   private sending = false;
   private dirty = false;
   private sent = '[]';
@@ -27,11 +37,11 @@ export class LayerWatch extends Disposable {
     this.register(connection.onDidChangeState((state) => this.onState(state.kind)));
   }
 
-  /** Calls `listener` after something changed in a directory, which need not exist yet, until disposed of. */
-  watch(place: LayerPath, listener: () => void): vscode.Disposable {
-    const key = placeKey(place);
+  /** Calls `listener` after something changed in a directory, which need not exist yet, or anywhere below it, until disposed of. */
+  watch(place: LayerPath, listener: () => void, recursive = false): vscode.Disposable {
+    const key = keyOf(place, recursive);
     const known = this.watched.get(key);
-    const entry = known ?? { place, listeners: new Set<() => void>() };
+    const entry = known ?? { place, recursive, listeners: new Set<() => void>() };
     // Another function each time, so that the same one can be registered twice.
     const call = () => listener();
     entry.listeners.add(call);
@@ -55,7 +65,9 @@ export class LayerWatch extends Disposable {
 
   private onChanged(subscription: string, directories: LayerPath[]): void {
     if (subscription !== SUBSCRIPTION) return;
-    for (const place of directories) for (const call of [...(this.watched.get(placeKey(place))?.listeners ?? [])]) call();
+    for (const place of directories)
+      for (const recursive of [false, true])
+        for (const call of [...(this.watched.get(keyOf(place, recursive))?.listeners ?? [])]) call();
   }
 
   private schedule(): void {
@@ -69,8 +81,7 @@ export class LayerWatch extends Disposable {
   private async send(): Promise<void> {
     while (this.dirty && !this.disposed && this.connection.state.kind === 'ready') {
       this.dirty = false;
-      const places = [...this.watched.values()].slice(-MOST_DIRECTORIES).map(({ place }) => place);
-      const directories = places.map(({ overlay, layer, path }) => ({ overlay: overlayRef(overlay), layer, path }));
+      const directories = [...this.watched.values()].slice(-MOST_DIRECTORIES).map(paramsOf);
       const text = JSON.stringify(directories);
       if (text === this.sent) continue;
       this.sent = text;
@@ -82,4 +93,8 @@ export class LayerWatch extends Disposable {
     }
     this.sending = false;
   }
+}
+
+function paramsOf({ place: { overlay, layer, path }, recursive }: Watched): LayerPath & { recursive?: boolean } {
+  return { overlay: overlayRef(overlay), layer, path, ...(recursive ? { recursive } : {}) };
 }

@@ -42,20 +42,29 @@ export function lastOwnLayer(overlay: Overlay): number | undefined {
   return image === undefined ? undefined : image.index - 1;
 }
 
+/** A copy, and the path that it has in its own layer. */
+export interface FoundCopy {
+  layer: number;
+  entry: LayerEntry;
+  path: string;
+}
+
+/** What the looked-up path is called in a layer: another name, below a directory that a layer above renamed. */
+export function pathIn({ layers, resolved }: LayersProvenanceResult, layer: number): string {
+  return layers.find((one) => one.layer === layer)?.path ?? resolved;
+}
+
 /**
  * The layer whose copy of a path shows when `layer` and all above it are taken away; undefined when there is none, because no
  * layer below has it or because one below deletes it.
  */
-export function copyBelow(
-  answer: LayersProvenanceResult,
-  layer: number,
-): { layer: number; entry: LayerEntry } | { unknown: number } | undefined {
+export function copyBelow(answer: LayersProvenanceResult, layer: number): FoundCopy | { unknown: number } | undefined {
   const below = answer.layers.filter((one) => one.layer > layer).sort((one, other) => one.layer - other.layer);
   for (const { layer: index, has } of below) {
     if (has === 'whiteout') return undefined;
     if (has === 'unknown') return { unknown: index };
     const found = entryOf(answer, index);
-    if (found !== undefined) return { layer: index, entry: found };
+    if (found !== undefined) return { layer: index, entry: found, path: pathIn(answer, index) };
   }
   return undefined;
 }

@@ -12,6 +12,7 @@ import {
   entryFacts,
   hasText,
   layerName,
+  measuredText,
   overlayContainer,
   overlayName,
   pathText,
@@ -145,7 +146,7 @@ function sizeText(layer: Layer, measurement: Measurement | undefined): string {
     case 'failed':
       return vscode.l10n.t('size unknown');
     case 'measured':
-      return bytesText(measurement.size.sizeBytes);
+      return measuredText({ sizeBytes: measurement.size.sizeBytes, outdated: measurement.outdated });
     case 'measuring':
       return measurement.progress === undefined
         ? vscode.l10n.t('measuring…')

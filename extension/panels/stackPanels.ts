@@ -10,7 +10,7 @@ import type { Host } from '../host/host.ts';
 import type { LayerSizes } from '../host/layerSizes.ts';
 import type { Layers } from '../host/layers.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
-import { entryOf, overlayRef, parentPath, placeKey } from '../host/overlayStack.ts';
+import { entryOf, overlayRef, parentPath, pathIn, placeKey } from '../host/overlayStack.ts';
 import { Command } from '../ids.ts';
 import { overlayName } from '../trees/layerWords.ts';
 import { stackPage } from './stackPage.ts';
@@ -160,7 +160,7 @@ class StackPanel extends Disposable {
     const deletes = this.answer.layers.some(
       (one) => one.layer === layer && one.has === 'whiteout' && one.because === undefined,
     );
-    return deletes || entryOf(this.answer, layer) !== undefined ? this.answer.resolved : '/';
+    return deletes || entryOf(this.answer, layer) !== undefined ? pathIn(this.answer, layer) : '/';
   }
 
   private async act(action: StackAction): Promise<void> {

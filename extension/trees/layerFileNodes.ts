@@ -22,6 +22,7 @@ import {
   layerName,
   layerTitle,
   markText,
+  measuredText,
   modeText,
   overlayContainer,
   pathText,
@@ -124,7 +125,8 @@ export abstract class DirectoryRow extends TreeNode implements LayerTarget {
   private async nextPage(listing: Listing): Promise<Listing> {
     const { entries, next, incomplete } = await this.all.connection.request(LayersReadDirectory, {
       ...this.place,
-      limit: PAGE,
+      // Not more than was asked for, or the row that shows more would have no more to show.
+      limit: Math.min(PAGE, listing.wanted - listing.entries.length),
       ...(this.all.options.onlyChanges ? { changedOnly: true } : {}),
       ...(listing.next === undefined || listing.next === START ? {} : { after: listing.next }),
     });
@@ -200,7 +202,7 @@ export abstract class DirectoryRow extends TreeNode implements LayerTarget {
     }
     if (measurement?.state === 'failed') return vscode.l10n.t('size unknown');
     const size = this.all.sizes.ofEntry(this.place);
-    return size === undefined ? undefined : bytesText(size.sizeBytes);
+    return size === undefined ? undefined : measuredText(size);
   }
 }
 
@@ -303,7 +305,7 @@ export class EntryNode extends DirectoryRow {
   private attributes(): [label: string, value: string | undefined][] {
     const { entry } = this;
     const size = this.all.sizes.ofEntry(this.place);
-    const measured = size && `${bytesText(size.sizeBytes)}, ${entriesText(size.entries)}`;
+    const measured = size && `${measuredText(size)}, ${entriesText(size.entries)}`;
     return [
       [vscode.l10n.t('Size'), this.isDirectory ? measured : bytesText(entry.sizeBytes)],
       [vscode.l10n.t('Permissions'), `${modeText(entry.mode)} (${(entry.mode & 0o7777).toString(8)})`],

@@ -10,6 +10,7 @@ import {
   entriesText,
   layerName,
   layerTitle,
+  measuredText,
   overlayContainer,
   overlayName,
   pathText,
@@ -163,13 +164,17 @@ export class LayerNode extends DirectoryRow {
     if (layer === undefined) return undefined;
     const measurement = this.all.sizes.of(this.place);
     const size = measurement?.state === 'measured' ? measurement.size : undefined;
+    const measured = size === undefined ? undefined : this.all.sizes.ofEntry(this.place);
     return factsTooltip(layerName(overlay, layer), [
       ['', roleText(layer.role)],
       [vscode.l10n.t('Made by'), layer.createdBy],
       [vscode.l10n.t('Digest'), layer.digest],
       [vscode.l10n.t('Directory'), layer.directory],
       [vscode.l10n.t('Given as'), layer.given],
-      [vscode.l10n.t('Size'), size === undefined ? undefined : `${bytesText(size.sizeBytes)}, ${entriesText(size.entries)}`],
+      [
+        vscode.l10n.t('Size'),
+        measured === undefined ? undefined : `${measuredText(measured)}, ${entriesText(measured.entries)}`,
+      ],
       [
         vscode.l10n.t('Wasted'),
         size === undefined || size.wastedBytes === 0

@@ -50,6 +50,8 @@ export function layerName(overlay: Overlay, layer: Layer): string {
       return l10n.t('Init layer');
     case 'image':
       return l10n.t('Image layer {0}', number);
+    case 'host':
+      return layer.directory === '/' ? l10n.t('Host root') : l10n.t('Host directory {0}', pathText(layer.directory));
     case 'lower':
       return l10n.t('Lower layer {0}', number);
     case 'data':
@@ -75,6 +77,7 @@ const ROLE_ICONS: Record<LayerRole, string> = {
   readWrite: 'edit',
   init: 'settings-gear',
   image: 'package',
+  host: 'vm',
   lower: 'folder-library',
   data: 'database',
 };
@@ -88,6 +91,7 @@ export function roleText(role: LayerRole): string {
     readWrite: l10n.t('takes every change that is made'),
     init: l10n.t('files that the engine makes for each container, such as /etc/hosts'),
     image: l10n.t('read-only, of the image'),
+    host: l10n.t('files of the host, read-only here'),
     lower: l10n.t('read-only'),
     data: l10n.t('holds only the content of files whose metadata lie above'),
   };
@@ -153,6 +157,11 @@ export function bytesText(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
+/** "42 MiB", "42 MiB, changed since". */
+export function measuredText({ sizeBytes, outdated }: { sizeBytes: number; outdated: boolean }): string {
+  return outdated ? l10n.t('{0}, changed since', bytesText(sizeBytes)) : bytesText(sizeBytes);
+}
+
 export function countText(count: number): string {
   return count.toLocaleString();
 }
@@ -174,6 +183,10 @@ export function timeText(millis: number): string {
 
 /** What a layer has to say of a path, for the stack. */
 export function hasText(one: LayersProvenanceResult['layers'][number]): string {
+  return one.path === undefined ? wordText(one) : l10n.t('{0}, as {1}', wordText(one), pathText(one.path));
+}
+
+function wordText(one: LayersProvenanceResult['layers'][number]): string {
   const because = one.because === undefined ? undefined : pathText(one.because);
   switch (one.has) {
     case 'provides':

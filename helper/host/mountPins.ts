@@ -107,7 +107,7 @@ export class MountPins {
     yield* this.placesOf(ino);
   }
 
-  /** A descriptor by a bind mount in a mount namespace that no process is in. Starts a Worker: the last resort. */
+  /** A descriptor by a bind mount in a mount namespace that no process is in. Starts a process: the last resort. */
   openByVisit(ino: number): number | undefined {
     for (const { pin, belowFuse } of this.mountsOf(ino)) {
       if (belowFuse) continue;

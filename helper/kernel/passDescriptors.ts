@@ -10,6 +10,7 @@ const SCM_RIGHTS = 1;
 const SO_RCVTIMEO = 20;
 const SO_SNDTIMEO = 21;
 const EINTR = 4;
+const MSG_WAITALL = 0x100;
 const MSG_NOSIGNAL = 0x4000;
 /** What one message can carry: `SCM_MAX_FD` of the kernel. */
 const MAX_DESCRIPTORS = 253;
@@ -50,7 +51,7 @@ export function sendDescriptors(socket: number, descriptors: readonly number[], 
   checked('sendmsg', Number(sendmsgCall(socket, message, MSG_NOSIGNAL)));
 }
 
-/** Makes `sendDescriptors` and `receiveInteger` give up after so long, with `EAGAIN`. */
+/** Makes `sendDescriptors` and `receiveBytes` give up after so long, with `EAGAIN`. */
 export function setTimeouts(socket: number, seconds: number): void {
   const timeval = Buffer.alloc(16);
   timeval.writeBigInt64LE(BigInt(seconds), 0);
@@ -59,13 +60,13 @@ export function setTimeouts(socket: number, seconds: number): void {
   }
 }
 
-/** Waits for a 32-bit integer from the other end; undefined when that has closed it. Throws a `SyscallError`. */
-export function receiveInteger(socket: number): number | undefined {
-  const buffer = Buffer.alloc(4);
+/** Waits for so many bytes from the other end; undefined when that has closed it. Throws a `SyscallError`. */
+export function receiveBytes(socket: number, length: number): Buffer | undefined {
+  const buffer = Buffer.alloc(length);
   for (;;) {
-    const received = Number(recvCall(socket, buffer, buffer.length, 0));
+    const received = Number(recvCall(socket, buffer, length, MSG_WAITALL));
     // With a timeout a signal interrupts it, SIGCHLD above all.
     if (received === -1 && lastErrno() === EINTR) continue;
-    return checked('recv', received) === buffer.length ? buffer.readInt32LE(0) : undefined;
+    return checked('recv', received) === length ? buffer : undefined;
   }
 }

@@ -7,6 +7,7 @@ const syscall = libcFunction('long syscall(long number, long a, long b, long c, 
 
 const SYS_pidfd_send_signal = 424;
 const SYS_pidfd_open = 434;
+const SYS_pidfd_getfd = 438;
 
 /** A descriptor (close-on-exec) of the process that has this pid now. Throws a `SyscallError`, `ESRCH` when none has. */
 export function openPidfd(pid: number): number {
@@ -16,6 +17,11 @@ export function openPidfd(pid: number): number {
 /** True once the process has ended, though it may not have been waited for. */
 export function hasEnded(pidfd: number): boolean {
   return hasInput(pidfd);
+}
+
+/** A descriptor (close-on-exec) for what another process has open as `descriptor`: pidfd_getfd(2). Throws a `SyscallError`. */
+export function takeDescriptor(pidfd: number, descriptor: number): number {
+  return checked('pidfd_getfd', Number(syscall(SYS_pidfd_getfd, pidfd, descriptor, 0, 0)));
 }
 
 export function sendSignal(pidfd: number, signal: number): void {

@@ -1,11 +1,8 @@
-/** Moving the calling thread between namespaces: setns(2), unshare(2). Both act on one thread and on no other of Node's. */
+/** Moving the calling thread between namespaces: setns(2). It acts on one thread and on no other of Node's. */
 import { checked, libcFunction } from './libc.ts';
 import { CLONE_FLAGS } from './nsfs.ts';
 
 const setnsCall = libcFunction('int setns(int descriptor, int kind)');
-const unshareCall = libcFunction('int unshare(int flags)');
-
-const CLONE_FS = 0x00000200;
 
 /**
  * Calls `action` with this thread in another net namespace, and returns only in the own one. Everything in between must be
@@ -25,17 +22,4 @@ function returnTo(own: number): void {
   if (setnsCall(own, CLONE_FLAGS.net) === 0) return;
   process.stderr.write('[error] setns back to the own net namespace failed\n');
   process.abort();
-}
-
-/**
- * Takes this thread's root and working directory apart from those of all other threads, which entering a mount namespace
- * demands. There is no way back: only for a Worker that ends afterwards.
- */
-export function unshareFileSystem(): void {
-  checked('unshare', unshareCall(CLONE_FS));
-}
-
-/** Enters a mount namespace for good; root and working directory become its root. After `unshareFileSystem` only. */
-export function enterMountNamespace(descriptor: number): void {
-  checked('setns', setnsCall(descriptor, CLONE_FLAGS.mnt));
 }

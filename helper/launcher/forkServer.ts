@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { close } from '../kernel/files.ts';
-import { receiveInteger, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
+import { receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import { log } from '../log.ts';
 
@@ -33,7 +33,7 @@ export class ForkServer {
     try {
       this.socket ??= this.start();
       sendDescriptors(this.socket, descriptors, Buffer.from(`${argv.join('\0')}\0`));
-      const pid = receiveInteger(this.socket);
+      const pid = receiveBytes(this.socket, 4)?.readInt32LE(0);
       if (pid !== undefined && pid > 0) return pid;
       log('warn', `the launcher could not be forked: ${pid ?? 'it has ended'}`);
     } catch (error) {

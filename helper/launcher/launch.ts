@@ -1,15 +1,13 @@
 /** Starts the launcher with a syscall program, and hears how it went. */
-import fs from 'node:fs';
 import net from 'node:net';
-import path from 'node:path';
 import { Failure, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
-import { sealedExecutable } from '../kernel/memfd.ts';
-import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
+import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
-import { ARGV0, ForkServer } from './forkServer.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
+import { decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
+import { startLauncher } from './startLauncher.ts';
 
 export interface LaunchOptions {
   program: SyscallProgram;
@@ -20,10 +18,10 @@ export interface LaunchOptions {
   /** What the launcher's processes are called in ps(1). */
   title?: string[];
   /**
-   * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there. The program goes on
-   * when this returns, and ends when it throws.
+   * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there, and what was reported so far. The
+   * program goes on when this returns, and ends when it throws.
    */
-  onSync?: (pid: number, step: Step) => void | Promise<void>;
+  onSync?: (pid: number, step: Step, results: readonly StepResult[]) => void | Promise<void>;
 }
 
 /** A step whose result was reported: the result, or `-errno`. */
@@ -68,42 +66,13 @@ export class StepFailure extends Failure {
 
 const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl', finally: 'exit' } as const;
 
-const FAILED = 1;
-const RESULTED = 2;
-const SYNCED = 3;
-const MALFORMED = 4;
-/** `struct report`: kind 4, step 4, value 8. */
-const REPORT_BYTES = 16;
-/** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
-const LOWEST_EXECUTABLE = 100;
-const PROGRAM_NAME = 'launcher';
-
-let executable: number | undefined;
-
-/** The launcher, read once from beside the helper's own program and sealed. */
-export function launcherExecutable(): string {
-  if (executable === undefined) {
-    const file = path.join(path.dirname(fs.realpathSync(process.argv[1]!)), PROGRAM_NAME);
-    executable = sealedExecutable(PROGRAM_NAME, fs.readFileSync(file), LOWEST_EXECUTABLE);
-  }
-  return `/proc/self/fd/${executable}`;
-}
-
-let forkServer: ForkServer | undefined;
-
-function startLauncher(argv: string[], descriptors: number[]): number {
-  forkServer ??= new ForkServer(launcherExecutable());
-  return forkServer.fork(argv, descriptors) ?? spawn(launcherExecutable(), argv, descriptors);
-}
-
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
 export function launch(options: LaunchOptions): Launched {
   const encoded = encodeProgram(options.program);
   const { ours, theirs } = openSocketPair();
   let pid: number;
   try {
-    const stdio = options.stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
-    pid = startLauncher(options.title ?? [ARGV0], [...stdio, theirs, ...options.descriptors]);
+    pid = startLauncher(theirs, options.descriptors, options.stdio, options.title);
   } catch (error) {
     close(ours);
     throw error;
@@ -134,13 +103,6 @@ export function launch(options: LaunchOptions): Launched {
   return { pid, started, ended, kill, signal };
 }
 
-let nullDevice: number | undefined;
-
-function openNull(): number {
-  nullDevice ??= fs.openSync('/dev/null', fs.constants.O_RDWR);
-  return nullDevice;
-}
-
 function hear(socket: net.Socket, options: LaunchOptions): Promise<StepResult[]> {
   const results: StepResult[] = [];
   return new Promise((resolve, reject) => {
@@ -150,9 +112,7 @@ function hear(socket: net.Socket, options: LaunchOptions): Promise<StepResult[]>
     socket.on('data', (chunk: Buffer) => {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) {
-        const kind = rest.readUInt32LE(0);
-        const step = rest.readUInt32LE(4);
-        const value = Number(rest.readBigInt64LE(8));
+        const { kind, step, value } = decodeReport(rest);
         if (kind === RESULTED) results.push({ step, value });
         else if (kind === SYNCED) synchronise.arrived(step, value);
         else if (kind === FAILED) reject(new StepFailure(options.program, step, value, results));
@@ -173,7 +133,7 @@ function syncs(socket: net.Socket, options: LaunchOptions, results: StepResult[]
   let waiting: { index: number; pid: number } | undefined;
   const go = async (index: number, pid: number) => {
     try {
-      await options.onSync?.(pid, steps[index]!);
+      await options.onSync?.(pid, steps[index]!, results);
       socket.write('g');
     } catch (error) {
       reject(error);

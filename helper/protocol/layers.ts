@@ -33,14 +33,20 @@ export interface LayerPath extends LayerRef {
 // ---------------------------------------------------------------------------------------------------------------------
 // Overlays and their layers
 
-/** What a layer is for. `init`: Docker's, with `/etc/hosts` and `/etc/resolv.conf`. `data`: a data-only lower layer (`::`). */
-export type LayerRole = 'readWrite' | 'init' | 'image' | 'lower' | 'data';
+/**
+ * What a layer is for. `init`: Docker's, with `/etc/hosts` and `/etc/resolv.conf`. `host`: a directory of the host, under the changes of a
+ * sandbox. `data`: a data-only lower layer (`::`).
+ */
+export type LayerRole = 'readWrite' | 'init' | 'image' | 'host' | 'lower' | 'data';
 
 export interface Layer {
   /** From the top, 0 first: the order in which a name is looked up. */
   index: number;
   role: LayerRole;
-  /** Its directory, as the mount gives it, with shortened links (`l/XXXX`) resolved where that is possible. */
+  /**
+   * Its directory, as the mount gives it, with shortened links (`l/XXXX`) resolved where that is possible. In `/proc` when only the helper that
+   * made the mount leads to it.
+   */
   directory: string;
   /** The mount namespace in which `directory` means this; absent: the helper's own. */
   mountNamespace?: NamespaceRef;
@@ -204,6 +210,8 @@ export interface LayersProvenanceResult {
     has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
     /** Of a hidden copy. */
     entry?: LayerEntry;
+    /** Where the layer itself has it, when that is another path: below a directory that a layer above renamed. */
+    path?: string;
     /** The directory on the way that decides: an opaque directory, a whiteout of a parent, a redirect. */
     because?: string;
     /** Why it is unknown. */

@@ -74,7 +74,7 @@ export interface SandboxMount {
   source?: string;
   /**
    * As in mount(8) and the OCI specification: `ro`, `rw`, `nosuid`, `nodev`, `noexec`, `noatime`, `bind`, `rbind`, `private`, `rprivate`, `slave`,
-   * `rslave`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
+   * `rslave`, `shared`, `rshared`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, and for overlay `lowerdir=`, `upperdir=`, `workdir=`.
    * `bind` without `ro` or `rw` is read-only. With `idmap`, or `ridmap` for what is mounted below, too, files belong inside to whom the new
    * user namespace maps their owners to.
    */
@@ -223,8 +223,8 @@ export interface SandboxSpec {
   /** Default `loopback` with a new net namespace. */
   network?: SandboxNetwork;
   /**
-   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own there is such a file wherever the root
-   * has one, or is not a directory of the host; else only when this is given.
+   * Lines of /etc/hosts, beside those of localhost and of the host name. With a net namespace of its own a sandbox has its own file wherever the
+   * root has one or is an image, or its network is `veth`; else when this is given.
    */
   hosts?: { address: string; names: string[] }[];
   resources?: SandboxResources;

@@ -86,6 +86,7 @@ function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
   // Before a user namespace is entered that may have given up changing groups.
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
+  if (own().privileged && plan.joined.some(({ kind }) => kind === 'user')) takeIds(steps, 0, 0, { ignoreError: true });
   if (plan.idMaps !== undefined) makeUserNamespace(steps, plan);
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
@@ -113,7 +114,8 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
   const { uid, gid, writtenBy } = plan.idMaps!;
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
-    const owners = plan.idMapped.map(({ path }) => path).join(', ');
+    const mapped = plan.trees.filter((tree) => tree.mapped !== undefined);
+    const owners = mapped.map(({ path }) => path).join(', ');
     const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
     steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}` });
   } else {
@@ -129,9 +131,15 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
   }
   if (writtenBy === 'self') return;
   setGroups(steps, []);
-  const [user, group] = [uid, gid].map((mappings) => integer(Math.min(...mappings.map(({ containerID }) => containerID))));
-  steps.call('setresgid', [group!, group!, group!], 'take a group id of the new user namespace');
-  steps.call('setresuid', [user!, user!, user!], 'take a user id of the new user namespace');
+  const [user, group] = [uid, gid].map((mappings) => Math.min(...mappings.map(({ containerID }) => containerID)));
+  takeIds(steps, user!, group!);
+}
+
+/** Files that belong to an id without a mapping cannot be made in file systems of the user namespace (EOVERFLOW). */
+function takeIds(steps: Steps, uid: number, gid: number, flags: { ignoreError?: boolean } = {}): void {
+  const [user, group] = [integer(uid), integer(gid)];
+  steps.call('setresgid', [group, group, group], 'take a group id of the user namespace', flags);
+  steps.call('setresuid', [user, user, user], 'take a user id of the user namespace', flags);
 }
 
 function unshare(steps: Steps, kinds: readonly NamespaceKind[]): void {

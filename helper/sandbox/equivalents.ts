@@ -94,7 +94,7 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   ];
   if (plan.mounts.some(({ what }) => what === 'content'))
     differences.push('/etc/hosts and /etc/resolv.conf stay those of the root.');
-  if (plan.idMapped.length > 0) differences.push('It maps no owners of files.');
+  if (plan.trees.some((tree) => tree.mapped !== undefined)) differences.push('It maps no owners of files.');
   if (fresh.has('time')) differences.push('It makes no time namespace.');
   if (fresh.has('net') && spec.network.type === 'none') differences.push('It brings up lo.');
   if (root.type === 'overlay') differences.push('It needs bubblewrap 0.11 for the overlay.');

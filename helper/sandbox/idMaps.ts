@@ -86,7 +86,13 @@ function checkOverlap(mappings: SandboxIdMapping[], field: string): void {
   }
 }
 
-/** The id inside that is this one of the host, if any; and the other way round. */
+/** The id inside that is this one of the host, if any. */
+export function insideOf(mappings: SandboxIdMapping[], outside: number): number | undefined {
+  const mapping = mappings.find(({ hostID, size }) => outside >= hostID && outside - hostID < size);
+  return mapping === undefined ? undefined : mapping.containerID + (outside - mapping.hostID);
+}
+
+/** The other way round. */
 export function outsideOf(mappings: SandboxIdMapping[], inside: number): number | undefined {
   const mapping = mappings.find(({ containerID, size }) => inside >= containerID && inside - containerID < size);
   return mapping === undefined ? undefined : mapping.hostID + (inside - mapping.containerID);

@@ -5,11 +5,14 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { Failure } from '../failure.ts';
 import { jsonOf, parsedFile, readBounded } from '../host/engines/boundedFile.ts';
+import { type ImageConfig, parseImageConfig, stepsOf } from '../host/engines/imageConfig.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
 
 export interface ImageFiles {
   /** In lookup order: directories of the host, or below the root of a file system that is mounted nowhere. */
   layers: string[] | { descriptor: number; names: string[] };
+  /** What is known of each layer, in the same order; absent when the image does not tell of each. */
+  described?: { digest: string; createdBy?: string }[];
   /** What the image says about the process. */
   process: { args?: string[]; env: Record<string, string>; cwd?: string };
   notes: string[];
@@ -17,6 +20,8 @@ export interface ImageFiles {
 
 const DOCKER_ROOT = '/var/lib/docker';
 const PODMAN_ROOT = '/var/lib/containers/storage';
+/** What describes layers to people reads the same files for something else. */
+const OWN_READING = 'sandbox';
 const HEXADECIMAL = /^[0-9a-f]{64}$/;
 const hexadecimal = v.pipe(v.string(), v.regex(HEXADECIMAL));
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
@@ -36,7 +41,7 @@ const Config = v.object({
     }),
   ),
 });
-type Config = v.InferOutput<typeof Config>;
+type Config = v.InferOutput<typeof Config> & { layers?: ImageConfig };
 /** By repository, and in it by whole reference. */
 const Repositories = v.object({ Repositories: v.record(v.string(), v.record(v.string(), v.string())) });
 const PodmanImages = v.array(
@@ -52,7 +57,7 @@ export function findImage({ format, reference }: Extract<SandboxImage, { format:
 function findInDocker(reference: string): ImageFiles {
   const database = path.join(DOCKER_ROOT, 'image/overlay2');
   const id = dockerImageId(database, reference);
-  const config = parsedFile(path.join(database, 'imagedb/content/sha256', id), parseConfig);
+  const config = parsedFile(path.join(database, 'imagedb/content/sha256', id), parseConfig, OWN_READING);
   if (config === undefined) throw notFound('Docker', reference);
   const layers = chainIds(config.rootfs.diff_ids).map((chain) => {
     const cache = readBounded(path.join(database, 'layerdb/sha256', chain, 'cache-id'))?.text.trim() ?? '';
@@ -63,10 +68,14 @@ function findInDocker(reference: string): ImageFiles {
 
 /** A name, `latest` of it when no tag is given; an id, or the beginning of one. */
 function dockerImageId(database: string, reference: string): string {
-  const known = parsedFile(path.join(database, 'repositories.json'), (text) => {
-    const parsed = v.safeParse(Repositories, jsonOf(text));
-    return parsed.success ? Object.assign({}, ...Object.values(parsed.output.Repositories)) : undefined;
-  }) as Record<string, string> | undefined;
+  const known = parsedFile(
+    path.join(database, 'repositories.json'),
+    (text) => {
+      const parsed = v.safeParse(Repositories, jsonOf(text));
+      return parsed.success ? Object.assign({}, ...Object.values(parsed.output.Repositories)) : undefined;
+    },
+    OWN_READING,
+  ) as Record<string, string> | undefined;
   const names = Object.keys(known ?? {});
   const found = names.find((name) => name === reference) ?? names.find((name) => name === `${reference}:latest`);
   const id = found === undefined ? undefined : known![found]?.replace(/^sha256:/, '');
@@ -75,10 +84,14 @@ function dockerImageId(database: string, reference: string): string {
 }
 
 function findInPodman(reference: string): ImageFiles {
-  const images = parsedFile(path.join(PODMAN_ROOT, 'overlay-images/images.json'), (text) => {
-    const parsed = v.safeParse(PodmanImages, jsonOf(text));
-    return parsed.success ? parsed.output : undefined;
-  });
+  const images = parsedFile(
+    path.join(PODMAN_ROOT, 'overlay-images/images.json'),
+    (text) => {
+      const parsed = v.safeParse(PodmanImages, jsonOf(text));
+      return parsed.success ? parsed.output : undefined;
+    },
+    OWN_READING,
+  );
   const wanted = [
     reference,
     `${reference}:latest`,
@@ -90,7 +103,7 @@ function findInPodman(reference: string): ImageFiles {
   const id = byName?.id ?? onlyId(images?.map((image) => image.id) ?? [], reference);
   const image = images?.find((one) => one.id === id);
   if (image?.layer === undefined) throw notFound('podman', reference);
-  const config = parsedFile(podmanConfig(image.id), parseConfig);
+  const config = parsedFile(podmanConfig(image.id), parseConfig, OWN_READING);
   if (config === undefined) throw notFound('podman', reference);
   return { layers: podmanLayers(image.layer, reference), ...describedByConfig(config) };
 }
@@ -101,10 +114,14 @@ function podmanConfig(id: string): string {
 }
 
 function podmanLayers(top: string, reference: string): string[] {
-  const parents = parsedFile(path.join(PODMAN_ROOT, 'overlay-layers/layers.json'), (text) => {
-    const parsed = v.safeParse(PodmanLayers, jsonOf(text));
-    return parsed.success ? new Map(parsed.output.map(({ id, parent }) => [id, parent ?? ''])) : undefined;
-  });
+  const parents = parsedFile(
+    path.join(PODMAN_ROOT, 'overlay-layers/layers.json'),
+    (text) => {
+      const parsed = v.safeParse(PodmanLayers, jsonOf(text));
+      return parsed.success ? new Map(parsed.output.map(({ id, parent }) => [id, parent ?? ''])) : undefined;
+    },
+    OWN_READING,
+  );
   const layers: string[] = [];
   for (let id = top; id !== '' && layers.length < MAX_LAYERS; id = parents?.get(id) ?? '') {
     layers.push(existing(HEXADECIMAL.test(id) ? path.join(PODMAN_ROOT, 'overlay', id, 'diff') : undefined, reference));
@@ -126,10 +143,21 @@ export function chainIds(diffIds: readonly string[]): string[] {
 
 export function parseConfig(text: string): Config | undefined {
   const config = v.safeParse(Config, jsonOf(text));
-  return config.success ? config.output : undefined;
+  const layers = parseImageConfig(text);
+  return config.success ? { ...config.output, ...(layers === undefined ? {} : { layers }) } : undefined;
 }
 
-export function describedByConfig(of: Config | undefined): Pick<ImageFiles, 'process' | 'notes'> {
+/** In lookup order. */
+function describeLayers(config: ImageConfig): NonNullable<ImageFiles['described']> {
+  const steps = stepsOf(config, config.diffIds);
+  const described = config.diffIds.map((digest, index) => {
+    const createdBy = steps.get(index);
+    return { digest, ...(createdBy === undefined ? {} : { createdBy }) };
+  });
+  return described.reverse();
+}
+
+export function describedByConfig(of: Config | undefined): Pick<ImageFiles, 'process' | 'notes' | 'described'> {
   const config = of?.config;
   const args = [...(config?.Entrypoint ?? []), ...(config?.Cmd ?? [])];
   const variables = (config?.Env ?? []).flatMap((entry): [string, string][] => {
@@ -145,6 +173,7 @@ export function describedByConfig(of: Config | undefined): Pick<ImageFiles, 'pro
       ...(cwd?.startsWith('/') ? { cwd } : {}),
     },
     notes,
+    ...(of?.layers === undefined ? {} : { described: describeLayers(of.layers) }),
   };
 }
 

@@ -70,9 +70,14 @@ export async function unpackImageFile(image: FileImage): Promise<ImageFiles> {
     } finally {
       for (const opened of directories.values()) for (const directory of opened) close(directory);
     }
-    const { process, notes } = describedByConfig(config);
+    const { process, notes, described } = describedByConfig(config);
     const left = leftOut === 0 ? [] : [`${leftOut} devices and pipes of the image are left out.`];
-    return { layers: { descriptor, names: names.reverse() }, process, notes: [...notes, ...left] };
+    return {
+      layers: { descriptor, names: names.reverse() },
+      process,
+      notes: [...notes, ...left],
+      ...(described?.length === layers.length ? { described } : {}),
+    };
   } catch (error) {
     close(descriptor);
     throw error;

@@ -20,6 +20,7 @@ export const MS_REC = 0x4000;
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
+export const MS_SHARED = 1 << 20;
 
 const FSOPEN_CLOEXEC = integer(1, 'FSOPEN_CLOEXEC');
 const FSMOUNT_CLOEXEC = integer(1, 'FSMOUNT_CLOEXEC');
@@ -94,8 +95,15 @@ export function openInside(steps: Steps, root: Argument, path: string, purpose: 
   return openBelow(steps, { directory: root, path, flags: O_PATH, resolve, purpose });
 }
 
-/** A new file system, not mounted anywhere yet. */
-export function makeFileSystem(steps: Steps, type: string, options: Option[], attributes: number, what: string): Argument {
+/** A new file system, not mounted anywhere yet; `flags` are those of the step by which it can be had. */
+export function makeFileSystem(
+  steps: Steps,
+  type: string,
+  options: Option[],
+  attributes: number,
+  what: string,
+  flags: { reportResult?: boolean } = {},
+): Argument {
   const purpose = `make ${what}`;
   const context = steps.call('fsopen', [string(type), FSOPEN_CLOEXEC], purpose);
   for (const [key, value] of options) {
@@ -104,7 +112,8 @@ export function makeFileSystem(steps: Steps, type: string, options: Option[], at
     steps.call('fsconfig', [context, ...set, integer(0)], `${purpose} with ${setting}`);
   }
   steps.call('fsconfig', [context, FSCONFIG_CMD_CREATE, NULL, NULL, integer(0)], purpose);
-  const made = steps.call('fsmount', [context, FSMOUNT_CLOEXEC, integer(attributes, namesOf(attributes, ATTRIBUTES))], purpose);
+  const shown = integer(attributes, namesOf(attributes, ATTRIBUTES));
+  const made = steps.call('fsmount', [context, FSMOUNT_CLOEXEC, shown], purpose, flags);
   steps.call('close', [context], purpose);
   return made;
 }

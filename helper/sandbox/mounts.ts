@@ -4,10 +4,11 @@ import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
+import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { realPath } from './hostPath.ts';
-import type { IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
   MOUNT_ATTR_NOATIME,
@@ -16,6 +17,7 @@ import {
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
+  MS_SHARED,
   MS_SLAVE,
   MS_UNBINDABLE,
   type Option,
@@ -23,7 +25,7 @@ import {
 import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
-import { bytesOf } from './spec.ts';
+import { bytesOf, SIZE_PATTERN } from './spec.ts';
 import type { UserPlan } from './user.ts';
 
 /** Where something goes: its path inside as asked for, and what it resolves to. */
@@ -36,7 +38,7 @@ export interface Place extends InRoot {
 export type PlannedMount = { place: Place } & (
   | { what: 'new'; type: string; options: Option[]; attributes: number }
   /** From the host. `self`: from inside the new root, what is at the place. */
-  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; tree?: IdMappedTree }
+  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; tree?: HeldTree }
   /** A file system that the helper has made, so that it holds the other end of what is in it. */
   | { what: 'held'; descriptor: number; type: string }
   | { what: 'symlink'; target: string }
@@ -50,7 +52,7 @@ export interface MountContext {
   user: UserPlan;
   notes: string[];
   hasUserNamespace: boolean;
-  idMapped: IdMappedTrees;
+  trees: HeldTrees;
   disposables: (() => void)[];
 }
 
@@ -166,7 +168,9 @@ function devpts(place: Place, { hasUserNamespace, disposables }: MountContext): 
   return { what: 'held', descriptor, type: 'devpts', place };
 }
 
-function bindOf(source: string, place: Place, set: number, propagation = MS_PRIVATE): PlannedMount & { what: 'bind' } {
+export type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+
+function bindOf(source: string, place: Place, set: number, propagation = MS_PRIVATE): BindMount {
   const { path: real, isDirectory } = realPath(source, 'mounts');
   if (place.kind !== undefined && (place.kind === 'directory') !== isDirectory) {
     const [theirs, ours] = isDirectory ? ['directory', 'file'] : ['file', 'directory'];
@@ -191,6 +195,8 @@ const PROPAGATIONS: Record<string, number> = {
   rprivate: MS_PRIVATE,
   slave: MS_SLAVE,
   rslave: MS_SLAVE,
+  shared: MS_SHARED,
+  rshared: MS_SHARED,
   unbindable: MS_UNBINDABLE,
   runbindable: MS_UNBINDABLE,
 };
@@ -217,20 +223,22 @@ const ATTRIBUTES: Record<Exclude<SandboxMount['type'], 'bind'>, number> = {
 function planMount(mount: SandboxMount, place: Place, context: MountContext): PlannedMount {
   let attributes = mount.type === 'bind' ? BIND_DEFAULTS : ATTRIBUTES[mount.type];
   let propagation = MS_PRIVATE;
-  let idmap: 'idmap' | 'ridmap' | undefined;
+  let mapped: HeldTree['mapped'];
   const data: Option[] = [];
   for (const option of mount.options ?? []) {
     const flag = FLAGS[option];
     if (flag !== undefined) attributes = (attributes | (flag.set ?? 0)) & ~(flag.clear ?? 0);
     else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
     else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
-    else if (mount.type === 'bind' && (option === 'idmap' || option === 'ridmap')) idmap = option;
+    else if (mount.type === 'bind' && /^r?idmap$/.test(option)) mapped = option === 'ridmap' ? 'all' : 'one';
     else data.push(dataOption(mount, option));
   }
   if (mount.type === 'bind') {
     if (mount.source === undefined) throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`);
     const bind = bindOf(mount.source, place, attributes, propagation);
-    return idmap === undefined ? bind : { ...bind, tree: context.idMapped.take(bind.source, idmap === 'ridmap') };
+    checkPropagation(bind, context);
+    const tree = context.trees.takeIfNeeded(bind.source, mapped);
+    return tree === undefined ? bind : { ...bind, tree };
   }
   if (mount.source !== undefined) {
     throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`);
@@ -238,6 +246,34 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
   if (mount.type === 'devpts') data.push(['newinstance', true]);
   if (mount.type === 'overlay' && context.hasUserNamespace) data.push(['userxattr', true]);
   return { what: 'new', type: mount.type, options: data, attributes, place };
+}
+
+/** mount_namespaces(7), "SHARED SUBTREES": there is nothing to follow, or to be followed by, where the host has it private. */
+function checkPropagation({ source, propagation, place }: BindMount, { notes, hasUserNamespace }: MountContext): void {
+  if (propagation !== MS_SHARED && propagation !== MS_SLAVE) return;
+  const of = mountOf(source, parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8')));
+  const has = (kind: string) => of?.propagation.some((field) => field.startsWith(kind)) === true;
+  if (propagation === MS_SLAVE) {
+    if (!has('shared:') && !has('master:'))
+      notes.push(`What is mounted below ${source} later does not appear in the sandbox: on the host it is a private mount.`);
+    return;
+  }
+  if (hasUserNamespace || !has('shared:')) {
+    const reason = hasUserNamespace
+      ? 'with a new user namespace nothing can be mounted on the host'
+      : `${source} is not a shared mount`;
+    throw new Failure('invalid', `The mount on ${place.destination} cannot be shared: ${reason}.`, {
+      hint: 'Choose "rslave" or "rprivate", or make it shared on the host first: mount --make-rshared.',
+    });
+  }
+  notes.push(`What is mounted below ${place.destination} inside is mounted on the host, too, and stays there.`);
+}
+
+/** The one that a path lies on: the last of those above it, by name, that are not covered by a later one. */
+function mountOf(real: string, mounts: readonly Mount[]): Mount | undefined {
+  const above = mounts.filter(({ mountPoint }) => mountPoint === '/' || `${real}/`.startsWith(`${mountPoint}/`));
+  const longest = Math.max(...above.map(({ mountPoint }) => mountPoint.length));
+  return above.findLast(({ mountPoint }) => mountPoint.length === longest);
 }
 
 function dataOption({ type, destination }: SandboxMount, option: string): Option {
@@ -248,8 +284,12 @@ function dataOption({ type, destination }: SandboxMount, option: string): Option
       hint: 'mount(8) names them; propagation, ro, nosuid, nodev, noexec are known to every type.',
     });
   }
-  if (key === 'size' && value !== true && /^[0-9]+[KMGT]?$/i.test(value)) return [key, String(bytesOf(value))];
-  return [key, value];
+  if (key !== 'size') return [key, value];
+  if (value !== true && SIZE_PATTERN.test(value)) return [key, String(bytesOf(value))];
+  if (value !== true && /^[1-9][0-9]?%$|^100%$/.test(value)) return [key, value];
+  throw new Failure('invalid', `The ${type} on ${destination} has a size that is none: "${option}".`, {
+    hint: 'Write bytes, or K, M, G or T after them: size=64M.',
+  });
 }
 
 /** The helper's own /proc and /sys tell what there will be: they are of the same kernel. */
@@ -270,14 +310,14 @@ function covers(spec: ResolvedSpec, root: RootPlan, at: (destination: string) =>
     strict: true,
   });
   const covered: PlannedMount[] = [];
-  for (const inside of spec.readonlyPaths) {
+  for (const inside of new Set(spec.readonlyPaths)) {
     const kind = kindOf(inside);
     if (kind === undefined) continue;
     const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
     const isDirectory = kind === 'directory';
     covered.push({ what: 'bind', source: 'self', isDirectory, set, propagation: MS_PRIVATE, place: place(inside, kind) });
   }
-  for (const inside of spec.maskedPaths) {
+  for (const inside of new Set(spec.maskedPaths)) {
     const kind = kindOf(inside);
     if (kind === 'file') covered.push(bindOf(NOTHING, place(inside, kind), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC));
     if (kind === 'directory') {

@@ -24,19 +24,21 @@ export function nameFiles(
   { at, notes }: { at: (destination: string) => Place; notes: string[] },
 ): PlannedMount[] {
   const mounts: PlannedMount[] = [];
-  const add = (destination: string, content: string, asked: boolean) => {
+  const add = (destination: string, content: string, when: 'always' | 'whereItIs') => {
     const place = at(destination);
-    if (place.kind !== 'file' && root.type === 'bind' && (root.readOnly || !asked)) {
-      if (asked) notes.push(`The root has no ${destination}, and is read-only, so that none is made there.`);
+    if (place.kind !== 'file' && when === 'whereItIs') return;
+    if (place.kind !== 'file' && root.type === 'bind' && root.readOnly) {
+      notes.push(`The root has no ${destination}, and is read-only, so that none is made there.`);
       return;
     }
     mounts.push({ what: 'content', content, place });
   };
   const { network } = spec;
-  // A file system in memory has nothing but what was asked for.
-  const isOwnNetwork = spec.namespaces.net === 'new' && (network.type === 'veth' || root.type !== 'tmpfs');
-  if (spec.hosts !== undefined || isOwnNetwork) add('/etc/hosts', hostsOf(spec), spec.hosts !== undefined);
-  if (network.type === 'veth' && network.nameservers !== undefined) add('/etc/resolv.conf', resolverOf(network), true);
+  // What is in a directory of the host, or asked for by name, is not added to unasked.
+  const isBare = spec.root.type === 'image' || (network.type === 'veth' && root.type !== 'bind');
+  if (spec.hosts !== undefined) add('/etc/hosts', hostsOf(spec), 'always');
+  else if (spec.namespaces.net === 'new') add('/etc/hosts', hostsOf(spec), isBare ? 'always' : 'whereItIs');
+  if (network.type === 'veth' && network.nameservers !== undefined) add('/etc/resolv.conf', resolverOf(network), 'always');
   return mounts;
 }
 

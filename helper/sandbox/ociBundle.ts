@@ -15,6 +15,7 @@ import {
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
+  MS_SHARED,
   MS_SLAVE,
   MS_UNBINDABLE,
 } from './mountCalls.ts';
@@ -46,7 +47,12 @@ const ATTRIBUTES: [flag: number, set: string, unset?: string][] = [
   [MOUNT_ATTR_NOEXEC, 'noexec'],
   [MOUNT_ATTR_NOATIME, 'noatime'],
 ];
-const PROPAGATIONS: Record<number, string> = { [MS_PRIVATE]: 'rprivate', [MS_SLAVE]: 'rslave', [MS_UNBINDABLE]: 'runbindable' };
+const PROPAGATIONS: Record<number, string> = {
+  [MS_PRIVATE]: 'rprivate',
+  [MS_SLAVE]: 'rslave',
+  [MS_SHARED]: 'rshared',
+  [MS_UNBINDABLE]: 'runbindable',
+};
 /** RLIM_INFINITY, which no number of JavaScript is; written without quotes in the end. */
 const UNLIMITED = '18446744073709551615';
 const WIDTH = 120;
@@ -129,11 +135,17 @@ export function ociConfig(plan: SandboxPlan): object {
       ...(idMaps === undefined ? {} : { uidMappings: idMaps.uid, gidMappings: idMaps.gid }),
       ...(spec.resources === undefined ? {} : { resources: resourcesOf(spec.resources) }),
       ...seccompOf(plan),
-      rootfsPropagation: 'rprivate',
+      rootfsPropagation: propagationOf(plan),
       maskedPaths: spec.maskedPaths,
       readonlyPaths: spec.readonlyPaths,
     },
   };
+}
+
+/** Of the old root, before anything is mounted. */
+function propagationOf({ mounts }: SandboxPlan): string {
+  const has = (propagation: number) => mounts.some((mount) => mount.what === 'bind' && mount.propagation === propagation);
+  return has(MS_SHARED) ? 'rshared' : has(MS_SLAVE) ? 'rslave' : 'rprivate';
 }
 
 function processOf({ spec, user, command, environment }: SandboxPlan): object {
@@ -248,7 +260,7 @@ function throttlesOf(devices: NonNullable<SandboxResources['blockIO']>): object 
   };
 }
 
-function differencesOf({ spec, fresh, root, idMapped }: SandboxPlan): string[] {
+function differencesOf({ spec, fresh, root, trees }: SandboxPlan): string[] {
   const cases: [boolean, string][] = [
     [spec.process.init, 'The program is pid 1 itself: nothing reaps what it leaves behind.'],
     [
@@ -265,7 +277,7 @@ function differencesOf({ spec, fresh, root, idMapped }: SandboxPlan): string[] {
       spec.changeRoot === 'chroot',
       'It moves the new root over the old one before it changes to it, so that the old one is not reached.',
     ],
-    [idMapped.length > 0, 'It maps no owners of files: runc knows that from 1.2 on.'],
+    [trees.some((tree) => tree.mapped !== undefined), 'It maps no owners of files: runc knows that from 1.2 on.'],
     [root.type === 'tmpfs' && root.copied === true, 'Programs are bound, not copied.'],
     [spec.process.timeout !== undefined, 'It has no limit of time.'],
   ];

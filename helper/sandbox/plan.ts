@@ -10,7 +10,7 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { type PlannedCgroup, planCgroups } from './cgroup.ts';
-import { type IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
+import { type HeldTree, HeldTrees } from './heldTrees.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
@@ -31,8 +31,8 @@ export interface SandboxPlan {
   idMaps?: IdMaps;
   root: RootPlan;
   mounts: PlannedMount[];
-  /** Of the root and the mounts, those whose owners the helper maps. */
-  idMapped: readonly IdMappedTree[];
+  /** Of the root and the mounts, those that the helper takes. */
+  trees: readonly HeldTree[];
   cgroups: PlannedCgroup[];
   veth?: VethPlan;
   user: UserPlan;
@@ -122,9 +122,9 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
     const user = planUser(spec, idMaps, notes);
     const environment = environmentOf(spec, user);
-    const idMapped = new IdMappedTrees(disposables);
+    const trees = new HeldTrees(idMaps, disposables);
     const { image } = context;
-    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), idMapped, notes });
+    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes });
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
@@ -144,9 +144,9 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       ...(idMaps === undefined ? {} : { idMaps }),
       root,
       mounts: fresh.has('mnt')
-        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), idMapped, disposables })
+        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables })
         : [],
-      idMapped: idMapped.taken,
+      trees: trees.taken,
       cgroups: spec.resources === undefined ? [] : planCgroups(spec.resources, context.id),
       user,
       environment,
@@ -393,7 +393,8 @@ function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
   return environment;
 }
 
-function noteWeaknesses({ spec, fresh, notes, user, idMapped }: SandboxPlan): void {
+function noteWeaknesses({ spec, fresh, notes, user, trees }: SandboxPlan): void {
+  const mapped = trees.filter((tree) => tree.mapped !== undefined).map((tree) => tree.path);
   const says = (condition: boolean, text: string) => {
     if (condition) notes.push(text);
   };
@@ -419,8 +420,8 @@ function noteWeaknesses({ spec, fresh, notes, user, idMapped }: SandboxPlan): vo
     'It runs as the root of the host, though without capabilities: it can read the files that root owns. Set process.user, or namespaces.user to "new".',
   );
   says(
-    idMapped.length > 0,
-    `In ${idMapped.map(({ path }) => path).join(', ')} root inside owns what root owns on the disk, and what it makes there belongs to root of the host, set-user-ID files included.`,
+    mapped.length > 0,
+    `In ${mapped.join(', ')} root inside owns what root owns on the disk, and what it makes there belongs to root of the host, set-user-ID files included.`,
   );
   says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
   says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');

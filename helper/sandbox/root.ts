@@ -2,8 +2,8 @@
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
+import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { realPath } from './hostPath.ts';
-import type { IdMappedTree, IdMappedTrees } from './idMappedMounts.ts';
 import type { ImageFiles } from './image.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
@@ -14,15 +14,24 @@ export type RootPlan =
   /** Not built: the root of the namespace, or a directory below it. `path` is of the host. */
   | { type: 'asItIs'; path?: string }
   /** Mounts of the host from this directory on. */
-  | { type: 'bind'; path: string; readOnly: boolean; idMapped?: IdMappedTree }
-  /** Layers in lookup order, and where changes go: a directory of the host, or nowhere for long. */
-  | { type: 'overlay'; lowers: string[] | { descriptor: number; names: string[] }; upper?: string; idMapped?: IdMappedTree[] }
+  | { type: 'bind'; path: string; readOnly: boolean; held?: HeldTree }
+  /**
+   * Layers in lookup order, what is known of them when they are an image's, and where changes go: a directory of the host, or nowhere for
+   * long.
+   */
+  | {
+      type: 'overlay';
+      lowers: string[] | { descriptor: number; names: string[] };
+      image?: NonNullable<ImageFiles['described']>;
+      upper?: string;
+      held?: HeldTree[];
+    }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
 
 export interface RootContext {
   image?: ImageFiles;
-  idMapped: IdMappedTrees;
+  trees: HeldTrees;
   notes: string[];
 }
 
@@ -41,7 +50,7 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said } = context.image!;
+      const { layers, notes: said, described = [] } = context.image!;
       if (spec.namespaces.user !== 'host') {
         throw new Failure(
           'unsupported',
@@ -53,7 +62,7 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
       }
       context.notes.push(...said);
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
-      return { type: 'overlay', lowers: layers, ...upper };
+      return { type: 'overlay', lowers: layers, image: described, ...upper };
     }
   }
 }
@@ -67,20 +76,17 @@ function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { t
 function ofHost(
   path: string,
   root: Extract<SandboxRoot, { type: 'host' | 'directory' }>,
-  { idMapped, notes }: RootContext,
+  { trees, notes }: RootContext,
 ): RootPlan {
-  const map = (directory: string) => idMapped.take(directory, false);
+  const hold = (directory: string) => trees.takeIfNeeded(directory, root.idmap ? 'one' : undefined);
   if (root.access !== 'overlay') {
-    return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(root.idmap ? { idMapped: map(path) } : {}) };
+    const held = hold(path);
+    return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(held === undefined ? {} : { held }) };
   }
   if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
   const upper = root.upper === undefined ? undefined : directory(root.upper, 'root.upper');
-  return {
-    type: 'overlay',
-    lowers: [path],
-    ...(upper === undefined ? {} : { upper }),
-    ...(root.idmap ? { idMapped: [path, ...(upper === undefined ? [] : [upper])].map(map) } : {}),
-  };
+  const held = [path, ...(upper === undefined ? [] : [upper])].flatMap((one) => hold(one) ?? []);
+  return { type: 'overlay', lowers: [path], held, ...(upper === undefined ? {} : { upper }) };
 }
 
 function directory(given: string, field = 'root.path'): string {

@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-import type { IdMappedTree } from './idMappedMounts.ts';
+import { own } from '../programs/identity.ts';
+import type { HeldTree } from './heldTrees.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -13,6 +14,7 @@ import {
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   MS_REC,
+  MS_SHARED,
   MS_SLAVE,
   makeDirectory,
   makeFile,
@@ -24,7 +26,7 @@ import {
   openToRead,
   setAttributes,
 } from './mountCalls.ts';
-import { type Place, type PlannedMount, placeIn } from './mounts.ts';
+import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { chrootPlace, type RootPlan } from './root.ts';
 
@@ -42,6 +44,9 @@ const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
 /** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
 export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
   if (!plan.fresh.has('mnt')) return undefined;
+  // While they are of the host's peer group.
+  const trees = new Map<PlannedMount, Argument>();
+  for (const mount of plan.mounts) if (isShared(mount)) trees.set(mount, takeSource(steps, mount));
   const follows = plan.mounts.some((mount) => mount.what === 'bind' && mount.propagation === MS_SLAVE);
   const [propagation, name] = follows ? [MS_SLAVE, 'MS_SLAVE'] : [MS_PRIVATE, 'MS_PRIVATE'];
   steps.call(
@@ -50,9 +55,8 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     'keep its mounts from the host',
   );
   // Before the root is mounted over the old one, which would have it as a mount of its own.
-  const trees = new Map<PlannedMount, Argument>();
   for (const mount of plan.mounts) {
-    if (mount.what === 'bind' && mount.source !== 'self') trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'bind' && mount.source !== 'self' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
   takeContents(steps, plan.mounts, trees);
@@ -78,8 +82,8 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
   }
 }
 
-function bindRoot(steps: Steps, { path, readOnly, idMapped }: Extract<RootPlan, { type: 'bind' }>): Argument {
-  const tree = idMapped === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, idMapped);
+function bindRoot(steps: Steps, { path, readOnly, held }: Extract<RootPlan, { type: 'bind' }>): Argument {
+  const tree = held === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, held);
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
   return tree;
@@ -92,17 +96,20 @@ function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Arg
   return tree;
 }
 
+/** What the helper does while the program waits there; the descriptor of their place was reported. */
+export const HOLD_LAYERS = 'let the helper keep hold of the layers';
+
 /**
  * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
  * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
  */
 function overlayRoot(
   steps: Steps,
-  { lowers, upper, idMapped }: Extract<RootPlan, { type: 'overlay' }>,
+  { lowers, upper, held: trees }: Extract<RootPlan, { type: 'overlay' }>,
   hasUserNamespace: boolean,
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
-    const held = idMapped?.find((tree) => tree.path === path);
+    const held = trees?.find((tree) => tree.path === path);
     const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
@@ -114,7 +121,11 @@ function overlayRoot(
   const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
   const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers');
+  // Detached, nothing leads to it any more, and the changes are in it: whoever may keeps hold of it, so that they can be looked at.
+  const isHeld = changes === undefined && own().privileged;
+  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers', {
+    ...(isHeld ? { reportResult: true } : {}),
+  });
   mountOverRoot(steps, stage, 'mount it');
   steps.call('fchdir', [stage], 'go there');
   const purpose = 'make a place for the layers';
@@ -134,6 +145,7 @@ function overlayRoot(
   ];
   if (hasUserNamespace) options.push(['userxattr', true]);
   const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
+  if (isHeld) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
   return made;
@@ -289,7 +301,9 @@ function takeContent(steps: Steps, stage: Argument, name: string, { content, pla
   return tree;
 }
 
-type BindMount = Extract<PlannedMount, { what: 'bind' }>;
+function isShared(mount: PlannedMount): mount is BindMount {
+  return mount.what === 'bind' && mount.propagation === MS_SHARED;
+}
 
 function takeSource(steps: Steps, mount: BindMount): Argument {
   if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
@@ -302,9 +316,9 @@ function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
   return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
 }
 
-/** Mounts that the helper holds, whose owners it has mapped by now. */
-function heldTree(steps: Steps, { descriptor, path }: IdMappedTree): Argument {
-  return steps.descriptor(descriptor, `${path}, id-mapped`);
+/** Mounts that the helper holds. Where their owners are to be mapped, they are by now. */
+function heldTree(steps: Steps, { descriptor, path, mapped }: HeldTree): Argument {
+  return steps.descriptor(descriptor, mapped === undefined ? path : `${path}, id-mapped`);
 }
 
 function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
@@ -314,7 +328,7 @@ function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount):
 }
 
 function withOptions(steps: Steps, tree: Argument, what: string, { set, propagation }: BindMount): Argument {
-  setAttributes(steps, tree, { set, propagation }, `set the options of ${what}`);
+  setAttributes(steps, tree, { set, propagation: propagation === MS_SHARED ? 0 : propagation }, `set the options of ${what}`);
   return tree;
 }
 

@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
+import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
 import type { End } from '../kernel/spawn.ts';
@@ -44,9 +45,10 @@ import { textOf } from './network.ts';
 import { OtherProcess } from './otherProcess.ts';
 import { makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
+import { rootLayersOf } from './rootLayers.ts';
 import { forget, load, type SavedSandbox, save, savedIds, saveEnd } from './saved.ts';
 import { SavedWatch } from './savedWatch.ts';
-import { type StartedSandbox, startSandbox } from './start.ts';
+import { type HeldLayers, type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
   openNamespace: OpenNamespace;
@@ -66,6 +68,7 @@ export interface LiveSandbox {
   params: SandboxParams;
   /** What it was made by. Of one that was found again, made anew. */
   plan(): SandboxPlan;
+  held: HeldLayers;
   /** Kills everything in it. */
   kill(): void;
   signal(signal: NodeJS.Signals): void;
@@ -285,6 +288,7 @@ export class Sandboxes {
         if (made instanceof Failure) throw made;
         return made;
       },
+      held: {},
       kill: () => leader.signal(SIGKILL),
       signal: (signal) => leader.signal(os.constants.signals[signal]),
       ended: other.ended.then(() => {
@@ -318,6 +322,19 @@ export class Sandboxes {
       return plan;
     } catch (error) {
       if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  /** Of the sandbox whose mount namespace it is; undefined when there is none, or its root is no overlay. */
+  rootLayers(mountNamespace: number): RootLayer[] | undefined {
+    this.findSaved();
+    const live = [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === mountNamespace);
+    try {
+      return live && rootLayersOf(live.plan(), live.held);
+    } catch (error) {
+      // One that was found again, and what it was made of is not there any more.
+      if (error instanceof Failure) return undefined;
       throw error;
     }
   }
@@ -428,6 +445,7 @@ export class Sandboxes {
       params: { ...params, spec: { ...params.spec, name: plan.spec.name } },
       plan: () => plan,
       kill: () => killAll(plan, started),
+      held: started.held,
       signal: started.signal,
       ended: started.ended.then((end) => {
         const exit = exitOf(plan, end, live.ending ?? (started.ranOutOfMemory ? 'oom' : undefined));

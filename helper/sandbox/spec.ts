@@ -22,9 +22,11 @@ const hostPath = v.pipe(path, v.minLength(1));
 const insidePath = v.pipe(path, v.startsWith('/', 'it must begin with "/"'));
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const name = v.pipe(v.string(), v.regex(NAME_PATTERN, 'it must be of letters, digits, "_", "." and "-", at most 63'));
+/** For tmpfs(5) 0 would be no limit at all. */
+export const SIZE_PATTERN = /^(?=[0-9]*[1-9])[0-9]{1,12}[KMGTkmgt]?$/;
 const size = v.union([
   integerBetween(1, Number.MAX_SAFE_INTEGER),
-  v.pipe(v.string(), v.regex(/^[0-9]{1,12}[KMGT]?$/i, 'it must be a number of bytes, or one with K, M, G or T')),
+  v.pipe(v.string(), v.regex(SIZE_PATTERN, 'it must be a number of bytes above 0, or one with K, M, G or T')),
 ]);
 const mode = integerBetween(0, 0o7777);
 const id = integerBetween(0, MAX_ID);

@@ -3,13 +3,14 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { Failure, isSystemError } from '../failure.ts';
-import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, readText } from '../kernel/files.ts';
+import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import type { Step, SyscallProgram } from '../launcher/program.ts';
-import { logError } from '../log.ts';
+import { log, logError } from '../log.ts';
 import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
@@ -18,10 +19,11 @@ import type { ProcessRef } from '../protocol.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
 import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
-import { mapOwners } from './idMappedMounts.ts';
+import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
+import { HOLD_LAYERS } from './rootSteps.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
 const START_DEADLINE_MILLIS = 30_000;
@@ -34,8 +36,18 @@ export interface StartedSandbox extends Launched {
   confirmed: Promise<Candidate>;
   /** The process in the new namespaces, once confirmed and while it lasts. */
   readonly leader: ProcessRef | undefined;
+  /** Where the layers of its root are that no path leads to, as far as this helper may hold them; closed when it has ended. */
+  readonly held: HeldLayers;
   /** Whether the kernel killed in it for want of memory, once it has ended. */
   readonly ranOutOfMemory: boolean;
+}
+
+/** Open directories. */
+export interface HeldLayers {
+  /** With `upper` in it, which takes the changes. */
+  changes?: number;
+  /** With the layers of an image that was unpacked. */
+  image?: number;
 }
 
 /** The descriptors in `stdio` may be closed as soon as this returns. */
@@ -45,6 +57,7 @@ export function startSandbox(
 ): StartedSandbox {
   const [pipe, memory] = [openPipe(), openPipe()];
   const compiled = compileSandbox(plan, { statusPipe: pipe.write, memoryPipe: memory.write });
+  const held: HeldLayers = {};
   let launched: Launched;
   try {
     launched = launch({
@@ -52,7 +65,10 @@ export function startSandbox(
       stdio,
       descriptors: compiled.descriptors,
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
-      onSync: (pid, step) => (step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan)),
+      onSync: (pid, step, results) => {
+        if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
+        return step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan);
+      },
     });
   } catch (error) {
     close(pipe.read);
@@ -62,6 +78,7 @@ export function startSandbox(
     close(pipe.write);
     close(memory.write);
   }
+  holdImage(held, plan);
   let leader: ProcessRef | undefined;
   const note = (results: StepResult[]) => {
     const pid = results.find(({ step }) => step === compiled.fork)?.value;
@@ -73,12 +90,14 @@ export function startSandbox(
   const ended = launched.ended.then(async (end) => {
     const exact = exactEnd(pipe.read, end);
     ranOutOfMemory = tellsKill(remaining(memory.read));
+    for (const descriptor of Object.values(held)) close(descriptor);
     await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
     return exact;
   });
   return {
     ...launched,
     ended,
+    held,
     confirmed: confirm(plan, { ...launched, ended }, note),
     get ranOutOfMemory() {
       return ranOutOfMemory;
@@ -150,6 +169,34 @@ function onlyChildOf(pid: number): ProcessRef | undefined {
   return Number.isNaN(child) ? undefined : childOf(pid, child);
 }
 
+/** Without it the changes of the sandbox cannot be looked at, which is no reason for it not to run. */
+function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, results: readonly StepResult[]): void {
+  const descriptor = results.find(({ step }) => isFileSystem(steps[step]))?.value;
+  if (descriptor === undefined) return;
+  try {
+    const pidfd = openPidfd(pid);
+    try {
+      held.changes = takeDescriptor(pidfd, descriptor);
+    } finally {
+      close(pidfd);
+    }
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    log('warn', `the layers of a sandbox are not held: ${error.message}`);
+  }
+}
+
+function isFileSystem(step: Step | undefined): boolean {
+  return step?.kind === 'syscall' && step.name === 'fsmount';
+}
+
+/** The plan's own descriptor is closed once the sandbox runs. */
+function holdImage(held: HeldLayers, { root }: SandboxPlan): void {
+  if (root.type !== 'overlay' || Array.isArray(root.lowers)) return;
+  const descriptor = openAt(AT_FDCWD, `/proc/self/fd/${root.lowers.descriptor}`, O_PATH | O_DIRECTORY);
+  if (descriptor >= 0) held.image = descriptor;
+}
+
 /** The last point at which the program waits. */
 function natStep({ steps }: SyscallProgram): Step | undefined {
   return steps.findLast(({ kind, purpose }) => kind === 'sync' && purpose.includes('nft'));
@@ -179,7 +226,7 @@ function toolFailure(program: string, what: string, debianPackage: string, error
 }
 
 /** The process waits, so its pid is its own. */
-async function writeIdMaps(pid: number, { idMaps, idMapped }: SandboxPlan): Promise<void> {
+async function writeIdMaps(pid: number, { idMaps, trees }: SandboxPlan): Promise<void> {
   const { uid, gid, writtenBy } = idMaps!;
   if (writtenBy === 'newuidmap') {
     await runMapper('newuidmap', pid, uid);
@@ -196,7 +243,7 @@ async function writeIdMaps(pid: number, { idMaps, idMapped }: SandboxPlan): Prom
       hint: 'The ranges must be mapped in the user namespace of the helper itself.',
     });
   }
-  mapOwners(idMapped, pid);
+  mapOwners(trees, pid);
 }
 
 async function runMapper(program: string, pid: number, mappings: IdMaps['uid']): Promise<void> {

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseHierarchies } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
+import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
@@ -228,6 +229,30 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.escape();
     assert.equal(docker('inspect', '--format', '{{.State.Running}}', NAME), 'true');
     assert.doesNotMatch((await view.contextMenuEntries(rowOf('memory'))).join(), /Set Limit|Kill All|Freeze/);
+  });
+
+  test('a container that could have release_agent run a program as root is marked, with the evidence and the fix', async (t) => {
+    const mount = mountWith('pids');
+    if (mount?.type !== 'cgroup') return t.skip('v2 has no release_agent');
+    const risky = `risky-${process.pid}`;
+    using _container = engine.run(risky, ['sleep', '1000'], ['--cap-add=SYS_ADMIN', `--volume=${mount.mountPoint}:/hierarchy`]);
+    await view.expand(rowOf('pids'));
+    await view.expand('docker');
+    await view.row(new RegExp(`^${risky} .*way out`));
+    await view.contextMenu(risky, 'Inspect Cgroup');
+    await eventually('the page', async () => /Ways out of a container/.test(await pageText()));
+    const text = await pageText();
+    assert.match(text, /A container may write files of cgroups/);
+    assert.match(
+      text,
+      new RegExp(`Evidence\\s+The container ${risky} has cgroup v1 mounted writable at .*/hierarchy \\(pids\\)`),
+    );
+    assert.match(text, /holds CAP_SYS_ADMIN in the host’s user namespace/);
+    assert.match(text, /What to do\s+Mount its cgroups read-only/);
+    await workbench.screenshot('cgroup-way-out-dark');
+    await workbench.setTheme('light');
+    await workbench.screenshot('cgroup-way-out-light');
+    await workbench.setTheme('dark');
   });
 
   test('a file that was open before the window is reloaded is there again', async () => {

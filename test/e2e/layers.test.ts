@@ -7,6 +7,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
 import { type Docker, type DockerContainer, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
+import { helpersOf } from './harness/helperPids.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
 import { eventually } from './harness/wait.ts';
@@ -210,17 +211,112 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.expand('srv');
     await view.row('deep');
     await view.contextMenu(WEB, 'Measure Sizes');
-    await view.row(/^Read-write layer 4\.9 KiB/);
+    await view.row(/^Read-write layer 4\.9 KiB$/);
     await workbench.runCommand('Isoscope: Sort Files by Size');
     await view.row(/^deep 4\.9 KiB/);
     const names = async () => (await view.rows()).filter(({ level }) => level === 4).map(({ label }) => label);
     await eventually('the largest to come first', async () => (await names()).join(' ') === 'deep later.txt new.txt');
     await workbench.screenshot('layers-sizes');
     await workbench.runCommand('Isoscope: Sort Files by Name');
+    // What is said of sizes is of before.
     inside('rm -r /srv/deep');
     await view.gone('deep');
+    await view.row(/^Read-write layer 4\.9 KiB, changed since/);
+    await view.contextMenu('Read-write layer', 'Measure Sizes');
+    await view.row(/^Read-write layer \d+ B$/);
     await view.collapse('srv');
     await view.collapse('Read-write layer');
+  });
+
+  test('a file of a layer is found on disk, and a copy of it is saved', async () => {
+    await view.expand('Read-write layer');
+    await view.expand('srv');
+    await view.contextMenu('new.txt', 'Show on Disk');
+    await workbench.pick('Copy Path');
+    const upper = docker('inspect', '--format', '{{.GraphDriver.Data.UpperDir}}', WEB);
+    await eventually(
+      'the path',
+      async () => (await workbench.clipboard()) === `${upper}/srv/new.txt`,
+      undefined,
+      () => workbench.clipboard(),
+    );
+    await view.contextMenu('new.txt', 'Save Copy As');
+    const file = path.join(folder, 'copy.txt');
+    await workbench.saveAs(file);
+    assert.equal(readFileSync(file, 'utf8'), 'new\n');
+    await workbench.runCommand('Notifications: Clear All Notifications');
+    await view.collapse('srv');
+  });
+
+  test('a directory of very many files is shown a part at a time', async () => {
+    inside('mkdir /many && cd /many && seq 1200 | xargs touch');
+    await view.expand('Read-write layer');
+    await view.expand('many');
+    await view.click('1');
+    const last = async () => {
+      await workbench.page.keyboard.press('End');
+      const rows = await view.rows();
+      const inMany = rows.filter(({ level }) => level === 4);
+      return rows.some(({ label }) => label.startsWith('Image layer 1')) ? inMany.at(-1)?.label : undefined;
+    };
+    for (const _ of ['501 to 1000', 'the rest']) {
+      await eventually('the end of what is shown', async () => (await last()) === 'Show 500 more');
+      const before = (await view.rows()).filter(({ level }) => level === 4).at(-2)?.label;
+      await view.click('Show 500 more');
+      await eventually('more than before', async () => {
+        await last();
+        return (await view.rows()).filter(({ level }) => level === 4).at(-2)?.label !== before;
+      });
+    }
+    await eventually(
+      'the last of all',
+      async () => (await last()) === '1200',
+      undefined,
+      async () => String(await last()),
+    );
+    inside('rm -r /many');
+    await view.gone('1200');
+  });
+
+  test('names that are not UTF-8, or have lines, are shown as what they are and opened', async () => {
+    inside(`cd /odd; printf raw >"$(printf 'raw\\377')"; printf two >"$(printf 'two\\nlines')"`);
+    await view.expand('Read-write layer');
+    await view.expand('odd');
+    await view.row(HOSTILE);
+    const labels = (await view.rows()).map(({ label }) => label);
+    const [raw, lines] = [labels.find((label) => label.startsWith('raw')), labels.find((label) => label.startsWith('two'))];
+    assert.ok(raw !== undefined && lines !== undefined && !/\n/.test(lines), labels.join(' | '));
+    await workbench.screenshot('layers-odd-names');
+    for (const [label, content] of [
+      [raw, /^raw$/m],
+      [lines, /^two$/m],
+      [HOSTILE, /^x$/m],
+    ] as const) {
+      await view.click(label);
+      await editorShows(content);
+    }
+    await view.collapse('odd');
+    await view.collapse('Read-write layer');
+  });
+
+  test('measuring is given up when that is asked for', async () => {
+    inside('mkdir /heap && cd /heap && seq 20000 | xargs touch');
+    // So that it cannot be done before.
+    const [helper] = helpersOf(workbench);
+    process.kill(helper!, 'SIGSTOP');
+    try {
+      await view.contextMenu(WEB, 'Measure Sizes');
+      await view.row(/^Read-write layer measuring/);
+      await view.titleAction('Stop Measuring');
+    } finally {
+      process.kill(helper!, 'SIGCONT');
+    }
+    await view.gone(/^Read-write layer measuring/);
+    await view.row(/^Read-write layer $/);
+    await eventually('nothing to be measured', async () =>
+      (await view.rows()).every(({ description }) => !/measuring/.test(description)),
+    );
+    inside('rm -r /heap');
   });
 
   test('a file too large for an editor is not read, and a copy of it is offered', async () => {

@@ -545,6 +545,24 @@ describe('controllers for children', { skip }, () => {
     await assert.rejects(change(helper, cgroup, enabling), refusal('busy', /no-internal-process rule.*has processes/, 'EBUSY'));
   });
 
+  test('that are switched off take the limits of the cgroups below, which is warned of; switching on takes nothing', {
+    skip: unifiedController() === undefined && 'no v2 hierarchy with a controller is mounted',
+  }, async (t) => {
+    const controller = unifiedController() ?? '';
+    const cgroup = cgroupFor(t, controller);
+    await using helper = await startHelper();
+    const warned = async (enabled: boolean) => {
+      const explained = await helper.request(CgroupsExplain, {
+        cgroup: cgroup.ref,
+        change: { kind: 'controller', controller, enabled },
+      });
+      return explained.warnings.map(({ id }) => id);
+    };
+    assert.deepEqual([await warned(true), await warned(false)], [[], []]);
+    cgroup.child('child');
+    assert.deepEqual([await warned(true), await warned(false)], [[], ['limitsLost']]);
+  });
+
   test('that the parent does not offer are refused with those that it does', {
     skip: unifiedController() === undefined && 'no v2 hierarchy with a controller is mounted',
   }, async (t) => {

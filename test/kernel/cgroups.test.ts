@@ -1,7 +1,19 @@
 /** `cgroups/list`, `inspect` and `subscribe` against the raw files, the kernel's own counts and real containers; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
@@ -16,7 +28,7 @@ import {
   type CgroupsSampledParams,
   CgroupsSubscribe,
 } from '../../helper/protocol/cgroups.ts';
-import { HostChanged, HostWatch } from '../../helper/protocol.ts';
+import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
@@ -663,6 +675,42 @@ describe('cgroups', () => {
     assert.equal(told, 0);
   });
 
+  test('a hierarchy whose files do not answer is busy, and holds up nothing but its own rows', {
+    skip: !isHelperRoot && 'only root may do or see it',
+  }, async (t) => {
+    const mount = mountWith('pids');
+    if (mount === undefined) return t.skip('no hierarchy with pids is mounted');
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-fifo-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const fifo = path.join(folder, 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const cover = `mount --bind "${fifo}" "${mount.mountPoint}/cgroup.procs"; exec "$@"`;
+    await using held = await startHelper({
+      through: ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', cover, 'sh'],
+    });
+    const listing = held.request(CgroupsList, {});
+    assert.ok((await held.request(ProcessesList, {})).processes.length > 0);
+    const { unreadable, cgroups } = await listing;
+    const name = mount.type === 'cgroup2' ? 'unified' : 'pids';
+    assert.deepEqual(unreadable, [{ hierarchy: name, why: { unknown: 'busy' } }]);
+    assert.ok(mount.type === 'cgroup2' || cgroups.length > 0);
+    for (let again = 0; again < 3; again += 1)
+      assert.deepEqual((await held.request(CgroupsList, {})).unreadable, unreadable, 'the others are still read');
+    execFileSync('nsenter', [
+      `--mount=/proc/${held.process.pid}/ns/mnt`,
+      'umount',
+      '--lazy',
+      `${mount.mountPoint}/cgroup.procs`,
+    ]);
+    writeFileSync(fifo, '\n');
+    const again = await until(
+      'the hierarchy',
+      () => held.request(CgroupsList, {}),
+      (answer) => answer.unreadable.length === 0,
+    );
+    assert.ok(again.cgroups.some(({ hierarchy }) => hierarchy === name));
+  });
+
   test('a hierarchy that a cgroup namespace hides is unreadable, not empty', {
     skip: !isHelperRoot && 'only root may do or see it',
   }, async () => {
@@ -727,6 +775,30 @@ describe('cgroups', () => {
       const danger = risks.find(({ kind }) => kind === 'writableByContainer');
       assert.equal(danger?.severity, 'danger');
       assert.match(danger?.evidence ?? '', new RegExp(`${NAME}.*/hierarchy \\(pids\\).*${made.pid}.*CAP_SYS_ADMIN`));
+    });
+
+    test('with a process that was given more privilege than its first are a danger by that one', {
+      skip: !isHelperRoot && 'only root may do or see it',
+    }, async (t) => {
+      const v1 = mountWith('pids');
+      if (v1?.type !== 'cgroup') return t.skip('this host has no v1 hierarchy');
+      using made = engine.run(
+        NAME,
+        ['sleep', '1000'],
+        ['--cap-add=SYS_ADMIN', '--user=1000', `--volume=${v1.mountPoint}:/hierarchy`],
+      );
+      const { cgroups } = await until(
+        'the container',
+        () => list(),
+        (answer) => answer.cgroups.some((one) => one.path.includes(made.id)),
+      );
+      const own = cgroups.find(({ path, hierarchy }) => path.includes(made.id) && hierarchy !== 'unified');
+      const dangers = async () => (await inspect(own!)).risks.filter(({ severity }) => severity === 'danger');
+      assert.deepEqual(await dangers(), []);
+      execFileSync('docker', ['exec', '--detach', '--user=0', NAME, 'sleep', '999']);
+      const [danger] = await until('the danger', dangers, (found) => found.length > 0);
+      const [, pid] = /its process, (\d+), holds CAP_SYS_ADMIN/.exec(danger?.evidence ?? '') ?? [];
+      assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /^sleep\x00999/);
     });
   });
 });

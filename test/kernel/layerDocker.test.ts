@@ -92,12 +92,15 @@ describe('layers of a Docker container', { skip }, () => {
     daemon = await startDocker();
     for (let at = 1; at < IMAGE_LAYERS; at += 1) {
       using made = daemon.run(`${PREFIX}-make`, ['sleep', '1000'], [], images.at(-1));
-      inContainer(made.name, ['mkdir -p /w /tmp', 'cd /w; mkdir -p $(seq 0 249)', ...cases(2 * CASES, random)].join('\n'));
+      inContainer(
+        made.name,
+        ['mkdir -p /w /tmp', 'cd /w; mkdir -p $(seq 0 249); touch gone', ...cases(2 * CASES, random)].join('\n'),
+      );
       docker('commit', made.name, `${PREFIX}-${at}`);
       images.push(`${PREFIX}-${at}`);
     }
     container = daemon.run(`${PREFIX}-run`, ['sleep', '10000'], [], images.at(-1));
-    inContainer(container.name, cases(3 * CASES, random).join('\n'));
+    inContainer(container.name, ['rm /w/gone', ...cases(3 * CASES, random)].join('\n'));
     helper = await startHelper();
     const { overlays } = await helper.request(LayersList, {});
     const found = overlays.find((one) => one.isRoot && one.container?.includes(container.id.slice(0, 12)));

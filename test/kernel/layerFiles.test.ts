@@ -350,6 +350,42 @@ describe('many files in a layer', { skip: skipUnprivileged }, () => {
   });
 });
 
+describe('a directory that was renamed', { skip: skipUnprivileged }, () => {
+  test('has what is in it under its old name in the layers below, from where it can be read', async () => {
+    using overlay = makeOverlay(3, ['redirect_dir=on']);
+    sh('mkdir -p old/sub; echo lowest >old/file; echo deep >old/sub/deep', overlay.layers[2]!);
+    sh('mkdir -p old; echo middle >old/file', overlay.layers[1]!);
+    overlay.mount();
+    sh('mv old new; echo top >new/file; mv new/sub elsewhere; chmod 600 elsewhere/deep', overlay.merged);
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const wordsOf = async (path: string) =>
+      (await helper.request(LayersProvenance, { overlay: ref, path })).layers.map((one) => [one.has, one.path]);
+    assert.deepEqual(await wordsOf('/new/file'), [
+      ['provides', undefined],
+      ['hidden', '/old/file'],
+      ['hidden', '/old/file'],
+    ]);
+    assert.deepEqual(await wordsOf('/elsewhere/deep'), [
+      ['provides', undefined],
+      ['nothing', undefined],
+      ['hidden', '/old/sub/deep'],
+    ]);
+    assert.deepEqual(await wordsOf('/elsewhere'), [
+      ['provides', undefined],
+      ['nothing', undefined],
+      ['merges', '/old/sub'],
+    ]);
+    for (const [layer, file, content] of [
+      [1, '/old/file', 'middle\n'],
+      [2, '/old/sub/deep', 'deep\n'],
+    ] as const) {
+      const { base64 } = await helper.request(LayersReadFile, { overlay: ref, layer, path: file });
+      assert.equal(Buffer.from(base64, 'base64').toString(), content);
+    }
+  });
+});
+
 describe('a tall stack', { skip: skipUnprivileged }, () => {
   test('of a hundred layers is looked up from top to bottom', async () => {
     // Short names: all of them must fit into one page of mount options.

@@ -33,6 +33,8 @@ describe('a sandbox that is interrupted', {
     root: { type: 'directory', path: path.join(folder, 'root'), access: 'overlay' },
     mounts: [{ destination: '/data', type: 'bind', source: folder }],
     timeOffsets: { boottime: 100 },
+    hosts: [{ address: '192.0.2.7', names: ['seven'] }],
+    network: { type: 'veth', nameservers: ['192.0.2.53'] },
     resources: { pids: { limit: 10 }, memory: { limit: '64M' } },
     process: { args: ['/bin/busybox', 'sleep', '1000'], terminal: false },
   });
@@ -100,18 +102,19 @@ describe('a sandbox that is interrupted', {
     return end;
   };
 
-  test('by the death of the helper leaves nothing, at any step', { timeout: 300_000 }, async () => {
+  test('by the death of the helper leaves nothing, at any step', { timeout: 600_000 }, async () => {
     for (let index = 0; index < count(); index += 1) {
       const plan = await interruptAt(index, (shell) => {
         shell.kill('SIGKILL');
         (shell.stdio[3] as Socket).destroy();
       });
       await until(() => cgroupsOf(plan).length === 0, `no cgroup is left, at step ${index}`);
+      await until(() => !hasInterface(plan), `no interface is left, at step ${index}`);
     }
     assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(folder));
   });
 
-  test('by the death of the launcher leaves nothing that the helper does not remove', { timeout: 300_000 }, async () => {
+  test('by the death of the launcher leaves nothing that the helper does not remove', { timeout: 600_000 }, async () => {
     for (let index = 0; index < count(); index += 1) {
       const plan = await interruptAt(index, (shell, launcher) => {
         process.kill(launcher, 'SIGKILL');
@@ -120,6 +123,7 @@ describe('a sandbox that is interrupted', {
       });
       await removeCgroups(plan.cgroups);
       assert.deepEqual(cgroupsOf(plan), [], `at step ${index}`);
+      await until(() => !hasInterface(plan), `no interface is left, at step ${index}`);
     }
     assert.ok(!fs.readFileSync('/proc/self/mountinfo', 'utf8').includes(folder));
   });
@@ -146,6 +150,11 @@ function firstNumber(shell: ChildProcess): Promise<number> {
 
 function cgroupsOf(plan: SandboxPlan): string[] {
   return plan.cgroups.map(({ parent, name }) => path.join(parent, name)).filter((directory) => fs.existsSync(directory));
+}
+
+/** On the host; the kernel removes it some time after the net namespace of its other end. */
+function hasInterface({ veth }: SandboxPlan): boolean {
+  return fs.existsSync(`/sys/class/net/${veth?.outside}`);
 }
 
 /** A zombie runs no more; who its parent is now may take its time. */

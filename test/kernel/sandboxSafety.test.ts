@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import crypto from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -111,18 +112,29 @@ describe('a sandbox is safe from', () => {
       const root = rootDirectory('race');
       fs.mkdirSync(path.join(root, 'swapped'));
       fs.symlinkSync(outside(), path.join(root, 'link'));
+      // The sandbox may make the directory while neither is there, in whose place nothing can be renamed: then both are made anew.
       const swap = `
         const fs = require('fs'); process.chdir(process.argv[1]);
-        for (;;) { fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link');
-                   fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link'); }`;
-      const racer = spawn(process.execPath, ['-e', swap, root], { stdio: 'ignore' });
+        const outside = process.argv[2];
+        for (let swaps = 0; ; ) {
+          try {
+            fs.renameSync('swapped', 'third'); fs.renameSync('link', 'swapped'); fs.renameSync('third', 'link');
+            if (++swaps % 1000 === 0) process.stdout.write('.');
+          } catch {
+            for (const name of ['swapped', 'link', 'third']) fs.rmSync(name, { recursive: true, force: true });
+            fs.mkdirSync('swapped'); fs.chmodSync('swapped', 0o777); fs.symlinkSync(outside, 'link');
+          }
+        }`;
+      const racer = spawn(process.execPath, ['-e', swap, root, outside()], { stdio: ['ignore', 'pipe', 'inherit'] });
       try {
         let made = 0;
+        await once(racer.stdout, 'data');
         for (let round = 0; round < 60; round += 1) {
           const result = await script(mounting(root, '/swapped/place'), 'cat /proc/self/mountinfo').catch(() => undefined);
           if (result !== undefined) made += 1;
         }
         assert.ok(made > 0, 'it was made at least once');
+        await once(racer.stdout, 'data');
       } finally {
         racer.kill('SIGKILL');
       }
@@ -203,17 +215,35 @@ describe('a sandbox is safe from', () => {
     assert.equal(fs.readFileSync(path.join(root, 'proc/self/oom_score_adj'), 'utf8'), 'untouched');
   });
 
-  test('6 input pushed into somebody else’s terminal', { skip: NEEDS_PYTHON }, async () => {
+  test('6 input pushed into somebody else’s terminal (TIOCSTI, TIOCLINUX)', { skip: NEEDS_PYTHON }, async () => {
     const push = `
 import fcntl, os
-for name in ('/dev/tty', '/proc/self/fd/0', '/proc/1/fd/0'):
-    try:
-        with open(name) as terminal: fcntl.ioctl(terminal, 0x5412, b'x')
-        print('pushed')
-    except OSError as error: print(name, error.errno)
+for name in ('/dev/tty', '/proc/self/fd/0', '/proc/1/fd/0', '/dev/console', '/dev/tty1'):
+    for request, argument in ((0x5412, b'x'), (0x541c, b'\\x03')):
+        try:
+            with open(name) as terminal: fcntl.ioctl(terminal, request, argument)
+            print('pushed', name)
+        except OSError as error: print('refused', name, 'at the call' if error.filename is None else 'to open')
 `;
-    const { stdout } = await run({ process: { args: ['python3', '-c', push] } });
-    assert.doesNotMatch(stdout, /pushed/);
+    // The helper has a terminal that it could be pushed into, as one that was started in a shell has.
+    const onTerminal = `
+import fcntl, os, pty, sys, termios
+master, terminal = pty.openpty()
+os.set_inheritable(master, True)
+if os.getpid() == os.getpgid(0): os.fork() and os._exit(os.wait()[1] >> 8)
+os.setsid()
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+`;
+    await using withTerminal = await startHelper({ through: ['python3', '-c', onTerminal] });
+    for (const init of [true, false]) {
+      const { stdout, stderr } = await withTerminal.request(SandboxesRun, {
+        spec: { process: { args: ['python3', '-c', push], init } },
+      });
+      assert.doesNotMatch(stdout, /pushed/);
+      // Not even open: whether the call itself would be refused depends on the kernel (dev.tty.legacy_tiocsti).
+      assert.match(stdout, /^refused \/dev\/tty to open$/m, stderr);
+    }
     // On a terminal it can reach that one only, which is its own: another session's is not even open.
     const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { process: { args: ['sh'] } } });
     await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
@@ -270,29 +300,46 @@ for name in ('/dev/tty', '/proc/self/fd/0', '/proc/1/fd/0'):
   });
 
   test('9 a tracer of what is half made, and of its init', { skip: !isRoot && 'the tests are not root' }, async () => {
+    const range = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+    // Of an id that is not root's, so that whose the files in /proc are tells whether it can be traced.
+    const maps: SandboxSpec = isHelperRoot ? { idMappings: { uidMappings: range, gidMappings: range } } : {};
     const { sandbox } = await helper.request(SandboxesCreate, {
-      spec: { process: { args: ['sleep', '1000'], terminal: false } },
+      spec: { ...maps, process: { args: ['sleep', '1000'], terminal: false } },
     });
     const shown = sandbox.process!.pid;
     const parent = Number(/^PPid:\s+(\d+)$/m.exec(fs.readFileSync(`/proc/${shown}/status`, 'utf8'))?.[1]);
     const inits = isHelperRoot ? [shown, parent] : [parent];
     // /proc/PID belongs to root for what is not dumpable, whoever's it is: ptrace(2) and all of /proc/PID/ refuse others.
     for (const pid of inits) {
-      assert.equal(fs.statSync(`/proc/${pid}`).uid, isHelperRoot ? 0 : testUid, 'of the directory itself the effective user');
+      const uid = Number(/^Uid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+      assert.equal(uid, isHelperRoot ? 100_000 : testUid);
       assert.equal(fs.statSync(`/proc/${pid}/mem`).uid, 0);
     }
+    const program = isHelperRoot ? onlyChildOf(shown) : shown;
+    assert.equal(fs.statSync(`/proc/${program}/mem`).uid, isHelperRoot ? 100_000 : testUid, 'while the program is its user’s');
     await helper.request(SandboxesRemove, { sandbox: sandbox.id });
   });
 
   test('10 cgroup paths that lead elsewhere, and release_agent (CVE-2022-0492)', async () => {
     const text = `
       cd /tmp; mkdir c; mount -t cgroup -o pids x c 2>&1 && echo '#' >c/release_agent && echo written
-      mount -t cgroup2 x c 2>&1; for f in /sys/fs/cgroup/*/release_agent; do (echo /tmp/x >$f) 2>/dev/null && echo written; done; echo end`;
-    for (const capabilities of [[], ['CAP_SYS_ADMIN']]) {
-      const spec: SandboxSpec = { namespaces: { user: 'new' }, process: { capabilities } };
-      const { stdout } = await script(spec, text);
-      assert.match(stdout, /end\n$/);
-      assert.doesNotMatch(stdout, /written/);
+      mount -t cgroup2 x c 2>&1; for f in /sys/fs/cgroup/*/release_agent; do (echo /tmp/x >$f) 2>/dev/null && echo written; done
+      # Into a cgroup above its own, whose file belongs to root.
+      for f in /sys/fs/cgroup/*/cgroup.procs /sys/fs/cgroup/cgroup.procs; do (echo $$ >$f) 2>/dev/null && echo written; done; echo end`;
+    const agents = fs.globSync('/sys/fs/cgroup/*/release_agent').map((file) => [file, fs.readFileSync(file, 'utf8')] as const);
+    // By default it is root of the host, whose files these are, though without capabilities.
+    const specs: SandboxSpec[] = [
+      {},
+      ...[[], ['CAP_SYS_ADMIN']].map((capabilities) => ({ namespaces: { user: 'new' as const }, process: { capabilities } })),
+    ];
+    try {
+      for (const spec of specs) {
+        const { stdout } = await script(spec, text);
+        assert.match(stdout, /end\n$/);
+        assert.doesNotMatch(stdout, /written/);
+      }
+    } finally {
+      if (isRoot) for (const [file, content] of agents) fs.writeFileSync(file, content);
     }
     await assert.rejects(run({ name: '../../escape', process: { args: ['true'] } }), /name/);
   });
@@ -337,3 +384,7 @@ for name in ('/dev/tty', '/proc/self/fd/0', '/proc/1/fd/0'):
     assert.equal(stdout, 'end\n');
   });
 });
+
+function onlyChildOf(pid: number): number {
+  return Number(fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'));
+}

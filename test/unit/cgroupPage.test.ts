@@ -23,7 +23,7 @@ const cpu: CgroupCpu = {
   periods: 1000,
   throttledPeriods: 990,
   throttledMicros: 96_000_000,
-  uclamp: NOT_IN_V1,
+  uclamp: { lacking: 'kernel' },
   pressure: NOT_IN_V1,
 };
 
@@ -129,4 +129,14 @@ test('kills for want of memory and ways out of a container stand out', () => {
   assert.equal(valuesOf(page).get('Memory: Events')?.tone, 'danger');
   assert.equal(page.sections[0]?.heading, 'Ways out of a container');
   assert.equal(valuesOf(page).get('Ways out of a container: Evidence')?.text, '/release_agent holds /tmp/x⏎');
+});
+
+test('a clamp is told in percent, and its absence by whose fault it is', () => {
+  const clamped = { ...cpu, uclamp: { minPercent: 12.5, maxPercent: 80 } };
+  assert.equal(
+    valuesOf(pageOf(inspectAnswer('cpu', '/docker/shop', { cpu: clamped }))).get('CPU: Clamp')?.text,
+    '12.5 % to 80 %',
+  );
+  const without = pageOf(inspectAnswer('cpu', '/docker/shop', { cpu }));
+  assert.ok(texts(without).some((text) => /^Not in this kernel: .*\bClamp\b/.test(text)));
 });

@@ -19,7 +19,7 @@ interface Import {
 const HELPER_ROOMS: Record<string, string[]> = {
   kernel: ['kernel'],
   proc: ['proc'],
-  host: ['host', 'kernel', 'proc'],
+  host: ['host', 'kernel', 'proc', 'launcher'],
   launcher: ['launcher', 'kernel'],
   stream: ['stream', 'kernel', 'launcher'],
   programs: ['programs', 'host', 'kernel', 'proc', 'launcher', 'stream'],

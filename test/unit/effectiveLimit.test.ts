@@ -1,7 +1,13 @@
 /** Which limit really binds a cgroup, among its own and its ancestors', and what it leaves. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { effectiveLimit, type LimitedCgroup, V1_LIMITS, V2_LIMITS } from '../../helper/host/cgroups/effectiveLimit.ts';
+import {
+  effectiveLimit,
+  type LimitedCgroup,
+  V1_LIMITS,
+  V2_LIMITS,
+  whyNoLimit,
+} from '../../helper/host/cgroups/effectiveLimit.ts';
 
 /** A chain of cgroups from the innermost to the root, each by its files. */
 function chain(...files: Record<string, string>[]): LimitedCgroup[] {
@@ -60,5 +66,16 @@ describe('the effective limit', () => {
 
   test('is not there where no cgroup has the file', () => {
     assert.equal(effectiveLimit(V2_LIMITS.pids, chain({}, {})), undefined);
+  });
+
+  test('is not claimed to be known when one that may bind cannot be read', () => {
+    const [own, above] = chain({ 'memory.max': '1000\n' }, {});
+    const hidden: LimitedCgroup = {
+      ...above!,
+      whyUnknown: (file) => (file === 'memory.max' ? { unknown: 'busy' } : undefined),
+    };
+    assert.deepEqual(whyNoLimit(V2_LIMITS.memory, [own!, hidden]), { unknown: 'busy' });
+    assert.equal(whyNoLimit(V2_LIMITS.pids, [own!, hidden]), undefined);
+    assert.equal(whyNoLimit(V2_LIMITS.memory, [own!, above!]), undefined);
   });
 });

@@ -81,8 +81,8 @@ test('below a deletion lies the copy that was deleted', () => {
     { layer: 2, has: 'hidden', entry: old },
     { layer: 3, has: 'hidden', entry: entry() },
   ]);
-  assert.deepEqual(copyBelow(answer, 0), { layer: 2, entry: old });
-  assert.deepEqual(copyBelow(answer, 2), { layer: 3, entry: entry() });
+  assert.deepEqual(copyBelow(answer, 0), { layer: 2, entry: old, path: '/etc/motd' });
+  assert.deepEqual(copyBelow(answer, 2), { layer: 3, entry: entry(), path: '/etc/motd' });
   assert.equal(copyBelow(answer, 3), undefined);
 });
 
@@ -96,9 +96,21 @@ test('the layer that provides a path is found below the container’s own layers
     ],
     seen,
   );
-  assert.deepEqual(copyBelow(answer, 1), { layer: 2, entry: seen });
+  assert.deepEqual(copyBelow(answer, 1), { layer: 2, entry: seen, path: '/etc/motd' });
   assert.equal(entryOf(answer, 2), seen);
   assert.equal(entryOf(answer, 0), undefined);
+});
+
+test('below a renamed directory the copy has its old path', () => {
+  const old = entry({ sizeBytes: 3 });
+  const answer = found(
+    [
+      { layer: 0, has: 'provides' },
+      { layer: 1, has: 'hidden', entry: old, path: '/old/motd' },
+    ],
+    entry(),
+  );
+  assert.deepEqual(copyBelow(answer, 0), { layer: 1, entry: old, path: '/old/motd' });
 });
 
 test('what was deleted before it was made again is no copy below', () => {

@@ -69,7 +69,7 @@ sysctl -q -w user.max_uts_namespaces=20000
 node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 \\
   --test-reporter=spec --test-reporter-destination=stdout \\
   --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
-echo "counts:$(cat /tmp/counts)"
+printf 'counts:%s\\n' "$(cat /tmp/counts)"
 `;
 
 interface Counts {

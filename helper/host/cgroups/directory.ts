@@ -1,5 +1,6 @@
 /** A cgroup's directory, found by its `CgroupRef` and held open, and its files. */
 import fs from 'node:fs';
+import path from 'node:path';
 import { Failure, reasonOf } from '../../failure.ts';
 import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt, readNames } from '../../kernel/files.ts';
 import { openOnMount } from '../../kernel/openat2.ts';
@@ -113,11 +114,49 @@ let stuckReads = 0;
 
 /** Reads a descriptor to its end, at most 1 MiB, and closes it, late when the kernel keeps it. */
 export async function readDescriptor(fd: number, name: string, millis = READ_MILLIS): Promise<Buffer> {
-  if (stuckReads >= MAX_STUCK_READS) {
-    close(fd);
-    throw stuck(name, 'Earlier reads of cgroup files have not come back from the kernel yet.');
-  }
-  const reading = readToEnd(fd).finally(() => close(fd));
+  const why = whyNotToRead(name);
+  if (why === undefined)
+    return withinTime(
+      name,
+      readToEnd(fd).finally(() => close(fd)),
+      millis,
+    );
+  close(fd);
+  throw why;
+}
+
+/**
+ * Whether the kernel answers for the cgroups below a directory: reads one of its files on the pool. What is then read at once, by the thousand,
+ * may be relied on to come back. Rejects with a `Failure`, `busy`, when it does not answer within 2 s; what else fails is found when it is read.
+ */
+export async function answers(directory: string): Promise<void> {
+  const file = path.join(directory, 'cgroup.procs');
+  const why = unanswered.has(file) ? stuck(file, `Reading ${file} has not ended yet.`) : whyNotToRead(file);
+  if (why !== undefined) throw why;
+  unanswered.add(file);
+  await withinTime(
+    file,
+    readFirstByte(file).finally(() => unanswered.delete(file)),
+    READ_MILLIS,
+  );
+}
+
+/** One that is stuck is not asked again: it would take the other threads too. */
+const unanswered = new Set<string>();
+
+async function readFirstByte(file: string): Promise<void> {
+  const opened = await fs.promises.open(file).catch(() => undefined);
+  await opened?.read(Buffer.alloc(1)).catch(() => undefined);
+  await opened?.close();
+}
+
+function whyNotToRead(name: string): Failure | undefined {
+  if (stuckReads < MAX_STUCK_READS) return undefined;
+  return stuck(name, 'Earlier reads of cgroup files have not come back from the kernel yet.');
+}
+
+/** What is read on the pool, or a `Failure`, `busy`, when it takes longer. It then goes on, and counts as stuck until it ends. */
+async function withinTime<T>(name: string, reading: Promise<T>, millis: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   let late = false;
   const expiry = new Promise<never>((_, reject) => {

@@ -1,8 +1,9 @@
 /** Limits of cgroups: in which files they stand, which of the ancestors' binds, and how much is left before it does. */
 import { limitOfBytes, numberOfBytes } from '../../proc/cgroupValues.ts';
 import type { CgroupRef, Limit } from '../../protocol/cgroups.ts';
+import type { Unknown } from '../../protocol.ts';
 
-/** The bytes of a file of one cgroup, valid until the next reading; undefined when there is none or it may not be read. */
+/** The bytes of a file of one cgroup, valid until the next reading; undefined when there is none or it cannot be read. */
 export type ReadFile = (file: string) => Buffer | undefined;
 
 /** Where a limit and what counts against it stand. */
@@ -59,6 +60,14 @@ function periodIn(bytes: Buffer | undefined): number | undefined {
 export interface LimitedCgroup {
   ref: CgroupRef;
   read: ReadFile;
+  /** Why a file that is there cannot be read. */
+  whyUnknown?(file: string): Unknown | undefined;
+}
+
+/** Why it cannot be known which limit binds: one that may is there and cannot be read. */
+export function whyNoLimit({ file, period }: LimitFiles, chain: readonly LimitedCgroup[]): Unknown | undefined {
+  const whys = chain.map(({ whyUnknown }) => whyUnknown?.(file) ?? (period === undefined ? undefined : whyUnknown?.(period)));
+  return whys.find((why) => why !== undefined);
 }
 
 /**

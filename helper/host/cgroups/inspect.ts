@@ -1,17 +1,18 @@
 /** Everything about one cgroup: what `cgroups/inspect` answers. */
 import fs from 'node:fs';
 import { countDevicePrograms } from '../../kernel/bpfQuery.ts';
-import { AT_FDCWD, close, countLines, O_DIRECTORY, openAt, readBytes, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, close, countLines, O_DIRECTORY, openAt, readText } from '../../kernel/files.ts';
 import { numberOfBytes, parseFlatKeyed } from '../../proc/cgroupValues.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import { parseStat } from '../../proc/stat.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult } from '../../protocol/cgroups.ts';
+import type { Unknown } from '../../protocol.ts';
 import { unreadable } from '../unreadable.ts';
 import { type Chain, openChain } from './chain.ts';
-import { listNames, type OpenCgroup } from './directory.ts';
-import type { LimitedCgroup } from './effectiveLimit.ts';
+import { listNames, type OpenCgroup, readFile } from './directory.ts';
 import { type Needed, rowReaders, typeIn } from './figures.ts';
 import { isWritable } from './files.ts';
+import { readLimitTexts } from './limitTexts.ts';
 import { membersBelow, parsePids } from './members.ts';
 import { CgroupNode } from './node.ts';
 import { ownerOf } from './ownCgroups.ts';
@@ -31,7 +32,6 @@ import {
 } from './sections.ts';
 import { CgroupTexts, wordsOf } from './texts.ts';
 
-const MAX_PROCS_BYTES = 1024 * 1024;
 const MAX_MEMBERS = 10_000;
 /** More than these are not added up for the share that a weight gives. */
 const MAX_SIBLINGS = 1000;
@@ -43,15 +43,16 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
   const isRoot = cgroup.hierarchy.mount.whole && links.length === 1;
   const { files } = listNames(cgroup.fd);
   const texts = await CgroupTexts.read(cgroup, isRoot, files);
-  const described: Described = { texts, chain: links.map(({ ref: at, fd }) => limited(at, fd)) };
+  const described: Described = { texts, chain: await readLimitTexts(chain, texts) };
+  const members = await membersOf(texts, await texts.readNow('cgroup.procs'));
   return {
-    ...rowOfOpen(chain, context),
+    ...rowOfOpen(chain, texts, context),
     version: cgroup.version,
     directory: cgroup.directory,
     controllers: [...texts.controllers],
     childControllers: texts.figure('', { v2: 'cgroup.subtree_control' }, wordsOf),
-    members: membersOf(cgroup.fd),
-    cpu: cpuSection(described, weightsOfSiblings(chain)),
+    members,
+    cpu: cpuSection(described, texts.isHeldBack ? undefined : weightsOfSiblings(chain)),
     memory: memorySection(described),
     io: ioSection(described),
     pids: pidsSection(described),
@@ -60,35 +61,37 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
     freezer: freezerSection(described),
     devices: devicesOf(cgroup, texts),
     others: otherFiles(described),
-    risks: cgroup.version === 1 ? risksOf(releaseSettings(chain, texts), ownerOf(context.owners, ref)) : [],
+    risks:
+      cgroup.version === 1
+        ? risksOf(
+            await releaseSettings(chain, texts),
+            ownerOf(context.owners, ref),
+            context.userName,
+            Array.isArray(members) ? members : [],
+          )
+        : [],
     notifyOnRelease: texts.figure('', { v1: 'notify_on_release' }, (text) => text.trim() === '1'),
     events: eventsOf(texts),
     files: files.map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
   };
 }
 
-function limited(ref: CgroupRef, fd: number): LimitedCgroup {
-  const read = (file: string) => {
-    const bytes = readBytes(fd, file);
-    return typeof bytes === 'number' ? undefined : bytes;
-  };
-  return { ref, read };
-}
-
 const EVERYTHING: Needed = { figures: true, settings: true, counters: true, members: true };
 
 /** The same facts as in the list, read now. */
-function rowOfOpen({ cgroup, links }: Chain, context: RowContext): Cgroup {
+function rowOfOpen({ cgroup, links }: Chain, texts: CgroupTexts, context: RowContext): Cgroup {
   const { ref, fd } = cgroup;
   const above = links[1];
   const parent = above === undefined ? undefined : new CgroupNode(undefined, '', above.ref.ino, above.ref.path);
   const node = new CgroupNode(parent, ref.path.slice(ref.path.lastIndexOf('/') + 1), ref.ino, ref.path);
   node.uid = fs.fstatSync(fd).uid;
-  const place = new Place(undefined, '', fd);
+  // What did not come back a moment ago would now hold the helper.
+  const place = new Place(undefined, '', fd, texts.heldBack);
   for (const read of rowReaders(cgroup.hierarchy)) read(node, place, EVERYTHING);
   if (cgroup.version === 2) node.type = typeIn(place);
   node.throttled = (node.figures.throttledPeriods ?? 0) > 0;
-  if (cgroup.version === 1 || parent === undefined) node.populated = populatedBelow(fd, node.memberCount);
+  if (texts.isHeldBack) node.populated ??= null;
+  else if (cgroup.version === 1 || parent === undefined) node.populated = populatedBelow(fd, node.memberCount);
   return rowOf(node, context);
 }
 
@@ -98,14 +101,12 @@ function populatedBelow(fd: number, memberCount: number | null): boolean | null 
   return pids.size > 0 ? true : incomplete ? null : false;
 }
 
-const EOPNOTSUPP = 95;
-
 /** The processes that are members, or the threads when it is threaded. */
-function membersOf(fd: number): CgroupsInspectResult['members'] {
-  const processes = readText(fd, 'cgroup.procs', MAX_PROCS_BYTES);
+async function membersOf(texts: CgroupTexts, processes: string | Unknown): Promise<CgroupsInspectResult['members']> {
   if (typeof processes === 'string') return membersOfPids(processes, '');
-  if (processes !== -EOPNOTSUPP) return unreadable(processes);
-  const threads = readText(fd, 'cgroup.threads', MAX_PROCS_BYTES);
+  // EOPNOTSUPP, by libuv's name for it.
+  if (processes.errno !== 'ENOTSUP') return processes;
+  const threads = await texts.readNow('cgroup.threads');
   return typeof threads === 'string' ? membersOfPids(threads, 'thread') : [];
 }
 
@@ -182,13 +183,17 @@ function hasDeviceProgram({ fd }: OpenCgroup): ReturnType<typeof unreadable> | b
   }
 }
 
-function releaseSettings({ cgroup, links }: Chain, texts: CgroupTexts): Parameters<typeof risksOf>[0] {
+/** Only the root of a hierarchy has the file. */
+const QUIETLY = { throwIfNoEntry: false } as const;
+
+async function releaseSettings({ cgroup, links }: Chain, texts: CgroupTexts): Promise<Parameters<typeof risksOf>[0]> {
   const root = links.at(-1);
-  const agent = root === undefined ? undefined : readText(root.fd, 'release_agent', 4096);
+  const agent = root === undefined ? undefined : await readFile(root.fd, 'release_agent').catch(() => undefined);
   const notify = texts.get('notify_on_release');
   return {
     releaseAgent: typeof agent === 'string' ? agent.trimEnd() : undefined,
     notifyOnRelease: typeof notify === 'string' ? notify.trim() === '1' : undefined,
+    agentFile: root === undefined ? undefined : fs.statSync(`/proc/self/fd/${root.fd}/release_agent`, QUIETLY),
     hierarchy: cgroup.ref.hierarchy,
     path: cgroup.ref.path,
   };

@@ -1,10 +1,11 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
-import { Failure } from '../../failure.ts';
+import { Failure, unknownFrom } from '../../failure.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
+import { answers } from './directory.ts';
 import { describeHierarchy, type Hierarchy, modeOf, readHierarchies } from './hierarchies.ts';
 import { inspectCgroup } from './inspect.ts';
 import type { CgroupNode } from './node.ts';
@@ -133,12 +134,14 @@ export class CgroupList {
   /** How many cgroups there are, or why they cannot be looked into. */
   private read(tree: CgroupTree, reading: Reading): Promise<number | Unknown> {
     return tree.inTurn(async () => {
-      // What was written a moment ago is not told yet, and would be taken from what is remembered.
-      this.watching?.drain();
       try {
+        await answers(tree.hierarchy.mount.mountPoint);
+        // What was written a moment ago is not told yet, and would be taken from what is remembered.
+        this.watching?.drain();
         return await inTurns(tree.read(reading));
       } catch (error) {
         if (typeof error === 'number') return unreadable(error);
+        if (error instanceof Failure) return unknownFrom(error);
         throw error;
       }
     });

@@ -1,4 +1,5 @@
 /** Where the files of a cgroup are read while its hierarchy is walked: relative to the directory above, which is open already. */
+import os from 'node:os';
 import {
   close,
   countLines,
@@ -11,15 +12,19 @@ import {
 } from '../../kernel/files.ts';
 import { bytesOfName, isPlainName } from '../../proc/fileName.ts';
 
+const { EBUSY } = os.constants.errno;
+
 /** The directory is opened only when it must be: thousands of cgroups have no children and need it not. */
 export class Place implements Disposable {
   private readonly parent: Place | undefined;
   private readonly name: string;
   private readonly isPlain: boolean;
   private opened: number | undefined;
+  private readonly refused: ReadonlySet<string> | undefined;
 
-  /** Without a parent `opened` is the directory of the root, which is closed with this. */
-  constructor(parent: Place | undefined, name: string, opened?: number) {
+  /** Without a parent `opened` is the directory of the root, which is closed with this. Files that are `refused` answer EBUSY. */
+  constructor(parent: Place | undefined, name: string, opened?: number, refused?: ReadonlySet<string>) {
+    this.refused = refused;
     this.parent = parent;
     this.name = name;
     this.opened = opened;
@@ -35,6 +40,7 @@ export class Place implements Disposable {
 
   /** The file's bytes, valid until the next reading, or `-errno`. */
   read(file: string): Buffer | number {
+    if (this.refused?.has(file)) return -EBUSY;
     return this.isPlain ? readBytes(this.parent!.fd, `${this.name}/${file}`) : readBytes(this.fd, file);
   }
 
@@ -44,6 +50,7 @@ export class Place implements Disposable {
   }
 
   countLines(file: string): number {
+    if (this.refused?.has(file)) return -EBUSY;
     return this.isPlain ? countLines(this.parent!.fd, `${this.name}/${file}`) : countLines(this.fd, file);
   }
 

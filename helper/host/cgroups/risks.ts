@@ -9,15 +9,18 @@ import { parseMountinfo } from '../../proc/mountinfo.ts';
 import { parseStat } from '../../proc/stat.ts';
 import { parseStatus } from '../../proc/status.ts';
 import type { CgroupRisk } from '../../protocol/cgroups.ts';
+import type { ProcessRef } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import type { Owner } from './ownCgroups.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
+/** So many processes of one cgroup are looked at. */
+const MAX_MEMBERS = 200;
 /** Mounts and capabilities of a container seldom change after its start. */
 const HOLD_MILLIS = 30_000;
 const hostUser = ownNamespaces().user?.ino;
 
-/** What the first process of a container could do to cgroups. */
+/** What a process of a container could do to cgroups. */
 export interface CgroupReach {
   /** `CAP_SYS_ADMIN` over the host, not over a user namespace of its own. */
   isHostAdmin: boolean;
@@ -28,17 +31,17 @@ export interface CgroupReach {
 const known = new Map<string, { at: number; reach: CgroupReach | undefined }>();
 
 /** Undefined when it may not be read, or has ended. */
-export function reachOf({ leader }: Owner): CgroupReach | undefined {
-  const id = `${leader.pid}:${leader.startTime}`;
+function reachOf(process: ProcessRef): CgroupReach | undefined {
+  const id = `${process.pid}:${process.startTime}`;
   const before = known.get(id);
   if (before !== undefined && performance.now() - before.at < HOLD_MILLIS) return before.reach;
   if (known.size > 2000) known.clear();
-  const reach = readReach(leader);
+  const reach = readReach(process);
   known.set(id, { at: performance.now(), reach });
   return reach;
 }
 
-function readReach({ pid, startTime }: Owner['leader']): CgroupReach | undefined {
+function readReach({ pid, startTime }: ProcessRef): CgroupReach | undefined {
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return undefined;
   try {
@@ -65,10 +68,20 @@ export function containersAtRisk(owners: Iterable<Owner>): Set<string> {
   const atRisk = new Set<string>();
   for (const owner of owners) {
     if (!owner.isContainer) continue;
-    const reach = reachOf(owner);
-    if (reach?.isHostAdmin === true && reach.writable.length > 0) atRisk.add(owner.key);
+    if (canEscape(reachOf(owner.leader))) atRisk.add(owner.key);
   }
   return atRisk;
+}
+
+function canEscape(reach: CgroupReach | undefined): boolean {
+  return reach?.isHostAdmin === true && reach.writable.length > 0;
+}
+
+/** The process of a container that reaches furthest: one that was started in it later may have more privilege than the first. */
+function furthest({ leader }: Owner, members: readonly ProcessRef[]): { process: ProcessRef; reach: CgroupReach | undefined } {
+  const escaping = [leader, ...members.slice(0, MAX_MEMBERS)].find((process) => canEscape(reachOf(process)));
+  const process = escaping ?? leader;
+  return { process, reach: reachOf(process) };
 }
 
 /** What is set in the hierarchy of a v1 cgroup. */
@@ -76,25 +89,44 @@ export interface ReleaseSettings {
   /** Of the root of the hierarchy; undefined when it may not be read. */
   releaseAgent: string | undefined;
   notifyOnRelease: boolean | undefined;
+  /** Who owns that file and its permission bits; undefined when that is not known. */
+  agentFile?: { uid: number; mode: number } | undefined;
   hierarchy: string;
   path: string;
 }
 
-/** The risks of a cgroup; `owner` is the container that it belongs to. */
+const GROUP_WRITE = 0o020;
+const OTHERS_WRITE = 0o002;
+
+/** Who but root may open `release_agent` for writing; undefined when nobody. */
+function othersWhoMayWrite(
+  { uid, mode }: { uid: number; mode: number },
+  userName: (uid: number) => string,
+): string | undefined {
+  if ((mode & OTHERS_WRITE) !== 0) return 'everybody';
+  if ((mode & GROUP_WRITE) !== 0) return 'its group';
+  return uid === 0 ? undefined : `the user ${userName(uid)}, who owns it,`;
+}
+
+/** The risks of a cgroup; `owner` is the container that it belongs to, `members` the processes in it. */
 export function risksOf(
-  { releaseAgent, notifyOnRelease, hierarchy, path }: ReleaseSettings,
+  { releaseAgent, notifyOnRelease, agentFile, hierarchy, path }: ReleaseSettings,
   owner: Owner | undefined,
+  userName: (uid: number) => string,
+  members: readonly ProcessRef[] = [],
 ): CgroupRisk[] {
   const risks: CgroupRisk[] = [];
-  const reach = owner?.isContainer === true ? reachOf(owner) : undefined;
+  const found = owner?.isContainer === true ? furthest(owner, members) : undefined;
+  const reach = found?.reach;
   const writable = reach?.writable ?? [];
+  const isFirst = found?.process.pid === owner?.leader.pid;
   if (owner !== undefined && writable.length > 0) {
     const where = writable.map(({ mountPoint, hierarchy: name }) => `${mountPoint} (${name})`).join(', ');
     risks.push({
       kind: 'writableByContainer',
       severity: reach?.isHostAdmin === true ? 'danger' : 'note',
       evidence:
-        `The container ${owner.name} has cgroup v1 mounted writable at ${where}; its first process, ${owner.leader.pid}, ` +
+        `The container ${owner.name} has cgroup v1 mounted writable at ${where}; its ${isFirst ? 'first process' : 'process'}, ${found?.process.pid}, ` +
         (reach?.isHostAdmin === true
           ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
           : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
@@ -116,6 +148,17 @@ export function risksOf(
         `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
         `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
       fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+    });
+  }
+  const others = agentFile === undefined ? undefined : othersWhoMayWrite(agentFile, userName);
+  if (others !== undefined) {
+    risks.push({
+      kind: 'releaseAgent',
+      severity: 'note',
+      evidence:
+        `release_agent of the hierarchy ${hierarchy} may be opened for writing by ${others} besides root; ` +
+        'since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
+      fix: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
     });
   }
   return risks;

@@ -23,7 +23,7 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
-import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion } from './effectiveLimit.ts';
+import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion, whyNoLimit } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
 
 const NANOS_PER_MICRO = 1000;
@@ -37,7 +37,7 @@ export interface Described {
 function limitOf({ texts, chain }: Described, controller: string, files: LimitFiles): Figure<Limit> {
   const own = texts.get(files.file);
   if (own !== undefined && typeof own !== 'string') return own;
-  return effectiveLimit(files, chain) ?? texts.lacking(controller);
+  return whyNoLimit(files, chain) ?? effectiveLimit(files, chain) ?? texts.lacking(controller);
 }
 
 function keyOf(key: string): (text: string) => number | undefined {

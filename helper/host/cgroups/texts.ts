@@ -15,13 +15,18 @@ export class CgroupTexts {
   readonly controllers: readonly string[];
   readonly isRoot: boolean;
   readonly names: readonly string[];
+  /** Files that the kernel did not give within the limit of time. */
+  readonly heldBack = new Set<string>();
+  private readonly cgroup: OpenCgroup;
   private readonly texts: ReadonlyMap<string, string | Unknown>;
 
   private constructor(cgroup: OpenCgroup, isRoot: boolean, names: readonly string[], texts: Map<string, string | Unknown>) {
+    this.cgroup = cgroup;
     this.version = cgroup.version;
     this.isRoot = isRoot;
     this.names = names;
     this.texts = texts;
+    for (const [name, text] of texts) this.noteHeldBack(name, text);
     const enabled = texts.get('cgroup.controllers');
     this.controllers =
       cgroup.version === 1 ? cgroup.hierarchy.controllers : typeof enabled === 'string' ? wordsOf(enabled) : [];
@@ -33,6 +38,22 @@ export class CgroupTexts {
     for (const name of names) if (!LEFT_OUT.test(name)) texts.set(name, await readOrWhyNot(cgroup, name));
     // Without permission to read (`cgroup.kill`) there is nothing to say of it.
     return new CgroupTexts(cgroup, isRoot, names, texts);
+  }
+
+  get isHeldBack(): boolean {
+    return this.heldBack.size > 0;
+  }
+
+  /** A file that is not among the texts, read now. */
+  async readNow(name: string): Promise<string | Unknown> {
+    const text = await readOrWhyNot(this.cgroup, name);
+    this.noteHeldBack(name, text);
+    return text;
+  }
+
+  /** A system error has an errno; what did not come has none. */
+  private noteHeldBack(name: string, text: string | Unknown): void {
+    if (typeof text !== 'string' && text.unknown === 'busy' && text.errno === undefined) this.heldBack.add(name);
   }
 
   /** The text; why it is unknown; `undefined` when there is no such file. */

@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, readText } from '../../kernel/files.ts';
 import type { ChangeWarning } from '../../protocol/cgroups.ts';
-import type { OpenCgroup } from './directory.ts';
+import { listNames, type OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, ownLineage } from './members.ts';
 import type { Step, WriteStep } from './steps.ts';
 
@@ -27,7 +27,7 @@ export function warningsOf(cgroup: OpenCgroup, steps: readonly Step[]): ChangeWa
 const MEMBERSHIP = new Set(['cgroup.procs', 'cgroup.threads', 'tasks']);
 /** Files that take nothing from a process: what a child may use, what is reported. */
 const HARMLESS =
-  /^(?:cgroup\.(?:max\.depth|max\.descendants|pressure|clone_children|event_control)|notify_on_release|devices\.allow|.+\.failcnt|.+\.max_usage_in_bytes|.+\.peak|.+\.pressure|blkio\.reset_stats|release_agent)$/;
+  /^(?:cgroup\.(?:subtree_control|max\.depth|max\.descendants|pressure|clone_children|event_control)|notify_on_release|devices\.allow|.+\.failcnt|.+\.max_usage_in_bytes|.+\.peak|.+\.pressure|blkio\.reset_stats|release_agent)$/;
 /** Those in which a greater number gives more. */
 const LIMIT = /(?:\.max|\.high|\.limit_in_bytes|\.max\.burst|quota_us|burst_us|runtime_us|\.weight|\.shares|\.low|\.min)$/;
 const UNLIMITED = /^(?:max|-1)$/;
@@ -181,11 +181,20 @@ function fileWarnings(cgroup: OpenCgroup, { file, text }: WriteStep): ChangeWarn
       'The kernel will start this program as root on the host, outside of every container, whenever a cgroup of the hierarchy that asks for it becomes empty.';
     return [{ id: 'releaseAgent', severity: 'danger', message }];
   }
+  if (file === 'cgroup.subtree_control') return lostLimits(cgroup, text);
   if (file === IRREVERSIBLE) {
     const message = 'A cgroup that became threaded stays so until it is removed.';
     return [{ id: 'irreversible', severity: 'caution', message }];
   }
   return Object.hasOwn(USAGE, file) ? belowUsage(cgroup, file, text) : [];
+}
+
+function lostLimits({ fd }: OpenCgroup, text: string): ChangeWarning[] {
+  const off = text.split(/\s+/).filter((word) => word.startsWith('-'));
+  if (off.length === 0 || listNames(fd).cgroups.length === 0) return [];
+  const names = off.map((word) => word.slice(1)).join(', ');
+  const message = `The cgroups below lose every limit and figure of ${names}; enabled again, they begin without limits.`;
+  return [{ id: 'limitsLost', severity: 'caution', message }];
 }
 
 function belowUsage(cgroup: OpenCgroup, file: string, text: string): ChangeWarning[] {

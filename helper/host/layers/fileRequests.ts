@@ -11,6 +11,7 @@ import {
   LayersMeasure,
   LayersProvenance,
   LayersReadDirectory,
+  type LayersReadDirectoryResult,
   LayersReadFile,
   LayersStat,
   type OverlayRef,
@@ -96,22 +97,28 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
 
   requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
     using opened = await openOf(openStack, overlay, request.layer);
-    return await readDirectory(opened.stack, { ...request, limit }, names, keyOf(overlay), new Pace(token));
+    const { stack, layer, key } = opened;
+    return withoutMarks(opened, await readDirectory(stack, { ...request, layer, limit }, names, key, new Pace(token)));
   });
 
   requests.on(LayersStat, v.strictObject(layerPath), async ({ overlay, layer, path }) => {
     using opened = await openOf(openStack, overlay, layer);
-    return statPath(opened.stack, layer, path);
+    const [entry] = withoutMarks(opened, { entries: [statPath(opened.stack, opened.layer, path)] }).entries;
+    return entry!;
   });
 
   requests.on(LayersReadFile, fileParams, async ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }) => {
     using opened = await openOf(openStack, overlay, layer);
-    return await readFile(opened.stack, layer, path, offset, length);
+    return await readFile(opened.stack, opened.layer, path, offset, length);
   });
 
   requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, limit = DEFAULT_LIMIT, after }, token) => {
     const opened = await openOf(openStack, overlay, layer);
-    return await changes.page(opened, keyOf(overlay), { layer, limit, ...(after === undefined ? {} : { after }) }, token);
+    if (opened.isData) {
+      opened[Symbol.dispose]();
+      return { changes: [] };
+    }
+    return await changes.page(opened, opened.key, { layer, limit, ...(after === undefined ? {} : { after }) }, token);
   });
 
   requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }) => {
@@ -121,12 +128,15 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
 
   requests.on(LayersMeasure, measureParams, async ({ overlay, progress, ...request }, token) => {
     using opened = await openOf(openStack, overlay, request.layer);
-    return await measure(opened.stack, request, new Pace(token), reporter(progress, measuring));
+    const { stack, layer, isData } = opened;
+    const measured = await measure(stack, { ...request, layer }, new Pace(token), reporter(progress, measuring));
+    return isData ? { ...measured, added: 0 } : measured;
   });
 
   requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }) => {
     namesOf(path);
-    return exports.begin(await openOf(openStack, overlay, layer, false), layer, path);
+    const opened = await openOf(openStack, overlay, layer, false);
+    return exports.begin(opened, opened.layer, path);
   });
 
   requests.on(LayersExportRead, exportId, ({ id }, token) => exports.read(id, token));
@@ -156,18 +166,49 @@ function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
   return `${mountNamespace.ino} ${mountId} ${device}`;
 }
 
+/** The layer that a request is about, in the stack that it is a part of. */
+interface OpenedLayer extends OpenedStack {
+  layer: number | 'merged';
+  /** Only the content of metacopy files: it has a stack of its own, for it adds nothing to what is seen. */
+  isData: boolean;
+  /** What pages are kept by. */
+  key: string;
+}
+
 /** `merged`: by way of the mount. An export keeps its directories open for long, and must not keep the mount busy. */
 async function openOf(
   openStack: OpenStack,
   overlay: OverlayRef,
   layer: number | 'merged',
   merged = layer === 'merged',
-): Promise<OpenedStack> {
+): Promise<OpenedLayer> {
   const opened = await openStack(overlay, { merged });
-  if (layer === 'merged' || layer < opened.stack.roots.length) return opened;
-  const count = opened.stack.roots.length;
+  const { roots, dataRoots, style } = opened.stack;
+  const key = keyOf(overlay);
+  if (layer === 'merged' || layer < roots.length) return layerIn(opened, opened.stack, { layer, isData: false, key });
+  const data = dataRoots.find((root) => root.layer === layer);
+  if (data !== undefined) {
+    const alone: Stack = { roots: [{ ...data, layer: 0 }], dataRoots: [], style };
+    return layerIn(opened, alone, { layer: 0, isData: true, key: `${key} data ${layer}` });
+  }
   opened[Symbol.dispose]();
-  throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${count}.`, {
-    hint: 'Refresh the view. Data-only layers hold no names of their own.',
+  throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${roots.length + dataRoots.length}.`, {
+    hint: 'Refresh the view.',
   });
+}
+
+function layerIn(opened: OpenedStack, stack: Stack, which: Pick<OpenedLayer, 'layer' | 'isData' | 'key'>): OpenedLayer {
+  return {
+    ...which,
+    stack,
+    mountId: opened.mountId,
+    get mounts() {
+      return opened.mounts;
+    },
+    [Symbol.dispose]: () => opened[Symbol.dispose](),
+  };
+}
+
+function withoutMarks({ isData }: OpenedLayer, result: LayersReadDirectoryResult): LayersReadDirectoryResult {
+  return isData ? { ...result, entries: result.entries.map((entry) => ({ ...entry, marks: [] })) } : result;
 }

@@ -13,6 +13,7 @@ import type { Unknown } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { unreadable } from '../unreadable.ts';
 import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
+import type { RootLayer } from './rootLayers.ts';
 
 const MAX_FDINFO_BYTES = 4096;
 const OWN = ownNamespaces().mnt?.ino;
@@ -28,6 +29,8 @@ export interface LayerDirectory {
   resolved: string;
   /** The mount namespace in which these mean it. */
   mountNamespace: number;
+  /** An open directory: `path` begins there instead. */
+  base?: number;
   /** Device and inode number. */
   id?: string;
   unreadable?: Unknown;
@@ -78,6 +81,22 @@ export class LayerLocator {
     return await Promise.all((best?.directories ?? []).map((directory) => this.asHere(directory)));
   }
 
+  /** Of a root that the helper made, and whose mount, in `mountNamespace`, does not tell. */
+  async locateRoot(layers: readonly RootLayer[], mountNamespace: number): Promise<LayerDirectory[]> {
+    return await Promise.all(layers.map((layer) => this.locateRootLayer(layer, mountNamespace)));
+  }
+
+  private async locateRootLayer({ given, path: at, base }: RootLayer, mountNamespace: number): Promise<LayerDirectory> {
+    const shared = { given, dataOnly: false };
+    if (at === undefined || OWN === undefined)
+      return { ...shared, path: given, resolved: given, mountNamespace, unreadable: { unknown: 'gone' } };
+    if (base === undefined) return { ...shared, path: at, resolved: at, mountNamespace: OWN, ...(await this.at(OWN, at)) };
+    const looked = await lookAt(base, at);
+    // For people: the kernel's own name says only where it is in a file system that is mounted nowhere.
+    const resolved = `/proc/${process.pid}/fd/${base}/${at}`;
+    return { ...shared, path: at, mountNamespace: OWN, base, ...looked, resolved };
+  }
+
   /** By the helper's own mount namespace where the same path means the same directory there: rootless podman's lie in a home. */
   private async asHere(directory: LayerDirectory): Promise<LayerDirectory> {
     if (OWN === undefined || directory.mountNamespace === OWN || directory.id === undefined) return directory;
@@ -109,7 +128,7 @@ export class LayerLocator {
     const key = `${mountNamespace} ${absolute}`;
     const known = this.found.get(key);
     if (known !== undefined) return known;
-    const looked = lookAt(this.rootOf(mountNamespace), absolute);
+    const looked = lookAt(this.rootOf(mountNamespace)?.root, absolute);
     this.found.set(key, looked);
     return looked;
   }
@@ -201,11 +220,11 @@ function directoriesAbove(absolute: string): string[] {
 
 type Looked = { id: string; resolved: string } | { unreadable: Unknown };
 
-async function lookAt(root: NamespaceRoot | undefined, absolute: string): Promise<Looked> {
+async function lookAt(root: number | undefined, absolute: string): Promise<Looked> {
   if (root === undefined) return { unreadable: { unknown: 'permission' } };
   let directory: number | undefined;
   try {
-    directory = await openInRoot(root.root, absolute, O_PATH | O_DIRECTORY);
+    directory = await openInRoot(root, absolute, O_PATH | O_DIRECTORY);
     const resolved = readLinkText(AT_FDCWD, `/proc/self/fd/${directory}`);
     const id = identityOf(directory);
     if (typeof id === 'number') return { unreadable: unreadable(id) };

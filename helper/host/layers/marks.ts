@@ -3,6 +3,7 @@
  * (Documentation/filesystems/overlayfs.rst), fuse-overlayfs and aufs write them.
  */
 
+import os from 'node:os';
 import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { ENOENT } from '../../kernel/files.ts';
 import { type AttributePlace, attributeOf, ENODATA, mayHaveAttribute } from '../../kernel/xattr.ts';
@@ -19,6 +20,9 @@ export const WHITEOUT_PREFIX = '.wh.';
 export const OPAQUE_FILE = '.wh..wh..opq';
 /** aufs keeps its own affairs under names that begin so. */
 export const RESERVED_PREFIX = '.wh..wh.';
+
+/** Before Linux 6.7 an empty file is an empty file, whatever its attributes. */
+const KNOWS_WHITEOUT_ATTRIBUTES = isAtLeast(os.release(), 6, 7);
 
 const EPERM = 1;
 const EOPNOTSUPP = 95;
@@ -44,6 +48,11 @@ export interface DirectoryMarks {
   opaque: boolean;
   /** `overlay.opaque` is `x`: an empty file in it may be a whiteout by attribute. */
   hasWhiteoutAttributes: boolean;
+}
+
+function isAtLeast(release: string, major: number, minor: number): boolean {
+  const [ofMajor = 0, ofMinor = 0] = release.split('.', 2).map((part) => Number.parseInt(part, 10));
+  return ofMajor > major || (ofMajor === major && ofMinor >= minor);
 }
 
 export function isDirectory(status: Pick<FileStatus, 'mode'>): boolean {
@@ -83,7 +92,7 @@ export function mayBeMarked(style: MarkStyle, directory: number): boolean {
 export function marksOfDirectory(style: MarkStyle, directory: number): DirectoryMarks {
   const value = opaqueValue(style, directory);
   const byFile = style.whiteoutFiles && typeof statusBelow(directory, OPAQUE_FILE) !== 'number';
-  return { opaque: value === 'y' || byFile, hasWhiteoutAttributes: value === 'x' };
+  return { opaque: value === 'y' || byFile, hasWhiteoutAttributes: value === 'x' && KNOWS_WHITEOUT_ATTRIBUTES };
 }
 
 function opaqueValue(style: MarkStyle, directory: number): string | undefined {

@@ -138,9 +138,10 @@ async function openDirectories(found: FoundOverlay, opened: Descriptors, table: 
 
 /** A descriptor, or `-errno`. */
 async function openDirectory(directory: LayerDirectory, root: NamespaceRoot | undefined): Promise<number> {
-  if (directory.unreadable !== undefined || root === undefined) return -errnoOf(directory.unreadable);
+  const begin = directory.base ?? root?.root;
+  if (directory.unreadable !== undefined || begin === undefined) return -errnoOf(directory.unreadable);
   try {
-    return await openLayerDirectory(root.root, directory);
+    return await openLayerDirectory(begin, directory);
   } catch (error) {
     if (error instanceof SyscallError) return -error.errno;
     throw error;

@@ -14,6 +14,7 @@ import { fuseOverlayOptions } from './fuseOverlay.ts';
 import { type LayerDirectory, LayerLocator, type MountPlace } from './layerDirectories.ts';
 import type { MountNamespaces } from './namespaceRoot.ts';
 import { LayerRoles, type LayerStorage } from './roles.ts';
+import { isRootOf, type RootLayer, type RootLayers } from './rootLayers.ts';
 import { shareLayers } from './sharing.ts';
 
 /** What of the host the overlays are found by. */
@@ -23,6 +24,11 @@ export interface OverlaySource {
   readonly containers: ContainerTable;
   /** Brings processes and mounts up to date. */
   refresh(): Promise<void>;
+}
+
+/** With what only whoever made a mount knows. */
+export interface LayersSource extends OverlaySource {
+  readonly rootLayers: RootLayers;
 }
 
 /** An overlay as it was last found. */
@@ -42,12 +48,12 @@ const OWN = ownNamespaces().mnt?.ino;
 
 export class OverlayTable {
   readonly namespaces: MountNamespaces;
-  private readonly source: OverlaySource;
+  private readonly source: LayersSource;
   private found: FoundOverlay[] = [];
   private cutOff = 0;
   private reading: Promise<void> | undefined;
 
-  constructor(source: OverlaySource) {
+  constructor(source: LayersSource) {
     this.source = source;
     this.namespaces = { index: source.model.namespaces, mounts: source.mounts };
   }
@@ -110,8 +116,10 @@ export class OverlayTable {
     const fuse = mount.type !== 'overlay';
     const options =
       (fuse ? fuseOverlayOptions(places, this.source.model) : undefined) ?? parseOverlayOptions(mount.superOptions);
-    const directories = await locator.locate(options, places, roles.bases);
-    const storage = roles.storageOf(directories, options.upper !== undefined);
+    const own = fuse ? undefined : this.rootLayersAt(places, options);
+    const directories =
+      own === undefined ? await locator.locate(options, places, roles.bases) : await locator.locateRoot(own, mountNamespace);
+    const storage = own === undefined ? roles.storageOf(directories, options.upper !== undefined) : { layers: own };
     const image = containers.get(container?.key ?? '')?.image ?? storage.image;
     const overlay: Overlay = {
       key: keyOf(places),
@@ -134,6 +142,14 @@ export class OverlayTable {
       readOnly: options.upper === undefined || mount.options.includes('ro') || mount.superOptions.includes('ro'),
     };
     return { overlay, options, directories, places };
+  }
+
+  private rootLayersAt(places: readonly MountPlace[], options: OverlayOptions): readonly RootLayer[] | undefined {
+    for (const { mountNamespace } of places) {
+      const layers = mountNamespace === OWN ? undefined : this.source.rootLayers(mountNamespace);
+      if (layers !== undefined && isRootOf(layers, options)) return layers;
+    }
+    return undefined;
   }
 
   /** The container whose root it is; else the only one that has it, when the host has not. */

@@ -28,9 +28,11 @@ interface Step {
   moved: readonly { layer: number; path: string }[];
 }
 
-/** Hidden parts know what hides them. */
+/** Hidden parts know what hides them; and all, what they are called in their own layer. */
 interface TracedPart extends Part {
   because?: string;
+  /** Path from the root of the layer, one character a byte. Empty for the root. */
+  at?: string;
 }
 
 export interface ProvenanceRequest {
@@ -119,13 +121,20 @@ function pathOf(steps: readonly Step[]): string {
 /** Directories to go on in; a layer that cannot be asked stays one. */
 function tracedParts(found: readonly Found[], parents: readonly TracedPart[], path: string): TracedPart[] {
   const parts: TracedPart[] = [];
-  for (const { part, what, layer, result, hidden } of found) {
+  for (const one of found) {
+    const { part, what, layer, result, hidden } = one;
     if (what === 'unknown') parts.push({ layer, descriptor: result!, marks: { opaque: false, hasWhiteoutAttributes: false } });
     if (part === undefined) continue;
     const because = parents.find((parent) => parent.layer === layer)?.because ?? (hidden ? path : undefined);
-    parts.push(because === undefined ? part : { ...part, because });
+    parts.push({ ...part, at: placeOf(one, parents), ...(because === undefined ? {} : { because }) });
   }
   return parts;
+}
+
+/** Where the layer itself has it: another path, below a directory that a layer above moved. */
+function placeOf({ layer, pathFromRoot, place }: Found, parents: readonly TracedPart[]): string {
+  if (pathFromRoot !== undefined) return `/${pathFromRoot}`;
+  return `${parents.find((parent) => parent.layer === layer)?.at ?? ''}/${place?.name ?? ''}`;
 }
 
 function decidersWith(deciders: Step['deciders'], found: readonly Found[], path: string): Step['deciders'] {
@@ -159,10 +168,14 @@ function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: rea
     if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...parent.deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
     if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
-    if (!one.hidden) return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one) };
+    const at = textOfBytes(placeOf(one, parent.parts));
+    const elsewhere = at === pathOf(steps) ? {} : { path: at };
+    if (!one.hidden) {
+      return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one), ...elsewhere };
+    }
     const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
-    if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because };
-    return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}) };
+    if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because, ...elsewhere };
+    return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}), ...elsewhere };
   });
 }
 

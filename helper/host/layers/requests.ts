@@ -5,7 +5,7 @@ import { LayersInspect, LayersList, LayersWatch } from '../../protocol/layers.ts
 import { cString, nothing } from '../../schemas.ts';
 import { layerPath, type MeasuringSink, overlayRef, serveLayerFiles } from './fileRequests.ts';
 import { stackOpener } from './openLayer.ts';
-import { type OverlaySource, OverlayTable } from './overlays.ts';
+import { type LayersSource, OverlayTable } from './overlays.ts';
 import { type ChangedSink, LayerWatches } from './watch.ts';
 
 export interface LayerNotifications {
@@ -23,7 +23,7 @@ const watchParams = v.strictObject({
 });
 
 /** Registers the handlers. */
-export function serveLayers(requests: Dispatcher, source: OverlaySource, notify: LayerNotifications): { dispose(): void } {
+export function serveLayers(requests: Dispatcher, source: LayersSource, notify: LayerNotifications): { dispose(): void } {
   const table = new OverlayTable(source);
   const openStack = stackOpener(table);
   requests.on(LayersList, nothing, () => table.list());

@@ -1,0 +1,44 @@
+/** A launcher, which waits for its program. */
+import fs from 'node:fs';
+import path from 'node:path';
+import { sealedExecutable } from '../kernel/memfd.ts';
+import { spawn } from '../kernel/spawn.ts';
+import { ARGV0, ForkServer } from './forkServer.ts';
+
+/** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
+const LOWEST_EXECUTABLE = 100;
+const PROGRAM_NAME = 'launcher';
+
+let executable: number | undefined;
+let forkServer: ForkServer | undefined;
+let nullDevice: number | undefined;
+
+/** The launcher, read once from beside the helper's own program and sealed. */
+export function launcherExecutable(): string {
+  if (executable === undefined) {
+    const file = path.join(path.dirname(fs.realpathSync(process.argv[1]!)), PROGRAM_NAME);
+    executable = sealedExecutable(PROGRAM_NAME, fs.readFileSync(file), LOWEST_EXECUTABLE);
+  }
+  return `/proc/self/fd/${executable}`;
+}
+
+/**
+ * Its pid, which is to be waited for. `stdio` become its standard input and outputs, `socket` its end of the one on which it takes its
+ * program, and the others 4, 5, …; `argv` is what ps(1) shows of it.
+ */
+export function startLauncher(
+  socket: number,
+  descriptors: readonly number[],
+  stdio: readonly (number | 'ignore')[] = ['ignore', 'ignore', 'ignore'],
+  argv: string[] = [ARGV0],
+): number {
+  const standard = stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
+  const all = [...standard, socket, ...descriptors];
+  forkServer ??= new ForkServer(launcherExecutable());
+  return forkServer.fork(argv, all) ?? spawn(launcherExecutable(), argv, all);
+}
+
+function openNull(): number {
+  nullDevice ??= fs.openSync('/dev/null', fs.constants.O_RDWR);
+  return nullDevice;
+}

@@ -1,0 +1,283 @@
+/** Marks that are not made by changing files of an overlay: those of fuse-overlayfs and aufs, of image builders, and of data-only layers. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  LayersChanges,
+  LayersExport,
+  LayersExportRead,
+  LayersList,
+  LayersProvenance,
+  LayersReadDirectory,
+  LayersReadFile,
+  LayersStat,
+  type OverlayRef,
+} from '../../helper/protocol/layers.ts';
+import { isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { mountOverlay } from '../fixtures/mountApi.ts';
+import { setAttribute } from '../fixtures/xattr.ts';
+
+const skip = (!isRoot && 'only root can mount an overlay') || (!isHelperRoot && 'the helper may not read these layers');
+const STACKS = 25;
+const NAMES = ['a', 'b', 'c', 'd'];
+
+describe('marks', { skip }, () => {
+  let helper: RunningHelper;
+  let folder: string;
+  let merged: string;
+  before(async () => {
+    helper = await startHelper();
+  });
+  after(() => helper?.stop());
+
+  /** Directories on the disk of the machine: before Linux 6.6 a tmpfs has no `user.*` attributes. */
+  function inFolder(...names: string[]): string[] & Disposable {
+    folder = fs.realpathSync(fs.mkdtempSync(path.join(tmpdir(), 'isoscope-marks-')));
+    merged = path.join(folder, 'merged');
+    fs.mkdirSync(merged);
+    const paths = names.map((name) => path.join(folder, name));
+    for (const one of paths) fs.mkdirSync(one);
+    const dispose = () => {
+      execFileSync('sh', ['-c', `umount -l "$1" 2>/dev/null; rm -r "$2"`, 'sh', merged, folder]);
+    };
+    return Object.assign(paths, { [Symbol.dispose]: dispose });
+  }
+
+  async function mounted(): Promise<OverlayRef> {
+    const { overlays } = await helper.request(LayersList, {});
+    const found = overlays.find(({ mountPoint }) => mountPoint === merged);
+    assert.ok(found !== undefined, `${merged} is listed`);
+    const { mountNamespace, mountId, device, key } = found;
+    return { mountNamespace, mountId, device, key };
+  }
+
+  const text = async (overlay: OverlayRef, layer: number | 'merged', file: string) =>
+    Buffer.from((await helper.request(LayersReadFile, { overlay, layer, path: file })).base64, 'base64').toString();
+
+  /** All that is seen, by path: the content of files, and `/` for directories. */
+  async function mergedView(overlay: OverlayRef, at = ''): Promise<[string, string][]> {
+    const { entries, incomplete } = await helper.request(LayersReadDirectory, { overlay, layer: 'merged', path: at || '/' });
+    assert.equal(incomplete, undefined);
+    const found: [string, string][] = [];
+    for (const { name, type } of entries) {
+      const place = `${at}/${name}`;
+      if (type === 'directory') found.push([place, '/'], ...(await mergedView(overlay, place)));
+      else found.push([place, await text(overlay, 'merged', place)]);
+    }
+    return found;
+  }
+
+  test('of fuse-overlayfs and aufs mean what fuse-overlayfs makes of them', {
+    skip: unlessRootHas('fuse-overlayfs'),
+  }, async (t) => {
+    const first = Number(process.env.ISOSCOPE_SEED ?? Math.floor(Math.random() * 1e9));
+    const count = process.env.ISOSCOPE_SEED === undefined ? STACKS : 1;
+    const marks = { whiteouts: 0, opaque: 0 };
+    for (let seed = first; seed < first + count; seed += 1) {
+      const random = mulberry32(seed);
+      using layers = inFolder('upper', 'middle', 'lowest');
+      const [upper = '', ...lower] = layers;
+      for (const layer of layers) fill(layer, path.basename(layer), random, 0, marks);
+      const work = path.join(folder, 'work');
+      fs.mkdirSync(work);
+      execFileSync('fuse-overlayfs', ['-o', `lowerdir=${lower.join(':')},upperdir=${upper},workdir=${work}`, merged]);
+      const overlay = await mounted();
+      const seen = viewOf(merged);
+      assert.deepEqual(await mergedView(overlay), seen, `ISOSCOPE_SEED=${seed} repeats this`);
+      // Not by looking a name up: fuse-overlayfs finds some that it does not list, below directories that an attribute makes opaque.
+      const listed = new Set(seen.map(([place]) => place));
+      const all = new Set([...listed, ...NAMES.flatMap((one) => NAMES.map((two) => `/${one}/${two}`))]);
+      for (const place of all) {
+        const { exists } = await helper.request(LayersProvenance, { overlay, path: place });
+        assert.equal(exists, listed.has(place), `${place} with ISOSCOPE_SEED=${seed}`);
+      }
+    }
+    t.diagnostic(`${marks.whiteouts} whiteouts and ${marks.opaque} opaque directories, from seed ${first}`);
+    assert.ok(count === 1 || (marks.whiteouts > count && marks.opaque > count));
+  });
+
+  test('of files are shown as what they do, and not as files', { skip: unlessRootHas('fuse-overlayfs') }, async () => {
+    using layers = inFolder('upper', 'lower', 'work');
+    const [upper = '', lower = '', work = ''] = layers;
+    for (const name of ['gone', 'kept', 'dir/old', 'dir/older']) writeFile(path.join(lower, name), 'below');
+    for (const name of ['.wh.gone', 'dir/.wh..wh..opq', 'dir/new']) writeFile(path.join(upper, name), '');
+    execFileSync('fuse-overlayfs', ['-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`, merged]);
+    const overlay = await mounted();
+    const { entries } = await helper.request(LayersReadDirectory, { overlay, layer: 0, path: '/' });
+    assert.deepEqual(
+      entries.map(({ name, type, marks }) => [name, type, marks]),
+      [
+        ['dir', 'directory', ['opaque']],
+        ['gone', 'whiteout', ['deleted']],
+      ],
+    );
+    const { changes } = await helper.request(LayersChanges, { overlay });
+    assert.deepEqual(
+      changes.map(({ change, path: place }) => `${change} ${place}`),
+      ['modified /dir', 'added /dir/new', 'deleted /dir/old', 'deleted /dir/older', 'deleted /gone'],
+    );
+    const { layers: words } = await helper.request(LayersProvenance, { overlay, path: '/gone' });
+    assert.deepEqual(
+      words.map(({ has }) => has),
+      ['whiteout', 'hidden'],
+    );
+    assert.deepEqual(await archivedNames(overlay), ['.wh.gone', 'dir/', 'dir/.wh..wh..opq', 'dir/new']);
+  });
+
+  async function archivedNames(overlay: OverlayRef): Promise<string[]> {
+    const { id } = await helper.request(LayersExport, { overlay, layer: 0 });
+    const pieces: Buffer[] = [];
+    for (let done = false; !done; ) {
+      const piece = await helper.request(LayersExportRead, { id });
+      pieces.push(Buffer.from(piece.base64, 'base64'));
+      done = piece.done;
+    }
+    const listed = execFileSync('tar', ['-tf', '-'], { input: Buffer.concat(pieces), encoding: 'utf8' });
+    return listed.trim().split('\n').sort();
+  }
+
+  test('that are attributes of empty files count in a directory that is marked to have such, as the kernel says', async (t) => {
+    using layers = inFolder('middle', 'lowest');
+    const [middle = '', lowest = ''] = layers;
+    for (const name of ['marked/gone', 'marked/kept', 'marked/empty', 'plain/kept'])
+      writeFile(path.join(lowest, name), 'below');
+    for (const name of ['marked/gone', 'marked/empty', 'marked/own']) writeFile(path.join(middle, name), '');
+    setAttribute(path.join(middle, 'marked'), 'trusted.overlay.opaque', 'x');
+    setAttribute(path.join(middle, 'marked/gone'), 'trusted.overlay.whiteout', '');
+    execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=${middle}:${lowest}`, 'overlay', merged]);
+    const overlay = await mounted();
+    t.diagnostic(fs.existsSync(path.join(merged, 'marked/gone')) ? 'not before Linux 6.7' : 'known to this kernel');
+    assert.deepEqual(await mergedView(overlay), viewOf(merged));
+    for (const name of ['gone', 'kept', 'empty', 'own', 'never']) {
+      const { exists } = await helper.request(LayersProvenance, { overlay, path: `/marked/${name}` });
+      assert.equal(exists, fs.existsSync(path.join(merged, 'marked', name)), name);
+    }
+    const { changes } = await helper.request(LayersChanges, { overlay });
+    const isGone = !fs.existsSync(path.join(merged, 'marked/gone'));
+    assert.deepEqual(
+      changes.map(({ change, path: place }) => `${change} ${place}`),
+      ['modified /marked', 'modified /marked/empty', `${isGone ? 'deleted' : 'modified'} /marked/gone`, 'added /marked/own'],
+    );
+  });
+
+  test('that lead to a data-only layer give its content', async (t) => {
+    using layers = inFolder('upper', 'lower', 'data', 'work');
+    const [upper = '', lower = '', data = '', work = ''] = layers;
+    writeFile(path.join(data, 'objects/12'), 'the content\n');
+    writeFile(path.join(lower, 'dir/file'), '');
+    fs.truncateSync(path.join(lower, 'dir/file'), 12);
+    setAttribute(path.join(lower, 'dir/file'), 'trusted.overlay.metacopy', '');
+    setAttribute(path.join(lower, 'dir/file'), 'trusted.overlay.redirect', '/objects/12');
+    const options = [
+      ['lowerdir+', lower],
+      ['datadir+', data],
+      ['upperdir', upper],
+      ['workdir', work],
+      ['metacopy', 'on'],
+      ['redirect_dir', 'on'],
+    ] as const;
+    if (!mountOverlay(merged, options)) {
+      t.skip('this kernel has no datadir+');
+      return;
+    }
+    assert.equal(fs.readFileSync(path.join(merged, 'dir/file'), 'utf8'), 'the content\n');
+    const overlay = await mounted();
+    assert.deepEqual(await mergedView(overlay), viewOf(merged));
+    assert.equal(await text(overlay, 'merged', '/dir/file'), 'the content\n');
+    const entry = await helper.request(LayersStat, { overlay, layer: 1, path: '/dir/file' });
+    assert.deepEqual([entry.marks, entry.sizeBytes], [['added', 'redirected', 'metadata'], 12]);
+    await assert.rejects(text(overlay, 1, '/dir/file'), /only its metadata/);
+    // Only the mode is copied up; the content is still where it was.
+    fs.chmodSync(path.join(merged, 'dir/file'), 0o600);
+    const { changes } = await helper.request(LayersChanges, { overlay });
+    assert.deepEqual(
+      changes.map(({ change, path: place, marks }) => [change, place, marks]),
+      [
+        ['modified', '/dir', []],
+        ['modified', '/dir/file', ['modified', 'metadata']],
+      ],
+    );
+    const { layers: words } = await helper.request(LayersProvenance, { overlay, path: '/dir/file' });
+    assert.deepEqual(
+      words.map(({ layer, has }) => [layer, has]),
+      [
+        [0, 'provides'],
+        [1, 'merges'],
+      ],
+    );
+    // By way of the layers, as where a mount covers what is mounted.
+    const cover = path.join(merged, 'dir/file');
+    fs.writeFileSync(path.join(folder, 'cover'), 'covers\n');
+    execFileSync('mount', ['--bind', path.join(folder, 'cover'), cover]);
+    try {
+      assert.equal(await text(overlay, 'merged', '/dir/file'), 'the content\n');
+    } finally {
+      execFileSync('umount', [cover]);
+    }
+    assert.equal(await text(overlay, 2, '/objects/12'), 'the content\n');
+    const { entries } = await helper.request(LayersReadDirectory, { overlay, layer: 2, path: '/objects' });
+    assert.deepEqual(
+      entries.map(({ name, marks }) => [name, marks]),
+      [['12', []]],
+    );
+  });
+});
+
+function writeFile(place: string, content: string): void {
+  fs.mkdirSync(path.dirname(place), { recursive: true });
+  fs.writeFileSync(place, content);
+}
+
+type Random = () => number;
+
+/** One layer: files, directories, and marks in every way that they are written in. */
+function fill(directory: string, content: string, random: Random, depth: number, marks: { whiteouts: number; opaque: number }) {
+  for (const name of NAMES) {
+    const place = path.join(directory, name);
+    const choice = random();
+    if (choice < 0.2) fs.writeFileSync(place, `${content} ${random()}`);
+    else if (choice < 0.35) {
+      marks.whiteouts += 1;
+      if (random() < 0.7) fs.writeFileSync(path.join(directory, `.wh.${name}`), '');
+      else execFileSync('mknod', [place, 'c', '0', '0']);
+    } else if (choice < 0.75 && depth < 2) {
+      fs.mkdirSync(place);
+      fill(place, content, random, depth + 1, marks);
+      if (random() < 0.25) makeOpaque(place, random, marks);
+    }
+  }
+}
+
+const OPAQUE = ['trusted.overlay.opaque', 'user.fuseoverlayfs.opaque'];
+
+function makeOpaque(directory: string, random: Random, marks: { opaque: number }): void {
+  marks.opaque += 1;
+  const how = Math.floor(random() * (OPAQUE.length + 1));
+  if (how === OPAQUE.length) fs.writeFileSync(path.join(directory, '.wh..wh..opq'), '');
+  else setAttribute(directory, OPAQUE[how]!, 'y');
+}
+
+function viewOf(root: string, at = ''): [string, string][] {
+  return fs
+    .readdirSync(root + at)
+    .sort()
+    .flatMap((name) => {
+      const place = `${at}/${name}`;
+      if (!fs.statSync(root + place).isDirectory()) return [[place, fs.readFileSync(root + place, 'utf8')] as [string, string]];
+      return [[place, '/'] as [string, string], ...viewOf(root, place)];
+    });
+}
+
+function mulberry32(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

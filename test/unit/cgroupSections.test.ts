@@ -1,0 +1,63 @@
+/** What is told of a cgroup from the recorded text of its files, of kernels that this machine need not have. */
+import assert from 'node:assert/strict';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, test } from 'node:test';
+import type { OpenCgroup } from '../../helper/host/cgroups/directory.ts';
+import { cpuSection } from '../../helper/host/cgroups/sections.ts';
+import { CgroupTexts } from '../../helper/host/cgroups/texts.ts';
+import type { CgroupCpu, Lacking } from '../../helper/protocol/cgroups.ts';
+
+/** Of a cgroup whose directory has these files. */
+async function cpuOf(version: 1 | 2, controllers: string[], files: Record<string, string>): Promise<CgroupCpu | Lacking> {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'isoscope-recorded-'));
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const all = version === 2 ? { 'cgroup.controllers': `${controllers.join(' ')}\n`, ...files } : files;
+    for (const [name, text] of Object.entries(all)) writeFileSync(path.join(directory, name), text);
+    const hierarchy = { hierarchy: version === 2 ? 'unified' : controllers.join(), id: 1, version, controllers, ownPath: '/' };
+    const mount = { mountPoint: directory, device: '0:0', root: '/', whole: true, readOnly: false, options: [] };
+    const ref = { hierarchy: hierarchy.hierarchy, path: '/app', ino: 1 };
+    const cgroup: OpenCgroup = {
+      ref,
+      fd,
+      directory,
+      version,
+      hierarchy: { ...hierarchy, mount },
+      [Symbol.dispose]: () => undefined,
+    };
+    return cpuSection({ texts: await CgroupTexts.read(cgroup, false, Object.keys(all)), chain: [] }, undefined);
+  } finally {
+    closeSync(fd);
+    rmSync(directory, { recursive: true });
+  }
+}
+
+async function clampOf(version: 1 | 2, controllers: string[], files: Record<string, string>): Promise<CgroupCpu['uclamp']> {
+  const cpu = await cpuOf(version, controllers, files);
+  assert.ok('uclamp' in cpu);
+  return cpu.uclamp;
+}
+
+describe('the clamp of a cgroup’s utilization', () => {
+  // Documentation/admin-guide/cgroup-v2.rst: "a rational percentage, 12.34 for 12.34 %"; as a kernel with CONFIG_UCLAMP_TASK_GROUP writes them.
+  const usual = { 'cpu.uclamp.min': '0.00\n', 'cpu.uclamp.max': 'max\n' };
+
+  test('is read in percent, v1 and v2 alike', async () => {
+    assert.deepEqual(await clampOf(2, ['cpu'], usual), { minPercent: 0, maxPercent: 100 });
+    const clamped = { 'cpu.uclamp.min': '12.50\n', 'cpu.uclamp.max': '80.00\n' };
+    for (const version of [1, 2] as const)
+      assert.deepEqual(await clampOf(version, ['cpu'], clamped), { minPercent: 12.5, maxPercent: 80 });
+  });
+
+  test('of a kernel that was built without it is lacking there, and of a cgroup without the controller for that reason', async () => {
+    for (const version of [1, 2] as const) assert.deepEqual(await clampOf(version, ['cpu'], {}), { lacking: 'kernel' });
+    assert.deepEqual(await clampOf(2, ['memory'], {}), { lacking: 'controller' });
+  });
+
+  test('that is not understood is unknown, never none', async () => {
+    assert.deepEqual(await clampOf(2, ['cpu'], { ...usual, 'cpu.uclamp.min': 'a few\n' }), { unknown: 'unsupported' });
+    assert.deepEqual(await clampOf(2, ['cpu'], { 'cpu.uclamp.min': '0.00\n' }), { lacking: 'kernel' });
+  });
+});
