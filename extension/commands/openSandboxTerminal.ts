@@ -1,9 +1,8 @@
 import * as vscode from 'vscode';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import { specificationIn } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
-import { sandboxOf } from '../programs/sandboxTargets.ts';
+import { paramsOf, sandboxOf } from '../programs/sandboxTargets.ts';
 import type { TerminalOpener } from '../programs/terminal.ts';
 import type { SandboxTarget } from '../target.ts';
 
@@ -15,7 +14,8 @@ export async function openSandboxTerminal(
   target: SandboxTarget = {},
 ): Promise<void> {
   if (target.file !== undefined) {
-    const params = await specificationIn(target.file);
+    const params = await paramsOf(target, vscode.l10n.t('Open Terminal in Sandbox'));
+    if (params === undefined) return;
     await sandboxes.read();
     const running = sandboxes.list.find(({ name, state }) => state === 'running' && name === params.spec.name);
     if (running !== undefined) return openSandboxTerminal(sandboxes, starter, terminals, { sandbox: running });
