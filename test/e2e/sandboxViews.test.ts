@@ -84,9 +84,8 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await namespaces.row(/^sleep 1003 ns2/);
     await workbench.screenshot('sandbox-ns1-ns2');
     await only('Containers');
-    const containers = await workbench.view('Containers').text();
-    assert.match(containers, /ns1 {2}\[sandbox · running\]/);
-    assert.match(containers, /ns2 {2}\[sandbox · running\]/);
+    await workbench.view('Containers').row(/^ns1 sandbox · running$/);
+    await workbench.view('Containers').row(/^ns2 sandbox · running$/);
   });
 
   test('two terminals stand side by side', async () => {
@@ -167,7 +166,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.pickMany(['mnt', 'pid', 'ipc', 'uts', 'cgroup']);
     await eventually('the command', async () => /Program and arguments/.test((await workbench.quickInput()).placeholder));
     await workbench.answer('bash --norc');
-    await workbench.terminalShows(/[#$]$/m);
+    await workbench.terminalShows(/^bash-.*[#$]$/m);
     await workbench.terminalType('echo name=$HOSTNAME; exec sleep 1004\n');
     await workbench.terminalShows(/^name=ns2$/m);
     const [joined, own] = [processWith('sleep\x001004'), processWith('sleep\x001003')];
@@ -188,8 +187,10 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.terminalShows(/\$$/m);
     await workbench.screenshot('sandbox-found-again');
     await sandboxes().contextMenu(/^keeper running/, 'Stop Sandbox');
-    await sandboxes().row(/^keeper It was stopped/);
-    await sandboxes().action(/^keeper It was stopped/, 'Restart Sandbox');
+    // The helper that made it may be there still, for the sake of terminals that are attached, and says it in its way.
+    const ended = /^keeper (It was stopped|Its program was ended by SIGTERM)/;
+    await sandboxes().row(ended);
+    await sandboxes().action(ended, 'Restart Sandbox');
     await sandboxes().row(/^keeper running, persistent/);
     await sandboxes().contextMenu(/^keeper running/, 'Remove Sandbox');
     assert.match(await workbench.dialogText(), /Remove the sandbox keeper\?/);
@@ -202,7 +203,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await sandboxes().contextMenu(running('ns1'), 'Edit Sandbox');
     await eventually('its specification', async () => /"programs"/.test(await workbench.editorText()));
     await workbench.runCommand('View: Revert and Close Editor');
-    await sandboxes().contextMenu('ns1', 'Duplicate Sandbox…');
+    await sandboxes().contextMenu(/^ns1 ns1\.sandbox\.json/, 'Duplicate Sandbox…');
     const copy = path.join(folder, 'ns1-copy.sandbox.json');
     await workbench.saveAs(copy);
     assert.ok(existsSync(copy));
