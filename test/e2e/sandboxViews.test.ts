@@ -192,6 +192,8 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await sandboxes().row(ended);
     await sandboxes().action(ended, 'Restart Sandbox');
     await sandboxes().row(/^keeper running, persistent/);
+    await workbench.view('Containers').row(/^keeper sandbox · running/);
+    await only('Sandboxes');
     await sandboxes().contextMenu(/^keeper running/, 'Remove Sandbox');
     assert.match(await workbench.dialogText(), /Remove the sandbox keeper\?/);
     await workbench.dialogButton('Remove');
@@ -205,6 +207,8 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.runCommand('View: Revert and Close Editor');
     await sandboxes().contextMenu(/^ns1 ns1\.sandbox\.json/, 'Duplicate Sandbox…');
     const copy = path.join(folder, 'ns1-copy.sandbox.json');
+    await workbench.quickInput();
+    await workbench.screenshot('sandbox-duplicate');
     await workbench.saveAs(copy);
     assert.ok(existsSync(copy));
     assert.deepEqual(JSON.parse(readFileSync(copy, 'utf8')), { ...SHELL, name: 'ns1-copy' });
