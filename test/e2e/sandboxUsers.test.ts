@@ -69,11 +69,11 @@ test('in a workspace that is not trusted its sandbox files are no more than file
 
   await workbench.runCommand('Workspaces: Manage Workspace Trust');
   await workbench.page.locator('.workspace-trust-editor .monaco-button').filter({ hasText: 'Trust' }).first().click();
-  await eventually('the editor of trust to close', async () => {
-    if (!(await workbench.page.locator('.monaco-modal-editor-block').isVisible())) return true;
-    await workbench.escape();
-    return false;
-  });
+  await eventually(
+    'the trust to be given',
+    async () => !(await workbench.statusBar()).some((item) => item.includes('Restricted')),
+  );
+  await workbench.reload();
   await workbench.openSidebar('Isoscope');
   await workbench.view('Sandboxes').row('mine');
   await workbench.view('Sandboxes').click('mine');

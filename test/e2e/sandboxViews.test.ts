@@ -14,11 +14,13 @@ const SHELL: SandboxSpec = {
   root: { type: 'programs', programs: ['bash', 'ls', 'sleep'] },
   process: { args: ['bash'], ...PROMPT },
 };
+/** Its name is known to every helper of this host. */
+const KEEPER = `keeper-${process.pid}`;
 const SPECS: Record<string, SandboxSpec> = {
   ns1: SHELL,
   ns2: SHELL,
   chrooted: { ...SHELL, changeRoot: 'chroot' },
-  keeper: { root: { type: 'programs', programs: ['bash', 'ls'] }, persistent: true, process: PROMPT },
+  [KEEPER]: { root: { type: 'programs', programs: ['bash', 'ls'] }, persistent: true, process: PROMPT },
 };
 
 const VIEWS = ['Containers', 'Namespaces', 'Cgroups', 'Layers', 'Sandboxes'];
@@ -48,13 +50,14 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     for (const other of VIEWS) if (other !== view) await workbench.view(other).close();
     await workbench.view(view).open();
   }
+  const file = (name: string) => new RegExp(`^${name} ${name}\\.sandbox\\.json$`);
   const running = (name: string) => new RegExp(`^${name} running`);
 
   /** Runs the specification, and waits for its terminal's prompt. */
   async function run(name: string): Promise<void> {
     await only('Sandboxes');
     const before = (await workbench.terminalNames()).length;
-    await sandboxes().contextMenu(name, 'Run Sandbox');
+    await sandboxes().contextMenu(file(name), 'Run Sandbox');
     await sandboxes().row(running(name));
     await eventually('its terminal', async () => (await workbench.terminalNames()).length > before);
     await workbench.terminalShows(/\$$/m);
@@ -176,28 +179,28 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
 
   test('a persistent one is found again after the helper, stopped, started again and removed', async () => {
     await only('Sandboxes');
-    await sandboxes().contextMenu('keeper', 'Run Sandbox');
-    await sandboxes().row(/^keeper running, persistent/);
+    await sandboxes().contextMenu(file(KEEPER), 'Run Sandbox');
+    await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
     await workbench.runCommand('Isoscope: Restart Helper');
     await sandboxes().gone(running('ns2'));
-    await sandboxes().row(/^keeper running, persistent/);
-    await workbench.view('Containers').row(/^keeper sandbox · running/);
+    await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
+    await workbench.view('Containers').row(new RegExp(`^${KEEPER} sandbox · running`));
     await only('Sandboxes');
-    await sandboxes().action(/^keeper running/, 'Open Terminal in Sandbox');
+    await sandboxes().action(running(KEEPER), 'Open Terminal in Sandbox');
     await workbench.terminalShows(/\$$/m);
     await workbench.screenshot('sandbox-found-again');
-    await sandboxes().contextMenu(/^keeper running/, 'Stop Sandbox');
+    await sandboxes().contextMenu(running(KEEPER), 'Stop Sandbox');
     // The helper that made it may be there still, for the sake of terminals that are attached, and says it in its way.
-    const ended = /^keeper (It was stopped|Its program was ended by SIGTERM)/;
+    const ended = new RegExp(`^${KEEPER} (It was stopped|Its program was ended by SIGTERM)`);
     await sandboxes().row(ended);
     await sandboxes().action(ended, 'Restart Sandbox');
-    await sandboxes().row(/^keeper running, persistent/);
-    await workbench.view('Containers').row(/^keeper sandbox · running/);
+    await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
+    await workbench.view('Containers').row(new RegExp(`^${KEEPER} sandbox · running`));
     await only('Sandboxes');
-    await sandboxes().contextMenu(/^keeper running/, 'Remove Sandbox');
-    assert.match(await workbench.dialogText(), /Remove the sandbox keeper\?/);
+    await sandboxes().contextMenu(running(KEEPER), 'Remove Sandbox');
+    assert.match(await workbench.dialogText(), new RegExp(`Remove the sandbox ${KEEPER}\\?`));
     await workbench.dialogButton('Remove');
-    await sandboxes().gone(/^keeper running/);
+    await sandboxes().gone(running(KEEPER));
   });
 
   test('is edited as a document and duplicated as a file', async () => {
@@ -205,7 +208,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await sandboxes().contextMenu(running('ns1'), 'Edit Sandbox');
     await eventually('its specification', async () => /"programs"/.test(await workbench.editorText()));
     await workbench.runCommand('View: Revert and Close Editor');
-    await sandboxes().contextMenu(/^ns1 ns1\.sandbox\.json/, 'Duplicate Sandbox…');
+    await sandboxes().contextMenu(file('ns1'), 'Duplicate Sandbox…');
     const copy = path.join(folder, 'ns1-copy.sandbox.json');
     await workbench.quickInput();
     await workbench.screenshot('sandbox-duplicate');
