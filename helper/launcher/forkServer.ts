@@ -3,7 +3,7 @@
  * the program takes. What it makes is a child of the helper and waited for like any other.
  */
 import fs from 'node:fs';
-import { close } from '../kernel/files.ts';
+import { AT_FDCWD, close, readText } from '../kernel/files.ts';
 import { receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import { log } from '../log.ts';
@@ -12,6 +12,8 @@ import { log } from '../log.ts';
 const ROOM = new Array<string>(200).fill('');
 /** Answering takes it a fraction of a millisecond; one that somebody stopped must not hold up the helper for long. */
 const ANSWER_SECONDS = 1;
+/** Some 16 hierarchies with a path each. */
+const MAX_CGROUPS_BYTES = 128 * 1024;
 
 /** What launchers are called in ps(1), unless they are called something else. */
 export const ARGV0 = 'isoscope-launcher';
@@ -20,6 +22,8 @@ export class ForkServer {
   private readonly executable: string;
   /** The helper's end of its socket: it ends when that is closed, at the latest with the helper. */
   private socket: number | undefined;
+  /** The helper's cgroups when it was started, in which it and what it makes are. */
+  private cgroups: string | number | undefined;
 
   constructor(executable: string) {
     this.executable = executable;
@@ -27,10 +31,14 @@ export class ForkServer {
 
   /**
    * The pid of a new launcher with these arguments (of 200 bytes at most) and with `descriptors` as its 0, 1, 2, …, as `spawn` gives it.
-   * Undefined when there is none to be had this way; the next time another server is tried.
+   * Undefined when there is none to be had this way; the next time another server is tried. A helper that was moved to another cgroup gets
+   * another one, since what is forked begins where the server is.
    */
   fork(argv: readonly string[], descriptors: readonly number[]): number | undefined {
     try {
+      const cgroups = readText(AT_FDCWD, '/proc/self/cgroup', MAX_CGROUPS_BYTES);
+      if (cgroups !== this.cgroups) this.stop();
+      this.cgroups = cgroups;
       this.socket ??= this.start();
       sendDescriptors(this.socket, descriptors, Buffer.from(`${argv.join('\0')}\0`));
       const pid = receiveBytes(this.socket, 4)?.readInt32LE(0);

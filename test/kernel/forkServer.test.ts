@@ -8,7 +8,10 @@ import { sendDescriptors } from '../../helper/kernel/passDescriptors.ts';
 import { type End, openSocketPair, spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
 import { ARGV0, ForkServer } from '../../helper/launcher/forkServer.ts';
 import { encodeProgram, string, strings } from '../../helper/launcher/program.ts';
+import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseCmdline } from '../../helper/proc/cmdline.ts';
+import { makeCgroup } from '../fixtures/cgroup.ts';
+import { isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
 
@@ -54,6 +57,11 @@ async function said(make: (descriptors: number[]) => number): Promise<string> {
   } finally {
     for (const descriptor of [output.ours, control.ours, nothing]) fs.closeSync(descriptor);
   }
+}
+
+function cgroupOfSelf(hierarchy: string): string {
+  const all = parseCgroups(fs.readFileSync('/proc/self/cgroup', 'utf8'));
+  return all.find((one) => one.hierarchy === hierarchy)!.path;
 }
 
 function childrenNamed(name: string): number[] {
@@ -110,6 +118,23 @@ describe('a launcher that waits to be forked', () => {
       fs.readdirSync(`/proc/${pid}/fd`).filter((name) => Number(name) < 100),
       ['0', '1', '2', '3'],
     );
+  });
+
+  test('is replaced when this process was moved to another cgroup, where what it makes has to begin', {
+    skip: !isRoot && 'needs root to make a cgroup',
+  }, async () => {
+    using cgroup = makeCgroup('pids', `isoscope-fork-${process.pid}`);
+    const before = cgroupOfSelf(cgroup.ref.hierarchy);
+    const pid = theServer();
+    cgroup.write('cgroup.procs', String(process.pid));
+    try {
+      assert.ok((await said(forked)).includes(`${cgroup.ref.path}\n`), 'it begins in the cgroup');
+      await until(() => !childrenNamed(ARGV0).includes(pid), 'the one before has ended');
+    } finally {
+      const root = cgroup.directory.slice(0, -cgroup.ref.path.length);
+      fs.writeFileSync(path.join(root, before, 'cgroup.procs'), String(process.pid));
+    }
+    await said(forked);
   });
 
   test('is replaced when it was killed', async () => {
