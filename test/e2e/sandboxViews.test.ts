@@ -53,12 +53,25 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
   const file = (name: string) => new RegExp(`^${name} ${name}\\.sandbox\\.json$`);
   const running = (name: string) => new RegExp(`^${name} running`);
 
+  /** Runs the specification. A row that VS Code reads anew while its menu is open is not handed on: then the command asks which. */
+  async function start(name: string): Promise<void> {
+    await sandboxes().contextMenu(file(name), 'Run Sandbox');
+    await eventually(`${name} to run`, async () => {
+      const rows = await sandboxes().rows();
+      if (rows.some(({ label, description }) => running(name).test(`${label} ${description}`))) return true;
+      const asked = workbench.page
+        .locator('.quick-input-widget:visible .monaco-list-row')
+        .filter({ hasText: `${name}.sandbox.json` });
+      if ((await asked.count()) > 0) await asked.first().click({ timeout: 2000 });
+      return false;
+    });
+  }
+
   /** Runs the specification, and waits for its terminal's prompt. */
   async function run(name: string): Promise<void> {
     await only('Sandboxes');
     const before = (await workbench.terminalNames()).length;
-    await sandboxes().contextMenu(file(name), 'Run Sandbox');
-    await sandboxes().row(running(name));
+    await start(name);
     await eventually('its terminal', async () => (await workbench.terminalNames()).length > before);
     await workbench.terminalShows(/\$$/m);
   }
@@ -179,7 +192,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
 
   test('a persistent one is found again after the helper, stopped, started again and removed', async () => {
     await only('Sandboxes');
-    await sandboxes().contextMenu(file(KEEPER), 'Run Sandbox');
+    await start(KEEPER);
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
     await workbench.runCommand('Isoscope: Restart Helper');
     await sandboxes().gone(running('ns2'));
