@@ -53,12 +53,10 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     ),
     registerCommand(Command.startSandbox, (target?: SandboxTarget | vscode.Uri) => startSandbox(starter, target)),
     registerCommand(Command.explainSandbox, (target?: SandboxTarget | vscode.Uri) => explainSandbox(target)),
-    registerCommand(Command.openSandboxTerminal, (target?: SandboxTarget) =>
-      openSandboxTerminal(sandboxes, starter, terminals, target),
-    ),
-    registerCommand(Command.stopSandbox, (target?: SandboxTarget) => stopSandbox(connection, sandboxes, target)),
+    registerCommand(Command.openSandboxTerminal, (target?: SandboxTarget) => openSandboxTerminal(sandboxes, starter, target)),
+    registerCommand(Command.stopSandbox, (target?: SandboxTarget) => stopSandbox(connection, sandboxes, starter, target)),
     registerCommand(Command.restartSandbox, (target?: SandboxTarget) => restartSandbox(sandboxes, starter, target)),
-    registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, target)),
+    registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, starter, target)),
     registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
     registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
     registerCommand(Command.revealInSandboxes, (target?: CommandTarget) =>

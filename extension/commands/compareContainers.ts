@@ -12,6 +12,8 @@ import { countText, overlayName, pathText } from '../trees/layerWords.ts';
 const PAGE = 10_000;
 /** More paths than a person goes through; beyond, the list says that it is not all. */
 const MOST_DIFFERENCES = 5000;
+/** Paths that are asked for together: one after the other, most of the time would go into waiting for the answers. */
+const AT_ONCE = 32;
 
 interface Difference extends vscode.QuickPickItem {
   path: string;
@@ -132,14 +134,19 @@ class Comparison {
     token: vscode.CancellationToken,
   ): Promise<{ items: Difference[]; complete: boolean }> {
     const items: Difference[] = [];
-    for (const path of paths) {
+    for (let at = 0; at < paths.length; at += AT_ONCE) {
       if (token.isCancellationRequested) throw new vscode.CancellationError();
       if (items.length >= MOST_DIFFERENCES) return { items, complete: false };
-      const [mine, theirs] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
-      const differs = difference(mine?.entry, theirs?.entry);
-      if (differs !== undefined) items.push({ path, label: pathText(path), ...this.described(differs) });
+      const found = await Promise.all(paths.slice(at, at + AT_ONCE).map((path) => this.differenceAt(path)));
+      items.push(...found.filter((one) => one !== undefined));
     }
     return { items, complete: true };
+  }
+
+  private async differenceAt(path: string): Promise<Difference | undefined> {
+    const [mine, theirs] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
+    const differs = difference(mine?.entry, theirs?.entry);
+    return differs === undefined ? undefined : { path, label: pathText(path), ...this.described(differs) };
   }
 
   private described(differs: NonNullable<ReturnType<typeof difference>>): { description: string; iconPath: vscode.ThemeIcon } {

@@ -14,7 +14,8 @@ export async function newSandboxFile(spec: SandboxSpec = EXAMPLE, name = 'my'): 
   const [folder] = vscode.workspace.workspaceFolders ?? [];
   const file = await vscode.window.showSaveDialog({
     ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder.uri, `${name}${SUFFIX}`) }),
-    filters: { [vscode.l10n.t('Sandbox')]: ['sandbox.json'] },
+    // A filter is held against what follows the last dot: with "sandbox.json" VS Code's own dialog would add that once more.
+    filters: { [vscode.l10n.t('Sandbox')]: ['json'] },
     saveLabel: vscode.l10n.t('Make'),
   });
   if (file === undefined) return;

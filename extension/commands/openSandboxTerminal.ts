@@ -1,29 +1,26 @@
 import * as vscode from 'vscode';
-import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import { specificationIn } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
-import { sandboxOf } from '../programs/sandboxTargets.ts';
-import type { TerminalOpener } from '../programs/terminal.ts';
+import { paramsOf, sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 
 /** Another terminal in a running sandbox. Of a file whose sandbox does not run, starts it with a shell. */
 export async function openSandboxTerminal(
   sandboxes: Sandboxes,
   starter: SandboxStarter,
-  terminals: TerminalOpener,
   target: SandboxTarget = {},
 ): Promise<void> {
   if (target.file !== undefined) {
-    const params = await specificationIn(target.file);
+    const params = await paramsOf(target, vscode.l10n.t('Open Terminal in Sandbox'));
+    if (params === undefined) return;
     await sandboxes.read();
     const running = sandboxes.list.find(({ name, state }) => state === 'running' && name === params.spec.name);
-    if (running !== undefined) return openSandboxTerminal(sandboxes, starter, terminals, { sandbox: running });
+    if (running !== undefined) return openSandboxTerminal(sandboxes, starter, { sandbox: running });
     const { args: _args, terminal: _terminal, ...process } = params.spec.process ?? {};
     return starter.start({ ...params, spec: { ...params.spec, process } });
   }
   const title = vscode.l10n.t('Open Terminal in Sandbox');
   const sandbox = await sandboxOf(sandboxes, target, title, ({ state }) => state === 'running');
   if (sandbox?.process === undefined) return;
-  await terminals.open({ sandbox: sandbox.id }, { name: oneLine(sandbox.name), icon: 'vm' });
+  await starter.openTerminal(sandbox);
 }

@@ -3,6 +3,7 @@ import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 
@@ -10,6 +11,7 @@ import type { SandboxTarget } from '../target.ts';
 export async function removeSandbox(
   connection: HelperConnection,
   sandboxes: Sandboxes,
+  starter: SandboxStarter,
   target: SandboxTarget = {},
 ): Promise<void> {
   const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Remove Sandbox'));
@@ -26,6 +28,8 @@ export async function removeSandbox(
     );
     if (choice !== remove) return;
   }
-  await connection.request(SandboxesRemove, { sandbox: sandbox.id });
+  const removed = connection.request(SandboxesRemove, { sandbox: sandbox.id });
+  starter.closeTerminals(sandbox.id);
+  await removed;
   await sandboxes.read();
 }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { SandboxesStop } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
+import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 
@@ -12,10 +13,13 @@ const GRACE_MILLIS = 2000;
 export async function stopSandbox(
   connection: HelperConnection,
   sandboxes: Sandboxes,
+  starter: SandboxStarter,
   target: SandboxTarget = {},
 ): Promise<void> {
   const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Stop Sandbox'), ({ state }) => state === 'running');
   if (sandbox === undefined) return;
-  await connection.request(SandboxesStop, { sandbox: sandbox.id, graceMillis: GRACE_MILLIS });
+  const stopped = connection.request(SandboxesStop, { sandbox: sandbox.id, graceMillis: GRACE_MILLIS });
+  starter.closeTerminals(sandbox.id);
+  await stopped;
   await sandboxes.read();
 }

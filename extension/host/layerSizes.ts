@@ -80,10 +80,13 @@ export class LayerSizes extends Disposable {
   /** What an entry takes, when the directory that it is in was measured, or itself. */
   ofEntry(place: LayerPath): EntrySize | undefined {
     const own = this.measured.get(placeKey(place));
-    if (own?.state === 'measured') return { ...own.size, outdated: own.outdated };
+    if (own?.state === 'measured' && !own.outdated) return { ...own.size, outdated: false };
     const known = this.entries.get(placeKey(place));
     const within = known && this.measured.get(known.within);
-    return known && { ...known, outdated: within?.state === 'measured' && within.outdated };
+    const outdated = within?.state === 'measured' && within.outdated;
+    // The directory above may have been measured since.
+    if (own?.state === 'measured' && (known === undefined || outdated)) return { ...own.size, outdated: true };
+    return known && { ...known, outdated };
   }
 
   /** Measures a directory and each of its entries, unless that is known as it is now, or under way. Resolves when it is known, failed or given up. */

@@ -1,6 +1,7 @@
 /** Starting sandboxes, with their terminals, and what is said when one ends or cannot be made. */
 import * as vscode from 'vscode';
 import {
+  type Sandbox,
   SandboxesCreate,
   type SandboxesCreateResult,
   SandboxesEnded,
@@ -25,6 +26,8 @@ export class SandboxStarter extends Disposable {
   private readonly terminals: TerminalOpener;
   private readonly outputs: ProgramOutputs;
   private readonly notes: SandboxNotes;
+  /** Which sandbox each of its terminals is in, by its id. */
+  private readonly opened = new Map<vscode.Terminal, string>();
 
   constructor(connection: HelperConnection, terminals: TerminalOpener, outputs: ProgramOutputs, notes: SandboxNotes) {
     super();
@@ -32,6 +35,7 @@ export class SandboxStarter extends Disposable {
     this.connection = connection;
     this.terminals = terminals;
     this.outputs = outputs;
+    this.register(vscode.window.onDidCloseTerminal((terminal) => this.opened.delete(terminal)));
     this.register(connection.onNotification(SandboxesEnded, (ended) => this.onEnded(ended)));
   }
 
@@ -47,10 +51,22 @@ export class SandboxStarter extends Disposable {
 
   async restart(sandbox: string, params: SandboxParams): Promise<void> {
     try {
-      this.show(await this.connection.request(SandboxesRestart, { sandbox }), params);
+      const made = this.connection.request(SandboxesRestart, { sandbox });
+      this.closeTerminals(sandbox);
+      this.show(await made, params);
     } catch (error) {
       await showSandboxFailure(error, params);
     }
+  }
+
+  /** Another terminal in a sandbox that runs. */
+  async openTerminal({ id, name }: Sandbox): Promise<void> {
+    this.opened.set(await this.terminals.open({ sandbox: id }, { name: oneLine(name), icon: 'vm' }), id);
+  }
+
+  /** Of a sandbox that is told to end: VS Code would complain of each that its program was killed. */
+  closeTerminals(id: string): void {
+    for (const [terminal, sandbox] of this.opened) if (sandbox === id) terminal.dispose();
   }
 
   private async run(params: SandboxParams): Promise<void> {
@@ -66,7 +82,9 @@ export class SandboxStarter extends Disposable {
 
   private show(made: SandboxesCreateResult, params: SandboxParams): void {
     const { sandbox, terminal, notes } = made;
-    if (terminal !== undefined) this.terminals.attach(terminal, { name: oneLine(sandbox.name), icon: 'vm' });
+    if (terminal !== undefined) {
+      this.opened.set(this.terminals.attach(terminal, { name: oneLine(sandbox.name), icon: 'vm' }), sandbox.id);
+    }
     void this.notes.tell(sandbox.name, notes, params);
   }
 

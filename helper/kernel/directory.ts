@@ -34,6 +34,7 @@ const MAX_PATH_BYTES = 4096;
 const ENAMETOOLONG = 36;
 const SHORT_BYTES = 64;
 /** Of `struct linux_dirent64`. */
+const TYPE_OFFSET = 18;
 const NAME_OFFSET = 19;
 
 /** Entries of one getdents64(2): about 4000. */
@@ -177,6 +178,12 @@ export function linkBelow(directory: number, name: string): string | number {
   return length === -1 ? -lastErrno() : link.toString('latin1', 0, length);
 }
 
+/** `d_type` of readdir(3), which not every file system knows: the type bits of `st_mode`, moved. */
+export const DT_UNKNOWN = 0;
+export const DT_CHR = 2;
+export const DT_DIR = 4;
+export const DT_REG = 8;
+
 /** Names that are wanted: greater than `after`, and not greater than `upTo`. The rest is told apart without making strings of it. */
 export interface NameRange {
   after?: Uint8Array;
@@ -184,10 +191,10 @@ export interface NameRange {
 }
 
 /**
- * The next names in an open directory, in the order of its file system, at most about 4000, each in the range given to `take`, without `.`
+ * The next names in an open directory, in the order of its file system, at most about 4000, each in the range given to `take` with its `d_type`, without `.`
  * and `..`: 1 when there may be more, 0 at the end, or `-errno`. `take` may narrow the range.
  */
-export function nextNames(descriptor: number, range: NameRange, take: (name: string) => void): number {
+export function nextNames(descriptor: number, range: NameRange, take: (name: string, type: number) => void): number {
   const length = Number(getdentsCall(descriptor, listing, listing.length));
   if (length <= 0) return length === -1 ? -lastErrno() : 0;
   // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
@@ -196,7 +203,7 @@ export function nextNames(descriptor: number, range: NameRange, take: (name: str
     if (range.upTo !== undefined && isGreater(begin, range.upTo)) continue;
     if (range.after !== undefined && !isGreater(begin, range.after)) continue;
     const name = listing.toString('latin1', begin, endOfName(entry));
-    if (name !== '.' && name !== '..') take(name);
+    if (name !== '.' && name !== '..') take(name, listing[entry + TYPE_OFFSET]!);
   }
   return 1;
 }

@@ -12,8 +12,9 @@ import { jsonOf } from '../host/engines/boundedFile.ts';
 import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
+import { type IdMaps, outsideOf } from './idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
-import { type Content, decompressed, feed, tarReader, unpackLayer } from './layerWriter.ts';
+import { type Content, decompressed, feed, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 
 export type FileImage = Extract<SandboxImage, { path: string }>;
@@ -47,41 +48,82 @@ interface Contents {
 }
 
 /** What the image says, without unpacking it; its layers are there in name only. */
-export async function describeImageFile(image: FileImage): Promise<ImageFiles> {
+export async function describeImageFile(image: FileImage, idMaps?: IdMaps): Promise<ImageFiles> {
   const { layers, config } = await contentsOf(image);
-  return { layers: { descriptor: -1, names: namesFor(layers).reverse() }, ...describedByConfig(config) };
+  const { described, ...said } = describedByConfig(config);
+  const names = directoriesFor(image, layers, idMaps);
+  return {
+    layers: { descriptor: -1, names: names.reverse() },
+    ...said,
+    ...(described?.length === names.length ? { described } : {}),
+  };
 }
 
-/** Unpacks it. The caller closes `layers.descriptor` when it is mounted, or not needed. Rejects with a `Failure`. */
-export async function unpackImageFile(image: FileImage): Promise<ImageFiles> {
+function directoriesFor(image: FileImage, layers: readonly string[], idMaps: IdMaps | undefined): string[] {
+  return namesFor(idMaps === undefined ? layers : [image.path]);
+}
+
+/**
+ * Unpacks it. With id maps everything belongs to whom they map the image's owners to, and is in one layer, since an overlay in a user namespace does not
+ * know the deletions of others. The caller closes `layers.descriptor` when it is mounted, or not needed. Rejects with a `Failure`.
+ */
+export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promise<ImageFiles> {
   const { layers, config } = await contentsOf(image);
   const descriptor = makeFileSystem();
   try {
-    const names = namesFor(layers);
-    const directories = new Map<string, number[]>();
-    layers.forEach((layer, index) => {
-      fs.mkdirSync(`/proc/self/fd/${descriptor}/${names[index]}`, { mode: 0o755 });
-      const directory = openAt(descriptor, names[index]!, O_PATH | O_DIRECTORY);
-      directories.set(layer, [...(directories.get(layer) ?? []), directory]);
+    const names = directoriesFor(image, layers, idMaps);
+    const directories = names.map((name) => {
+      fs.mkdirSync(`/proc/self/fd/${descriptor}/${name}`, { mode: 0o755 });
+      return openAt(descriptor, name, O_PATH | O_DIRECTORY);
     });
+    const { process, notes, described } = describedByConfig(config);
+    const mapping = idMaps === undefined ? undefined : new OwnerMapping(idMaps);
+    const options: LayerOptions = mapping === undefined ? {} : { onTop: true, owner: (ids) => mapping.map(ids) };
     let leftOut = 0;
     try {
-      leftOut = await unpackAll(image, directories);
+      if (mapping !== undefined) {
+        const { uid, gid } = mapping.map({ uid: 0, gid: 0 });
+        fs.chownSync(`/proc/self/fd/${directories[0]}/.`, uid, gid);
+      }
+      for (const [index, layer] of layers.entries()) {
+        leftOut += await unpack(image, layer, directories[idMaps === undefined ? index : 0]!, options);
+      }
     } finally {
-      for (const opened of directories.values()) for (const directory of opened) close(directory);
+      for (const directory of directories) close(directory);
     }
-    const { process, notes, described } = describedByConfig(config);
-    const left = leftOut === 0 ? [] : [`${leftOut} devices and pipes of the image are left out.`];
+    if (leftOut > 0) notes.push(`${leftOut} devices and pipes of the image are left out.`);
+    if (mapping !== undefined && mapping.unmapped > 0)
+      notes.push(`${mapping.unmapped} files of the image have owners that are not mapped; they belong to root inside.`);
     return {
       layers: { descriptor, names: names.reverse() },
       process,
-      notes: [...notes, ...left],
-      ...(described?.length === layers.length ? { described } : {}),
+      notes,
+      ...(described?.length === names.length ? { described } : {}),
     };
   } catch (error) {
     close(descriptor);
     throw error;
   }
+}
+
+/** From ids of the image to those of the host. */
+class OwnerMapping {
+  unmapped = 0;
+  private readonly idMaps: IdMaps;
+
+  constructor(idMaps: IdMaps) {
+    this.idMaps = idMaps;
+  }
+
+  map({ uid, gid }: { uid: number; gid: number }): { uid: number; gid: number } {
+    const [user, group] = [outsideOf(this.idMaps.uid, uid), outsideOf(this.idMaps.gid, gid)];
+    if (user === undefined || group === undefined) this.unmapped += 1;
+    return { uid: user ?? rootOf(this.idMaps.uid), gid: group ?? rootOf(this.idMaps.gid) };
+  }
+}
+
+function rootOf(mappings: IdMaps['uid']): number {
+  return outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))) ?? 0;
 }
 
 function namesFor(layers: readonly string[]): string[] {
@@ -111,17 +153,11 @@ async function contentsOf(image: FileImage): Promise<Contents> {
   }
 }
 
-/** Each layer is unpacked into every directory that it is for. How many files had to be left out. */
-async function unpackAll(image: FileImage, directories: ReadonlyMap<string, number[]>): Promise<number> {
-  if (image.format === 'dockerArchive') return unpackArchive(image, directories);
-  let leftOut = 0;
-  for (const [layer, into] of directories) {
-    const file = image.format === 'tar' ? layer : blobPath(image, layer);
-    for (const directory of into) {
-      leftOut += (await unpackLayer(openFile(file), directory, path.basename(file))).leftOut;
-    }
-  }
-  return leftOut;
+/** How many files had to be left out. */
+async function unpack(image: FileImage, layer: string, into: number, options: LayerOptions): Promise<number> {
+  if (image.format === 'dockerArchive') return unpackFromArchive(image, layer, into, options);
+  const file = image.format === 'tar' ? layer : blobPath(image, layer);
+  return (await unpackLayer(openFile(file), into, path.basename(file), options)).leftOut;
 }
 
 function openFile(file: string): Readable {
@@ -236,21 +272,15 @@ async function archiveContents(image: FileImage): Promise<Contents> {
   return { layers: Layers.map((name) => links.get(name) ?? name), config: parseConfig(texts.get(Config) ?? '') };
 }
 
-/** Read once more for every layer that the image has twice. */
-async function unpackArchive(image: FileImage, directories: ReadonlyMap<string, number[]>): Promise<number> {
-  const times = Math.max(...[...directories.values()].map(({ length }) => length));
-  let leftOut = 0;
-  for (let time = 0; time < times; time += 1) {
-    const wanted = new Map([...directories].flatMap(([name, into]) => (into[time] === undefined ? [] : [[name, into[time]]])));
-    await eachEntry(image, async ({ name, type }, content) => {
-      const into = wanted.get(name);
-      if (into === undefined || type !== 'file' || !wanted.delete(name)) return;
-      leftOut += (await unpackLayer(content, into, name)).leftOut;
-    });
-    const [lacking] = wanted.keys();
-    if (lacking !== undefined) throw new Failure('invalid', `${image.path} lacks the layer ${lacking}.`, { path: image.path });
-  }
-  return leftOut;
+/** Layers lie in no certain order in it, so that it is read once for each. */
+async function unpackFromArchive(image: FileImage, layer: string, into: number, options: LayerOptions): Promise<number> {
+  let leftOut: number | undefined;
+  await eachEntry(image, async ({ name, type }, content) => {
+    if (name !== layer || type !== 'file' || leftOut !== undefined) return;
+    leftOut = (await unpackLayer(content, into, name, options)).leftOut;
+  });
+  if (leftOut !== undefined) return leftOut;
+  throw new Failure('invalid', `${image.path} lacks the layer ${layer}.`, { path: image.path });
 }
 
 async function eachEntry(image: FileImage, take: (header: tar.Header, content: Content) => Promise<void>): Promise<void> {

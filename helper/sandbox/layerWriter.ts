@@ -37,9 +37,21 @@ export interface Unpacked {
   leftOut: number;
 }
 
+export interface LayerOptions {
+  /** The layers below are in the directory already: deletions delete, and no overlay needs to be told of them. */
+  onTop?: boolean;
+  /** Whose the files are to be, as the helper sees ids. Default: those of the layer. */
+  owner?: (ids: { uid: number; gid: number }) => { uid: number; gid: number };
+}
+
 /** `directory` is an open descriptor. `source` may be compressed by gzip or, where Node knows it, zstd. Rejects with a `Failure`. */
-export async function unpackLayer(source: AsyncIterable<Buffer>, directory: number, what: string): Promise<Unpacked> {
-  const writer = new LayerWriter(directory, what);
+export async function unpackLayer(
+  source: AsyncIterable<Buffer>,
+  directory: number,
+  what: string,
+  options: LayerOptions = {},
+): Promise<Unpacked> {
+  const writer = new LayerWriter(directory, what, options);
   const extract = tarReader();
   const written = writer.takeAll(extract);
   written.catch(() => undefined);
@@ -127,11 +139,17 @@ class LayerWriter {
   leftOut = 0;
   private readonly root: number;
   private readonly what: string;
+  private readonly onTop: boolean;
+  private readonly ownerOf: (header: tar.Header) => { uid: number; gid: number };
+  /** What this layer has made so far, where it lies on top of others. */
+  private readonly made = new Set<string>();
   private entries = 0;
 
-  constructor(root: number, what: string) {
+  constructor(root: number, what: string, { onTop = false, owner = (ids) => ids }: LayerOptions) {
     this.root = root;
     this.what = what;
+    this.onTop = onTop;
+    this.ownerOf = (header) => owner(idsOf(header));
   }
 
   async takeAll(extract: tar.Extract): Promise<void> {
@@ -148,12 +166,14 @@ class LayerWriter {
     const parts = this.partsOf(header.name);
     const name = parts.pop();
     if (name === undefined) {
-      setOwner(`/proc/self/fd/${this.root}/.`, header);
+      setOwner(`/proc/self/fd/${this.root}/.`, header, this.ownerOf(header));
       content.resume();
       return;
     }
     const parent = this.openDirectory(parts);
     try {
+      if (this.onTop && name === OPAQUE) this.clear(parent, parts);
+      else if (this.onTop) this.made.add([...parts, name].join('/'));
       await this.make(header, content, parent, name);
     } finally {
       close(parent);
@@ -162,11 +182,13 @@ class LayerWriter {
 
   private async make(header: tar.Header, content: Content, parent: number, name: string): Promise<void> {
     const file = `/proc/self/fd/${parent}/${name}`;
-    if (name === OPAQUE) makeOpaque(`/proc/self/fd/${parent}/.`);
-    else if (name.startsWith(WHITEOUT)) this.makeDeletion(parent, name.slice(WHITEOUT.length));
+    if (name === OPAQUE) {
+      if (!this.onTop) makeOpaque(`/proc/self/fd/${parent}/.`);
+    } else if (name.startsWith(WHITEOUT)) this.makeDeletion(parent, name.slice(WHITEOUT.length));
     else if (header.type === 'directory') this.makeDirectory(file, header);
-    else if (header.type === 'file' || header.type === 'contiguous-file') return writeFile(file, header, content);
-    else if (header.type === 'symlink') makeLink(file, header);
+    else if (header.type === 'file' || header.type === 'contiguous-file')
+      return writeFile(file, header, content, this.ownerOf(header));
+    else if (header.type === 'symlink') makeLink(file, header, this.ownerOf(header));
     else if (header.type === 'link') this.makeHardLink(file, header);
     else this.leftOut += 1;
     content.resume();
@@ -175,14 +197,23 @@ class LayerWriter {
   private makeDeletion(parent: number, name: string): void {
     if (name === '' || name === '.' || name === '..') throw this.invalid(`the deletion of "${name}"`);
     fs.rmSync(`/proc/self/fd/${parent}/${name}`, { recursive: true, force: true });
-    makeWhiteout(parent, name);
+    if (!this.onTop) makeWhiteout(parent, name);
+  }
+
+  /** Of an opaque directory what layers below have in it, and not what this one has. */
+  private clear(directory: number, parts: readonly string[]): void {
+    for (const name of fs.readdirSync(`/proc/self/fd/${directory}/.`)) {
+      const path = [...parts, name].join('/');
+      const isOurs = [...this.made].some((made) => made === path || made.startsWith(`${path}/`));
+      if (!isOurs) fs.rmSync(`/proc/self/fd/${directory}/${name}`, { recursive: true, force: true });
+    }
   }
 
   private makeDirectory(file: string, header: tar.Header): void {
     const stat = fs.lstatSync(file, { throwIfNoEntry: false });
     if (stat !== undefined && !stat.isDirectory()) fs.unlinkSync(file);
     if (!stat?.isDirectory()) fs.mkdirSync(file, { mode: 0o755 });
-    setOwner(file, header);
+    setOwner(file, header, this.ownerOf(header));
   }
 
   /** To a file of the same layer. */
@@ -214,7 +245,10 @@ class LayerWriter {
     if (opened !== -ENOENT || parts.length === 0) throw errorOf(opened, 'openat2', path);
     const parent = this.openDirectory(parts.slice(0, -1));
     try {
-      fs.mkdirSync(`/proc/self/fd/${parent}/${parts.at(-1)}`, { mode: 0o755 });
+      const made = `/proc/self/fd/${parent}/${parts.at(-1)}`;
+      fs.mkdirSync(made, { mode: 0o755 });
+      const { uid, gid } = this.ownerOf({ uid: 0, gid: 0 } as tar.Header);
+      fs.lchownSync(made, uid, gid);
     } finally {
       close(parent);
     }
@@ -233,14 +267,15 @@ function isSparse({ type, pax }: tar.Header): boolean {
   return (type as string | null) === null || Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
 }
 
-async function writeFile(file: string, header: tar.Header, content: Content): Promise<void> {
+type Ids = { uid: number; gid: number };
+
+async function writeFile(file: string, header: tar.Header, content: Content, { uid, gid }: Ids): Promise<void> {
   fs.rmSync(file, { recursive: true, force: true });
   const descriptor = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for await (const chunk of content) {
       for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
     }
-    const { uid, gid } = ownerOf(header);
     fs.fchownSync(descriptor, uid, gid);
     fs.fchmodSync(descriptor, (header.mode ?? 0o644) & 0o7777);
   } finally {
@@ -248,22 +283,20 @@ async function writeFile(file: string, header: tar.Header, content: Content): Pr
   }
 }
 
-function makeLink(file: string, header: tar.Header): void {
+function makeLink(file: string, header: tar.Header, { uid, gid }: Ids): void {
   fs.rmSync(file, { recursive: true, force: true });
   fs.symlinkSync(header.linkname ?? '', file);
-  const { uid, gid } = ownerOf(header);
   fs.lchownSync(file, uid, gid);
 }
 
 /** Of a directory that is there. */
-function setOwner(file: string, header: tar.Header): void {
-  const { uid, gid } = ownerOf(header);
+function setOwner(file: string, header: tar.Header, { uid, gid }: Ids): void {
   fs.lchownSync(file, uid, gid);
   fs.chmodSync(file, (header.mode ?? 0o755) & 0o7777);
 }
 
 /** Ids beyond the seven octal digits of a header are in the records before it: pax(1). */
-function ownerOf(header: tar.Header): { uid: number; gid: number } {
+function idsOf(header: tar.Header): Ids {
   const pax = header.pax as Record<string, string> | null | undefined;
   const id = (record: string | undefined, field: number | undefined) => {
     const value = record === undefined ? (field ?? 0) : Number(record);

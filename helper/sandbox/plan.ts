@@ -193,6 +193,12 @@ export function withAbsolutePaths(spec: SandboxSpec, directory: string | undefin
   return copy;
 }
 
+/** Those of the new user namespace that this makes, if it does. Throws a `Failure`. */
+export function idMapsFor(spec: SandboxSpec): IdMaps | undefined {
+  const choice = spec.namespaces?.user ?? defaultChoice('user', spec);
+  return choice === 'new' ? planIdMaps(spec.idMappings ?? 'root', []) : undefined;
+}
+
 /** What an image says about its process counts where the specification says nothing. */
 function withProcessOfImage(given: SandboxSpec, image: ImageFiles | undefined): SandboxSpec {
   if (image === undefined) return given;

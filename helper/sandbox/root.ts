@@ -51,12 +51,12 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
       return ofPrograms(root);
     case 'image': {
       const { layers, notes: said, described = [] } = context.image!;
-      if (spec.namespaces.user !== 'host') {
+      if (spec.namespaces.user !== 'host' && (Array.isArray(layers) || spec.namespaces.user !== 'new')) {
         throw new Failure(
           'unsupported',
-          'The deletions in the layers of an image count only without a user namespace of its own.',
+          'The deletions in the layers of an image of an engine count only without a user namespace of its own.',
           {
-            hint: 'Set namespaces.user to "host", with the helper as root.',
+            hint: 'Set namespaces.user to "host", with the helper as root; or save the image to a file, and take that.',
           },
         );
       }

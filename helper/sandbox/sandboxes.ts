@@ -43,7 +43,7 @@ import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf } from './network.ts';
 import { OtherProcess } from './otherProcess.ts';
-import { makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
+import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
 import { rootLayersOf } from './rootLayers.ts';
 import { forget, load, type SavedSandbox, save, savedIds, saveEnd } from './saved.ts';
@@ -534,7 +534,7 @@ async function imageOf({ spec, directory }: SandboxParams, what: 'explained' | '
   if (root?.type !== 'image') return undefined;
   const { image } = root;
   if (!('path' in image)) return findImage(image);
-  return what === 'made' ? unpackImageFile(image) : describeImageFile(image);
+  return (what === 'made' ? unpackImageFile : describeImageFile)(image, idMapsFor(spec));
 }
 
 /** Of an image whose layers are mounted already; what it says about the process was noted with the rest. */

@@ -224,6 +224,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.row(/^Read-write layer 4\.9 KiB, changed since/);
     await view.contextMenu('Read-write layer', 'Measure Sizes');
     await view.row(/^Read-write layer \d+ B$/);
+    await view.row(/^srv \d+ B$/);
     await view.collapse('srv');
     await view.collapse('Read-write layer');
   });

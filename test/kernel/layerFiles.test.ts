@@ -117,6 +117,10 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     assert.equal(dots.resolved, '/etc/shadow');
     const inner = await helper.request(LayersProvenance, { overlay: ref, path: '/inner/../file' });
     assert.equal(inner.resolved, '/dir/file');
+    for (const above of ['/dir/sub/..', '/inner/..', '/dir/sub/../sub/..']) {
+      const { resolved, exists, entry } = await helper.request(LayersProvenance, { overlay: ref, path: above });
+      assert.deepEqual([resolved, exists, entry?.type], ['/dir', true, 'directory'], above);
+    }
     assert.deepEqual(
       inner.layers.map(({ has }) => has),
       ['whiteout', 'nothing', 'hidden'],
@@ -347,6 +351,46 @@ describe('many files in a layer', { skip: skipUnprivileged }, () => {
     overlay.unmount();
     const { data } = await rejection(helper.request(LayersChanges, { overlay: ref, limit: 10, after: first.next! }));
     assert.equal(data.reason, 'gone');
+  });
+});
+
+describe('changes of every kind of file', { skip: skipUnprivileged }, () => {
+  test('are told alike with sizes and without', async () => {
+    using overlay = makeOverlay(3);
+    sh('echo old >changed; touch gone', overlay.layers[1]!);
+    overlay.mount();
+    sh(
+      `mkdir new; cd new; printf 12345 >file; : >empty; ln -s file link; mkfifo pipe; mknod block b 7 0; mknod char c 1 3; mkdir dir
+       cd ..; rm gone; echo longer >changed`,
+      overlay.merged,
+    );
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const { changes } = await helper.request(LayersChanges, { overlay: ref });
+    assert.deepEqual(
+      changes.map(({ path: place, change, type }) => `${place} ${change} ${type}`),
+      [
+        '/changed modified file',
+        '/gone deleted file',
+        '/new added directory',
+        '/new/block added blockDevice',
+        '/new/char added characterDevice',
+        '/new/dir added directory',
+        '/new/empty added file',
+        '/new/file added file',
+        '/new/link added symlink',
+        '/new/pipe added fifo',
+      ],
+    );
+    const sized = await helper.request(LayersChanges, { overlay: ref, sizes: true });
+    assert.deepEqual(
+      sized.changes.map(({ sizeBytes: _, ...change }) => change),
+      changes,
+    );
+    assert.deepEqual(
+      sized.changes.filter(({ type }) => type === 'file').map(({ sizeBytes }) => sizeBytes),
+      [7, 0, 0, 5],
+    );
   });
 });
 

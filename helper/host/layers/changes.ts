@@ -2,11 +2,19 @@
  * What a layer changes, depth first by name: the same set as `docker diff` gives. docker compares the whole merged tree with the whole
  * tree below; only what the layer itself has can differ, so that is all that is walked here.
  */
-import type { BriefStatus } from '../../kernel/directory.ts';
+import { type BriefStatus, DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../../kernel/directory.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { LayerChange, LayerMark } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
-import { type Compared, type Comparison, closeCompared, compare, comparedRoot, plainAddition } from './compared.ts';
+import {
+  addsPlainly,
+  type Compared,
+  type Comparison,
+  closeCompared,
+  compare,
+  comparedRoot,
+  plainAddition,
+} from './compared.ts';
 import { leastNames } from './directory.ts';
 import { typeOf } from './entries.ts';
 import type { Part, Stack } from './merged.ts';
@@ -29,6 +37,8 @@ interface Level {
   path: string;
   directory: Compared;
   names: string[];
+  /** `d_type` of those that are no regular files; absent when that is not known. */
+  types?: ReadonlyMap<string, number>;
   /** The next of `names`. */
   at: number;
   /** The last name that was dealt with. */
@@ -43,24 +53,27 @@ interface Level {
 /** A walk that can pause between pages, and then holds no descriptor. */
 export class ChangeWalk {
   private readonly layer: number;
+  private readonly sizes: boolean;
   private levels: Level[] = [];
   private found: LayerChange[] = [];
   private paused: { name: string }[] | undefined;
   incomplete: Unknown | undefined;
 
-  private constructor(layer: number) {
+  private constructor(layer: number, sizes: boolean) {
     this.layer = layer;
+    this.sizes = sizes;
   }
 
-  static start(stack: Stack, layer: number): ChangeWalk {
-    const walk = new ChangeWalk(layer);
+  /** `sizes`: they are wanted, for which each file has to be asked. */
+  static start(stack: Stack, layer: number, sizes = false): ChangeWalk {
+    const walk = new ChangeWalk(layer, sizes);
     walk.levels.push(levelOf('', '', comparedRoot(stack, layer)));
     return walk;
   }
 
   /** Goes on after the path of the last change that was told; `names` are those of its directories, and its own. */
-  static after(stack: Stack, layer: number, names: readonly string[]): ChangeWalk {
-    const walk = ChangeWalk.start(stack, layer);
+  static after(stack: Stack, layer: number, names: readonly string[], sizes = false): ChangeWalk {
+    const walk = ChangeWalk.start(stack, layer, sizes);
     for (const name of names) {
       const level = walk.levels.at(-1)!;
       level.last = name;
@@ -130,10 +143,10 @@ export class ChangeWalk {
     const { directory } = level;
     const mayBeBelow = directory.below.length > 0 && (level.namesBelow?.has(name) ?? true);
     const isOnlyOwn = !mayBeBelow && (directory.merged === directory.below || directory.merged.length === 0);
-    const addition = isOnlyOwn ? plainAddition(stack, directory, name) : undefined;
+    const addition = isOnlyOwn ? this.additionIn(stack, level, name) : undefined;
     if (addition !== undefined) {
       this.tellPending();
-      this.found.push(additionOf(pathIn(level, name), addition));
+      this.found.push(addition);
       return;
     }
     const comparison = compare(stack, this.layer, directory, name, { mayBeBelow });
@@ -141,12 +154,33 @@ export class ChangeWalk {
     this.tell(level, name, comparison);
   }
 
+  /** What no layer below has; undefined when it may be more than a file. */
+  private additionIn(stack: Stack, level: Level, name: string): LayerChange | undefined {
+    const { directory, types } = level;
+    if (this.sizes || types === undefined || stack.style.metacopy) {
+      const status = plainAddition(stack, directory, name);
+      return status && { ...additionOf(pathIn(level, name), status), ...this.sizeOf(status) };
+    }
+    const type = types.get(name) ?? DT_REG;
+    if (type === DT_DIR || type === DT_CHR || type === DT_UNKNOWN || !addsPlainly(stack, directory)) return undefined;
+    return additionOf(pathIn(level, name), { mode: type << 12 });
+  }
+
+  private rowOf(path: string, change: LayerChange['change'], { marks, now, before }: Comparison): LayerChange {
+    const status = (now ?? before)!.status!;
+    return { path, change, type: typeOf(status), marks, ...this.sizeOf(status) };
+  }
+
+  private sizeOf({ sizeBytes }: { sizeBytes: number }): { sizeBytes?: number } {
+    return this.sizes ? { sizeBytes } : {};
+  }
+
   private tell(level: Level, name: string, comparison: Comparison): void {
     const path = pathIn(level, name);
     const { change, inside } = comparison;
     if (change !== undefined) {
       this.tellPending();
-      this.found.push(rowOf(path, change, comparison));
+      this.found.push(this.rowOf(path, change, comparison));
     }
     if (inside === undefined) return;
     if (this.levels.length > MAX_DEPTH) {
@@ -155,7 +189,7 @@ export class ChangeWalk {
       return;
     }
     const inner = levelOf(name, path, inside);
-    if (change === undefined) inner.pending = rowOf(path, 'modified', comparison);
+    if (change === undefined) inner.pending = this.rowOf(path, 'modified', comparison);
     this.levels.push(inner);
   }
 
@@ -175,10 +209,12 @@ export class ChangeWalk {
     const { directory } = level;
     const { whiteoutFiles } = stack.style;
     const after = level.last;
-    const { names, more, incomplete } = await leastNames(directoriesOf(directory), after, whiteoutFiles, pace);
+    const { names, more, incomplete, types } = await leastNames(directoriesOf(directory), after, whiteoutFiles, pace);
     this.incomplete ??= incomplete;
     Object.assign(level, { names, more, at: 0 });
     delete level.namesBelow;
+    if (types === undefined) delete level.types;
+    else level.types = types;
     if (names.length >= MANY_NAMES && directory.below.length > 0) {
       const below = await leastNames(descriptorsOf(directory.below), after, whiteoutFiles, pace, MAX_NAMES_BELOW);
       if (!below.more && below.incomplete === undefined) level.namesBelow = new Set(below.names);
@@ -219,11 +255,6 @@ function pathIn({ path }: Level, name: string): string {
 /** One for all: there may be very many. */
 const ADDED: LayerMark[] = ['added'];
 
-function additionOf(path: string, status: BriefStatus): LayerChange {
-  return { path, change: 'added', type: typeOf(status), marks: ADDED, sizeBytes: status.sizeBytes };
-}
-
-function rowOf(path: string, change: LayerChange['change'], { marks, now, before }: Comparison): LayerChange {
-  const status = (now ?? before)!.status!;
-  return { path, change, type: typeOf(status), marks, sizeBytes: status.sizeBytes };
+function additionOf(path: string, status: Pick<BriefStatus, 'mode'>): LayerChange {
+  return { path, change: 'added', type: typeOf(status), marks: ADDED };
 }

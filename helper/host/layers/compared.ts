@@ -106,13 +106,19 @@ function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefin
   return style.unknown !== undefined && found.some(({ part }) => part !== undefined) ? style.unknown : undefined;
 }
 
+/** Whether a file that no layer below has, and that is no directory and no device, must be an addition without any mark. */
+export function addsPlainly({ style }: Stack, { own }: Compared): boolean {
+  return own !== undefined && own.descriptor >= 0 && !own.marks.hasWhiteoutAttributes && !style.whiteoutFiles;
+}
+
 /**
  * The shorter way for what most changes are: a file that no layer below has, and that has no mark. Undefined when it may be
  * something else; valid until the next call.
  */
-export function plainAddition({ style }: Stack, { own }: Compared, name: string): BriefStatus | undefined {
-  if (own === undefined || own.descriptor < 0 || own.marks.hasWhiteoutAttributes || style.whiteoutFiles) return undefined;
-  const status = briefStatusBelow(own.descriptor, name);
+export function plainAddition(stack: Stack, directory: Compared, name: string): BriefStatus | undefined {
+  if (!addsPlainly(stack, directory)) return undefined;
+  const { style } = stack;
+  const status = briefStatusBelow(directory.own!.descriptor, name);
   if (typeof status === 'number' || status.covered || isDirectory(status) || (status.mode & S_IFMT) === S_IFCHR)
     return undefined;
   const mayBeMetacopy = isRegular(status) && (style.metacopy || (status.blocks === 0 && status.sizeBytes > 0));

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { reasonOf } from '../../failure.ts';
-import { type NameRange, nextNames, openBelow } from '../../kernel/directory.ts';
+import { DT_REG, type NameRange, nextNames, openBelow } from '../../kernel/directory.ts';
 import { close, O_DIRECTORY } from '../../kernel/files.ts';
 import { errnoName } from '../../kernel/libc.ts';
 import type { Unknown } from '../../protocol.ts';
@@ -24,6 +24,8 @@ export interface Names {
   names: string[];
   /** There are more, after the last of these. */
   more: boolean;
+  /** `d_type` of those that are no regular files; absent when they are of several directories. */
+  types?: ReadonlyMap<string, number>;
   /** Some directory could not be read, or not to its end. */
   incomplete?: Unknown;
 }
@@ -41,12 +43,17 @@ export async function leastNames(
 ): Promise<Names> {
   const least = new LeastNames(after, limit);
   let incomplete: Unknown | undefined;
-  const take = withWhiteoutFiles ? (name: string) => least.addPlain(plainName(name)) : (name: string) => least.add(name);
+  const take = withWhiteoutFiles ? (name: string) => least.addPlain(plainName(name)) : least.add;
   for (const directory of directories) {
     const result = await readNames(directory, withWhiteoutFiles ? {} : least.range, take, pace);
     if (result < 0) incomplete ??= unknownOf(result);
   }
-  return { ...least.finish(directories.length > 1 || withWhiteoutFiles), ...(incomplete === undefined ? {} : { incomplete }) };
+  const mayRepeat = directories.length > 1 || withWhiteoutFiles;
+  return {
+    ...least.finish(mayRepeat),
+    ...(mayRepeat ? {} : { types: least.types }),
+    ...(incomplete === undefined ? {} : { incomplete }),
+  };
 }
 
 /** The name that a file of fuse-overlayfs or aufs is about; undefined for those that are about their directory. */
@@ -56,7 +63,12 @@ function plainName(name: string): string | undefined {
 }
 
 /** 0, or `-errno`. */
-async function readNames(directory: number, range: NameRange, take: (name: string) => void, pace: Pace): Promise<number> {
+async function readNames(
+  directory: number,
+  range: NameRange,
+  take: (name: string, type: number) => void,
+  pace: Pace,
+): Promise<number> {
   if (directory < 0) return directory;
   // Opened anew: it begins at the beginning, and another request may be reading the same directory.
   const descriptor = openForReading(directory);
@@ -90,6 +102,7 @@ class LeastNames {
   /** Greater names are not wanted any more. */
   private bound: string | undefined;
   readonly range: NameRange;
+  readonly types = new Map<string, number>();
 
   constructor(after: string, limit: number) {
     this.after = after;
@@ -97,14 +110,15 @@ class LeastNames {
     this.range = after === '' ? {} : { after: Buffer.from(after, 'latin1') };
   }
 
-  add(name: string): void {
+  readonly add = (name: string, type: number): void => {
     if (this.bound !== undefined && name > this.bound) return;
     this.names.push(name);
+    if (type !== DT_REG) this.types.set(name, type);
     if (this.names.length >= 2 * this.limit) this.cut();
-  }
+  };
 
   addPlain(name: string | undefined): void {
-    if (name !== undefined && name > this.after) this.add(name);
+    if (name !== undefined && name > this.after) this.add(name, DT_REG);
   }
 
   private cut(): void {
@@ -112,6 +126,7 @@ class LeastNames {
     if (this.names.length <= this.limit) return;
     this.names.length = this.limit;
     this.bound = this.names.at(-1)!;
+    for (const name of this.types.keys()) if (name > this.bound) this.types.delete(name);
     this.range.upTo = Buffer.from(this.bound, 'latin1');
   }
 

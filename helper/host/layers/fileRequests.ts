@@ -76,6 +76,7 @@ const changesParams = v.strictObject({
   layer: v.exactOptional(index),
   after: v.exactOptional(cString(MAX_PATH_BYTES)),
   limit,
+  sizes: v.exactOptional(v.boolean()),
 });
 const provenanceParams = v.strictObject({ overlay: overlayRef, path, noFollow: v.exactOptional(v.boolean()) });
 const measureParams = v.strictObject({
@@ -112,13 +113,13 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     return await readFile(opened.stack, opened.layer, path, offset, length);
   });
 
-  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, limit = DEFAULT_LIMIT, after }, token) => {
+  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) => {
     const opened = await openOf(openStack, overlay, layer);
     if (opened.isData) {
       opened[Symbol.dispose]();
       return { changes: [] };
     }
-    return await changes.page(opened, opened.key, { layer, limit, ...(after === undefined ? {} : { after }) }, token);
+    return await changes.page(opened, opened.key, { layer, limit, ...rest }, token);
   });
 
   requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }) => {

@@ -75,6 +75,8 @@ export interface Lookup {
   stop: boolean;
   isDirectory: boolean;
   metacopy: boolean;
+  /** Only to go on in: the attributes of directories are not asked for. */
+  passing?: boolean;
 }
 
 export function lookupOf(name: string): Lookup {
@@ -144,6 +146,8 @@ function lookAt({ style }: Stack, directory: Part, lookup: Lookup, at: number): 
   if (descriptor < 0) return unknown(layer, descriptor);
   const name = lookup.names[at]!;
   try {
+    const opened = lookup.passing === true && !lookup.metacopy ? openDirectory(descriptor, name) : -1;
+    if (opened >= 0) return inDirectory(style, directoryAt(layer, descriptor, name), opened, lookup, at);
     const status = statusBelow(descriptor, name);
     if (typeof status === 'number') {
       if (!isAbsence(status)) return unknown(layer, status);
@@ -193,13 +197,22 @@ function asFile(style: MarkStyle, one: Found, lookup: Lookup, at: number): Found
 
 function asDirectory(style: MarkStyle, one: Found, lookup: Lookup, at: number): Found {
   const { directory, name } = one.place!;
-  const isLast = at === lookup.names.length - 1;
-  if (isLast && lookup.metacopy) {
+  if (at === lookup.names.length - 1 && lookup.metacopy) {
     lookup.stop = true;
     return { ...one, hidden: true };
   }
   const descriptor = openDirectory(directory, name);
   if (descriptor < 0) return isAbsence(descriptor) ? nothing(one.layer) : unknown(one.layer, descriptor);
+  return inDirectory(style, one, descriptor, lookup, at);
+}
+
+function directoryAt(layer: number, directory: number, name: string): Found {
+  return { layer, what: 'present', hidden: false, place: { directory, name } };
+}
+
+/** `descriptor` is the directory; it is closed when its marks cannot be read. */
+function inDirectory(style: MarkStyle, one: Found, descriptor: number, lookup: Lookup, at: number): Found {
+  const isLast = at === lookup.names.length - 1;
   one.part = { layer: one.layer, descriptor, marks: { opaque: false, hasWhiteoutAttributes: false } };
   if (isLast) lookup.isDirectory = true;
   if (!mayBeMarked(style, descriptor)) return one;

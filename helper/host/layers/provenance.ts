@@ -54,14 +54,21 @@ export function provenanceOf(
   try {
     for (;;) {
       const [name, ...rest] = pending;
-      if (name === undefined) return resultOf(steps, rootWords(stack), undefined, followed, mounts, mountId);
+      if (name === undefined) {
+        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed, mounts, mountId);
+        // It ended with "..": that directory is what is asked for.
+        const last = steps.pop()!;
+        closeParts(last.parts);
+        pending = [last.name];
+        continue;
+      }
       pending = rest;
       if (name === '..') {
         if (steps.length > 1) closeParts(steps.pop()!.parts);
         continue;
       }
       const directory = steps.at(-1)!;
-      const found = lookFurther(stack, directory.parts, lookupOf(name), true);
+      const found = lookFurther(stack, directory.parts, { ...lookupOf(name), passing: rest.length > 0 }, true);
       const seen = found.find(({ what, hidden }) => what === 'present' && !hidden);
       const target = rest.length === 0 && noFollow ? undefined : targetOf(seen);
       const here = pathOf([...steps, { ...directory, name }]);
