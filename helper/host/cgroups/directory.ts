@@ -131,6 +131,7 @@ export async function readDescriptor(fd: number, name: string, millis = READ_MIL
  */
 export async function answers(directory: string): Promise<void> {
   const file = path.join(directory, 'cgroup.procs');
+  if (performance.now() - (answeredAt.get(file) ?? Number.NEGATIVE_INFINITY) < ANSWER_HOLD_MILLIS) return;
   const why = unanswered.has(file) ? stuck(file, `Reading ${file} has not ended yet.`) : whyNotToRead(file);
   if (why !== undefined) throw why;
   unanswered.add(file);
@@ -139,8 +140,13 @@ export async function answers(directory: string): Promise<void> {
     readFirstByte(file).finally(() => unanswered.delete(file)),
     READ_MILLIS,
   );
+  answeredAt.set(file, performance.now());
 }
 
+/** Lists that follow each other closely ask once: a kernel that just answered is taken to answer. */
+const ANSWER_HOLD_MILLIS = 1000;
+/** By file; there are as many as mounted hierarchies. */
+const answeredAt = new Map<string, number>();
 /** One that is stuck is not asked again: it would take the other threads too. */
 const unanswered = new Set<string>();
 
