@@ -2,6 +2,7 @@
  * The client's copy of what there is of sandboxes: those that the helper runs or keeps, and the specifications in the workspace. Kept
  * current while something visible shows them, and only then.
  */
+import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts';
 import type { ProcessRef } from '../../helper/protocol.ts';
@@ -89,7 +90,9 @@ export class Sandboxes extends Disposable {
       this.due = false;
       try {
         const { sandboxes } = await this.connection.request(SandboxesList, {});
-        this.known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
+        const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
+        if (isDeepStrictEqual(known, this.known)) continue;
+        this.known = known;
         this.emitter.fire();
       } catch (error) {
         if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) return;
@@ -112,7 +115,9 @@ export class Sandboxes extends Disposable {
     const files = vscode.workspace.isTrusted
       ? await vscode.workspace.findFiles(SPECIFICATIONS, '**/node_modules/**', MOST_FILES)
       : [];
-    this.found = files.sort((one, other) => one.path.localeCompare(other.path));
+    const found = files.sort((one, other) => one.path.localeCompare(other.path));
+    if (found.join('\n') === this.found.join('\n')) return;
+    this.found = found;
     this.emitter.fire();
   }
 }

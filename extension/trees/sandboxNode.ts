@@ -118,6 +118,8 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
   }
 
   override touchedBy(delta: HostDelta): boolean {
+    // What it is among the containers is known a moment after the sandbox itself.
+    if (delta.containerList) return true;
     const pid = this.sandbox.process?.pid;
     if (pid !== undefined && delta.processes.has(pid)) return true;
     const { container } = this;

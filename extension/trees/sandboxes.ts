@@ -2,7 +2,6 @@
 import * as vscode from 'vscode';
 import type { Sandbox } from '../../helper/protocol/sandboxes.ts';
 import type { Host } from '../host/host.ts';
-import type { HostDelta } from '../host/hostModel.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { View } from '../ids.ts';
 import { commandWords } from '../programs/sandboxWords.ts';
@@ -52,9 +51,9 @@ export class SandboxesTree extends Tree {
     return this.roots().find((row) => row instanceof SandboxNode && row.sandbox.id === id);
   }
 
-  /** What a sandbox is among the containers is known a moment after the sandbox itself. */
-  protected override rootsTouchedBy(delta: HostDelta): boolean {
-    return delta.containerList && this.sandboxes.list.length > 0;
+  /** Only `sandboxes` tells of others. Drawn less often, the rows stay the same below a menu that is open on one. */
+  protected override rootsTouchedBy(): boolean {
+    return false;
   }
 
   protected override title(): string | undefined {
