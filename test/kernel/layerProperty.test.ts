@@ -37,7 +37,7 @@ const VARIANTS: Variant[] = [
   { name: 'with userxattr, in a user namespace', options: ['userxattr'], userNamespace: true },
 ];
 /** The guest is emulated, and slow. */
-const STACKS = inGuest ? 2 : 40;
+const STACKS = inGuest ? 1 : 20;
 const OPERATIONS = 40;
 const WORKER = 'ISOSCOPE_LAYER_VARIANT';
 

@@ -1,6 +1,7 @@
 /**
- * The kernel suites once more on a second kind of host: systemd as pid 1, pure cgroup v2, rootless podman. One guest runs them with
- * the helper as root, another beside it as the ordinary user whose rootless podman it is: an emulated processor keeps one real one busy.
+ * The kernel suites once more on a second kind of host: systemd as pid 1, pure cgroup v2, rootless podman. They run twice, with the helper
+ * as root and as the ordinary user whose rootless podman it is, in two guests beside each other that have half of the suites each: an
+ * emulated guest keeps one processor busy.
  */
 import assert from 'node:assert/strict';
 import { chmodSync, globSync, mkdtempSync, rmSync } from 'node:fs';
@@ -22,13 +23,18 @@ const ROOTLESS_UID = 1000;
  * longer than all the others together.
  */
 const LEFT_OUT = [
+  'forkServer.test.ts',
   'launcher.test.ts',
   'layerDocker.test.ts',
   'life.test.ts',
   'programFiles.test.ts',
   'protocol.test.ts',
+  'sandboxEquivalents.test.ts',
   'sandboxFaults.test.ts',
   'sandboxImages.test.ts',
+  'sandboxPersistence.test.ts',
+  'sandboxTars.test.ts',
+  'terminals.test.ts',
 ];
 
 const FILES: Job['files'] = [
@@ -56,20 +62,21 @@ async function compileSuites(folder: string): Promise<void> {
   });
 }
 
-/** Who the helper runs as, what is tested by that, and what the guest's environment says of it. */
-const RUNS = [
-  { who: 'root', title: 'pass with the helper as root', environment: '' },
-  { who: 'user', title: 'pass with the helper as an ordinary user', environment: `ISOSCOPE_TEST_UID=${ROOTLESS_UID}` },
-];
+const GUESTS = 2;
 
-/** The counts come on a line of their own. A small guest's own limit of namespaces is below what a test makes. */
-const scriptFor = (environment: string) => `cd /project
-export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless ${environment}
+/** The counts of each run come on a line of their own. A small guest's own limit of namespaces is below what a test makes. */
+const scriptOf = (guest: number) => `cd /project
+export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless
 sysctl -q -w user.max_uts_namespaces=20000
-node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 \\
-  --test-reporter=spec --test-reporter-destination=stdout \\
-  --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
-printf 'counts:%s\\n' "$(cat /tmp/counts)"
+run() {
+  node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 --test-shard=${guest}/${GUESTS} \\
+    --test-reporter=spec --test-reporter-destination=stdout \\
+    --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
+  printf 'counts of %s:%s\\n' $1 "$(cat /tmp/counts)"
+}
+run root
+export ISOSCOPE_TEST_UID=${ROOTLESS_UID}
+run user
 `;
 
 interface Counts {
@@ -80,7 +87,8 @@ interface Counts {
 }
 
 describe('the kernel suites on systemd and pure cgroup v2', () => {
-  const counted = new Map<string, Counts>();
+  /** By who the helper ran as, one for each guest. */
+  const counted: Record<string, Counts[]> = { root: [], user: [] };
 
   before(
     async () => {
@@ -91,12 +99,12 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
         chmodSync(suites, 0o755);
         await compileSuites(suites);
         const files: Job['files'] = [...FILES, [suites, 'test/kernel']];
-        const guests = RUNS.map(({ who, environment }) =>
+        const guests = Array.from({ length: GUESTS }, (_, index) =>
           runInGuest(image, {
             files,
-            script: scriptFor(environment),
+            script: scriptOf(index + 1),
             timeoutMillis: GUEST_MILLIS,
-            onLine: (line) => takeLine(who, line),
+            onLine: (line) => takeLine(index + 1, line),
           }),
         );
         // Each comes to its end, whatever becomes of the other.
@@ -109,18 +117,24 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
     { timeout: GUEST_MILLIS + 15 * 60_000 },
   );
 
-  function takeLine(who: string, line: string): void {
-    const counts = /^counts:(.*)$/.exec(line)?.[1];
-    if (counts === undefined) process.stdout.write(`  ${who} | ${line}\n`);
-    else counted.set(who, JSON.parse(counts) as Counts);
+  function takeLine(guest: number, line: string): void {
+    const [, who, counts] = /^counts of (\w+):(.*)$/.exec(line) ?? [];
+    if (who === undefined || counts === undefined) process.stdout.write(`  guest ${guest} | ${line}\n`);
+    else counted[who]?.push(JSON.parse(counts) as Counts);
   }
 
-  for (const { who, title } of RUNS) {
+  for (const [who, title] of [
+    ['root', 'pass with the helper as root'],
+    ['user', 'pass with the helper as an ordinary user'],
+  ] as const) {
     test(title, (t) => {
-      const counts = counted.get(who);
-      t.diagnostic(`in the guest: ${counts?.passed} passed, ${counts?.failed} failed, ${counts?.skipped} skipped`);
-      assert.ok(counts !== undefined && counts.passed > 0, 'no test ran in the guest');
-      assert.equal(counts.failed, 0, `in the guest failed: ${counts.failures.join('\n')}`);
+      const counts = counted[who] ?? [];
+      const sum = (of: (one: Counts) => number) => counts.reduce((all, one) => all + of(one), 0);
+      const [passed, failed, skipped] = [sum((one) => one.passed), sum((one) => one.failed), sum((one) => one.skipped)];
+      t.diagnostic(`in the guests: ${passed} passed, ${failed} failed, ${skipped} skipped`);
+      assert.equal(counts.length, GUESTS, 'each guest came to the end of its suites');
+      assert.ok(passed > 0, 'no test ran in the guests');
+      assert.equal(failed, 0, `in the guests failed: ${counts.flatMap(({ failures }) => failures).join('\n')}`);
     });
   }
 });
