@@ -3,6 +3,7 @@
  * the host when a cgroup with `notify_on_release` empties (cgroups(7), "Cgroup release notification"; CVE-2022-0492). The kernel demands
  * `CAP_SYS_ADMIN` in the initial user namespace for it since 5.17; before, being root was enough.
  */
+import os from 'node:os';
 import { AT_FDCWD, close, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseMountinfo } from '../../proc/mountinfo.ts';
@@ -16,8 +17,10 @@ import type { Owner } from './ownCgroups.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 /** So many processes of one cgroup are looked at. */
 const MAX_MEMBERS = 200;
-/** Mounts and capabilities of a container seldom change after its start. */
-const HOLD_MILLIS = 30_000;
+/** Mounts and capabilities of a container seldom change after its start, while which the engine's own program is what is seen. */
+const MOST_HOLD_MILLIS = 30_000;
+/** Of the start time of a process, on every architecture (`USER_HZ`). */
+const TICK_MILLIS = 10;
 const hostUser = ownNamespaces().user?.ino;
 
 /** What a process of a container could do to cgroups. */
@@ -28,16 +31,17 @@ export interface CgroupReach {
   writable: { mountPoint: string; hierarchy: string }[];
 }
 
-const known = new Map<string, { at: number; reach: CgroupReach | undefined }>();
+const known = new Map<string, { until: number; reach: CgroupReach | undefined }>();
 
 /** Undefined when it may not be read, or has ended. */
 function reachOf(process: ProcessRef): CgroupReach | undefined {
   const id = `${process.pid}:${process.startTime}`;
   const before = known.get(id);
-  if (before !== undefined && performance.now() - before.at < HOLD_MILLIS) return before.reach;
+  if (before !== undefined && performance.now() < before.until) return before.reach;
   if (known.size > 2000) known.clear();
   const reach = readReach(process);
-  known.set(id, { at: performance.now(), reach });
+  const age = os.uptime() * 1000 - process.startTime * TICK_MILLIS;
+  known.set(id, { until: performance.now() + Math.min(Math.max(age, 0), MOST_HOLD_MILLIS), reach });
   return reach;
 }
 
