@@ -149,6 +149,7 @@ export function directoryStatus(directory: number, path: string): DirectoryStatu
 }
 
 const NEWLINE = 0x0a;
+const DIGIT_ZERO = 0x30;
 /** A list that the kernel makes line by line is given a page at a time: what is this much shorter than one was all. */
 const SHORT_BYTES = 2048;
 
@@ -165,6 +166,30 @@ export function countLines(directory: number, path: string): number {
   } while (length >= SHORT_BYTES);
   closeCall(descriptor);
   return lines;
+}
+
+/** The numbers of a file that has one a line, as `cgroup.procs`, or `-errno`. */
+export function readNumberLines(directory: number, path: string): number[] | number {
+  const descriptor = openAt(directory, path, 0);
+  if (descriptor < 0) return descriptor;
+  const numbers: number[] = [];
+  let errno = 0;
+  let number = 0;
+  let length: number;
+  do {
+    length = Number(readCall(descriptor, buffer, buffer.length));
+    if (length === -1) errno = lastErrno();
+    for (let at = 0; at < length; at += 1) {
+      const byte = buffer[at]!;
+      if (byte !== NEWLINE) number = number * 10 + byte - DIGIT_ZERO;
+      else {
+        numbers.push(number);
+        number = 0;
+      }
+    }
+  } while (length >= SHORT_BYTES);
+  closeCall(descriptor);
+  return errno === 0 ? numbers : -errno;
 }
 
 /** Names in a directory whose names are all numbers, `.` and `..` left out, or `-errno`. */

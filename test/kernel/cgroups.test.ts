@@ -516,6 +516,29 @@ describe('cgroups', () => {
       );
     });
 
+    test('the end of a process is counted where it was moved to, though no event told whence', {
+      skip: without('pids'),
+    }, async (t) => {
+      using made = makeCgroup('pids', `${NAME}-moved`);
+      const sleeper = await startSleeper([]);
+      t.after(sleeper.stop);
+      // It knows the process from where it was before.
+      await using other = await startHelper();
+      await other.request(HostWatch, { parts: ['processes', 'cgroups'] });
+      await other.request(ProcessesList, {});
+      const count = async () => {
+        const { cgroups } = await other.request(CgroupsList, { hierarchy: made.ref.hierarchy });
+        return cgroups.find(({ path }) => path === made.ref.path)?.memberCount;
+      };
+      assert.equal(await count(), 0);
+      made.write('cgroup.procs', String(sleeper.pid));
+      assert.equal(await count(), 1);
+      await sleeper.stop();
+      const knows = async () => (await other.request(ProcessesList, {})).processes.some(({ pid }) => pid === sleeper.pid);
+      await until('the end of the process', knows, (isKnown) => !isKnown);
+      assert.equal(await count(), 0);
+    });
+
     test('its processes are counted right as they fork, end and are moved', { skip: without('pids') }, async (t) => {
       using one = makeCgroup('pids', `${NAME}-one`);
       using other = makeCgroup('pids', `${NAME}-other`);

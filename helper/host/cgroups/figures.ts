@@ -60,8 +60,7 @@ function limitIn(place: Place, file: string): number | null | undefined {
 
 function readV1Members(node: CgroupNode, place: Place, needed: Needed): void {
   if (!needed.counters || !needed.members) return;
-  const members = place.countLines('cgroup.procs');
-  node.memberCount = members < 0 ? null : members;
+  node.setMembers(place.readIds('cgroup.procs'));
 }
 
 const V1_READERS: Record<string, RowReader | undefined> = {
@@ -152,11 +151,9 @@ function readEvents(node: CgroupNode, place: Place): void {
 
 /** The processes of a threaded cgroup are counted at the head of its subtree; it has threads. */
 function readUnifiedMembers(node: CgroupNode, place: Place): void {
-  const processes = place.countLines('cgroup.procs');
-  const type = processes === -EOPNOTSUPP ? typeIn(place) : 'domain';
-  const members = type === 'threaded' ? place.countLines('cgroup.threads') : processes;
-  node.type = type;
-  node.memberCount = members < 0 ? null : members;
+  const processes = place.readIds('cgroup.procs');
+  node.type = processes === -EOPNOTSUPP ? typeIn(place) : 'domain';
+  node.setMembers(node.type === 'threaded' ? place.readIds('cgroup.threads') : processes);
 }
 
 /** `cgroup.type`, which is worth a reading only where something is threaded. The root has none. */

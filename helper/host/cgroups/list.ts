@@ -165,13 +165,10 @@ export class CgroupList {
       if (root !== undefined) for (const node of descending(root)) node.noteChildren();
   }
 
-  /** Another of its threads may be in another cgroup of v1. */
-  private noteProcess({ threads, membership }: ProcessRecord): void {
-    for (const { hierarchy, path } of membership.cgroups) {
-      const tree = this.trees.get(hierarchy);
-      if (threads > 1 && tree?.hierarchy.version === 1) tree.noteMoves();
-      else tree?.noteMembers(path);
-    }
+  /** Where it is now, and where it was counted: no event tells what was moved, and in v1 each thread may be in another cgroup. */
+  private noteProcess({ pid, membership }: ProcessRecord): void {
+    for (const tree of this.trees.values()) tree.noteProcess(pid);
+    for (const { hierarchy, path } of membership.cgroups) this.trees.get(hierarchy)?.noteMembers(path);
   }
 
   private noteMoves(root: CgroupNode): void {

@@ -75,6 +75,8 @@ export class CgroupNode {
   isOpaque = false;
   type: Cgroup['type'] = 'domain';
   memberCount: number | null = null;
+  /** The processes that were counted, or the threads when it is threaded. */
+  members: readonly number[] = [];
   /** v2 says so of the whole subtree; of v1 it is found out from the members of each. */
   populated: boolean | null = null;
   frozen: boolean | undefined;
@@ -107,6 +109,12 @@ export class CgroupNode {
     this.ino = ino;
     this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.path = parent === undefined ? rootPath : `${parent.path === '/' ? '' : parent.path}/${name}`;
+  }
+
+  /** `-errno` when they could not be read. */
+  setMembers(members: number[] | number): void {
+    this.members = typeof members === 'number' ? [] : members;
+    this.memberCount = typeof members === 'number' ? null : members.length;
   }
 
   setThrottled(throttled: boolean): void {

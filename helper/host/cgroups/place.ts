@@ -2,13 +2,13 @@
 import os from 'node:os';
 import {
   close,
-  countLines,
   type DirectoryStatus,
   directoryStatus,
   O_DIRECTORY,
   O_PATH,
   openAt,
   readBytes,
+  readNumberLines,
 } from '../../kernel/files.ts';
 import { bytesOfName, isPlainName } from '../../proc/fileName.ts';
 
@@ -49,9 +49,10 @@ export class Place implements Disposable {
     return this.isPlain ? openAt(this.parent!.fd, `${this.name}/${file}`, 0) : openAt(this.fd, file, 0);
   }
 
-  countLines(file: string): number {
+  /** The ids of processes or threads that the file lists, or `-errno`. */
+  readIds(file: string): number[] | number {
     if (this.refused?.has(file)) return -EBUSY;
-    return this.isPlain ? countLines(this.parent!.fd, `${this.name}/${file}`) : countLines(this.fd, file);
+    return this.isPlain ? readNumberLines(this.parent!.fd, `${this.name}/${file}`) : readNumberLines(this.fd, file);
   }
 
   status(): DirectoryStatus | number {

@@ -48,6 +48,8 @@ export class CgroupTree {
   private readonly hasMemory: boolean;
   /** Paths of cgroups that a process began or ended in since they were counted. */
   private readonly disturbed = new Set<string>();
+  /** The cgroups, mostly one, in which a process was counted: of one that ended it may not be known where it was moved to. */
+  private readonly countedIn = new Map<number, Set<CgroupNode>>();
   /** How often processes were moved, which names only the cgroup that they came to. */
   private moves = 0;
   private turn: Promise<unknown> = Promise.resolve();
@@ -70,6 +72,12 @@ export class CgroupTree {
     // The paths of process records are UTF-8: another name cannot be found by it.
     if (path.includes('\ufffd') || this.disturbed.size >= MAX_DISTURBED) this.noteMoves();
     else this.disturbed.add(path);
+  }
+
+  /** A process changed, or ended: what it was counted in is counted again. */
+  noteProcess(pid: number): void {
+    for (const node of this.countedIn.get(pid) ?? []) this.noteMembers(node.path);
+    this.countedIn.delete(pid);
   }
 
   /** Processes were moved from one of its cgroups to another. */
@@ -173,7 +181,9 @@ export class CgroupTree {
     if (needed.counters && members) node.countedAt = this.moves;
     const { throttledPeriods } = node.figures;
     this.before.take(node);
+    const counted = node.members;
     for (const read of this.readers) read(node, place, needed);
+    if (node.members !== counted) this.noteCounted(node, counted);
     if (this.before.differsFrom(node)) node.row = undefined;
     if (walk.figures) node.setThrottled((node.figures.throttledPeriods ?? 0) > (throttledPeriods ?? 0));
     this.isFreezing ||= node.isFreezing;
@@ -181,6 +191,18 @@ export class CgroupTree {
     node.quiet = true;
     node.figuresReadAt = walk.now;
     if (settings) node.settingsReadAt = walk.now;
+  }
+
+  private noteCounted(node: CgroupNode, before: readonly number[]): void {
+    for (const pid of before) {
+      const nodes = this.countedIn.get(pid);
+      if (nodes?.delete(node) === true && nodes.size === 0) this.countedIn.delete(pid);
+    }
+    for (const pid of node.members) {
+      const nodes = this.countedIn.get(pid);
+      if (nodes === undefined) this.countedIn.set(pid, new Set([node]));
+      else nodes.add(node);
+    }
   }
 }
 
