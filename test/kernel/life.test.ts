@@ -7,7 +7,8 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { createMessageConnection, type MessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
+import { createMessageConnection, type MessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
+import { messageReader } from '../../extension/connection/messageReader.ts';
 import { Initialize, type ProcessRef, ProgramsRun, TerminalsOpen, type TerminalsOpenResult } from '../../helper/protocol.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../helper/stream/frame.ts';
 import { isRoot, testUid } from '../fixtures/environment.ts';
@@ -54,7 +55,7 @@ describe('the helper', () => {
       ...(UID === undefined ? {} : { uid: UID, gid: UID }),
     });
     child.stdin!.on('error', () => undefined);
-    const connection = createMessageConnection(new StreamMessageReader(child.stdout!), new StreamMessageWriter(child.stdin!));
+    const connection = createMessageConnection(messageReader(child.stdout!), new StreamMessageWriter(child.stdin!));
     connection.onClose(() => connection.dispose());
     connection.onError(() => undefined);
     connection.listen();

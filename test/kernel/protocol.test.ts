@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { type Message, RequestType, StreamMessageReader } from 'vscode-jsonrpc/node';
+import { type Message, RequestType } from 'vscode-jsonrpc/node';
+import { messageReader } from '../../extension/connection/messageReader.ts';
 import { MAX_MESSAGE_BYTES } from '../../helper/framing.ts';
 import * as protocol from '../../helper/protocol.ts';
 import { ERROR_CODES, type ErrorData } from '../../helper/protocol.ts';
@@ -36,7 +37,7 @@ describe('the protocol', () => {
       ...(uid === undefined ? {} : { uid, gid: uid }),
     });
     own = refOfProcess(helper.pid!);
-    new StreamMessageReader(helper.stdout!).listen((message: Message) => {
+    messageReader(helper.stdout!).listen((message: Message) => {
       const answer = message as unknown as Answer;
       waiting.get(answer.id)?.(answer);
     });
