@@ -418,7 +418,8 @@ static _Noreturn void launch(void) {
   relocate();
   find_last_step();
   run_program();
-  leave(0); /* a program need not end in execve */
+  clean_up(); /* a program need not end in execve */
+  leave(0);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ */

@@ -90,6 +90,8 @@ function guardProgram(folder: string, socket: string): SyscallProgram {
         purpose: 'wait for the end of the helper',
         ignoreError: true,
       },
+      // Also when the helper ends before it has said to go on: it may have made the folder by then.
+      { kind: 'finally', purpose: 'however the helper ended' },
       {
         kind: 'syscall',
         name: 'unlinkat',

@@ -156,6 +156,21 @@ test('the parent waits at a sync step until told, and ends when nobody will', as
   assert.deepEqual(fs.readdirSync(work.path), []);
 });
 
+test('what follows a "finally" is done however the program ends: at its end, at a step that fails, at a sync that is refused', async () => {
+  const finished: Step = { kind: 'finally', purpose: 'finally' };
+  const sync: Step = { kind: 'sync', purpose: 'sync' };
+  for (const [steps, code] of [
+    [[mkdir('a')], 0],
+    [[mkdir('a'), mkdir('a'), mkdir('b')], 127],
+    [[mkdir('a'), sync, mkdir('b')], 127],
+  ] as const) {
+    using work = folder();
+    const went = await runLauncher(program([...steps, finished, mkdir('last')]), { cwd: work.path, onSync: () => false });
+    assert.equal(went.code, code);
+    assert.deepEqual(fs.readdirSync(work.path).sort(), ['a', 'last']);
+  }
+});
+
 test('a program sees no descriptor, no environment, no blocked or ignored signal of anybody', async () => {
   const extra = fs.openSync('/dev/null', 'r');
   try {
