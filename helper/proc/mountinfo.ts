@@ -1,20 +1,9 @@
 /** `/proc/PID/mountinfo`: proc_pid_mountinfo(5). */
 
-export interface Mount {
-  id: number;
-  parentId: number;
-  /** `major:minor` of the superblock. */
-  device: string;
-  /** The directory of the file system that is mounted; for nsfs the namespace, `net:[4026532184]`. */
-  root: string;
-  mountPoint: string;
-  options: string[];
-  /** `shared:1`, `master:2`, … */
-  propagation: string[];
-  type: string;
-  source: string;
-  superOptions: string[];
-}
+import type { MountEntry } from '../protocol/mounts.ts';
+
+/** For nsfs the root is the namespace, `net:[4026532184]`. */
+export type Mount = MountEntry;
 
 export function parseMountinfo(text: string): Mount[] {
   const mounts: Mount[] = [];

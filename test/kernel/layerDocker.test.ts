@@ -22,21 +22,12 @@ import {
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { mulberry32 } from '../fixtures/random.ts';
 
 const PREFIX = `isoscope-layers-${process.pid}`;
 const IMAGE_LAYERS = 5;
 const CASES = 250;
 const skip = unlessRootHas('docker', 'dockerd') || (!isHelperRoot && 'the layers of Docker are for root alone');
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 const NAMES = ['a', 'b', 'c', 'd', 'µ', '<i>&amp;', 'two words'];
 

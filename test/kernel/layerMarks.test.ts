@@ -19,6 +19,7 @@ import {
 import { inGuest, isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlay } from '../fixtures/mountApi.ts';
+import { mulberry32, type Random } from '../fixtures/random.ts';
 import { setAttribute } from '../fixtures/xattr.ts';
 
 const skip = (!isRoot && 'only root can mount an overlay') || (!isHelperRoot && 'the helper may not read these layers');
@@ -233,8 +234,6 @@ function writeFile(place: string, content: string): void {
   fs.writeFileSync(place, content);
 }
 
-type Random = () => number;
-
 /** One layer: files, directories, and marks in every way that they are written in. */
 function fill(directory: string, content: string, random: Random, depth: number, marks: { whiteouts: number; opaque: number }) {
   for (const name of NAMES) {
@@ -271,14 +270,4 @@ function viewOf(root: string, at = ''): [string, string][] {
       if (!fs.statSync(root + place).isDirectory()) return [[place, fs.readFileSync(root + place, 'utf8')] as [string, string]];
       return [[place, '/'] as [string, string], ...viewOf(root, place)];
     });
-}
-
-function mulberry32(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

@@ -23,6 +23,7 @@ import { bytesOfText } from '../../helper/proc/fileName.ts';
 import type { LayerChange, LayerEntry } from '../../helper/protocol/layers.ts';
 import { has, inGuest, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { closeStack, makeOverlay, type Overlay } from '../fixtures/overlay.ts';
+import { mulberry32, type Random } from '../fixtures/random.ts';
 
 interface Variant {
   name: string;
@@ -119,18 +120,6 @@ async function checkStack(seed: number, options: string[], userNamespace: boolea
 function openDescriptors(): number {
   return fs.readdirSync('/proc/self/fd').length;
 }
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-type Random = () => number;
 
 function pick<T>(items: readonly T[], random: Random): T {
   return items[Math.floor(random() * items.length)]!;

@@ -15,6 +15,7 @@ import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
 import { inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 
 /** An emulated machine takes its time. */
 const STRIDE = inGuest ? 3 : 1;
@@ -165,12 +166,5 @@ function isRunning(pid: number): boolean {
     return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
   } catch {
     return false;
-  }
-}
-
-async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 5000; !condition(); ) {
-    assert.ok(Date.now() < end, `within 5 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -15,6 +15,7 @@ import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { sandboxOutput } from '../fixtures/sandboxOutput.ts';
 
 const RANGE = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const idMappings: IdMappings = { uidMappings: RANGE, gidMappings: RANGE };
@@ -48,12 +49,7 @@ describe('an id-mapped mount of a sandbox', () => {
     return directory;
   }
 
-  async function output(spec: SandboxSpec, script: string): Promise<string> {
-    const given = { ...spec, process: { ...spec.process, args: ['sh', '-c', script] } };
-    const { stdout, stderr, exit } = await helper.request(SandboxesRun, { spec: given });
-    assert.equal(exit.code, 0, `${stdout}${stderr}${exit.message}`);
-    return stdout;
-  }
+  const output = (spec: SandboxSpec, script: string) => sandboxOutput(helper, spec, script);
 
   const bound = (source: string, ...options: string[]): SandboxSpec => ({
     idMappings,

@@ -15,6 +15,7 @@ import { ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { sandboxOutput } from '../fixtures/sandboxOutput.ts';
 
 const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 const HAS_CGROUP2 = fs.readFileSync('/proc/filesystems', 'utf8').includes('cgroup2');
@@ -33,12 +34,7 @@ describe('a mount of a sandbox', () => {
     fs.rmSync(folder, { recursive: true, force: true });
   });
 
-  async function output(spec: SandboxSpec, script: string): Promise<string> {
-    const given = { ...spec, process: { ...spec.process, args: ['sh', '-c', script] } };
-    const { stdout, stderr, exit } = await helper.request(SandboxesRun, { spec: given });
-    assert.equal(exit.code, 0, `${stdout}${stderr}${exit.message}`);
-    return stdout;
-  }
+  const output = (spec: SandboxSpec, script: string) => sandboxOutput(helper, spec, script);
 
   test('of sysfs shows the interfaces of its own network, is read-only, and what is dangerous in it is covered', async () => {
     const script =

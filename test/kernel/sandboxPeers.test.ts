@@ -22,6 +22,7 @@ import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { sandboxOutput } from '../fixtures/sandboxOutput.ts';
 import { attachScreen } from '../fixtures/screen.ts';
 
 const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
@@ -46,11 +47,7 @@ describe('like its peers, a sandbox', () => {
 
   const run = (spec: SandboxSpec): Promise<SandboxesRunResult> => helper.request(SandboxesRun, { spec });
   const script = (spec: SandboxSpec, text: string) => run({ ...spec, process: { ...spec.process, args: ['sh', '-c', text] } });
-  async function output(spec: SandboxSpec, text: string): Promise<string> {
-    const { stdout, stderr, exit } = await script(spec, text);
-    assert.equal(exit.code, 0, `${stdout}${stderr}${exit.message}`);
-    return stdout;
-  }
+  const output = (spec: SandboxSpec, script: string) => sandboxOutput(helper, spec, script);
   /** A directory with a busybox, that belongs to whom the helper runs as. */
   const rootDirectory = (name: string, ...directories: string[]): string => {
     const root = makeBusyboxRoot(path.join(folder, name), ['proc', 'dev', ...directories], CLIENT_UID);

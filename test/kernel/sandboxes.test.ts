@@ -30,6 +30,7 @@ import { has, inGuest, isHelperRoot, isRoot, testUid } from '../fixtures/environ
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { attachScreen } from '../fixtures/screen.ts';
+import { until } from '../fixtures/until.ts';
 
 /** An emulated machine takes its time. */
 const MANY = inGuest ? 20 : 200;
@@ -679,13 +680,6 @@ function traces(helper: number): unknown {
     children: fs.readFileSync(`/proc/${helper}/task/${helper}/children`, 'utf8').trim().split(' ').length,
     mounts: isHelperRoot ? fs.readFileSync(`/proc/${helper}/mountinfo`, 'utf8').split('\n').length : 0,
   };
-}
-
-async function until(condition: () => boolean, what: string | (() => string)): Promise<void> {
-  for (const end = Date.now() + 20_000; !condition(); ) {
-    assert.ok(Date.now() < end, `within 20 s: ${typeof what === 'string' ? what : what()}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** Whether /etc/subuid names the helper's user. */
