@@ -154,13 +154,16 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await view.row(/^workload/);
     await workbench.screenshot('cgroup-created');
     await clear();
+    // Drawn anew under an open menu, the row would take the menu along.
     writeFileSync(path.join(child, 'cgroup.procs'), String(sleeper.pid));
+    await view.row(/^workload.*1 task/);
     await view.contextMenu(/^workload/, 'Remove');
     await workbench.notificationShows(/process/);
     await workbench.screenshot('cgroup-remove-refused');
     assert.ok(existsSync(child));
     await clear();
     writeFileSync(path.join(made.pids.directory, 'cgroup.procs'), String(sleeper.pid));
+    await view.row(/^workload.*empty/);
     await view.contextMenu(/^workload/, 'Remove');
     await workbench.dialogButton('Remove');
     await eventually('the directory to go', async () => !existsSync(child));
