@@ -1,18 +1,16 @@
-/** Every sandbox of this helper, from its making until nothing is left of it. */
+/** Makes, runs, stops and removes sandboxes, and lets programs into them. */
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import os from 'node:os';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
 import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
-import type { End } from '../kernel/spawn.ts';
 import { explainPlanned } from '../programs/explain.ts';
 import { own } from '../programs/identity.ts';
 import { killTree } from '../programs/processTree.ts';
 import { runPlanned, runToEnd } from '../programs/run.ts';
-import { isOwnNamespace, type OpenNamespace } from '../programs/target.ts';
+import type { OpenNamespace } from '../programs/target.ts';
 import type { Terminals } from '../programs/terminal.ts';
 import type {
   Sandbox,
@@ -25,30 +23,28 @@ import type {
   SandboxParams,
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
-import {
-  type HostPart,
-  NAMESPACE_KINDS,
-  type NamespaceRef,
-  type ProcessRef,
-  type ProgramParams,
-  type ProgramsExplainResult,
-  type ProgramsRunParams,
-  type ProgramsRunResult,
-  type TerminalsOpenParams,
-  type TerminalsOpenResult,
+import type {
+  HostPart,
+  ProgramParams,
+  ProgramsExplainResult,
+  ProgramsRunParams,
+  ProgramsRunResult,
+  TerminalsOpenParams,
+  TerminalsOpenResult,
 } from '../protocol.ts';
+import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
 import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf } from './network.ts';
-import { OtherProcess } from './otherProcess.ts';
 import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
+import { type LiveSandbox, SandboxRegistry } from './registry.ts';
 import { rootLayersOf } from './rootLayers.ts';
-import { forget, load, type SavedSandbox, save, savedIds, saveEnd } from './saved.ts';
+import { type SavedSandbox, save } from './saved.ts';
 import { SavedWatch } from './savedWatch.ts';
-import { type HeldLayers, type StartedSandbox, startSandbox } from './start.ts';
+import { type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
   openNamespace: OpenNamespace;
@@ -62,31 +58,11 @@ export interface SandboxServices {
   onProcesses: (follower: () => void) => void;
 }
 
-/** One that runs. */
-export interface LiveSandbox {
-  sandbox: Sandbox;
-  params: SandboxParams;
-  /** What it was made by. Of one that was found again, made anew. */
-  plan(): SandboxPlan;
-  held: HeldLayers;
-  /** Kills everything in it. */
-  kill(): void;
-  signal(signal: NodeJS.Signals): void;
-  /** Why it ends, when that is not by itself. */
-  ending?: 'stopped' | 'timeout';
-  ended: Promise<SandboxExit | undefined>;
-  /** Of one that another helper started: what ends last of it. */
-  other?: OtherProcess;
-}
-
 const ID_BYTES = 8;
 const MAX_SANDBOXES = 1000;
-const SIGKILL = 9;
 
 export class Sandboxes {
-  private readonly live = new Map<string, LiveSandbox>();
-  /** Persistent ones that have ended. */
-  private readonly past = new Map<string, { sandbox: Sandbox; params: SandboxParams }>();
+  private readonly registry: SandboxRegistry;
   /** Names of those that are being made. */
   private readonly reserved = new Set<string>();
   /** Of the ends inside of pairs of interfaces. */
@@ -95,9 +71,11 @@ export class Sandboxes {
 
   constructor(services: SandboxServices) {
     this.services = services;
+    const { changed, ended } = services;
+    this.registry = new SandboxRegistry({ changed, ended, planAgain: (saved) => this.planAgain(saved) });
     const saved = new SavedWatch(() => services.changed());
     services.onWatch((parts) => saved.follow(parts.includes('sandboxes')));
-    services.onProcesses(() => this.lookAtOthers());
+    services.onProcesses(() => this.registry.lookAtOthers());
   }
 
   async explain(params: SandboxParams): Promise<SandboxesExplainResult> {
@@ -110,7 +88,7 @@ export class Sandboxes {
   }
 
   async create(params: SandboxesCreateParams, id = newId()): Promise<SandboxesCreateResult> {
-    if (this.live.size + this.reserved.size >= MAX_SANDBOXES) {
+    if (this.registry.running + this.reserved.size >= MAX_SANDBOXES) {
       throw new Failure('busy', `There are ${MAX_SANDBOXES} sandboxes already.`, { hint: 'Remove some.' });
     }
     const plan = await this.planAs(params, id, 'made');
@@ -121,7 +99,7 @@ export class Sandboxes {
       const made = plan.spec.process.terminal
         ? await this.createOnTerminal(id, plan, params)
         : await this.createDetached(id, plan, params);
-      void (this.live.get(id)?.ended ?? Promise.resolve()).then(release);
+      void (this.registry.get(id)?.ended ?? Promise.resolve()).then(release);
       return made;
     } catch (error) {
       release?.();
@@ -193,13 +171,12 @@ export class Sandboxes {
   }
 
   list(): Sandbox[] {
-    this.findSaved();
-    return [...this.live.values(), ...this.past.values()].map(({ sandbox }) => sandbox);
+    return this.registry.list();
   }
 
   /** Resolves when nothing of it runs any more. */
   async stop(idOrName: string, graceMillis = 0): Promise<void> {
-    const live = this.find(idOrName);
+    const live = this.registry.find(idOrName);
     live.ending ??= 'stopped';
     const timer = graceMillis > 0 ? setTimeout(() => live.kill(), graceMillis) : undefined;
     if (graceMillis > 0) live.signal('SIGTERM');
@@ -210,22 +187,18 @@ export class Sandboxes {
   }
 
   async remove(idOrName: string): Promise<void> {
-    const { sandbox } = this.findAny(idOrName);
-    if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
+    const { sandbox } = this.registry.findAny(idOrName);
+    if (this.registry.get(sandbox.id) !== undefined) await this.stop(sandbox.id);
     if (!sandbox.persistent) return;
-    this.past.delete(sandbox.id);
-    forget(sandbox.id);
+    this.registry.take(sandbox.id);
     this.services.changed();
   }
 
   async restart(idOrName: string, size: { columns?: number; rows?: number }): Promise<SandboxesCreateResult> {
-    const { sandbox, params } = this.findAny(idOrName);
-    if (this.live.has(sandbox.id)) await this.stop(sandbox.id);
+    const { sandbox, params } = this.registry.findAny(idOrName);
+    if (this.registry.get(sandbox.id) !== undefined) await this.stop(sandbox.id);
     // Its name is free then.
-    const past = this.past.get(sandbox.id);
-    this.past.delete(sandbox.id);
-    const saved = past === undefined ? undefined : load(sandbox.id);
-    forget(sandbox.id);
+    const saved = this.registry.take(sandbox.id);
     try {
       return await this.create({ ...params, spec: { ...params.spec, name: sandbox.name }, ...size }, sandbox.id);
     } catch (error) {
@@ -234,90 +207,10 @@ export class Sandboxes {
     }
   }
 
-  /** One that runs. */
-  find(idOrName: string): LiveSandbox {
-    const { sandbox } = this.findAny(idOrName);
-    const live = this.live.get(sandbox.id);
-    if (live !== undefined) return live;
-    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`, { hint: 'Restart it.' });
-  }
-
-  private findAny(idOrName: string): { sandbox: Sandbox; params: SandboxParams } {
-    this.findSaved();
-    const all = [...this.live.values(), ...this.past.values()];
-    const found = all.find(({ sandbox }) => sandbox.id === idOrName) ?? all.find(({ sandbox }) => sandbox.name === idOrName);
-    if (found !== undefined) return found;
-    throw new Failure('gone', `There is no sandbox ${idOrName} any more.`, {
-      hint: 'Refresh the view and choose another one.',
-    });
-  }
-
-  /** Persistent ones that another helper made, or this one's predecessor; and not those that another has removed. */
-  private findSaved(): void {
-    this.lookAtOthers();
-    const ids = savedIds();
-    for (const id of this.past.keys()) if (!ids.includes(id)) this.past.delete(id);
-    for (const id of ids) if (!this.live.has(id)) this.findOne(id);
-  }
-
-  /** Reads what is noted of it afresh: another helper may have seen how it ended, or started it again. */
-  private findOne(id: string): void {
-    const saved = load(id);
-    this.past.delete(id);
-    if (saved === undefined) return;
-    const running = saved.process === undefined ? undefined : OtherProcess.hold(saved.process);
-    if (running === undefined) this.past.set(id, pastOf(saved));
-    else this.adopt(saved, running, nothingOf(saved));
-  }
-
-  private lookAtOthers(): void {
-    for (const { other } of this.live.values()) other?.look();
-  }
-
-  private adopt(saved: SavedSandbox, leader: OtherProcess, image: ImageFiles | undefined): void {
-    const { id, params } = saved;
-    const made = this.planAgain(saved, image);
-    const other = OtherProcess.holdKeeper(id, saved.process!) ?? leader;
-    const live: LiveSandbox = {
-      sandbox:
-        made instanceof Failure
-          ? { ...pastOf(saved).sandbox, state: 'running', ...(saved.process === undefined ? {} : { process: saved.process }) }
-          : describe(id, made, saved.process, saved.createdMillis),
-      params,
-      plan: () => {
-        if (made instanceof Failure) throw made;
-        return made;
-      },
-      held: {},
-      kill: () => leader.signal(SIGKILL),
-      signal: (signal) => leader.signal(os.constants.signals[signal]),
-      ended: other.ended.then(() => {
-        leader.release();
-        return this.endOther(live, saved);
-      }),
-      other,
-    };
-    this.live.set(id, live);
-  }
-
-  /** Whoever made it sees how it ended, and whoever else ended it may have removed it or made it again: what they note is what there is. */
-  private endOther(live: LiveSandbox, { id }: SavedSandbox): SandboxExit | undefined {
-    if (live.ending === 'stopped') {
-      this.end(live, STOPPED);
-      return STOPPED;
-    }
-    this.live.delete(id);
-    this.findOne(id);
-    const exit = this.past.get(id)?.sandbox.exit;
-    if (exit !== undefined) this.services.ended(live.sandbox, exit);
-    this.services.changed();
-    return exit;
-  }
-
   /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
-  private planAgain({ id, params }: SavedSandbox, image: ImageFiles | undefined): SandboxPlan | Failure {
+  private planAgain(saved: SavedSandbox): SandboxPlan | Failure {
     try {
-      const plan = this.plan(params, id, (wish) => wish, image);
+      const plan = this.plan(saved.params, saved.id, (wish) => wish, nothingOf(saved));
       plan.dispose();
       return plan;
     } catch (error) {
@@ -328,8 +221,7 @@ export class Sandboxes {
 
   /** Of the sandbox whose mount namespace it is; undefined when there is none, or its root is no overlay. */
   rootLayers(mountNamespace: number): RootLayer[] | undefined {
-    this.findSaved();
-    const live = [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === mountNamespace);
+    const live = this.registry.withMountNamespace(mountNamespace);
     try {
       return live && rootLayersOf(live.plan(), live.held);
     } catch (error) {
@@ -339,14 +231,8 @@ export class Sandboxes {
     }
   }
 
-  processOf(idOrName: string): ProcessRef {
-    const { sandbox } = this.find(idOrName);
-    if (sandbox.process !== undefined) return sandbox.process;
-    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`);
-  }
-
   private entered(idOrName: string): Entered {
-    const live = this.find(idOrName);
+    const live = this.registry.find(idOrName);
     return { sandbox: live.sandbox, plan: live.plan() };
   }
 
@@ -396,7 +282,7 @@ export class Sandboxes {
       ...(directory === undefined ? {} : { directory }),
       openNamespace: this.services.openNamespace,
       addresses: () => [...this.addresses],
-      sandboxProcess: (name) => this.processOf(name),
+      sandboxProcess: (name) => this.registry.processOf(name),
       freeName,
       ...(image === undefined ? {} : { image }),
     };
@@ -405,7 +291,7 @@ export class Sandboxes {
 
   /** Of a name that was given there is no other; to one that was not a number is added. */
   private freeName(wish: string, isGiven: boolean): string {
-    const isTaken = (name: string) => this.reserved.has(name) || this.list().some((sandbox) => sandbox.name === name);
+    const isTaken = (name: string) => this.reserved.has(name) || this.registry.list().some((sandbox) => sandbox.name === name);
     if (!isTaken(wish)) return wish;
     if (isGiven) {
       throw new Failure('busy', `There is a sandbox named ${wish} already.`, {
@@ -449,11 +335,11 @@ export class Sandboxes {
       signal: started.signal,
       ended: started.ended.then((end) => {
         const exit = exitOf(plan, end, live.ending ?? (started.ranOutOfMemory ? 'oom' : undefined));
-        this.end(live, exit);
+        this.registry.end(live, exit);
         return exit;
       }),
     };
-    this.live.set(id, live);
+    this.registry.add(live);
     try {
       if (plan.spec.persistent) save(savedOf(live));
     } catch (error) {
@@ -472,60 +358,6 @@ export class Sandboxes {
     this.services.changed();
     return live;
   }
-
-  private end(live: LiveSandbox, exit: SandboxExit | undefined): void {
-    const { sandbox, params } = live;
-    this.live.delete(sandbox.id);
-    if (sandbox.persistent) {
-      const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
-      const ended = exit === undefined ? saved : { ...saved, exit };
-      if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
-      else this.findOne(sandbox.id);
-    }
-    if (exit !== undefined) this.services.ended(sandbox, exit);
-    this.services.changed();
-  }
-}
-
-function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined, createdMillis: number): Sandbox {
-  return {
-    id,
-    name: plan.spec.name,
-    spec: plan.spec,
-    state: 'running',
-    ...(leader === undefined ? {} : { process: leader }),
-    namespaces: leader === undefined ? {} : namespacesOf(leader),
-    cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
-    persistent: plan.spec.persistent,
-    notes: plan.notes,
-    createdMillis,
-  };
-}
-
-function savedParams({ spec, directory }: SandboxParams): SandboxParams {
-  return directory === undefined ? { spec } : { spec, directory };
-}
-
-function savedOf({ sandbox, params }: LiveSandbox): SavedSandbox {
-  const { id, createdMillis, process } = sandbox;
-  const spec = { ...params.spec, process: sandbox.spec.process ?? {} };
-  return { id, params: savedParams({ ...params, spec }), createdMillis, ...(process === undefined ? {} : { process }) };
-}
-
-function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: Sandbox; params: SandboxParams } {
-  const sandbox: Sandbox = {
-    id,
-    name: params.spec.name ?? id,
-    spec: params.spec,
-    state: 'ended',
-    namespaces: {},
-    cgroups: [],
-    persistent: true,
-    notes: [],
-    createdMillis,
-    ...(exit === undefined ? {} : { exit }),
-  };
-  return { sandbox, params };
 }
 
 /** What the root is made of, when that is an image. */
@@ -551,48 +383,6 @@ function newId(): string {
 function killAll(plan: SandboxPlan, started: StartedSandbox): void {
   if (plan.fresh.has('pid')) started.kill();
   else killTree(started);
-}
-
-const STOPPED: SandboxExit = { reason: 'stopped', message: 'It was stopped.' };
-
-function exitOf({ spec }: SandboxPlan, { code, signal }: End, ending: 'stopped' | 'timeout' | 'oom' | undefined): SandboxExit {
-  const how = { ...(code === undefined ? {} : { code }), ...(signal === undefined ? {} : { signal }) };
-  if (ending === 'timeout') {
-    return {
-      ...how,
-      timedOut: true,
-      reason: 'timeout',
-      message: `It was killed after its time, ${spec.process.timeout} seconds.`,
-    };
-  }
-  if (ending === 'oom') {
-    const limit = spec.resources?.memory?.limit;
-    return {
-      ...how,
-      reason: 'oom',
-      message: `The kernel killed in it for want of memory: its limit is ${limit}${typeof limit === 'number' ? ' bytes' : ''}.`,
-    };
-  }
-  if (ending === 'stopped') return { ...how, ...STOPPED };
-  if (signal !== undefined) return { ...how, reason: 'signal', message: `Its program was ended by ${signal}.` };
-  return { ...how, reason: 'exit', message: `Its program ended with status ${code ?? 0}.` };
-}
-
-function namespacesOf({ pid }: ProcessRef): Sandbox['namespaces'] {
-  const namespaces: Partial<Record<string, NamespaceRef>> = {};
-  for (const kind of NAMESPACE_KINDS) {
-    let descriptor: number;
-    try {
-      descriptor = fs.openSync(`/proc/${pid}/ns/${kind}`, 'r');
-    } catch {
-      // It has ended already, or the kernel has no such kind.
-      continue;
-    }
-    const { dev, ino } = fs.fstatSync(descriptor);
-    if (!isOwnNamespace(kind, descriptor)) namespaces[kind] = { kind, dev, ino };
-    fs.closeSync(descriptor);
-  }
-  return namespaces;
 }
 
 /** Of the sandbox's own devpts where the helper has made that, so that it has a name inside; else of the host's. */

@@ -1,0 +1,95 @@
+/** What is told of a sandbox, and noted of a persistent one. */
+import fs from 'node:fs';
+import type { End } from '../kernel/spawn.ts';
+import { isOwnNamespace } from '../programs/target.ts';
+import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
+import { NAMESPACE_KINDS, type NamespaceRef, type ProcessRef } from '../protocol.ts';
+import type { SandboxPlan } from './plan.ts';
+import type { SavedSandbox } from './saved.ts';
+
+export function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined, createdMillis: number): Sandbox {
+  return {
+    id,
+    name: plan.spec.name,
+    spec: plan.spec,
+    state: 'running',
+    ...(leader === undefined ? {} : { process: leader }),
+    namespaces: leader === undefined ? {} : namespacesOf(leader),
+    cgroups: plan.cgroups.map(({ hierarchy, path }) => ({ hierarchy, path })),
+    persistent: plan.spec.persistent,
+    notes: plan.notes,
+    createdMillis,
+  };
+}
+
+export function savedParams({ spec, directory }: SandboxParams): SandboxParams {
+  return directory === undefined ? { spec } : { spec, directory };
+}
+
+export function savedOf({ sandbox, params }: { sandbox: Sandbox; params: SandboxParams }): SavedSandbox {
+  const { id, createdMillis, process } = sandbox;
+  const spec = { ...params.spec, process: sandbox.spec.process ?? {} };
+  return { id, params: savedParams({ ...params, spec }), createdMillis, ...(process === undefined ? {} : { process }) };
+}
+
+export function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { sandbox: Sandbox; params: SandboxParams } {
+  const sandbox: Sandbox = {
+    id,
+    name: params.spec.name ?? id,
+    spec: params.spec,
+    state: 'ended',
+    namespaces: {},
+    cgroups: [],
+    persistent: true,
+    notes: [],
+    createdMillis,
+    ...(exit === undefined ? {} : { exit }),
+  };
+  return { sandbox, params };
+}
+
+export const STOPPED: SandboxExit = { reason: 'stopped', message: 'It was stopped.' };
+
+export function exitOf(
+  { spec }: SandboxPlan,
+  { code, signal }: End,
+  ending: 'stopped' | 'timeout' | 'oom' | undefined,
+): SandboxExit {
+  const how = { ...(code === undefined ? {} : { code }), ...(signal === undefined ? {} : { signal }) };
+  if (ending === 'timeout') {
+    return {
+      ...how,
+      timedOut: true,
+      reason: 'timeout',
+      message: `It was killed after its time, ${spec.process.timeout} seconds.`,
+    };
+  }
+  if (ending === 'oom') {
+    const limit = spec.resources?.memory?.limit;
+    return {
+      ...how,
+      reason: 'oom',
+      message: `The kernel killed in it for want of memory: its limit is ${limit}${typeof limit === 'number' ? ' bytes' : ''}.`,
+    };
+  }
+  if (ending === 'stopped') return { ...how, ...STOPPED };
+  if (signal !== undefined) return { ...how, reason: 'signal', message: `Its program was ended by ${signal}.` };
+  return { ...how, reason: 'exit', message: `Its program ended with status ${code ?? 0}.` };
+}
+
+function namespacesOf({ pid }: ProcessRef): Sandbox['namespaces'] {
+  const namespaces: Partial<Record<string, NamespaceRef>> = {};
+  for (const kind of NAMESPACE_KINDS) {
+    let descriptor: number;
+    try {
+      descriptor = fs.openSync(`/proc/${pid}/ns/${kind}`, 'r');
+    } catch {
+      // It has ended already, or the kernel has no such kind.
+      continue;
+    }
+    const { dev, ino } = fs.fstatSync(descriptor);
+    if (!isOwnNamespace(kind, descriptor)) namespaces[kind] = { kind, dev, ino };
+    fs.closeSync(descriptor);
+  }
+  return namespaces;
+}

@@ -1,0 +1,183 @@
+/** Which sandboxes there are: this helper's, and the persistent ones that are noted, whoever made them. */
+import os from 'node:os';
+import { Failure } from '../failure.ts';
+import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
+import type { ProcessRef } from '../protocol.ts';
+import { describe, pastOf, STOPPED, savedParams } from './describe.ts';
+import { OtherProcess } from './otherProcess.ts';
+import type { SandboxPlan } from './plan.ts';
+import { forget, load, type SavedSandbox, savedIds, saveEnd } from './saved.ts';
+import type { HeldLayers } from './start.ts';
+
+export interface RegistryServices {
+  /** The list is another. */
+  changed: () => void;
+  ended: (sandbox: Sandbox, exit: SandboxExit) => void;
+  /** What one that another helper made was made by; a `Failure` when what it is made of is there no more. */
+  planAgain: (saved: SavedSandbox) => SandboxPlan | Failure;
+}
+
+/** One that runs. */
+export interface LiveSandbox {
+  sandbox: Sandbox;
+  params: SandboxParams;
+  /** What it was made by. Of one that was found again, made anew. */
+  plan(): SandboxPlan;
+  held: HeldLayers;
+  /** Kills everything in it. */
+  kill(): void;
+  signal(signal: NodeJS.Signals): void;
+  /** Why it ends, when that is not by itself. */
+  ending?: 'stopped' | 'timeout';
+  ended: Promise<SandboxExit | undefined>;
+  /** Of one that another helper started: what ends last of it. */
+  other?: OtherProcess;
+}
+
+const SIGKILL = 9;
+
+export class SandboxRegistry {
+  private readonly live = new Map<string, LiveSandbox>();
+  /** Persistent ones that have ended. */
+  private readonly past = new Map<string, { sandbox: Sandbox; params: SandboxParams }>();
+  private readonly services: RegistryServices;
+
+  constructor(services: RegistryServices) {
+    this.services = services;
+  }
+
+  /** How many run. */
+  get running(): number {
+    return this.live.size;
+  }
+
+  add(live: LiveSandbox): void {
+    this.live.set(live.sandbox.id, live);
+  }
+
+  list(): Sandbox[] {
+    this.findSaved();
+    return [...this.live.values(), ...this.past.values()].map(({ sandbox }) => sandbox);
+  }
+
+  /** The running one with this id; undefined when there is none. */
+  get(id: string): LiveSandbox | undefined {
+    return this.live.get(id);
+  }
+
+  /** The running one whose mount namespace it is. */
+  withMountNamespace(inode: number): LiveSandbox | undefined {
+    this.findSaved();
+    return [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === inode);
+  }
+
+  /** One that runs. */
+  find(idOrName: string): LiveSandbox {
+    const { sandbox } = this.findAny(idOrName);
+    const live = this.live.get(sandbox.id);
+    if (live !== undefined) return live;
+    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`, { hint: 'Restart it.' });
+  }
+
+  /** Running, or a persistent one that has ended. */
+  findAny(idOrName: string): { sandbox: Sandbox; params: SandboxParams } {
+    this.findSaved();
+    const all = [...this.live.values(), ...this.past.values()];
+    const found = all.find(({ sandbox }) => sandbox.id === idOrName) ?? all.find(({ sandbox }) => sandbox.name === idOrName);
+    if (found !== undefined) return found;
+    throw new Failure('gone', `There is no sandbox ${idOrName} any more.`, {
+      hint: 'Refresh the view and choose another one.',
+    });
+  }
+
+  /** Persistent ones that another helper made, or this one's predecessor; and not those that another has removed. */
+  private findSaved(): void {
+    this.lookAtOthers();
+    const ids = savedIds();
+    for (const id of this.past.keys()) if (!ids.includes(id)) this.past.delete(id);
+    for (const id of ids) if (!this.live.has(id)) this.findOne(id);
+  }
+
+  /** Reads what is noted of it afresh: another helper may have seen how it ended, or started it again. */
+  private findOne(id: string): void {
+    const saved = load(id);
+    this.past.delete(id);
+    if (saved === undefined) return;
+    const running = saved.process === undefined ? undefined : OtherProcess.hold(saved.process);
+    if (running === undefined) this.past.set(id, pastOf(saved));
+    else this.adopt(saved, running);
+  }
+
+  /** Notices which of those that other helpers made have ended. */
+  lookAtOthers(): void {
+    for (const { other } of this.live.values()) other?.look();
+  }
+
+  private adopt(saved: SavedSandbox, leader: OtherProcess): void {
+    const { id, params } = saved;
+    const made = this.services.planAgain(saved);
+    const other = OtherProcess.holdKeeper(id, saved.process!) ?? leader;
+    const live: LiveSandbox = {
+      sandbox:
+        made instanceof Failure
+          ? { ...pastOf(saved).sandbox, state: 'running', ...(saved.process === undefined ? {} : { process: saved.process }) }
+          : describe(id, made, saved.process, saved.createdMillis),
+      params,
+      plan: () => {
+        if (made instanceof Failure) throw made;
+        return made;
+      },
+      held: {},
+      kill: () => leader.signal(SIGKILL),
+      signal: (signal) => leader.signal(os.constants.signals[signal]),
+      ended: other.ended.then(() => {
+        leader.release();
+        return this.endOther(live, saved);
+      }),
+      other,
+    };
+    this.live.set(id, live);
+  }
+
+  /** Whoever made it sees how it ended, and whoever else ended it may have removed it or made it again: what they note is what there is. */
+  private endOther(live: LiveSandbox, { id }: SavedSandbox): SandboxExit | undefined {
+    if (live.ending === 'stopped') {
+      this.end(live, STOPPED);
+      return STOPPED;
+    }
+    this.live.delete(id);
+    this.findOne(id);
+    const exit = this.past.get(id)?.sandbox.exit;
+    if (exit !== undefined) this.services.ended(live.sandbox, exit);
+    this.services.changed();
+    return exit;
+  }
+
+  processOf(idOrName: string): ProcessRef {
+    const { sandbox } = this.find(idOrName);
+    if (sandbox.process !== undefined) return sandbox.process;
+    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`);
+  }
+
+  /** A persistent one that has ended is there no more; what was noted of it is returned. */
+  take(id: string): SavedSandbox | undefined {
+    const saved = this.past.has(id) ? load(id) : undefined;
+    this.past.delete(id);
+    forget(id);
+    return saved;
+  }
+
+  /** Nothing of it runs any more. */
+  end(live: LiveSandbox, exit: SandboxExit | undefined): void {
+    const { sandbox, params } = live;
+    this.live.delete(sandbox.id);
+    if (sandbox.persistent) {
+      const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
+      const ended = exit === undefined ? saved : { ...saved, exit };
+      if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
+      else this.findOne(sandbox.id);
+    }
+    if (exit !== undefined) this.services.ended(sandbox, exit);
+    this.services.changed();
+  }
+}
