@@ -195,6 +195,15 @@ export class TreeView {
 
   /** Chooses an entry of a row's context menu. */
   async contextMenu(match: RowMatch, entry: string): Promise<void> {
+    await this.chooseInMenu(match, entry);
+  }
+
+  /** Chooses an entry of a menu within a row's context menu. */
+  async contextSubmenu(match: RowMatch, submenu: string, entry: string): Promise<void> {
+    await this.chooseInMenu(match, entry, submenu);
+  }
+
+  private async chooseInMenu(match: RowMatch, entry: string, submenu?: string): Promise<void> {
     const item = menuItems(this.page).filter({ hasText: entry }).first();
     let clicked = false;
     await eventually(`the menu of ${String(match)} to take "${entry}"`, async () => {
@@ -203,25 +212,13 @@ export class TreeView {
         // Not yet open, or closed by a list that was drawn again.
         await this.openContextMenu(match);
       }
+      if (submenu !== undefined && !(await item.isVisible())) {
+        await menuItems(this.page).filter({ hasText: submenu }).first().hover({ timeout: 2000 });
+        await item.waitFor({ timeout: 2000 });
+      }
       // A menu takes no click in the first tenth of a second, lest one be meant for what it covers.
       await item.click({ timeout: 1000 });
       clicked = true;
-      return false;
-    });
-  }
-
-  /** Chooses an entry of a menu within a row's context menu. */
-  async contextSubmenu(match: RowMatch, submenu: string, entry: string): Promise<void> {
-    await this.openContextMenu(match);
-    const inner = menuItems(this.page).filter({ hasText: entry }).first();
-    await eventually(`"${entry}" in "${submenu}"`, async () => {
-      await menuItems(this.page).filter({ hasText: submenu }).first().hover({ timeout: 2000 });
-      await inner.waitFor({ timeout: 2000 });
-      return true;
-    });
-    await eventually(`the menu to take "${entry}"`, async () => {
-      if ((await menuItems(this.page).count()) === 0) return true;
-      await inner.click({ timeout: 1000 });
       return false;
     });
   }

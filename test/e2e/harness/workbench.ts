@@ -192,16 +192,30 @@ export class Workbench implements AsyncDisposable {
     return labels;
   }
 
-  /** Types into the open input box, or filters the open quick pick, and presses Enter. */
+  /**
+   * Types into the open input box and presses Enter, or filters the open quick pick by the text and accepts the first row. A quick pick opens
+   * before its rows are there and filters a little later than it is typed into: until then it would take the key and do nothing.
+   */
   async answer(text: string): Promise<void> {
     const box = this.quickInputBox();
     await box.fill(text, { timeout: DEFAULT_WAIT_MILLIS });
-    // A quick pick filters a little later than it is typed into.
-    await eventually('the quick pick to filter', async () => {
-      const items = await this.quickPickItems();
-      return items.length === 0 || items.some((item) => item.includes(text));
-    });
+    if (await this.quickInputHasList()) {
+      await eventually(
+        `the quick pick to offer "${text}"`,
+        async () =>
+          (await this.quickInputRows().and(this.page.locator('.focused')).count()) > 0 &&
+          (await this.quickPickItems()).some((item) => item.includes(text)),
+        DEFAULT_WAIT_MILLIS,
+        async () => `the quick pick shows: ${(await this.quickPickItems()).join(' | ')}`,
+      );
+    }
     await box.press('Enter');
+  }
+
+  /** Whether the open quick input is a quick pick, also one without rows; false: an input box. */
+  private async quickInputHasList(): Promise<boolean> {
+    const list = this.page.locator('.quick-input-widget:visible .quick-input-list');
+    return (await list.count()) > 0 && (await list.evaluate((element) => element.style.display !== 'none'));
   }
 
   /** Types into the open input box in place of what it has, without accepting. */
