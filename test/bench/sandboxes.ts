@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { IMAGE, startDocker } from '../fixtures/docker.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { INSPECTABLE, openHeap } from './heap.ts';
 import { type Figures, inTurns, median, millisOf, type Row } from './rows.ts';
 
 const run = promisify(execFile);
@@ -126,6 +127,24 @@ export const sandboxRows: Row[] = [
       const times: number[] = [];
       for (let round = 0; round < 21; round += 1) times.push(await millisOf(() => runTrue(helper, spec)));
       return { ours: median(times) };
+    },
+  },
+  {
+    name: 'heap that 1,000 sandboxes in a row leave held in the helper',
+    target: 1,
+    unit: 'MB',
+    measure: async () => {
+      await using helper = await startHelper({ environment: { ...process.env, ...INSPECTABLE } });
+      using heap = await openHeap(helper);
+      const spec: SandboxSpec = { process: { args: ['true'] } };
+      const runMany = async (count: number) => {
+        for (let round = 0; round < count; round += 1) await runTrue(helper, spec);
+      };
+      // What is compiled and cached by the first ones is there once.
+      await runMany(WARM_UP_ROUNDS);
+      const before = await heap.heldMegabytes();
+      await runMany(1000);
+      return { ours: (await heap.heldMegabytes()) - before };
     },
   },
 ];
