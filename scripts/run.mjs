@@ -27,18 +27,19 @@ export async function main(body) {
  * Runs a program to its end with its output on this one's standard error.
  * @param {string} program
  * @param {string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, timeoutMillis?: number, hint?: string, signal?: AbortSignal, uid?: number, gid?: number }} [options]
- *   `quiet` shows the output only when the program fails; `hint` ends the failure's message; `signal` ends the program
+ * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, quiet?: boolean, timeoutMillis?: number, hint?: string, signal?: AbortSignal, uid?: number, gid?: number, output?: number }} [options]
+ *   `quiet` shows the output only when the program fails; `output` is a descriptor that it goes to instead; `hint` ends the failure's message; `signal` ends the program
  *   and all that it started (first asked, then killed), and its reason is told; a Ctrl-C then reaches them only so.
  * @returns {Promise<string>} what a quiet program wrote on its standard output, else the empty string
  * @throws {Failure} when it cannot be started, fails, or takes longer than `timeoutMillis`
  */
 export function run(program, args, options = {}) {
   return new Promise((resolve, reject) => {
+    const shownOn = options.output ?? process.stderr;
     const child = spawn(program, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      stdio: options.quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', process.stderr, process.stderr],
+      stdio: options.quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', shownOn, shownOn],
       detached: options.signal !== undefined,
       ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid ?? options.uid }),
     });

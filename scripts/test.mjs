@@ -2,7 +2,7 @@
  * `npm test [stage…]`: checks everything, on a machine that has only Node and root or sudo, and ends with one line
  * `N passed, M failed, K skipped`. Each stage says what it does; a stage that cannot run is a failure, never silence.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { OWN_TARGET, packageTarget } from './package.mjs';
@@ -23,15 +23,18 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 /** What a stage adds to the last lines. */
 const NOTHING = { passed: 0, failed: 0, skipped: 0, failures: [] };
 
-/** In this order; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. */
+/**
+ * In this order; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. One that is `beside` goes on while those
+ * after it run, and its output is shown when all have ended: the guest computes at the lowest priority, while they mostly wait.
+ */
 const STAGES = {
   lint: { minutes: 3, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'lint']) },
   types: { minutes: 5, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'types']) },
   build: { minutes: 3, needs: ['build'], run: (signal) => check(signal, NODE, ['esbuild.mjs']) },
   unit: { minutes: 5, needs: ['build'], run: (signal) => testFolder(signal, 'unit') },
+  vm: { minutes: 40, needs: ['build', 'vm'], beside: true, run: (signal, output) => testFolder(signal, 'vm', {}, output) },
   kernel: { minutes: 15, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
   package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
-  vm: { minutes: 40, needs: ['build', 'vm'], run: (signal) => testFolder(signal, 'vm') },
   e2e: {
     minutes: 15,
     needs: ['build', 'package', 'engines', 'kernelTests', 'browser'],
@@ -46,7 +49,7 @@ async function check(signal, program, args) {
 }
 
 /** Runs every `*.test.ts` of a folder below test/, a file after the other, and gives the counts. */
-async function testFolder(signal, folder, environment = {}) {
+async function testFolder(signal, folder, environment = {}, output = undefined) {
   const files = readdirSync(path.join(ROOT, 'test', folder)).filter((name) => name.endsWith('.test.ts'));
   if (files.length === 0) throw new Failure(`test/${folder} holds no test`);
   const work = mkdtempSync(path.join(os.tmpdir(), 'isoscope-test-'));
@@ -61,7 +64,7 @@ async function testFolder(signal, folder, environment = {}) {
       ...files.sort().map((name) => path.join('test', folder, name)),
     ];
     const env = { ...nodeEnvironment(), ...environment };
-    const failure = await run(NODE, args, { cwd: ROOT, env, signal }).then(
+    const failure = await run(NODE, args, { cwd: ROOT, env, signal, output }).then(
       () => undefined,
       (error) => error,
     );
@@ -113,36 +116,65 @@ function added(one, other) {
 /** By Ctrl-C or a signal: no further stage starts. */
 let interrupted = false;
 
+/** Fetching is not a stage's time: it depends on the network, and happens once. Gives what went wrong, else nothing. */
+async function prepareStage(name) {
+  const stage = STAGES[name];
+  say(`stage ${name}`);
+  try {
+    await ensureDebianPackages(stage.needs);
+    await stage.prepare?.();
+    return undefined;
+  } catch (error) {
+    return failed(name, error);
+  }
+}
+
+function failed(name, error) {
+  const why = `stage ${name} failed: ${error.message ?? String(error)}`;
+  say(why);
+  return { ...NOTHING, failed: 1, failures: [why] };
+}
+
 /** Runs a stage within its time; whatever it throws is one failure, shown at once. */
-async function runStage(name) {
+async function runStage(name, output) {
   const stage = STAGES[name];
   const started = Date.now();
-  say(`stage ${name}`);
   const limit = new AbortController();
   const interrupt = () => {
     interrupted = true;
     limit.abort('interrupted');
   };
-  let timer;
+  for (const signal of SIGNALS) process.once(signal, interrupt);
+  const timer = setTimeout(() => limit.abort(`took longer than ${stage.minutes} minutes`), stage.minutes * 60_000);
   try {
-    // Fetching is not the stage's time: it depends on the network, and happens once.
-    await ensureDebianPackages(stage.needs);
-    await stage.prepare?.();
-    for (const signal of SIGNALS) process.once(signal, interrupt);
-    timer = setTimeout(() => limit.abort(`took longer than ${stage.minutes} minutes`), stage.minutes * 60_000);
-    const counts = await stage.run(limit.signal);
+    const counts = await stage.run(limit.signal, output);
     const seconds = Math.round((Date.now() - started) / 1000);
     say(`stage ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`);
     if (counts.passed + counts.failed === 0) throw new Failure('nothing ran');
     return counts;
   } catch (error) {
-    const why = `stage ${name} failed: ${error.message ?? String(error)}`;
-    say(why);
-    return { ...NOTHING, failed: 1, failures: [why] };
+    return failed(name, error);
   } finally {
     clearTimeout(timer);
     for (const signal of SIGNALS) process.off(signal, interrupt);
   }
+}
+
+/** Starts a stage whose output waits in a file until `shown`. */
+function startBeside(name) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-beside-'));
+  const file = path.join(folder, 'output');
+  const output = openSync(file, 'a');
+  const ended = runStage(name, output);
+  return {
+    shown: async () => {
+      const counts = await ended;
+      closeSync(output);
+      process.stderr.write(readFileSync(file));
+      rmSync(folder, { recursive: true, force: true });
+      return counts;
+    },
+  };
 }
 
 await main(async () => {
@@ -154,10 +186,15 @@ await main(async () => {
   // A stage that runs what was built needs the build of these very sources.
   const chosen = named.length === 0 ? Object.keys(STAGES) : withBuild(named);
   let total = NOTHING;
+  const beside = [];
   for (const name of chosen) {
-    total = added(total, await runStage(name));
+    const unprepared = await prepareStage(name);
+    if (unprepared !== undefined) total = added(total, unprepared);
+    else if (STAGES[name].beside && name !== chosen.at(-1)) beside.push(startBeside(name));
+    else total = added(total, await runStage(name));
     if (interrupted) break;
   }
+  for (const { shown } of beside) total = added(total, await shown());
   for (const failure of total.failures) process.stdout.write(`failed: ${failure.replaceAll('\n', '\n    ')}\n`);
   const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
