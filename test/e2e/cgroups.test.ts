@@ -9,7 +9,7 @@ import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
-import { eventually } from './harness/wait.ts';
+import { DEFAULT_WAIT_MILLIS, eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
 
 const NAME = `capped-${process.pid}`;
@@ -273,7 +273,13 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   test('a file that was open before the window is reloaded is there again', async () => {
     await menuAsks(view, 'Open Cgroup File', 'cgroup.procs');
     await workbench.answer('cgroup.procs');
-    const open = () => eventually('the editor', async () => (await workbench.editorText()).trim() === String(capped.pid));
+    const open = () =>
+      eventually(
+        'the editor',
+        async () => (await workbench.editorText()).trim() === String(capped.pid),
+        DEFAULT_WAIT_MILLIS,
+        async () => `${await workbench.shown()}; the editor shows: ${await workbench.editorText()}`,
+      );
     await open();
     await workbench.reload();
     await open();

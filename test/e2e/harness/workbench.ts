@@ -305,6 +305,18 @@ export class Workbench implements AsyncDisposable {
     await found.filter({ hasText: button }).first().click({ timeout: DEFAULT_WAIT_MILLIS });
   }
 
+  /** What lies over the workbench, for the message of a wait that was in vain. */
+  async shown(): Promise<string> {
+    const texts = {
+      notifications: await this.notifications(),
+      'quick pick': await this.quickPickItems(),
+      tabs: await this.page.locator('.tab .label-name').allInnerTexts(),
+    };
+    return Object.entries(texts)
+      .map(([what, all]) => `${what}: ${all.join(' | ')}`)
+      .join('; ');
+  }
+
   /** Text of the modal dialog on screen. */
   async dialogText(): Promise<string> {
     const box = this.page.locator('.monaco-dialog-box');
@@ -312,8 +324,7 @@ export class Workbench implements AsyncDisposable {
       'a dialog',
       async () => (await box.count()) > 0 && (await box.innerText()),
       DEFAULT_WAIT_MILLIS,
-      async () =>
-        `notifications: ${(await this.notifications()).join(' | ')}; quick pick: ${(await this.quickPickItems()).join(' | ')}`,
+      () => this.shown(),
     );
   }
 
