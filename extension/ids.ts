@@ -73,6 +73,7 @@ export const Command = {
   removeSandbox: 'isoscope.sandbox.remove',
   duplicateSandbox: 'isoscope.sandbox.duplicate',
   editSandbox: 'isoscope.sandbox.edit',
+  editSandboxInForm: 'isoscope.sandbox.editInForm',
 } as const;
 export type CommandId = (typeof Command)[keyof typeof Command];
 

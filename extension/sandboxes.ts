@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { registerCommand } from './commandRegistration.ts';
 import { duplicateSandbox } from './commands/duplicateSandbox.ts';
 import { editSandbox } from './commands/editSandbox.ts';
+import { editSandboxInForm } from './commands/editSandboxInForm.ts';
 import { explainSandbox } from './commands/explainSandbox.ts';
 import { newSandboxFile } from './commands/newSandboxFile.ts';
 import { openSandboxTerminal } from './commands/openSandboxTerminal.ts';
@@ -59,6 +60,9 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, starter, target)),
     registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
     registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
+    registerCommand(Command.editSandboxInForm, (target?: SandboxTarget | vscode.Uri) =>
+      editSandboxInForm(sandboxes, panels, target),
+    ),
     registerCommand(Command.revealInSandboxes, (target?: CommandTarget) =>
       revealInSandboxes(host, sandboxes, tree, filter, target),
     ),

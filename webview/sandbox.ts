@@ -1,107 +1,197 @@
 /** The sandbox form: controls on one side, and beside them, live, the specification and the system calls that they come to. */
 import './sandbox.css';
-import { type FormState, KINDS, type Mistakable, mistakesOf, specOf, stateOf, type Words } from './sandboxForm.ts';
-import type { FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
-import { bareTextField, button, checkbox, dropdown } from './toolkit.ts';
+import type { SandboxSpec } from '../helper/protocol/sandboxes.ts';
+import type { JsonObject } from './jsonSchema.ts';
+import { draw, make, type Page } from './sandboxControls.ts';
+import { isSame, type Path, valueAt } from './sandboxDraft.ts';
+import { type Pick, SECTIONS, type Section } from './sandboxFields.ts';
+import {
+  type FormState,
+  isSectionShown,
+  type Mistake,
+  mistakesOf,
+  placed,
+  summaryOf,
+  type Word,
+  withField,
+} from './sandboxForm.ts';
+import type { FormStart, FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
+import { button } from './toolkit.ts';
+
+/** What outlives that the page is hidden. */
+interface Memory {
+  state: FormState;
+  /** Sections and items of lists that are unfolded. */
+  unfolded: string[];
+  /** What the extension knows of: with another one, what was typed is no longer about it. */
+  known: JsonObject;
+}
 
 interface VsCode {
   postMessage(message: FromForm): void;
-  getState(): FormState | undefined;
-  setState(state: FormState): void;
+  getState(): Memory | undefined;
+  setState(memory: Memory): void;
 }
 declare function acquireVsCodeApi(): VsCode;
 
 /** Enough for a person to stop typing. */
 const PAUSE_MILLIS = 250;
+const FIRST_UNFOLDED = ['what', 'root'];
 
 const vscode = acquireVsCodeApi();
 const main = document.querySelector('main') as HTMLElement;
 const form = make('form', 'form');
 const results = make('div', 'results');
 let texts: FormTexts = {};
+let start: FormStart;
 let state: FormState;
+let known: JsonObject;
+let unfolded = new Set<string>();
 let pause: ReturnType<typeof setTimeout> | undefined;
 
-/** Blanks between words; quotes keep words together. The same as what the palette asks for. */
-const WORDS: Words = {
-  split: (line) => [...line.matchAll(/"((?:\\.|[^"\\])*)"|'([^']*)'|(\S+)/g)].map((found) => wordOf(found)),
-  join: (words) => words.map((word) => (/^[^\s"']+$/.test(word) ? word : `"${word.replace(/[\\"]/g, '\\$&')}"`)).join(' '),
+const page: Page = {
+  get state() {
+    return state;
+  },
+  get schema() {
+    return start.schema;
+  },
+  get unfolded() {
+    return unfolded;
+  },
+  text,
+  change: set,
+  pick,
 };
 
-function wordOf([, quoted, plain, bare]: RegExpMatchArray): string {
-  return quoted?.replace(/\\(.)/g, '$1') ?? plain ?? bare ?? '';
-}
-
 window.addEventListener('message', ({ data }: MessageEvent<ToForm>) => {
-  if (data.type === 'form') begin(data.texts, vscode.getState() ?? stateOf(data.spec, WORDS));
-  else showResult(data);
+  switch (data.type) {
+    case 'form':
+      return begin(data);
+    case 'unreadable':
+      return showUnreadable(data.texts, data.message);
+    case 'picked':
+      return set({ ...state, draft: withField(state.draft, data.path, data.value) }, true);
+    default:
+      return showResult(data);
+  }
 });
 
-function begin(words: FormTexts, first: FormState): void {
-  texts = words;
-  state = first;
+function begin(from: FormStart): void {
+  texts = from.texts;
+  start = from;
+  known = from.spec as JsonObject;
+  const memory = vscode.getState();
+  // What was typed and is no value is gone when it was about another specification.
+  const isRemembered = memory !== undefined && isSame(memory.known, known);
+  const { draft, kept } = isRemembered ? memory.state : { draft: known, kept: {} };
+  state = { draft, kept, privileged: from.privileged };
+  unfolded = new Set(memory?.unfolded ?? FIRST_UNFOLDED);
   const buttons = make(
     'div',
     'buttons',
     button(text('run'), true, () => send('run')),
-    button(text('save'), false, () => send('save')),
+    otherButton(from.ofFile),
   );
-  main.replaceChildren(make('header', '', make('h1', '', text('title')), buttons), make('div', 'columns', form, results));
+  main.replaceChildren(
+    make('header', '', make('h1', '', text(from.ofFile ? 'titleOfFile' : 'title')), buttons),
+    make('div', 'columns', form, results),
+  );
   form.addEventListener('submit', (event) => event.preventDefault());
   results.setAttribute('aria-live', 'polite');
   drawForm();
   tell();
 }
 
+function otherButton(ofFile: boolean): HTMLElement {
+  if (ofFile) return button(text('openText'), false, () => vscode.postMessage({ type: 'openText' }));
+  return button(text('save'), false, () => send('save'));
+}
+
+function showUnreadable(words: FormTexts, message: string): void {
+  texts = words;
+  const open = button(text('openText'), false, () => vscode.postMessage({ type: 'openText' }));
+  main.replaceChildren(make('header', '', make('h1', '', text('titleOfFile')), open), box('refused', message));
+}
+
 /** With a mistake nothing is sent: the first one is gone to instead. */
 function send(type: 'run' | 'save'): void {
-  const [mistake] = mistakesOf(state, WORDS);
-  if (mistake === undefined) vscode.postMessage({ type, spec: specOf(state, WORDS) });
-  else control(mistake)?.focus();
+  const [mistake] = mistakesOf(state, start.schema);
+  if (mistake === undefined) vscode.postMessage({ type, spec: spec() });
+  else goTo(mistake.id);
+}
+
+function spec(): SandboxSpec {
+  return state.draft as SandboxSpec;
+}
+
+/** Unfolds what it is in. */
+function goTo(id: string): void {
+  const element = control(id);
+  for (let at = element?.closest('details'); at; at = at.parentElement?.closest('details')) at.open = true;
+  element?.focus();
 }
 
 function control(key: string): HTMLElement | null {
-  return form.querySelector<HTMLElement>(`[data-key="${key}"]`);
+  return form.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
 }
 
-function text(key: string): string {
-  return texts[key] ?? key;
-}
-
-function make(tag: string, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
-  const element = document.createElement(tag);
-  if (className !== '') element.className = className;
-  element.append(...children);
-  return element;
+/** The text of this name, with the values in it; a name that there is no text of stands for itself. */
+function text(key: string, ...values: (string | number)[]): string {
+  return (texts[key] ?? key).replace(/\{(\d)\}/g, (_, index: string) => String(values[Number(index)] ?? ''));
 }
 
 /** Changes what the form holds. `redraw` when other controls are to be shown from now on. */
-function set(change: Partial<FormState>, redraw = false): void {
-  state = { ...state, ...change };
-  vscode.setState(state);
+function set(next: FormState, redraw: boolean): void {
+  state = next;
+  remember();
   if (redraw) drawForm();
+  else for (const section of SECTIONS) fillHead(section);
   clearTimeout(pause);
   pause = setTimeout(tell, PAUSE_MILLIS);
 }
 
-function tell(): void {
-  const mistakes = mistakesOf(state, WORDS);
-  markMistakes(mistakes);
-  if (mistakes.length === 0) vscode.postMessage({ type: 'changed', spec: specOf(state, WORDS) });
-  else results.replaceChildren(box('refused', text('mistakes')));
+function remember(): void {
+  vscode.setState({ state, known, unfolded: [...unfolded] });
 }
 
-/** What to do about each stands below its control. */
-function markMistakes(mistakes: readonly Mistakable[]): void {
-  for (const row of form.querySelectorAll<HTMLElement>('.field')) {
-    const key = row.dataset.field as Mistakable;
-    const isWrong = mistakes.includes(key);
-    const shown = row.querySelector('.mistake');
-    control(key)?.setAttribute('aria-invalid', String(isWrong));
-    row.classList.toggle('wrong', isWrong);
-    if (!isWrong) shown?.remove();
-    else if (shown === null) row.append(make('span', 'hint mistake', text(`mistake.${key}`)));
+function pick(what: Pick, path: Path): void {
+  const now = valueAt(state.draft, path);
+  vscode.postMessage({ type: 'pick', pick: what, path, ...(now === undefined ? {} : { now }) });
+}
+
+function tell(): void {
+  const mistakes = mistakesOf(state, start.schema);
+  markMistakes(mistakes);
+  if (mistakes.length > 0) {
+    results.replaceChildren(box('refused', text('mistakes')));
+    return;
   }
+  known = state.draft;
+  remember();
+  vscode.postMessage({ type: 'changed', spec: spec() });
+}
+
+/** What to do about each stands below its control, and how many there are at the head of each section. */
+function markMistakes(mistakes: readonly Mistake[]): void {
+  const wrong = new Map(mistakes.map((mistake) => [mistake.id, mistake]));
+  for (const row of form.querySelectorAll<HTMLElement>('[data-field]')) {
+    const mistake = wrong.get(row.dataset.field ?? '');
+    control(row.dataset.field ?? '')?.setAttribute('aria-invalid', String(mistake !== undefined));
+    row.classList.toggle('wrong', mistake !== undefined);
+    row.querySelector(':scope > .mistake')?.remove();
+    if (mistake !== undefined) row.append(mistakeText(mistake));
+  }
+  for (const fold of form.querySelectorAll('details')) {
+    const count = fold.querySelectorAll('.wrong').length;
+    const mark = fold.querySelector('summary .count');
+    if (mark !== null) mark.textContent = count === 0 ? '' : text('toCorrect', count);
+  }
+}
+
+function mistakeText({ texts: names, values }: Mistake): HTMLElement {
+  const known = names.map((name) => `mistake.${name}`).find((name) => texts[name] !== undefined) ?? 'mistakes';
+  return make('span', 'hint mistake', text(known, ...values));
 }
 
 function box(className: string, content: string): HTMLElement {
@@ -110,99 +200,51 @@ function box(className: string, content: string): HTMLElement {
   return element;
 }
 
-type TextKey = { [K in keyof FormState]: FormState[K] extends string ? K : never }[keyof FormState];
-
-function field(key: string, element: HTMLElement, hint = ''): HTMLElement {
-  const rows = [make('span', 'label', text(key)), keyed(key, element)];
-  if (hint !== '') rows.push(make('span', 'hint', text(hint)));
-  const row = make('div', 'field', ...rows);
-  row.dataset.field = key;
-  return row;
-}
-
-/** Found again by its key when the form is drawn anew. */
-function keyed(key: string, element: HTMLElement): HTMLElement {
-  element.dataset.key = key;
-  return element;
-}
-
-function line(key: TextKey, placeholder = '', hint = ''): HTMLElement {
-  return field(
-    key,
-    bareTextField(text(key), String(state[key]), placeholder, (typed) => set({ [key]: typed })),
-    hint,
-  );
-}
-
-function choice<K extends TextKey>(key: K, values: readonly FormState[K][], redraw = false): HTMLElement {
-  const options = values.map((value) => ({ value: String(value), text: text(`${key}.${value}`) }));
-  return field(
-    key,
-    dropdown(text(key), options, String(state[key]), (value) => set({ [key]: value as FormState[K] }, redraw)),
-  );
-}
-
-function tick(key: 'nat' | 'noNewPrivileges' | 'terminal' | 'init' | 'persistent'): HTMLElement {
-  return keyed(
-    key,
-    checkbox(text(key), state[key], (checked) => set({ [key]: checked })),
-  );
-}
-
-function group(heading: string, ...controls: HTMLElement[]): HTMLElement {
-  return make('fieldset', '', make('legend', '', text(heading)), ...controls);
-}
-
 function drawForm(): void {
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
-  form.replaceChildren(
-    group('what', line('name', 'my-sandbox'), line('command', 'bash', 'command.hint'), line('directory', '/')),
-    group('root', ...rootControls()),
-    group('namespaces', make('div', 'kinds', ...KINDS.map(kindControl)), line('hostname')),
-    ...(state.kinds.includes('net') ? [group('network', ...networkControls())] : []),
-    group('limits', line('memory', '256M'), line('cpus', '0.5', 'cpus.hint'), line('processes', '64'), line('timeout', '60')),
-    group(
-      'security',
-      line('uid', '0'),
-      line('capabilities', 'CAP_NET_BIND_SERVICE', 'capabilities.hint'),
-      choice('seccomp', ['default', 'unconfined']),
-      tick('noNewPrivileges'),
-    ),
-    group('process', line('environment', 'NAME=value'), tick('terminal'), tick('init'), tick('persistent')),
-  );
+  form.replaceChildren(...SECTIONS.map(sectionBox));
+  for (const section of SECTIONS) fillHead(section);
+  markMistakes(mistakesOf(state, start.schema));
   if (focused !== undefined) control(focused)?.focus();
 }
 
-function rootControls(): HTMLElement[] {
-  if (!state.kinds.includes('mnt')) return [make('p', 'hint', text('root.needsMounts'))];
-  const roots = ['host', 'programs', 'tmpfs', 'directory', 'docker', 'podman', 'image'] as const;
-  const controls = [choice('root', roots, true)];
-  if (state.root === 'host' || state.root === 'directory')
-    controls.push(choice('access', ['readOnly', 'overlay', 'readWrite']));
-  if (state.root === 'directory' || state.root === 'image') controls.push(line('path', '/srv/root'));
-  if (state.root === 'docker' || state.root === 'podman') controls.push(line('path', 'debian:12'));
-  if (state.root === 'programs') controls.push(line('programs', 'bash ls cat', 'programs.hint'));
-  if (state.root === 'tmpfs' || state.root === 'programs') controls.push(line('size', '1G'));
-  controls.push(choice('changeRoot', ['pivot_root', 'chroot'], true));
-  if (state.changeRoot === 'pivot_root') controls.push(line('oldRoot', '/old-rootfs', 'oldRoot.hint'));
-  else controls.push(make('p', 'hint warning', text('chroot.hint')));
-  return controls;
-}
-
-function kindControl(kind: (typeof KINDS)[number]): HTMLElement {
-  const element = checkbox(text(`kind.${kind}`), state.kinds.includes(kind), (checked) => {
-    const kinds = KINDS.filter((one) => (one === kind ? checked : state.kinds.includes(one)));
-    set({ kinds }, kind === 'mnt' || kind === 'net');
+function sectionBox(section: Section): HTMLElement {
+  const { key, controls } = section;
+  const shown = isSectionShown(section, state)
+    ? placed(controls, state).map((one) => draw(page, one))
+    : [make('p', 'hint', text(`${key}.needs`))];
+  const head = make(
+    'summary',
+    '',
+    make('span', 'heading', text(`section.${key}`)),
+    make('span', 'words'),
+    make('span', 'count'),
+  );
+  const fold = make('details', 'section', head, make('div', 'controls', ...shown)) as HTMLDetailsElement;
+  fold.dataset.section = key;
+  fold.open = unfolded.has(key);
+  fold.addEventListener('toggle', () => {
+    if (fold.open) unfolded.add(key);
+    else unfolded.delete(key);
+    remember();
   });
-  return keyed(`kind.${kind}`, element);
+  if (state.draft.changeRoot === 'chroot' && key === 'root')
+    fold.lastElementChild?.append(make('p', 'hint warning', text('chroot.hint')));
+  return fold;
 }
 
-function networkControls(): HTMLElement[] {
-  const controls = [choice('network', ['none', 'loopback', 'veth'], true)];
-  return state.network === 'veth' ? [...controls, tick('nat')] : controls;
+/** What it holds can be read without unfolding it. */
+function fillHead(section: Section): void {
+  const words = form.querySelector(`details[data-section="${section.key}"] > summary > .words`);
+  const shown = isSectionShown(section, state) ? summaryOf(section, state) : [];
+  if (words !== null) words.textContent = shown.map(wordText).join(' · ');
 }
 
-function showResult(result: Exclude<ToForm, { type: 'form' }>): void {
+function wordText(word: Word): string {
+  return typeof word === 'string' ? word : text(word.text, ...word.values);
+}
+
+function showResult(result: Extract<ToForm, { type: 'explained' | 'refused' }>): void {
   const parts: HTMLElement[] = [];
   if (result.type === 'refused') {
     parts.push(box('refused', result.message));

@@ -8,6 +8,7 @@ import {
   vsCodeDropdown,
   vsCodeOption,
   vsCodeProgressRing,
+  vsCodeTextArea,
   vsCodeTextField,
 } from '@vscode/webview-ui-toolkit';
 
@@ -17,6 +18,7 @@ provideVSCodeDesignSystem().register(
   vsCodeDropdown(),
   vsCodeOption(),
   vsCodeProgressRing(),
+  vsCodeTextArea(),
   vsCodeTextField(),
 );
 
@@ -74,6 +76,27 @@ export function bareTextField(label: string, value: string, placeholder: string,
   element.setAttribute('placeholder', placeholder);
   element.addEventListener('input', () => onInput(element.value));
   return element;
+}
+
+/** Some lines of text, likewise. */
+export function bareTextArea(label: string, value: string, rows: number, onInput: (text: string) => void): HTMLElement {
+  const element = document.createElement('vscode-text-area') as TextField;
+  queueMicrotask(() => element.setAttribute('aria-label', label));
+  element.value = value;
+  element.setAttribute('rows', String(rows));
+  element.setAttribute('resize', 'vertical');
+  element.setAttribute('spellcheck', 'false');
+  element.addEventListener('input', () => onInput(element.value));
+  return element;
+}
+
+/** What is said of a control beside its name, by hovering over it and by a screen reader. The toolkit keeps the element that has the focus to itself. */
+export function describe(element: HTMLElement, description: string): void {
+  element.title = description;
+  queueMicrotask(() => {
+    const inner = element.shadowRoot?.querySelector('input, textarea') ?? element;
+    inner.setAttribute('aria-description', description);
+  });
 }
 
 export function progressRing(): HTMLElement {

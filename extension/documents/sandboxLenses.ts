@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { Command } from '../ids.ts';
 
-/** "Run | Explain | Terminal" above a specification. */
+/** "Run | Explain | Terminal | Form" above a specification. */
 export class SandboxLenses implements vscode.CodeLensProvider {
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
     if (!vscode.workspace.isTrusted) return [];
@@ -14,6 +14,7 @@ export class SandboxLenses implements vscode.CodeLensProvider {
       lens(vscode.l10n.t('$(play) Run'), Command.startSandbox),
       lens(vscode.l10n.t('$(list-ordered) Explain'), Command.explainSandbox),
       lens(vscode.l10n.t('$(terminal) Terminal'), Command.openSandboxTerminal),
+      lens(vscode.l10n.t('$(checklist) Form'), Command.editSandboxInForm),
     ];
   }
 }

@@ -1,76 +1,252 @@
-/** The sandbox form: makes a specification without typing, and shows live what it comes to. */
+/** The sandbox form: makes a specification without typing, and shows live what it comes to. It is a panel, or an editor of a file. */
+import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
-import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import type { FormTexts, FromForm, ToForm } from '../../webview/sandboxMessages.ts';
+import { SandboxesExplain, type SandboxParams, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import type { FromForm, JsonSchema, ToForm } from '../../webview/sandboxMessages.ts';
 import { newSandboxFile } from '../commands/newSandboxFile.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
-import { failureText } from '../failureMessage.ts';
-import { specificationText } from '../programs/sandboxSpec.ts';
+import { failureText, showFailure } from '../failureMessage.ts';
+import { pickFor } from '../programs/sandboxPicks.ts';
+import { paramsFor, specificationOf, specificationText } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { formTexts } from './sandboxFormTexts.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
-export class SandboxPanels extends Disposable {
-  private readonly connection: HelperConnection;
-  private readonly starter: SandboxStarter;
-  private readonly extensionUri: vscode.Uri;
+/** Of package.json's customEditors. */
+export const FORM_EDITOR = 'isoscope.sandboxForm';
+
+interface Parts {
+  connection: HelperConnection;
+  starter: SandboxStarter;
+  extensionUri: vscode.Uri;
+}
+
+export class SandboxPanels extends Disposable implements vscode.CustomTextEditorProvider {
+  private readonly parts: Parts;
 
   constructor(connection: HelperConnection, starter: SandboxStarter, extensionUri: vscode.Uri) {
     super();
-    this.connection = connection;
-    this.starter = starter;
-    this.extensionUri = extensionUri;
+    this.parts = { connection, starter, extensionUri };
+    this.register(vscode.window.registerCustomEditorProvider(FORM_EDITOR, this));
   }
 
-  /** Opens a form that begins with a small specification that runs. */
-  async show(): Promise<void> {
+  /** Opens a form that begins with `spec`, or with a small specification that runs. */
+  async show(spec?: SandboxSpec): Promise<void> {
+    const { connection } = this.parts;
     // A form without a helper says what is the matter with it.
-    await this.connection.start().catch(() => undefined);
-    const spec: SandboxSpec = {
+    await connection.start().catch(() => undefined);
+    const first: SandboxSpec = {
       root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] },
-      ...(isUnprivileged(this.connection) ? { namespaces: { user: 'new' } } : {}),
+      ...(isUnprivileged(connection) ? { namespaces: { user: 'new' } } : {}),
       process: { args: ['bash'] },
     };
-    this.register(new SandboxPanel(this.connection, this.starter, this.extensionUri, spec));
+    const title = vscode.l10n.t('New Sandbox');
+    const panel = vscode.window.createWebviewPanel('isoscope.sandbox', title, vscode.ViewColumn.Active);
+    this.register(new SandboxForm(this.parts, panel, new NewSpecification(spec ?? first)));
+  }
+
+  async resolveCustomTextEditor(document: vscode.TextDocument, panel: vscode.WebviewPanel): Promise<void> {
+    await this.parts.connection.start().catch(() => undefined);
+    this.register(new SandboxForm(this.parts, panel, new SpecificationFile(document)));
   }
 }
 
-class SandboxPanel extends Disposable {
-  private readonly connection: HelperConnection;
-  private readonly starter: SandboxStarter;
+/** What a form is of. */
+interface Subject extends vscode.Disposable {
+  readonly isFile: boolean;
+  /** Fires when it was changed elsewhere. */
+  onDidChange: vscode.Event<void>;
+  /** @throws Error when it is none. */
+  read(): SandboxSpec;
+  write(spec: SandboxSpec): Promise<void>;
+  params(spec: SandboxSpec): SandboxParams;
+  text(spec: SandboxSpec): string;
+  openText(): Promise<void>;
+}
+
+/** Is nowhere but in the form. */
+class NewSpecification extends Disposable implements Subject {
+  readonly isFile = false;
+  readonly onDidChange: vscode.Event<void> = () => new vscode.Disposable(() => undefined);
+  private spec: SandboxSpec;
+
+  constructor(spec: SandboxSpec) {
+    super();
+    this.spec = spec;
+  }
+
+  read(): SandboxSpec {
+    return this.spec;
+  }
+
+  async write(spec: SandboxSpec): Promise<void> {
+    this.spec = spec;
+  }
+
+  params(spec: SandboxSpec): SandboxParams {
+    return { spec };
+  }
+
+  text(spec: SandboxSpec): string {
+    return specificationText(spec);
+  }
+
+  openText(): Promise<void> {
+    return newSandboxFile(this.spec, this.spec.name);
+  }
+}
+
+/** Is changed as any document is: it can be undone, and is saved when the person saves it. */
+class SpecificationFile extends Disposable implements Subject {
+  readonly isFile = true;
+  readonly onDidChange: vscode.Event<void>;
+  private readonly document: vscode.TextDocument;
+  private readonly changed = this.register(new vscode.EventEmitter<void>());
+  /** What the form has. */
+  private known: SandboxSpec | undefined;
+  private writing = Promise.resolve();
+  private unwritten = 0;
+
+  constructor(document: vscode.TextDocument) {
+    super();
+    this.document = document;
+    this.onDidChange = this.changed.event;
+    this.register(vscode.workspace.onDidChangeTextDocument((event) => event.document === document && this.onChange()));
+    this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => this.changed.fire()));
+  }
+
+  read(): SandboxSpec {
+    if (!vscode.workspace.isTrusted) {
+      throw new Error(vscode.l10n.t('A sandbox file has a form only in a trusted workspace: what it says is executed.'));
+    }
+    this.known = undefined;
+    this.known = specificationOf(this.document);
+    return this.known;
+  }
+
+  /** One after the other: each looks at what the one before it made of the text. */
+  write(spec: SandboxSpec): Promise<void> {
+    this.known = spec;
+    this.unwritten += 1;
+    this.writing = this.writing
+      .then(() => this.replace(spec))
+      .finally(() => {
+        this.unwritten -= 1;
+      });
+    return this.writing;
+  }
+
+  private async replace(spec: SandboxSpec): Promise<void> {
+    if (isDeepStrictEqual(specificationOf(this.document), spec)) return;
+    const edit = new vscode.WorkspaceEdit();
+    const { range, text } = difference(this.document, this.text(spec));
+    edit.replace(this.document.uri, range, text);
+    await vscode.workspace.applyEdit(edit);
+  }
+
+  params(spec: SandboxSpec): SandboxParams {
+    return paramsFor(spec, this.document.uri);
+  }
+
+  text(spec: SandboxSpec): string {
+    return specificationText(spec, this.document.getText());
+  }
+
+  async openText(): Promise<void> {
+    await vscode.commands.executeCommand('vscode.openWith', this.document.uri, 'default');
+  }
+
+  private onChange(): void {
+    if (this.unwritten > 0) return;
+    try {
+      if (isDeepStrictEqual(specificationOf(this.document), this.known)) return;
+    } catch {
+      // The form says so.
+    }
+    this.changed.fire();
+  }
+}
+
+/** What of a document must be replaced by what, for it to have this text: what stays is not touched, nor is the cursor that is there. */
+function difference(document: vscode.TextDocument, after: string): { range: vscode.Range; text: string } {
+  const before = document.getText();
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before[start] === after[start]) start += 1;
+  let end = 0;
+  while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+  const range = new vscode.Range(document.positionAt(start), document.positionAt(before.length - end));
+  return { range, text: after.slice(start, after.length - end) };
+}
+
+class SandboxForm extends Disposable {
+  private readonly parts: Parts;
   private readonly panel: vscode.WebviewPanel;
-  private readonly spec: SandboxSpec;
+  private readonly subject: Subject;
   private latest: vscode.CancellationTokenSource | undefined;
 
-  constructor(connection: HelperConnection, starter: SandboxStarter, extensionUri: vscode.Uri, spec: SandboxSpec) {
+  constructor(parts: Parts, panel: vscode.WebviewPanel, subject: Subject) {
     super();
-    this.connection = connection;
-    this.starter = starter;
-    this.spec = spec;
-    this.panel = vscode.window.createWebviewPanel('isoscope.sandbox', vscode.l10n.t('New Sandbox'), vscode.ViewColumn.Active, {
-      enableScripts: true,
-      localResourceRoots: [webviewRoot(extensionUri)],
-    });
-    this.register(this.panel);
-    this.register(this.panel.webview.onDidReceiveMessage((message: FromForm) => void this.onMessage(message)));
+    this.parts = parts;
+    this.panel = panel;
+    this.subject = this.register(subject);
+    panel.webview.options = { enableScripts: true, localResourceRoots: [webviewRoot(parts.extensionUri)] };
+    this.register(panel);
+    this.register(panel.webview.onDidReceiveMessage((message: FromForm) => void this.onMessage(message)));
+    this.register(subject.onDidChange(() => void this.begin()));
     this.register(new vscode.Disposable(() => this.latest?.cancel()));
-    this.panel.onDidDispose(() => this.dispose());
-    this.panel.webview.html = webviewHtml(this.panel.webview, extensionUri, 'sandbox');
+    panel.onDidDispose(() => this.dispose());
+    panel.webview.html = webviewHtml(panel.webview, parts.extensionUri, 'sandbox');
   }
 
   private async onMessage(message: FromForm): Promise<void> {
+    try {
+      await this.answer(message);
+    } catch (error) {
+      await showFailure(error);
+    }
+  }
+
+  private async answer(message: FromForm): Promise<void> {
     switch (message.type) {
       case 'ready':
-        return this.send({ type: 'form', texts: formTexts(), spec: this.spec });
+        return this.begin();
       case 'changed':
+        await this.subject.write(message.spec);
         return this.explain(message.spec);
       case 'run':
-        return this.starter.start({ spec: message.spec });
+        await this.subject.write(message.spec);
+        return this.parts.starter.start(this.subject.params(message.spec));
       case 'save':
         return newSandboxFile(message.spec, message.spec.name);
+      case 'openText':
+        return this.subject.openText();
+      case 'pick': {
+        const value = await pickFor(this.parts.connection, message.pick, message.now);
+        if (value !== undefined) this.send({ type: 'picked', path: message.path, value });
+      }
     }
+  }
+
+  private async begin(): Promise<void> {
+    const texts = formTexts();
+    try {
+      const spec = this.subject.read();
+      const privileged = !isUnprivileged(this.parts.connection);
+      const schema = await this.schema();
+      this.send({ type: 'form', texts, schema, spec, ofFile: this.subject.isFile, privileged });
+    } catch (error) {
+      this.send({ type: 'unreadable', texts, message: failureText(error) });
+    }
+  }
+
+  /** The one that editors check files by. */
+  private async schema(): Promise<JsonSchema> {
+    const file = vscode.Uri.joinPath(this.parts.extensionUri, 'media', 'sandbox.schema.json');
+    return JSON.parse(new TextDecoder().decode(await vscode.workspace.fs.readFile(file))) as JsonSchema;
   }
 
   /** The latest question wins. */
@@ -78,9 +254,9 @@ class SandboxPanel extends Disposable {
     this.latest?.cancel();
     const mine = new vscode.CancellationTokenSource();
     this.latest = mine;
-    const json = specificationText(spec).trimEnd();
+    const json = this.subject.text(spec).trimEnd();
     try {
-      const explained = await this.connection.request(SandboxesExplain, { spec }, mine.token);
+      const explained = await this.parts.connection.request(SandboxesExplain, this.subject.params(spec), mine.token);
       if (this.latest !== mine) return;
       this.send({
         type: 'explained',
@@ -100,91 +276,4 @@ class SandboxPanel extends Disposable {
   private send(message: ToForm): void {
     if (!this.disposed) void this.panel.webview.postMessage(message);
   }
-}
-
-function formTexts(): FormTexts {
-  return {
-    title: vscode.l10n.t('New sandbox'),
-    what: vscode.l10n.t('What runs'),
-    name: vscode.l10n.t('Name'),
-    command: vscode.l10n.t('Command'),
-    'command.hint': vscode.l10n.t('Empty for a shell. No shell reads it; quotes keep words together.'),
-    directory: vscode.l10n.t('Directory'),
-    root: vscode.l10n.t('Root'),
-    'root.host': vscode.l10n.t("The host's files"),
-    'root.programs': vscode.l10n.t('Only some programs'),
-    'root.tmpfs': vscode.l10n.t('Empty, in memory'),
-    'root.directory': vscode.l10n.t('A directory'),
-    'root.docker': vscode.l10n.t('Image of Docker'),
-    'root.podman': vscode.l10n.t('Image of Podman'),
-    'root.image': vscode.l10n.t('Tar of a root file system'),
-    'root.needsMounts': vscode.l10n.t("Without a mount namespace of its own it has the host's files."),
-    access: vscode.l10n.t('Changes'),
-    'access.readOnly': vscode.l10n.t('None: read-only'),
-    'access.overlay': vscode.l10n.t('Thrown away at the end'),
-    'access.readWrite': vscode.l10n.t('Stay'),
-    path: vscode.l10n.t('Which'),
-    size: vscode.l10n.t('Size'),
-    programs: vscode.l10n.t('Programs'),
-    'programs.hint': vscode.l10n.t('With the loader and libraries that they need, and nothing else.'),
-    changeRoot: vscode.l10n.t('Entered by'),
-    'changeRoot.pivot_root': 'pivot_root',
-    'changeRoot.chroot': 'chroot',
-    oldRoot: vscode.l10n.t('Old root at'),
-    'oldRoot.hint': vscode.l10n.t('Empty: nothing of it stays in reach.'),
-    'chroot.hint': vscode.l10n.t('A process with CAP_SYS_CHROOT climbs out of a chroot.'),
-    namespaces: vscode.l10n.t('Own namespaces'),
-    'kind.mnt': vscode.l10n.t('Mounts'),
-    'kind.pid': vscode.l10n.t('Process ids'),
-    'kind.net': vscode.l10n.t('Network'),
-    'kind.ipc': 'IPC',
-    'kind.uts': vscode.l10n.t('Host name'),
-    'kind.user': vscode.l10n.t('Users'),
-    'kind.cgroup': vscode.l10n.t('Cgroups'),
-    'kind.time': vscode.l10n.t('Clocks'),
-    hostname: vscode.l10n.t('Host name'),
-    network: vscode.l10n.t('Network'),
-    'network.none': vscode.l10n.t('None'),
-    'network.loopback': vscode.l10n.t('Loopback only'),
-    'network.veth': vscode.l10n.t('A link to the host'),
-    nat: vscode.l10n.t('Reach the outside through the host (NAT)'),
-    limits: vscode.l10n.t('Limits'),
-    memory: vscode.l10n.t('Memory'),
-    cpus: vscode.l10n.t('CPUs'),
-    'cpus.hint': vscode.l10n.t('0.5 is half of one CPU.'),
-    processes: vscode.l10n.t('Processes'),
-    timeout: vscode.l10n.t('Seconds'),
-    security: vscode.l10n.t('Security'),
-    uid: vscode.l10n.t('User id'),
-    capabilities: vscode.l10n.t('Capabilities'),
-    'capabilities.hint': vscode.l10n.t('Empty: none at all.'),
-    seccomp: 'seccomp',
-    'seccomp.default': vscode.l10n.t('The default filter'),
-    'seccomp.unconfined': vscode.l10n.t('No filter'),
-    noNewPrivileges: vscode.l10n.t('No new privileges through set-uid programs'),
-    process: vscode.l10n.t('Process'),
-    environment: vscode.l10n.t('Environment'),
-    terminal: vscode.l10n.t('A terminal of its own'),
-    init: vscode.l10n.t('An init that reaps what is left over'),
-    persistent: vscode.l10n.t('Survives VS Code'),
-    mistakes: vscode.l10n.t('Correct what is marked; then what it comes to is shown here.'),
-    'mistake.name': vscode.l10n.t('Letters, digits, "_", "." and "-", beginning with a letter or digit; at most 63.'),
-    'mistake.directory': vscode.l10n.t('Write it from the root on: /srv/data.'),
-    'mistake.path': vscode.l10n.t('Write where it is: a path from the root on, or the name of an image.'),
-    'mistake.size': vscode.l10n.t('Write it as 64M or 1G.'),
-    'mistake.programs': vscode.l10n.t('Name at least one program.'),
-    'mistake.oldRoot': vscode.l10n.t('Write it from the new root on: /old-rootfs.'),
-    'mistake.hostname': vscode.l10n.t('Letters, digits, "." and "-"; at most 64.'),
-    'mistake.memory': vscode.l10n.t('Write it as 64M or 1G.'),
-    'mistake.cpus': vscode.l10n.t('Write a number above 0, such as 0.5 or 2.'),
-    'mistake.processes': vscode.l10n.t('Write a whole number above 0.'),
-    'mistake.timeout': vscode.l10n.t('Write a number of seconds above 0.'),
-    'mistake.uid': vscode.l10n.t('Write the number of a user: 0 is root, 1000 often the first one.'),
-    'mistake.environment': vscode.l10n.t('Write NAME=value, with blanks between them; quotes keep words together.'),
-    run: vscode.l10n.t('Run'),
-    save: vscode.l10n.t('Save as File…'),
-    specification: vscode.l10n.t('Specification'),
-    syscalls: vscode.l10n.t('System calls'),
-    equivalent: vscode.l10n.t('Nearest command line'),
-  };
 }

@@ -10,15 +10,19 @@ export const SUFFIX = '.sandbox.json';
  * @throws Error when the text is not a JSON object. What is in it the helper checks.
  */
 export async function specificationIn(uri: vscode.Uri): Promise<SandboxParams> {
-  const document = await vscode.workspace.openTextDocument(uri);
-  const spec = parsed(document);
+  return paramsFor(specificationOf(await vscode.workspace.openTextDocument(uri)), uri);
+}
+
+/** What the helper is asked with for a specification that is in a file, or is going to be. */
+export function paramsFor(spec: SandboxSpec, uri: vscode.Uri): SandboxParams {
   const name = posix.basename(uri.path).slice(0, -SUFFIX.length);
   // A name that the helper would refuse is left for it to make.
   const named = spec.name === undefined && /^[A-Za-z0-9][\w.-]{0,62}$/.test(name) ? { name, ...spec } : spec;
   return uri.scheme === 'file' ? { spec: named, directory: posix.dirname(uri.path) } : { spec: named };
 }
 
-function parsed(document: vscode.TextDocument): SandboxSpec {
+/** @throws Error when the document's text is not a JSON object. */
+export function specificationOf(document: vscode.TextDocument): SandboxSpec {
   const name = posix.basename(document.uri.path);
   let value: unknown;
   try {
@@ -32,9 +36,9 @@ function parsed(document: vscode.TextDocument): SandboxSpec {
   return value as SandboxSpec;
 }
 
-/** The text of a file with this specification. */
-export function specificationText(spec: SandboxSpec): string {
-  return `${JSON.stringify(spec, undefined, 2)}\n`;
+/** The text of a file with this specification, indented as `before` is. */
+export function specificationText(spec: SandboxSpec, before = ''): string {
+  return `${JSON.stringify(spec, undefined, /^([ \t]+)"/m.exec(before)?.[1] ?? 2)}\n`;
 }
 
 /** As a new document, which the person saves where they like. */

@@ -5,7 +5,15 @@
  * wherever it has one. Everything that is left out is the safe choice.
  */
 import { NotificationType, RequestType } from 'vscode-jsonrpc';
-import type { ErrorData, ExitStatus, NamespaceKind, NamespaceRef, ProcessRef, TerminalsOpenResult } from '../protocol.ts';
+import type {
+  ErrorData,
+  ExitStatus,
+  NamespaceKind,
+  NamespaceRef,
+  ProcessRef,
+  TerminalsOpenResult,
+  Unknown,
+} from '../protocol.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What a sandbox is made of
@@ -124,6 +132,16 @@ export interface SandboxResources {
   /** Bytes and operations a second of one block device, `8:0` or its path. */
   blockIO?: { device: string; readBps?: Size; writeBps?: Size; readIOPS?: number; writeIOPS?: number }[];
 }
+
+/** Names of the bits, in their order (include/uapi/linux/capability.h). */
+export const CAPABILITIES: readonly string[] = (
+  'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE ' +
+  'NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN ' +
+  'SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP MAC_OVERRIDE ' +
+  'MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE'
+)
+  .split(' ')
+  .map((name) => `CAP_${name}`);
 
 export interface SandboxCapabilities {
   bounding?: string[];
@@ -271,6 +289,19 @@ export interface SandboxesExplainResult {
 
 /** Checks and explains without running anything. `directory`: what relative paths of the host in the specification begin at. */
 export const SandboxesExplain = new RequestType<SandboxParams, SandboxesExplainResult, ErrorData>('sandboxes/explain');
+
+/** An image that a sandbox's root can be made of, as `SandboxImage` refers to it. */
+export interface StoredImage {
+  /** Its name, or the id of one that has none. */
+  reference: string;
+  /** Without `sha256:`. */
+  id: string;
+}
+
+/** The images in the storage of an engine on this host, by name, from the engine's files. Empty where there is no such storage. */
+export const SandboxesImages = new RequestType<{ engine: 'docker' | 'podman' }, { images: StoredImage[] | Unknown }, ErrorData>(
+  'sandboxes/images',
+);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Life

@@ -3,10 +3,11 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
-import { Failure } from '../failure.ts';
+import { Failure, isSystemError } from '../failure.ts';
 import { jsonOf, parsedFile, readBounded } from '../host/engines/boundedFile.ts';
 import { type ImageConfig, parseImageConfig, stepsOf } from '../host/engines/imageConfig.ts';
-import type { SandboxImage } from '../protocol/sandboxes.ts';
+import type { SandboxImage, StoredImage } from '../protocol/sandboxes.ts';
+import type { Unknown } from '../protocol.ts';
 
 export interface ImageFiles {
   /** In lookup order: directories of the host, or below the root of a file system that is mounted nowhere. */
@@ -20,6 +21,8 @@ export interface ImageFiles {
 
 const DOCKER_ROOT = '/var/lib/docker';
 const PODMAN_ROOT = '/var/lib/containers/storage';
+const DOCKER_NAMES = path.join(DOCKER_ROOT, 'image/overlay2/repositories.json');
+const PODMAN_NAMES = path.join(PODMAN_ROOT, 'overlay-images/images.json');
 /** What describes layers to people reads the same files for something else. */
 const OWN_READING = 'sandbox';
 const HEXADECIMAL = /^[0-9a-f]{64}$/;
@@ -27,6 +30,8 @@ const hexadecimal = v.pipe(v.string(), v.regex(HEXADECIMAL));
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 /** overlayfs takes at most 500 (fs/overlayfs/params.c). */
 const MAX_LAYERS = 500;
+/** More than a person chooses from. */
+const MAX_IMAGES = 5000;
 
 /** OCI image-spec, config.md; Docker's is a superset. */
 const Config = v.object({
@@ -49,6 +54,46 @@ const PodmanImages = v.array(
 );
 const PodmanLayers = v.array(v.object({ id: hexadecimal, parent: v.optional(v.string()) }));
 
+/** Those with a name first; each name once. Names may be anything: they are for people to choose from, and for `findImage`. */
+export function listImages(engine: 'docker' | 'podman'): StoredImage[] | Unknown {
+  const images = engine === 'docker' ? imagesOfDocker() : imagesOfPodman();
+  if (images !== undefined) return images.toSorted(byName).slice(0, MAX_IMAGES);
+  return whyUnread(engine === 'docker' ? DOCKER_NAMES : PODMAN_NAMES);
+}
+
+function byName(one: StoredImage, other: StoredImage): number {
+  const nameless = Number(one.reference === one.id) - Number(other.reference === other.id);
+  return nameless || (one.reference < other.reference ? -1 : 1);
+}
+
+/** Names by digest, `debian@sha256:…`, lead to what another name leads to. */
+function imagesOfDocker(): StoredImage[] | undefined {
+  const names = dockerNames();
+  if (names === undefined) return undefined;
+  return Object.entries(names).flatMap(([reference, of]) => {
+    const id = of.replace(/^sha256:/, '');
+    return HEXADECIMAL.test(id) && !reference.includes('@') ? [{ reference, id }] : [];
+  });
+}
+
+function imagesOfPodman(): StoredImage[] | undefined {
+  return podmanImages()?.flatMap(({ id, names }) => {
+    const references = (names ?? []).filter((name) => !name.includes('@'));
+    return (references.length === 0 ? [id] : references).map((reference) => ({ reference, id }));
+  });
+}
+
+/** A storage that is not there has no images; one that may not be looked at may have any. */
+function whyUnread(file: string): StoredImage[] | Unknown {
+  try {
+    fs.accessSync(file, fs.constants.R_OK);
+    return { unknown: 'unsupported' };
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return [];
+    return { unknown: 'permission', ...(isSystemError(error) ? { errno: error.code } : {}) };
+  }
+}
+
 /** Throws a `Failure`: `notFound` when there is no such image, or its layers are not where they should be. */
 export function findImage({ format, reference }: Extract<SandboxImage, { format: 'docker' | 'podman' }>): ImageFiles {
   return format === 'docker' ? findInDocker(reference) : findInPodman(reference);
@@ -66,16 +111,21 @@ function findInDocker(reference: string): ImageFiles {
   return { layers: layers.reverse(), ...describedByConfig(config) };
 }
 
-/** A name, `latest` of it when no tag is given; an id, or the beginning of one. */
-function dockerImageId(database: string, reference: string): string {
-  const known = parsedFile(
-    path.join(database, 'repositories.json'),
+/** Ids by name. Undefined when they cannot be read. */
+function dockerNames(): Record<string, string> | undefined {
+  return parsedFile(
+    DOCKER_NAMES,
     (text) => {
       const parsed = v.safeParse(Repositories, jsonOf(text));
       return parsed.success ? Object.assign({}, ...Object.values(parsed.output.Repositories)) : undefined;
     },
     OWN_READING,
-  ) as Record<string, string> | undefined;
+  );
+}
+
+/** A name, `latest` of it when no tag is given; an id, or the beginning of one. */
+function dockerImageId(database: string, reference: string): string {
+  const known = dockerNames();
   const names = Object.keys(known ?? {});
   const found = names.find((name) => name === reference) ?? names.find((name) => name === `${reference}:latest`);
   const id = found === undefined ? undefined : known![found]?.replace(/^sha256:/, '');
@@ -83,15 +133,19 @@ function dockerImageId(database: string, reference: string): string {
   return onlyId(fileNames(path.join(database, 'imagedb/content/sha256')), reference) ?? notFoundIn('Docker', reference);
 }
 
-function findInPodman(reference: string): ImageFiles {
-  const images = parsedFile(
-    path.join(PODMAN_ROOT, 'overlay-images/images.json'),
+function podmanImages(): v.InferOutput<typeof PodmanImages> | undefined {
+  return parsedFile(
+    PODMAN_NAMES,
     (text) => {
       const parsed = v.safeParse(PodmanImages, jsonOf(text));
       return parsed.success ? parsed.output : undefined;
     },
     OWN_READING,
   );
+}
+
+function findInPodman(reference: string): ImageFiles {
+  const images = podmanImages();
   const wanted = [
     reference,
     `${reference}:latest`,

@@ -4,6 +4,7 @@ import type { Dispatcher } from '../dispatch.ts';
 import {
   SandboxesCreate,
   SandboxesExplain,
+  SandboxesImages,
   SandboxesList,
   SandboxesRemove,
   SandboxesRestart,
@@ -11,6 +12,7 @@ import {
   SandboxesStop,
 } from '../protocol/sandboxes.ts';
 import { nothing, path } from '../schemas.ts';
+import { listImages } from './image.ts';
 import { Sandboxes, type SandboxServices } from './sandboxes.ts';
 import { sandboxSpec } from './spec.ts';
 
@@ -39,6 +41,9 @@ export function serveSandboxes(requests: Dispatcher, services: SandboxServices):
   requests.on(SandboxesRun, runParams, (params, token) => sandboxes.run(params, token));
   requests.on(SandboxesList, nothing as v.GenericSchema<unknown, Record<string, never>>, () => ({
     sandboxes: sandboxes.list(),
+  }));
+  requests.on(SandboxesImages, v.strictObject({ engine: v.picklist(['docker', 'podman']) }), ({ engine }) => ({
+    images: listImages(engine),
   }));
   requests.on(SandboxesStop, v.strictObject({ sandbox, graceMillis }), async (params) => {
     await sandboxes.stop(params.sandbox, params.graceMillis);

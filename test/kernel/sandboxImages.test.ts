@@ -8,7 +8,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
 import type { Pack } from 'tar-stream';
-import { SandboxesExplain, SandboxesRun, type SandboxImage, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import {
+  SandboxesExplain,
+  SandboxesImages,
+  SandboxesRun,
+  type SandboxImage,
+  type SandboxSpec,
+} from '../../helper/protocol/sandboxes.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
@@ -46,6 +52,19 @@ describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
     assert.equal(exit.code, 0, stderr);
     return stdout;
   }
+
+  test('is among those to choose from, under each of its names, with its id', async () => {
+    const { images } = await helper.request(SandboxesImages, { engine: 'docker' });
+    assert.ok(Array.isArray(images));
+    for (const name of [IMAGE, LAYERED]) {
+      const id = docker('image', 'inspect', '--format', '{{.Id}}', name).replace('sha256:', '');
+      const reference = name.includes(':') ? name : `${name}:latest`;
+      assert.deepEqual(
+        images.filter((one) => one.reference === reference),
+        [{ reference, id }],
+      );
+    }
+  });
 
   test('has the files that the engine’s container has, deletions included', async () => {
     const list = ['sh', '-c', 'for f in /bin/* /added /etc/kept /opaque/*; do [ -e $f ] && echo $f; done; true'];

@@ -1,0 +1,27 @@
+import * as vscode from 'vscode';
+import type { Sandboxes } from '../host/sandboxes.ts';
+import { FORM_EDITOR, type SandboxPanels } from '../panels/sandboxPanels.ts';
+import { SUFFIX } from '../programs/sandboxSpec.ts';
+import { sandboxOf } from '../programs/sandboxTargets.ts';
+import type { SandboxTarget } from '../target.ts';
+
+/** Opens the form of a specification's file; of a sandbox one that begins with its specification, and is of no file. */
+export async function editSandboxInForm(
+  sandboxes: Sandboxes,
+  panels: SandboxPanels,
+  target: SandboxTarget | vscode.Uri = {},
+): Promise<void> {
+  const file =
+    target instanceof vscode.Uri ? target : (target.file ?? (target.sandbox === undefined ? activeFile() : undefined));
+  if (file !== undefined) {
+    await vscode.commands.executeCommand('vscode.openWith', file, FORM_EDITOR);
+    return;
+  }
+  const sandbox = await sandboxOf(sandboxes, target as SandboxTarget, vscode.l10n.t('Edit Sandbox in Form'));
+  if (sandbox !== undefined) await panels.show(sandbox.spec);
+}
+
+function activeFile(): vscode.Uri | undefined {
+  const uri = vscode.window.activeTextEditor?.document.uri;
+  return uri?.path.endsWith(SUFFIX) === true ? uri : undefined;
+}
