@@ -1,9 +1,10 @@
 /** Sandboxes as a person makes, sees and ends them: what the notes do by hand with unshare, mount, pivot_root and ldd. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
@@ -29,6 +30,13 @@ const SPECS: Record<string, SandboxSpec> = {
     root: { type: 'programs', programs: ['bash', 'ls'] },
     changeRoot: 'chroot',
     process: { args: ['bash'], env: { PS1: '$ ' } },
+  },
+  typed: { process: { args: ['true'] } },
+  // The second variable is one that a line of text cannot hold.
+  filled: {
+    root: { type: 'programs', programs: ['bash', 'ls'] },
+    mounts: [{ type: 'tmpfs', destination: '/scratch', options: ['size=1M', 'noatime'] }],
+    process: { args: ['bash'], env: { PS1: '$ ', LINES: 'one\ntwo' } },
   },
 };
 
@@ -121,7 +129,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     await workbench.runCommand('View: Close All Editors');
   });
 
-  test('a specification has lenses, and a mistake in it is said while it is typed', async () => {
+  test('a specification has lenses', async () => {
     await workbench.view('Sandboxes').click('small');
     const lens = workbench.page.locator('.codelens-decoration a').filter({ hasText: 'Explain' }).first();
     await lens.waitFor({ timeout: 30_000 });
@@ -129,6 +137,56 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     await lens.click();
     await eventually('the explanation', async () => /Nothing of this has been done/.test(await workbench.editorText()));
     await workbench.runCommand('View: Close All Editors');
+  });
+
+  test('while a specification is typed, its fields and values are offered, explained and checked', async () => {
+    const { page } = workbench;
+    const offered = (label: string) => page.locator('.suggest-widget.visible .monaco-list-row').filter({ hasText: label });
+    await workbench.view('Sandboxes').click('typed');
+    await page.locator('.tab.active[data-resource-name="typed.sandbox.json"]').waitFor({ timeout: 30_000 });
+    await page.locator('.editor-instance .view-lines').first().click();
+    await page.keyboard.press('Control+Home');
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('"chan');
+    await offered('changeRoot').waitFor({ timeout: 30_000 });
+    await workbench.screenshot('sandbox-file-completion');
+    await page.keyboard.press('Enter');
+    await eventually(
+      'the field',
+      async () => /"changeRoot": ?,?$/m.test(await workbench.editorText()),
+      30_000,
+      () => workbench.editorText(),
+    );
+    await page.keyboard.press('Control+Space');
+    await offered('pivot_root').waitFor({ timeout: 30_000 });
+    await page.keyboard.type('"chr');
+    await offered('pivot_root').waitFor({ state: 'detached', timeout: 30_000 });
+    await offered('chroot').waitFor({ timeout: 30_000 });
+    await page.keyboard.press('Enter');
+    await eventually(
+      'the value',
+      async () => /"changeRoot": "chroot",/.test(await workbench.editorText()),
+      30_000,
+      () => workbench.editorText(),
+    );
+    await page
+      .locator('.view-line span span')
+      .filter({ hasText: /^"changeRoot"$/ })
+      .first()
+      .hover();
+    await page.locator('.monaco-hover').filter({ hasText: 'leaves nothing of the old root' }).waitFor({ timeout: 30_000 });
+    await workbench.screenshot('sandbox-file-hover');
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await page.keyboard.insertText('"hostname": "-x", "proc": "mine", "nonsense": 1,');
+    await workbench.runCommand('Problems: Focus on Problems View');
+    for (const message of ['It must be of letters, digits', 'Valid values: "own", "none"', 'nonsense is not allowed']) {
+      await page.locator('.markers-panel .monaco-list-row').filter({ hasText: message }).waitFor({ timeout: 30_000 });
+    }
+    await workbench.screenshot('sandbox-file-problems');
+    await workbench.closePanel();
+    await workbench.runCommand('View: Revert and Close Editor');
   });
 
   test('"Run in New Namespace" asks for kinds, root and command, and opens a terminal in them', async () => {
@@ -167,6 +225,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
   describe('the form', () => {
     const form = () => workbench.webview();
     const field = (label: string) => form().locator(`vscode-text-field[aria-label="${label}"] input`);
+    const unfold = (section: string) => form().locator(`details[data-section="${section}"]:not([open]) > summary`).click();
 
     before(async () => {
       await workbench.runCommand('View: Close All Editors');
@@ -187,6 +246,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
       const long = `a-name-that-is-much-too-long-${'x'.repeat(60)}`;
       await field('Name').fill(long);
+      await unfold('limits');
       await field('CPUs').fill('two');
       await form().locator('.mistake').nth(1).waitFor({ timeout: 30_000 });
       const mistakes = await form().locator('.mistake').allTextContents();
@@ -205,12 +265,13 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     });
 
     test('keeps what was typed while it is hidden, and the focus when other controls come', async () => {
-      const own = form().locator('vscode-checkbox').filter({ hasText: 'Network' });
+      await unfold('namespaces');
+      const own = form().locator('vscode-checkbox').filter({ hasText: 'Host name' });
       await own.focus();
       await workbench.page.keyboard.press('Space');
-      await form().locator('vscode-dropdown[aria-label="Network"]').waitFor({ state: 'detached', timeout: 30_000 });
+      await field('Host name').waitFor({ state: 'detached', timeout: 30_000 });
       await workbench.page.keyboard.press('Space');
-      await form().locator('vscode-dropdown[aria-label="Network"]').waitFor({ timeout: 30_000 });
+      await field('Host name').waitFor({ timeout: 30_000 });
       await workbench.view('Sandboxes').click('small');
       await workbench.page.locator('.tab.active[data-resource-name="small.sandbox.json"]').waitFor({ timeout: 30_000 });
       await workbench.runCommand('View: Close Editor');
@@ -224,6 +285,46 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await workbench.terminalShows(/[#$] ?$/m);
       await shell('ls /', /^bin {2}dev {2}lib {2}lib64 {2}proc/m);
       await stop('formed');
+      await workbench.closePanel();
+    });
+
+    test('is an editor of a file: changes what is filled in, and nothing else', async () => {
+      const file = path.join(folder, 'filled.sandbox.json');
+      await workbench.view('Sandboxes').contextMenu('filled', 'Edit Sandbox in Form');
+      await form().locator('vscode-button').filter({ hasText: 'Edit as JSON' }).waitFor({ timeout: 30_000 });
+      await form().locator('.syscalls li').first().waitFor({ timeout: 30_000 });
+      // What a line cannot hold is shown as JSON.
+      await form().locator('vscode-text-area[aria-label="Environment"]').waitFor({ timeout: 30_000 });
+      await unfold('mounts');
+      await form().locator('vscode-button').filter({ hasText: 'Add Mount' }).click();
+      await field('Mount 2: Source').fill(folder);
+      await field('Mount 2: Destination').fill('/data');
+      const access = form().locator('vscode-dropdown[aria-label="Mount 2: Access"]');
+      await access.click();
+      await access.locator('vscode-option').filter({ hasText: 'Read-only' }).click();
+      await form().locator('vscode-button[aria-label="Move up: Mount 2"]').click();
+      await eventually('its syscalls', async () => /\/data/.test((await form().locator('.syscalls').textContent()) ?? ''));
+      const first = form().locator('vscode-dropdown[aria-label="Mount 1: Access"]');
+      await first
+        .locator('vscode-option[aria-selected="true"]')
+        .filter({ hasText: 'Read-only' })
+        .waitFor({ state: 'attached' });
+      await workbench.screenshot('sandbox-form-mounts');
+      await workbench.runCommand('File: Save');
+      const mount = { type: 'bind', destination: '/data', source: folder, options: ['ro'] };
+      const saved = { ...SPECS.filled, mounts: [mount, ...(SPECS.filled?.mounts ?? [])] };
+      await eventually(
+        'the saved file',
+        async () => isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), saved),
+        30_000,
+        async () => readFileSync(file, 'utf8'),
+      );
+      await form().locator('vscode-button').filter({ hasText: 'Run' }).click();
+      await workbench.view('Sandboxes').row(/^filled running/);
+      await workbench.terminalShows(/\$ ?$/m);
+      await shell('ls /data', /filled\.sandbox\.json/);
+      await shell('echo >/data/new', /Read-only file system/);
+      await stop('filled');
       await workbench.closePanel();
     });
 

@@ -23,6 +23,8 @@ interface JsonSchema {
   minLength?: number;
   maxLength?: number;
   pattern?: string;
+  /** VS Code's own: what its editor says instead of the pattern. */
+  patternErrorMessage?: string;
 }
 
 /** The parts of a valibot schema that this looks at. */
@@ -113,6 +115,18 @@ test('every field that a person may write is described', () => {
     ([key, { description }]) => key !== '$schema' && description === undefined,
   );
   assert.deepEqual(undescribed, []);
+});
+
+test('where a pattern is not met, an editor says what to write', () => {
+  const wordless: string[] = [];
+  const look = (json: JsonSchema, where: string) => {
+    if (json.pattern !== undefined && json.patternErrorMessage === undefined) wordless.push(where);
+    for (const [key, one] of Object.entries(json.properties ?? {})) look(one, `${where}.${key}`);
+    for (const one of json.anyOf ?? []) look(one, `${where}|`);
+    if (json.items !== undefined) look(json.items, `${where}[]`);
+  };
+  look(published, 'spec');
+  assert.deepEqual(wordless, []);
 });
 
 test('patterns of the published schema accept what the helper accepts', () => {
