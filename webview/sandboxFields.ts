@@ -297,7 +297,7 @@ const MOUNTS: Control[] = [
     type: 'list',
     path: ['mounts'],
     item: MOUNT,
-    blank: { type: 'bind', destination: '' },
+    blank: { type: 'bind' },
     summary: ['type', 'source', 'destination'],
     ordered: true,
   },

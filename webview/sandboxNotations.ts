@@ -76,8 +76,9 @@ export const NOTATIONS = {
 
 export type NotationName = keyof typeof NOTATIONS;
 
-/** Whether a line of text can hold the value and give it back. */
+/** Whether a line of text can hold the value and give it back. An empty text is an empty line. */
 export function isExpressible(name: NotationName, value: Json, beside?: Json): boolean {
+  if (value === '') return true;
   const { show, read }: Notation = NOTATIONS[name];
   const text = show(value, beside);
   return !/[\r\n]/.test(text) && isSame(read(text, beside) ?? (Array.isArray(value) ? [] : undefined), value);

@@ -66,6 +66,13 @@ test('in a workspace that is not trusted its sandbox files are no more than file
   await eventually('the file', async () => /"programs"/.test(await workbench.editorText()));
   assert.equal(await workbench.page.locator('.codelens-decoration').count(), 0);
   await workbench.screenshot('sandbox-untrusted');
+  await workbench.runCommand('View: Reopen Editor With...');
+  await workbench.pick('Sandbox Form');
+  const form = workbench.webview();
+  await form.locator('.refused').filter({ hasText: 'only in a trusted workspace' }).waitFor({ timeout: 30_000 });
+  assert.equal(await form.locator('vscode-text-field').count(), 0);
+  await workbench.screenshot('sandbox-untrusted-form');
+  await workbench.runCommand('View: Close Editor');
 
   await workbench.runCommand('Workspaces: Manage Workspace Trust');
   await workbench.page.locator('.workspace-trust-editor .monaco-button').filter({ hasText: 'Trust' }).first().click();

@@ -297,7 +297,9 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await form().locator('vscode-text-area[aria-label="Environment"]').waitFor({ timeout: 30_000 });
       await unfold('mounts');
       await form().locator('vscode-button').filter({ hasText: 'Add Mount' }).click();
-      await field('Mount 2: Source').fill(folder);
+      await form().locator('vscode-button[aria-label="Choose: Mount 2: Source"]').click();
+      await workbench.takeFolder(folder);
+      await eventually('the source', async () => (await field('Mount 2: Source').inputValue()) === folder);
       await field('Mount 2: Destination').fill('/data');
       const access = form().locator('vscode-dropdown[aria-label="Mount 2: Access"]');
       await access.click();

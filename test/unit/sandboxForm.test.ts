@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { sandboxSpec } from '../../helper/sandbox/spec.ts';
 import { isObject, type Json, type JsonObject, type JsonSchema, placeAt } from '../../webview/jsonSchema.ts';
-import { isSame, valueAt, withSwapped, withValue } from '../../webview/sandboxDraft.ts';
+import { isSame, valueAt, withItem, withSwapped, withValue } from '../../webview/sandboxDraft.ts';
 import { type Control, NOT_IN_FORM, SECTIONS } from '../../webview/sandboxFields.ts';
 import {
   canShow,
@@ -333,6 +333,27 @@ describe('changes', () => {
     for (const field of ['root', 'mounts', 'hosts', 'oldRoot']) assert.equal(without.draft[field], undefined, field);
     assert.deepEqual(without.draft.network, FULL.network);
     assert.deepEqual(withOwn(without, 'mnt', true).draft, FULL);
+  });
+
+  test('an item that is new has each of its controls, and tells what it lacks', () => {
+    const lacks: Record<string, string[]> = {
+      mounts: ['mounts.0.source', 'mounts.0.destination'],
+      'network.ports': ['network.ports.0.hostPort', 'network.ports.0.containerPort'],
+      hosts: ['hosts.0.address', 'hosts.0.names'],
+      'resources.blockIO': ['resources.blockIO.0.device'],
+      'process.rlimits': ['process.rlimits.0.soft', 'process.rlimits.0.hard'],
+    };
+    for (const [id, wanted] of Object.entries(lacks)) {
+      const state = stateOf({ network: { type: 'veth' } });
+      const { control, path: at } = find(state, id);
+      assert.ok(control.type === 'list');
+      const next = { ...state, draft: withItem(state.draft, at, control.blank) };
+      for (const one of shownIn(next)) assert.ok(canShow(one, valueAt(next.draft, one.path)), one.id);
+      assert.deepEqual(
+        mistakesOf(next, schema).map((mistake) => mistake.id),
+        wanted,
+      );
+    }
   });
 
   test('mounts change places, and the last one that is taken out takes the list with it', () => {

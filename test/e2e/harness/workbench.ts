@@ -238,6 +238,18 @@ export class Workbench implements AsyncDisposable {
     });
   }
 
+  /** Takes a folder in the dialog that is open for one, which this VS Code draws as a quick input. */
+  async takeFolder(folder: string): Promise<void> {
+    await eventually('the dialog', async () => (await this.quickInput()).value.endsWith('/'));
+    const box = this.quickInputBox();
+    await box.fill(folder, { timeout: DEFAULT_WAIT_MILLIS });
+    await eventually(`${folder} to be taken`, async () => {
+      if (!(await box.isVisible())) return true;
+      await box.press('Enter', { timeout: 1000 });
+      return false;
+    });
+  }
+
   /** Dismisses whatever is on top: a quick pick, an input box, a menu. */
   async escape(): Promise<void> {
     await this.page.keyboard.press('Escape');
