@@ -61,6 +61,7 @@ const page: Page = {
   },
   text,
   change: set,
+  focus: (key) => control(key)?.focus(),
   pick,
 };
 

@@ -33,6 +33,8 @@ export interface Page {
   text(key: string, ...values: (string | number)[]): string;
   /** `redraw`: other controls are to be shown from now on, or this one shows something else than what was typed. */
   change(state: FormState, redraw: boolean): void;
+  /** The control of this key. */
+  focus(key: string): void;
   /** Asks the person, in VS Code's own way, for what is to stand at `path`. */
   pick(pick: Pick, path: Path): void;
 }
@@ -211,19 +213,26 @@ function itemButtons(
   length: number,
 ): HTMLElement {
   const called = page.text(`${label}.item`, index + 1);
-  const swap = (upper: number) => {
-    swapUnfolded(page.unfolded, `${id}.${upper}`, `${id}.${upper + 1}`);
-    page.change({ ...page.state, draft: withSwapped(page.state.draft, path, upper) }, true);
-  };
-  const up = iconButton('↑', `${page.text('moveUp')}: ${called}`, () => swap(index - 1));
-  const down = iconButton('↓', `${page.text('moveDown')}: ${called}`, () => swap(index));
+  const up = iconButton('↑', `${page.text('moveUp')}: ${called}`, () => move(-1));
+  const down = iconButton('↓', `${page.text('moveDown')}: ${called}`, () => move(1));
   if (index === 0) up.setAttribute('disabled', '');
   if (index === length - 1) down.setAttribute('disabled', '');
+  const move = (by: -1 | 1) => {
+    const to = index + by;
+    swapUnfolded(page.unfolded, `${id}.${index}`, `${id}.${to}`);
+    page.change({ ...page.state, draft: withSwapped(page.state.draft, path, Math.min(index, to)) }, true);
+    // The focus goes with the item; where it can go no further, to the way back.
+    const canGoOn = to + by >= 0 && to + by < length;
+    page.focus(`${id}.${to}.${(by < 0) === canGoOn ? 'up' : 'down'}`);
+  };
   const remove = iconButton('✕', `${page.text('remove')}: ${called}`, () => {
     for (let at = index; at < length; at += 1) swapUnfolded(page.unfolded, `${id}.${at}`, `${id}.${at + 1}`);
     page.unfolded.delete(`${id}.${length}`);
     page.change({ ...page.state, draft: withValue(page.state.draft, [...path, index], undefined) }, true);
+    page.focus(`${id}.add`);
   });
+  keyed(`${id}.${index}.up`, up);
+  keyed(`${id}.${index}.down`, down);
   const buttons = control.ordered === true && length > 1 ? [up, down, remove] : [remove];
   return make('div', 'itemButtons', ...buttons);
 }

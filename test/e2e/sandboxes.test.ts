@@ -10,6 +10,12 @@ import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
 
+/** Its second variable is one that a line of text cannot hold. */
+const FILLED = {
+  root: { type: 'programs', programs: ['bash', 'ls'] },
+  mounts: [{ type: 'tmpfs', destination: '/scratch', options: ['size=1M', 'noatime'] }],
+  process: { args: ['bash'], env: { PS1: '$ ', LINES: 'one\ntwo' } },
+} satisfies SandboxSpec;
 /** What is in the workspace from the beginning. */
 const SPECS: Record<string, SandboxSpec> = {
   empty: { root: { type: 'tmpfs', size: '1G' }, process: { args: ['ls', '/'] } },
@@ -32,12 +38,7 @@ const SPECS: Record<string, SandboxSpec> = {
     process: { args: ['bash'], env: { PS1: '$ ' } },
   },
   typed: { process: { args: ['true'] } },
-  // The second variable is one that a line of text cannot hold.
-  filled: {
-    root: { type: 'programs', programs: ['bash', 'ls'] },
-    mounts: [{ type: 'tmpfs', destination: '/scratch', options: ['size=1M', 'noatime'] }],
-    process: { args: ['bash'], env: { PS1: '$ ', LINES: 'one\ntwo' } },
-  },
+  filled: FILLED,
 };
 
 describe('sandboxes', { timeout: 300_000 }, () => {
@@ -304,7 +305,10 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       const access = form().locator('vscode-dropdown[aria-label="Mount 2: Access"]');
       await access.click();
       await access.locator('vscode-option').filter({ hasText: 'Read-only' }).click();
-      await form().locator('vscode-button[aria-label="Move up: Mount 2"]').click();
+      await form().locator('vscode-button[aria-label="Move up: Mount 2"]').focus();
+      await workbench.page.keyboard.press('Enter');
+      // The focus has gone with it.
+      await form().locator('vscode-button[aria-label="Move down: Mount 1"]:focus').waitFor({ timeout: 30_000 });
       await eventually('its syscalls', async () => /\/data/.test((await form().locator('.syscalls').textContent()) ?? ''));
       const first = form().locator('vscode-dropdown[aria-label="Mount 1: Access"]');
       await first
@@ -312,9 +316,34 @@ describe('sandboxes', { timeout: 300_000 }, () => {
         .filter({ hasText: 'Read-only' })
         .waitFor({ state: 'attached' });
       await workbench.screenshot('sandbox-form-mounts');
+      await unfold('users');
+      await field('User id').fill('0');
+      await field('umask').fill('077');
+      await unfold('network');
+      await form().locator('vscode-button').filter({ hasText: 'Add Host' }).click();
+      await field('Host 1: Address').fill('10.0.0.1');
+      await field('Host 1: Names').fill('db db.example');
+      await unfold('limits');
+      await form().locator('vscode-button').filter({ hasText: 'Add Resource Limit' }).click();
+      await field('Resource limit 1: Soft').fill('64');
+      await field('Resource limit 1: Hard').fill('64');
+      await unfold('security');
+      await form().locator('vscode-button[aria-label="Choose: These"]').click();
+      await workbench.pickMany(['CAP_KILL']);
+      await eventually('the capability', async () => (await field('These').inputValue()) === 'CAP_KILL');
+      await eventually('the JSON', async () => /CAP_KILL/.test((await form().locator('pre').first().textContent()) ?? ''));
       await workbench.runCommand('File: Save');
-      const mount = { type: 'bind', destination: '/data', source: folder, options: ['ro'] };
-      const saved = { ...SPECS.filled, mounts: [mount, ...(SPECS.filled?.mounts ?? [])] };
+      const saved: SandboxSpec = {
+        ...FILLED,
+        mounts: [{ type: 'bind', destination: '/data', source: folder, options: ['ro'] }, ...FILLED.mounts],
+        hosts: [{ address: '10.0.0.1', names: ['db', 'db.example'] }],
+        process: {
+          ...FILLED.process,
+          user: { uid: 0, umask: 0o77 },
+          rlimits: [{ type: 'RLIMIT_NOFILE', soft: 64, hard: 64 }],
+          capabilities: ['CAP_KILL'],
+        },
+      };
       await eventually(
         'the saved file',
         async () => isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), saved),
@@ -326,6 +355,9 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await workbench.terminalShows(/\$ ?$/m);
       await shell('ls /data', /filled\.sandbox\.json/);
       await shell('echo >/data/new', /Read-only file system/);
+      await shell('echo mask-$(umask), files-$(ulimit -n)', /^mask-0077, files-64$/m);
+      await shell('echo $(</etc/hosts)', /10\.0\.0\.1 db db\.example/);
+      await shell('while read name value; do [ $name = CapEff: ] && echo $value; done </proc/self/status', /^0{14}20$/m);
       await stop('filled');
       await workbench.closePanel();
     });
