@@ -12,7 +12,7 @@ import { jsonOf } from '../host/engines/boundedFile.ts';
 import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
-import { type IdMaps, outsideOf } from './idMaps.ts';
+import { type IdMaps, outsideOf, rootOf } from './idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
 import { type Content, decompressed, feed, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
@@ -120,10 +120,6 @@ class OwnerMapping {
     if (user === undefined || group === undefined) this.unmapped += 1;
     return { uid: user ?? rootOf(this.idMaps.uid), gid: group ?? rootOf(this.idMaps.gid) };
   }
-}
-
-function rootOf(mappings: IdMaps['uid']): number {
-  return outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))) ?? 0;
 }
 
 function namesFor(layers: readonly string[]): string[] {

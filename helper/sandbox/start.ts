@@ -21,6 +21,7 @@ import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
+import { mountMappedLayers } from './mappedLayers.ts';
 import { natRules } from './network.ts';
 import type { SandboxPlan } from './plan.ts';
 import { HOLD_LAYERS } from './rootSteps.ts';
@@ -67,7 +68,8 @@ export function startSandbox(
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
-        return step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan);
+        if (step === natStep(compiled.program)) return translate(plan);
+        return enterIds(pid, plan, held);
       },
     });
   } catch (error) {
@@ -170,7 +172,7 @@ function onlyChildOf(pid: number): ProcessRef | undefined {
 }
 
 /** Without it the changes of the sandbox cannot be looked at, which is no reason for it not to run. */
-function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, results: readonly StepResult[]): void {
+function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, results: readonly StepResult[]): undefined {
   const descriptor = results.find(({ step }) => isFileSystem(steps[step]))?.value;
   if (descriptor === undefined) return;
   try {
@@ -202,8 +204,8 @@ function natStep({ steps }: SyscallProgram): Step | undefined {
   return steps.findLast(({ kind, purpose }) => kind === 'sync' && purpose.includes('nft'));
 }
 
-async function translate({ veth }: SandboxPlan): Promise<void> {
-  if (veth === undefined) return;
+async function translate({ veth }: SandboxPlan): Promise<undefined> {
+  if (veth === undefined) return undefined;
   const nft = promisify(execFile)('nft', ['-f', '-'], { env: { PATH: SYSTEM_PATH } });
   nft.child.stdin?.on('error', () => undefined);
   nft.child.stdin?.end(natRules(veth));
@@ -212,6 +214,7 @@ async function translate({ veth }: SandboxPlan): Promise<void> {
   } catch (error) {
     throw toolFailure('nft', 'translate addresses', 'nftables', error);
   }
+  return undefined;
 }
 
 /** What a program of the host said when it failed. */
@@ -223,6 +226,15 @@ function toolFailure(program: string, what: string, debianPackage: string, error
   return new Failure(isMissing ? 'notFound' : 'permission', `${program} could not ${what}${said === '' ? '' : `: ${said}`}.`, {
     hint: isMissing ? `Install ${program} (Debian: the package ${debianPackage}).` : `It is ${program} itself that refused.`,
   });
+}
+
+/** Writes the id maps, and mounts what is mounted by them: its descriptor is handed over. */
+async function enterIds(pid: number, plan: SandboxPlan, held: HeldLayers): Promise<number | undefined> {
+  await writeIdMaps(pid, plan);
+  if (plan.root.type !== 'overlay' || !plan.root.mapped) return undefined;
+  const { overlay, changes } = await mountMappedLayers(plan.root, plan.idMaps!, pid);
+  if (changes !== undefined) held.changes = changes;
+  return overlay;
 }
 
 /** The process waits, so its pid is its own. */
