@@ -19,7 +19,7 @@ import { own } from '../programs/identity.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
-import { bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
+import { awaitVeth, bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
@@ -174,7 +174,7 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
   joinCgroups(steps, cgroups);
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
-  const host = plan.veth === undefined ? undefined : openControl(steps, "hold on to the host's network");
+  const host = plan.veth === undefined || plan.veth.byHelper ? undefined : openControl(steps, "hold on to the host's network");
   unshare(
     steps,
     [...plan.fresh].filter((kind) => !OUTSIDE.includes(kind)),
@@ -194,6 +194,7 @@ function setUpNetwork(steps: Steps, plan: SandboxPlan, host: Argument | undefine
   if (!plan.fresh.has('net') || plan.spec.network.type === 'none') return;
   const control = openControl(steps, 'set up the network');
   bringUp(steps, control, 'lo');
+  if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, control);
   if (plan.veth !== undefined && host !== undefined) {
     makeVeth(steps, plan.veth, host, control);
     if (plan.veth.table !== undefined) steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });

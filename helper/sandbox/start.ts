@@ -23,8 +23,10 @@ import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { mountMappedLayers } from './mappedLayers.ts';
 import { natRules } from './network.ts';
+import { MAKE_INTERFACES } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { HOLD_LAYERS } from './rootSteps.ts';
+import { makeInterfaces } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
 const START_DEADLINE_MILLIS = 30_000;
@@ -68,6 +70,7 @@ export function startSandbox(
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
+        if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
         if (step === natStep(compiled.program)) return translate(plan);
         return enterIds(pid, plan, held);
       },
