@@ -21,7 +21,7 @@ export type RootPlan =
    */
   | {
       type: 'overlay';
-      lowers: string[] | { descriptor: number; names: string[] };
+      lowers: ImageFiles['layers'];
       image?: NonNullable<ImageFiles['described']>;
       upper?: string;
       held?: HeldTree[];

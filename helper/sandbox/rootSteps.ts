@@ -5,6 +5,7 @@ import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { own } from '../programs/identity.ts';
 import type { HeldTree } from './heldTrees.ts';
+import type { UnpackedLayers } from './image.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -44,6 +45,7 @@ export interface MappedOwners {
 
 const NULL = integer(0, 'NULL');
 const MNT_DETACH = integer(2, 'MNT_DETACH');
+const PR_SET_DUMPABLE = 4;
 const HERE = integer(AT_FDCWD, 'AT_FDCWD');
 /** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
 const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
@@ -127,7 +129,7 @@ export function overlayRoot(
   };
   const layers = Array.isArray(lowers)
     ? lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }))
-    : [{ name: 'image', tree: steps.descriptor(lowers.descriptor, 'the layers of the image') }];
+    : [{ name: 'image', tree: layersOfImage(steps, lowers) }];
   const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
   const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -161,6 +163,22 @@ export function overlayRoot(
   if (isHeld && mapped === undefined) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
+  return made;
+}
+
+/** What the helper does while the program waits there; the descriptor of the file system was reported. */
+export const UNPACK_IMAGE = 'let the helper unpack the image into it';
+
+function layersOfImage(steps: Steps, { descriptor, unpack }: UnpackedLayers): Argument {
+  if (unpack === undefined) return steps.descriptor(descriptor, 'the layers of the image');
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  const made = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs for the image', { reportResult: true });
+  const dumpable = (on: 0 | 1, purpose: string) =>
+    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  // Only then may the helper, of the same user, take it.
+  dumpable(1, 'let the helper take what is open');
+  steps.add({ kind: 'sync', purpose: UNPACK_IMAGE });
+  dumpable(0, 'be hidden from debuggers again');
   return made;
 }
 

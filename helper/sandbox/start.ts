@@ -25,11 +25,13 @@ import { mountMappedLayers } from './mappedLayers.ts';
 import { natRules } from './network.ts';
 import { MAKE_INTERFACES } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
-import { HOLD_LAYERS } from './rootSteps.ts';
+import { HOLD_LAYERS, UNPACK_IMAGE } from './rootSteps.ts';
 import { makeInterfaces } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
-const START_DEADLINE_MILLIS = 30_000;
+const START_DEADLINE_SECONDS = 30;
+/** And a large image may take long to unpack. */
+const UNPACKING_DEADLINE_SECONDS = 600;
 const STATUS_BYTES = 4;
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 const MAX_REPORT_BYTES = 4096;
@@ -70,6 +72,7 @@ export function startSandbox(
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
+        if (step.purpose === UNPACK_IMAGE) return unpackImage(plan, pid, compiled.program, results);
         if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
         if (step === natStep(compiled.program)) return translate(plan);
         return enterIds(pid, plan, held);
@@ -115,15 +118,16 @@ export function startSandbox(
 
 async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {
   let timer: NodeJS.Timeout | undefined;
+  const seconds = unpacks(plan) ? UNPACKING_DEADLINE_SECONDS : START_DEADLINE_SECONDS;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       launched.kill();
       reject(
-        new Failure('busy', `The sandbox did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
+        new Failure('busy', `The sandbox did not start within ${seconds} seconds.`, {
           hint: 'One of the file systems that it is made of may not answer.',
         }),
       );
-    }, START_DEADLINE_MILLIS);
+    }, seconds * 1000);
   });
   try {
     const results = await Promise.race([launched.started, late]);
@@ -136,6 +140,10 @@ async function confirm(plan: SandboxPlan, launched: Launched, note: (results: St
   } finally {
     clearTimeout(timer);
   }
+}
+
+function unpacks({ root }: SandboxPlan): boolean {
+  return root.type === 'overlay' && !Array.isArray(root.lowers) && root.lowers.unpack !== undefined;
 }
 
 /** Each execve that failed was reported; the first that was not is the one that runs. */
@@ -193,6 +201,26 @@ function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, r
 
 function isFileSystem(step: Step | undefined): boolean {
   return step?.kind === 'syscall' && step.name === 'fsmount';
+}
+
+async function unpackImage(
+  { root, notes }: SandboxPlan,
+  pid: number,
+  { steps }: SyscallProgram,
+  results: readonly StepResult[],
+): Promise<undefined> {
+  const made = results.find(({ step }) => isFileSystem(steps[step]))?.value;
+  if (made === undefined || root.type !== 'overlay' || Array.isArray(root.lowers)) return undefined;
+  const pidfd = openPidfd(pid);
+  let into = -1;
+  try {
+    into = takeDescriptor(pidfd, made);
+    notes.push(...((await root.lowers.unpack?.(into)) ?? []));
+  } finally {
+    close(pidfd);
+    if (into >= 0) close(into);
+  }
+  return undefined;
 }
 
 /** The plan's own descriptor is closed once the sandbox runs. */
