@@ -5,6 +5,9 @@ import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 /** VS Code shows a tooltip half a second after the pointer came to rest. */
 const TOOLTIP_MILLIS = 3000;
 
+/** A menu takes no click in the first tenth of a second, lest one be meant for what it covers. */
+const MENU_DEAF_MILLIS = 200;
+
 export interface Row {
   label: string;
   description: string;
@@ -205,21 +208,17 @@ export class TreeView {
 
   private async chooseInMenu(match: RowMatch, entry: string, submenu?: string): Promise<void> {
     const item = menuItems(this.page).filter({ hasText: entry }).first();
-    let clicked = false;
     await eventually(`the menu of ${String(match)} to take "${entry}"`, async () => {
-      if ((await menuItems(this.page).count()) === 0) {
-        if (clicked) return true;
-        // Not yet open, or closed by a list that was drawn again.
-        await this.openContextMenu(match);
-      }
+      // Not yet open, or closed by a list that was drawn again.
+      if ((await menuItems(this.page).count()) === 0) await this.openContextMenu(match);
       if (submenu !== undefined && !(await item.isVisible())) {
         await menuItems(this.page).filter({ hasText: submenu }).first().hover({ timeout: 2000 });
-        await item.waitFor({ timeout: 2000 });
       }
-      // A menu takes no click in the first tenth of a second, lest one be meant for what it covers.
+      await item.waitFor({ timeout: 2000 });
+      // A click that came earlier would be ignored, and a menu that is closed by its list afterwards looks as if it had been taken.
+      await this.page.evaluate(`new Promise((resolve) => setTimeout(resolve, ${MENU_DEAF_MILLIS}))`);
       await item.click({ timeout: 1000 });
-      clicked = true;
-      return false;
+      return true;
     });
   }
 

@@ -193,18 +193,17 @@ export class Workbench implements AsyncDisposable {
   }
 
   /**
-   * Types into the open input box and presses Enter, or filters the open quick pick by the text and accepts the first row. A quick pick opens
-   * before its rows are there and filters a little later than it is typed into: until then it would take the key and do nothing.
+   * Types into the open input box and presses Enter, or filters the open quick pick by the text and accepts the row that has it. A quick
+   * pick opens before its rows are there and filters a little later than it is typed into: until then it would accept nothing, or another row.
    */
   async answer(text: string): Promise<void> {
     const box = this.quickInputBox();
     await box.fill(text, { timeout: DEFAULT_WAIT_MILLIS });
     if (await this.quickInputHasList()) {
+      const focused = this.quickInputRows().and(this.page.locator('.focused'));
       await eventually(
         `the quick pick to offer "${text}"`,
-        async () =>
-          (await this.quickInputRows().and(this.page.locator('.focused')).count()) > 0 &&
-          (await this.quickPickItems()).some((item) => item.includes(text)),
+        async () => (await focused.count()) > 0 && (await focused.first().getAttribute('aria-label'))?.includes(text),
         DEFAULT_WAIT_MILLIS,
         async () => `the quick pick shows: ${(await this.quickPickItems()).join(' | ')}`,
       );
