@@ -27,6 +27,7 @@ const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
 const HEADER_BYTES = 16;
 const NLM_F_REQUEST = 0x1;
+const NLM_F_ACK = 0x4;
 const NLM_F_DUMP = 0x300;
 const NLM_F_DUMP_INTR = 0x10;
 /** A table that changes while it is dumped is asked for again, so often. */
@@ -83,6 +84,11 @@ export function dump(descriptor: number, type: number, body: Buffer): NetlinkMes
 /** The answer to one request. @throws NetlinkError, SyscallError */
 export function ask(descriptor: number, type: number, body: Buffer): NetlinkMessage | undefined {
   return exchange(descriptor, type, NLM_F_REQUEST, body).messages[0];
+}
+
+/** Asks for a change, and waits until it is made; `flags` beside those of every request. @throws NetlinkError, SyscallError */
+export function change(descriptor: number, type: number, flags: number, body: Buffer): void {
+  exchange(descriptor, type, NLM_F_REQUEST | NLM_F_ACK | flags, body);
 }
 
 let sequence = 0;

@@ -3,6 +3,7 @@ import net from 'node:net';
 import { Failure, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
+import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
@@ -19,10 +20,12 @@ export interface LaunchOptions {
   title?: string[];
   /**
    * Called at each `sync` step with the pid, as the helper sees it, of the process that waits there, and what was reported so far. The
-   * program goes on when this returns, and ends when it throws.
+   * program goes on when this returns, and ends when it throws. A descriptor that is returned becomes the result of the step, and is closed here.
    */
-  onSync?: (pid: number, step: Step, results: readonly StepResult[]) => void | Promise<void>;
+  onSync?: (pid: number, step: Step, results: readonly StepResult[]) => HandedOver | Promise<HandedOver>;
 }
+
+type HandedOver = number | undefined;
 
 /** A step whose result was reported: the result, or `-errno`. */
 export interface StepResult {
@@ -64,6 +67,7 @@ export class StepFailure extends Failure {
   }
 }
 
+const GO = Buffer.from('g');
 const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl', finally: 'exit' } as const;
 
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
@@ -90,7 +94,7 @@ export function launch(options: LaunchOptions): Launched {
   const socket = new net.Socket({ fd: ours });
   socket.on('error', () => undefined); // EPIPE when it ended early; its end says why
   socket.write(encoded);
-  const started = hear(socket, options);
+  const started = hear({ socket, ours }, options);
   // Whoever awaits it hears of a failure; nobody has to.
   started.catch(() => undefined);
   const kill = () => {
@@ -103,12 +107,18 @@ export function launch(options: LaunchOptions): Launched {
   return { pid, started, ended, kill, signal };
 }
 
-function hear(socket: net.Socket, options: LaunchOptions): Promise<StepResult[]> {
+/** The helper's end of the socket, and its descriptor. */
+interface HelperEnd {
+  socket: net.Socket;
+  ours: number;
+}
+
+function hear({ socket, ours }: HelperEnd, options: LaunchOptions): Promise<StepResult[]> {
   const results: StepResult[] = [];
   return new Promise((resolve, reject) => {
     let rest: Buffer = Buffer.alloc(0);
     /** What waits at a sync step: its pid as it sees itself, until the parent's report of the fork gives the helper's view. */
-    const synchronise = syncs(socket, options, results, reject);
+    const synchronise = syncs({ socket, ours }, options, results, reject);
     socket.on('data', (chunk: Buffer) => {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) {
@@ -128,13 +138,14 @@ function hear(socket: net.Socket, options: LaunchOptions): Promise<StepResult[]>
  * A process that waits at a sync step may see another pid than the helper does, being in a nested pid namespace; the helper's
  * is in its parent's report of the fork, which may come later.
  */
-function syncs(socket: net.Socket, options: LaunchOptions, results: StepResult[], reject: (error: unknown) => void) {
+function syncs({ socket, ours }: HelperEnd, options: LaunchOptions, results: StepResult[], reject: (error: unknown) => void) {
   const { steps } = options.program;
   let waiting: { index: number; pid: number } | undefined;
   const go = async (index: number, pid: number) => {
     try {
-      await options.onSync?.(pid, steps[index]!, results);
-      socket.write('g');
+      const descriptor = await options.onSync?.(pid, steps[index]!, results);
+      if (typeof descriptor === 'number') handOver(ours, descriptor);
+      else socket.write('g');
     } catch (error) {
       reject(error);
       socket.destroy();
@@ -154,4 +165,13 @@ function syncs(socket: net.Socket, options: LaunchOptions, results: StepResult[]
       void go(index, seen);
     },
   };
+}
+
+/** The launcher has read everything up to here, so there is room for it. */
+function handOver(socket: number, descriptor: number): void {
+  try {
+    sendDescriptors(socket, [descriptor], GO);
+  } finally {
+    close(descriptor);
+  }
 }

@@ -79,6 +79,7 @@ struct passed {
 #define SCM_RIGHTS 1
 #define CLONE_PARENT 0x8000
 #define MSG_NOSIGNAL 0x4000
+#define MSG_CMSG_CLOEXEC 0x40000000
 #define F_SETFD 2
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define FD_CLOEXEC 1
@@ -279,13 +280,20 @@ static long tether(const struct step *step) {
   return 0;
 }
 
+/* The helper may hand over a descriptor with its go, which is the step's result. */
 static long synchronise(uint32_t index) {
   unsigned char go = 0;
+  struct {
+    uint64_t length;
+    int32_t level, type, descriptor, padding;
+  } passed = {0, 0, 0, 0, 0};
+  struct iovec vector = {&go, 1};
+  struct msghdr message = {0, 0, &vector, 1, &passed, sizeof passed, 0, 0};
   send_report(SYNCED, index, CALL(__NR_getpid, 0, 0, 0, 0));
   long got;
-  do got = CALL(__NR_read, SOCKET, &go, 1, 0);
+  do got = CALL(__NR_recvmsg, SOCKET, &message, MSG_CMSG_CLOEXEC, 0);
   while (got == -EINTR);
-  if (got == 1 && go == 'g') return 0;
+  if (got == 1 && go == 'g') return passed.level == SOL_SOCKET && passed.type == SCM_RIGHTS ? passed.descriptor : 0;
   clean_up();
   leave(127); /* the helper refused, or is gone */
 }

@@ -40,7 +40,7 @@ export type Step =
   | (StepBase & { kind: 'fork'; cgroup?: Argument; status?: Argument })
   /** The same for a parent that is the pid 1 of its pid namespace. It keeps no capability but `CAP_KILL`. */
   | (StepBase & { kind: 'init'; cgroup?: Argument; status?: Argument })
-  /** Reports that it is here and waits for the helper's go. */
+  /** Reports that it is here and waits for the helper's go. Its result is the descriptor that the helper hands over, if it does. */
   | (StepBase & { kind: 'sync' })
   /** Asks for this signal when the parent dies, and ends if it has died already. */
   | (StepBase & { kind: 'tether'; signal: number })

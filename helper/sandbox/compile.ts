@@ -19,8 +19,9 @@ import { own } from '../programs/identity.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
-import { bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
+import { awaitVeth, bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
+import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
 
 export interface CompiledSandbox extends CompiledSteps {
@@ -48,7 +49,7 @@ const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
 export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: CompileOptions): CompiledSandbox {
   const steps = new Steps();
   const status = steps.descriptor(statusPipe, 'pipe of the wait status');
-  const cgroups = parent(steps, plan);
+  const { cgroups, root } = parent(steps, plan);
   const { init } = plan.spec.process;
   const fork = steps.count;
   steps.add({
@@ -57,7 +58,7 @@ export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: Co
     ...(init ? {} : { status }),
     ...(cgroups.unified === undefined ? {} : { cgroup: cgroups.unified }),
   });
-  setUp(steps, plan, cgroups);
+  setUp(steps, plan, cgroups, root);
   const split = steps.count;
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
@@ -74,7 +75,7 @@ function cleanUp(steps: Steps, plan: SandboxPlan, memoryPipe: number): void {
 }
 
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
-function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
+function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?: Argument } {
   steps.call('setsid', [], "leave the helper's session");
   steps.call(
     'prctl',
@@ -87,14 +88,14 @@ function parent(steps: Steps, plan: SandboxPlan): MadeCgroups {
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
   if (own().privileged && plan.joined.some(({ kind }) => kind === 'user')) takeIds(steps, 0, 0, { ignoreError: true });
-  if (plan.idMaps !== undefined) makeUserNamespace(steps, plan);
+  const root = plan.idMaps === undefined ? undefined : makeUserNamespace(steps, plan);
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
   if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
   if (!plan.spec.persistent) {
     steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
   }
-  return cgroups;
+  return { cgroups, ...(root === undefined ? {} : { root }) };
 }
 
 /**
@@ -110,14 +111,17 @@ function withOwnFiles(steps: Steps, plan: SandboxPlan, write: () => void): void 
   if (isHidden) dumpable(0, 'be hidden from debuggers again');
 }
 
-function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
+/** Results in the root that the helper hands over, if it mounts that. */
+function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefined {
   const { uid, gid, writtenBy } = plan.idMaps!;
+  let root: Argument | undefined;
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
     const mapped = plan.trees.filter((tree) => tree.mapped !== undefined);
     const owners = mapped.map(({ path }) => path).join(', ');
     const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
-    steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}` });
+    const handedOver = steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}${mountingOf(plan.root)}` });
+    if (plan.root.type === 'overlay' && plan.root.mapped) root = handedOver;
   } else {
     withOwnFiles(steps, plan, () => {
       if (writtenBy === 'newuidmap') {
@@ -129,10 +133,16 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): void {
       writeOwn(steps, 'gid_map', mapText(gid), 'map the group id');
     });
   }
-  if (writtenBy === 'self') return;
+  if (writtenBy === 'self') return root;
   setGroups(steps, []);
   const [user, group] = [uid, gid].map((mappings) => Math.min(...mappings.map(({ containerID }) => containerID)));
   takeIds(steps, user!, group!);
+  return root;
+}
+
+function mountingOf(root: RootPlan): string {
+  if (root.type !== 'overlay' || !root.mapped || !Array.isArray(root.lowers)) return '';
+  return `, map the owners in ${root.lowers.join(', ')} by them (mount_setattr with MOUNT_ATTR_IDMAP), and mount an overlay of these`;
 }
 
 /** Files that belong to an id without a mapping cannot be made in file systems of the user namespace (EOVERFLOW). */
@@ -158,13 +168,13 @@ function setClocks(steps: Steps, { spec }: SandboxPlan): void {
 }
 
 /** Of pid 1, or of the program itself when there is no init: everything that needs privilege. */
-function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
+function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: Argument | undefined): void {
   const { spec } = plan;
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
   joinCgroups(steps, cgroups);
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
-  const host = plan.veth === undefined ? undefined : openControl(steps, "hold on to the host's network");
+  const host = plan.veth === undefined || plan.veth.byHelper ? undefined : openControl(steps, "hold on to the host's network");
   unshare(
     steps,
     [...plan.fresh].filter((kind) => !OUTSIDE.includes(kind)),
@@ -175,7 +185,7 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups): void {
     steps.call('sethostname', [string(spec.hostname), length], 'set the host name');
   }
   setUpNetwork(steps, plan, host);
-  const root = buildRoot(steps, plan);
+  const root = buildRoot(steps, plan, mounted);
   changeRoot(steps, plan, root);
 }
 
@@ -184,6 +194,7 @@ function setUpNetwork(steps: Steps, plan: SandboxPlan, host: Argument | undefine
   if (!plan.fresh.has('net') || plan.spec.network.type === 'none') return;
   const control = openControl(steps, 'set up the network');
   bringUp(steps, control, 'lo');
+  if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, control);
   if (plan.veth !== undefined && host !== undefined) {
     makeVeth(steps, plan.veth, host, control);
     if (plan.veth.table !== undefined) steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });

@@ -95,6 +95,9 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   if (plan.mounts.some(({ what }) => what === 'content'))
     differences.push('/etc/hosts and /etc/resolv.conf stay those of the root.');
   if (plan.trees.some((tree) => tree.mapped !== undefined)) differences.push('It maps no owners of files.');
+  if (root.type === 'overlay' && root.mapped) {
+    differences.push("The image's files belong to nobody inside, and what an opaque directory hides is seen.");
+  }
   if (fresh.has('time')) differences.push('It makes no time namespace.');
   if (fresh.has('net') && spec.network.type === 'none') differences.push('It brings up lo.');
   if (root.type === 'overlay') differences.push('It needs bubblewrap 0.11 for the overlay.');

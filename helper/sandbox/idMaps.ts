@@ -98,6 +98,11 @@ export function outsideOf(mappings: SandboxIdMapping[], inside: number): number 
   return mapping === undefined ? undefined : mapping.hostID + (inside - mapping.containerID);
 }
 
+/** Of the host, who root inside is; or whoever has the lowest id. */
+export function rootOf(mappings: SandboxIdMapping[]): number {
+  return outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))) ?? 0;
+}
+
 /** The lines of `/proc/PID/uid_map`. */
 export function mapText(mappings: SandboxIdMapping[]): string {
   return mappings.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('');

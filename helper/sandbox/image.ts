@@ -11,12 +11,19 @@ import type { Unknown } from '../protocol.ts';
 
 export interface ImageFiles {
   /** In lookup order: directories of the host, or below the root of a file system that is mounted nowhere. */
-  layers: string[] | { descriptor: number; names: string[] };
+  layers: string[] | UnpackedLayers;
   /** What is known of each layer, in the same order; absent when the image does not tell of each. */
   described?: { digest: string; createdBy?: string }[];
   /** What the image says about the process. */
   process: { args?: string[]; env: Record<string, string>; cwd?: string };
   notes: string[];
+}
+
+export interface UnpackedLayers {
+  descriptor: number;
+  names: string[];
+  /** Instead of the descriptor: unpacks them into a file system that the sandbox makes. Resolves with what a person should know. */
+  unpack?: (into: number) => Promise<string[]>;
 }
 
 const DOCKER_ROOT = '/var/lib/docker';

@@ -11,8 +11,9 @@ import { Failure, isSystemError } from '../failure.ts';
 import { jsonOf } from '../host/engines/boundedFile.ts';
 import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import { own } from '../programs/identity.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
-import { type IdMaps, outsideOf } from './idMaps.ts';
+import { type IdMaps, insideOf, outsideOf, rootOf } from './idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
 import { type Content, decompressed, feed, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
@@ -49,11 +50,13 @@ interface Contents {
 
 /** What the image says, without unpacking it; its layers are there in name only. */
 export async function describeImageFile(image: FileImage, idMaps?: IdMaps): Promise<ImageFiles> {
+  checkOwnId(idMaps);
   const { layers, config } = await contentsOf(image);
   const { described, ...said } = describedByConfig(config);
   const names = directoriesFor(image, layers, idMaps);
+  const unpack = (into: number) => unpackAsUser(image, layers, into);
   return {
-    layers: { descriptor: -1, names: names.reverse() },
+    layers: { descriptor: -1, names: names.reverse(), ...(own().privileged ? {} : { unpack }) },
     ...said,
     ...(described?.length === names.length ? { described } : {}),
   };
@@ -68,6 +71,7 @@ function directoriesFor(image: FileImage, layers: readonly string[], idMaps: IdM
  * know the deletions of others. The caller closes `layers.descriptor` when it is mounted, or not needed. Rejects with a `Failure`.
  */
 export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promise<ImageFiles> {
+  if (!own().privileged) return describeImageFile(image, idMaps);
   const { layers, config } = await contentsOf(image);
   const descriptor = makeFileSystem();
   try {
@@ -106,6 +110,37 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
   }
 }
 
+function checkOwnId(idMaps: IdMaps | undefined): void {
+  const { uid, gid, privileged } = own();
+  if (privileged || idMaps === undefined) return;
+  if (insideOf(idMaps.uid, uid) !== undefined && insideOf(idMaps.gid, gid) !== undefined) return;
+  throw new Failure('permission', 'Without privilege an image can only be unpacked where your own ids are mapped.', {
+    hint: 'Choose idMappings "root", "user" or "subids", or restart the helper as root.',
+  });
+}
+
+/** Into a file system of a user namespace, where everything is to belong to the one user who may write there. */
+async function unpackAsUser(image: FileImage, layers: readonly string[], into: number): Promise<string[]> {
+  const { uid, gid } = own();
+  const [name] = namesFor([image.path]);
+  fs.mkdirSync(`/proc/self/fd/${into}/${name}`, { mode: 0o755 });
+  const directory = openAt(into, name!, O_PATH | O_DIRECTORY);
+  let [leftOut, others] = [0, 0];
+  const owner = (ids: { uid: number; gid: number }) => {
+    if (ids.uid !== 0 || ids.gid !== 0) others += 1;
+    return { uid, gid };
+  };
+  try {
+    for (const layer of layers) leftOut += await unpack(image, layer, directory, { onTop: true, owner, searchable: true });
+  } finally {
+    close(directory);
+  }
+  return [
+    ...(leftOut > 0 ? [`${leftOut} devices and pipes of the image are left out.`] : []),
+    ...(others > 0 ? [`${others} files of the image have other owners than root; without privilege all belong to you.`] : []),
+  ];
+}
+
 /** From ids of the image to those of the host. */
 class OwnerMapping {
   unmapped = 0;
@@ -120,10 +155,6 @@ class OwnerMapping {
     if (user === undefined || group === undefined) this.unmapped += 1;
     return { uid: user ?? rootOf(this.idMaps.uid), gid: group ?? rootOf(this.idMaps.gid) };
   }
-}
-
-function rootOf(mappings: IdMaps['uid']): number {
-  return outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))) ?? 0;
 }
 
 function namesFor(layers: readonly string[]): string[] {

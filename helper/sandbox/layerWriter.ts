@@ -40,6 +40,8 @@ export interface Unpacked {
 export interface LayerOptions {
   /** The layers below are in the directory already: deletions delete, and no overlay needs to be told of them. */
   onTop?: boolean;
+  /** Directories stay open to who unpacks, who has no privilege to go on in them otherwise. */
+  searchable?: boolean;
   /** Whose the files are to be, as the helper sees ids. Default: those of the layer. */
   owner?: (ids: { uid: number; gid: number }) => { uid: number; gid: number };
 }
@@ -140,15 +142,17 @@ class LayerWriter {
   private readonly root: number;
   private readonly what: string;
   private readonly onTop: boolean;
+  private readonly searchable: boolean;
   private readonly ownerOf: (header: tar.Header) => { uid: number; gid: number };
   /** What this layer has made so far, where it lies on top of others. */
   private readonly made = new Set<string>();
   private entries = 0;
 
-  constructor(root: number, what: string, { onTop = false, owner = (ids) => ids }: LayerOptions) {
+  constructor(root: number, what: string, { onTop = false, searchable = false, owner = (ids) => ids }: LayerOptions) {
     this.root = root;
     this.what = what;
     this.onTop = onTop;
+    this.searchable = searchable;
     this.ownerOf = (header) => owner(idsOf(header));
   }
 
@@ -166,7 +170,7 @@ class LayerWriter {
     const parts = this.partsOf(header.name);
     const name = parts.pop();
     if (name === undefined) {
-      setOwner(`/proc/self/fd/${this.root}/.`, header, this.ownerOf(header));
+      this.setOwner(`/proc/self/fd/${this.root}/.`, header);
       content.resume();
       return;
     }
@@ -213,7 +217,14 @@ class LayerWriter {
     const stat = fs.lstatSync(file, { throwIfNoEntry: false });
     if (stat !== undefined && !stat.isDirectory()) fs.unlinkSync(file);
     if (!stat?.isDirectory()) fs.mkdirSync(file, { mode: 0o755 });
-    setOwner(file, header, this.ownerOf(header));
+    this.setOwner(file, header);
+  }
+
+  /** Of a directory that is there. */
+  private setOwner(file: string, header: tar.Header): void {
+    const { uid, gid } = this.ownerOf(header);
+    fs.lchownSync(file, uid, gid);
+    fs.chmodSync(file, ((header.mode ?? 0o755) & 0o7777) | (this.searchable ? 0o700 : 0));
   }
 
   /** To a file of the same layer. */
@@ -287,12 +298,6 @@ function makeLink(file: string, header: tar.Header, { uid, gid }: Ids): void {
   fs.rmSync(file, { recursive: true, force: true });
   fs.symlinkSync(header.linkname ?? '', file);
   fs.lchownSync(file, uid, gid);
-}
-
-/** Of a directory that is there. */
-function setOwner(file: string, header: tar.Header, { uid, gid }: Ids): void {
-  fs.lchownSync(file, uid, gid);
-  fs.chmodSync(file, (header.mode ?? 0o755) & 0o7777);
 }
 
 /** Ids beyond the seven octal digits of a header are in the records before it: pax(1). */

@@ -12,7 +12,15 @@ export const MOUNT_ATTR_NOSUID = 0x2;
 export const MOUNT_ATTR_NODEV = 0x4;
 export const MOUNT_ATTR_NOEXEC = 0x8;
 export const MOUNT_ATTR_NOATIME = 0x10;
-const ATTRIBUTES = { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOATIME };
+const MOUNT_ATTR_IDMAP = 0x100000;
+const ATTRIBUTES = {
+  MOUNT_ATTR_IDMAP,
+  MOUNT_ATTR_RDONLY,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOATIME,
+};
 /** `statx` time settings are an enumeration in these bits: setting one means clearing them. */
 const MOUNT_ATTR_ATIME = 0x70;
 
@@ -83,10 +91,10 @@ export function openSource(steps: Steps, path: string, purpose: string, flags = 
   return openBelow(steps, { directory: HERE, path, flags: O_PATH | flags, resolve, purpose });
 }
 
-/** A regular file of the host, likewise. */
-export function openToRead(steps: Steps, path: string, purpose: string): Argument {
+/** A regular file or a directory of the host, or below `directory`, likewise. */
+export function openToRead(steps: Steps, path: string, purpose: string, directory = HERE): Argument {
   const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return openBelow(steps, { directory: HERE, path, flags: 0, resolve, purpose });
+  return openBelow(steps, { directory, path, flags: 0, resolve, purpose });
 }
 
 /** A place inside the new root: symbolic links in it lead to what they mean there, or, when `strict`, nowhere. */
@@ -123,18 +131,25 @@ export function cloneTree(steps: Steps, source: Argument, purpose: string): Argu
   return steps.call('open_tree', [source, EMPTY, CLONE_TREE], purpose);
 }
 
-/** Sets and clears attributes of all mounts of a tree. */
+/** Sets and clears attributes of all mounts of a tree; owners of files are mapped as in `userNamespace`, a descriptor in the launcher. */
 export function setAttributes(
   steps: Steps,
   tree: Argument,
-  { set, clear = 0, propagation = 0 }: { set: number; clear?: number; propagation?: number },
+  {
+    set: asked,
+    clear = 0,
+    propagation = 0,
+    userNamespace,
+  }: { set: number; clear?: number; propagation?: number; userNamespace?: number },
   purpose: string,
 ): void {
+  const set = userNamespace === undefined ? asked : asked | MOUNT_ATTR_IDMAP;
   const cleared = clear | (set & MOUNT_ATTR_NOATIME ? MOUNT_ATTR_ATIME : 0);
   const attr = Buffer.alloc(32);
   attr.writeBigUInt64LE(BigInt(set), 0);
   attr.writeBigUInt64LE(BigInt(cleared), 8);
   attr.writeBigUInt64LE(BigInt(propagation), 16);
+  attr.writeBigUInt64LE(BigInt(userNamespace ?? 0), 24);
   const parts = [`attr_set=${namesOf(set, ATTRIBUTES)}`];
   if (cleared !== 0) parts.push(`attr_clr=${namesOf(cleared, ATTRIBUTES)}`);
   if (propagation !== 0) parts.push(`propagation=${namesOf(propagation, { MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE })}`);

@@ -13,6 +13,8 @@ export interface VethPlan {
   /** Names of the ends. */
   inside: string;
   outside: string;
+  /** The helper makes it, since the net namespace belongs to a user namespace that has no say on the host. */
+  byHelper: boolean;
   /** Name of the table of nftables that translates addresses. */
   table?: string;
   /** Of the helper: its own net namespace. */
@@ -44,10 +46,17 @@ export function resolveVeth(network: Veth, id: string, taken: readonly string[])
 }
 
 export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, disposables: (() => void)[]): VethPlan {
-  if (!own().privileged || hasUserNamespace) {
-    throw new Failure('permission', 'An interface on the host can only be made by root, without a new user namespace.', {
-      hint: 'Choose network.type "loopback" or "host", or restart the helper as root.',
+  if (!own().privileged) {
+    throw new Failure('permission', 'An interface on the host can only be made by root.', {
+      hint: 'Choose network.type "loopback" or "host", which an ordinary user can have; or restart the helper as root.',
     });
+  }
+  if (network.nat === true && hasUserNamespace) {
+    throw new Failure(
+      'unsupported',
+      '"network.nat" cannot be had with a user namespace: what is in one could not remove its rules from the host in the end.',
+      { hint: 'Leave "nat" out and have ports forwarded, or set namespaces.user to "host".' },
+    );
   }
   if (network.nat === true) checkForwarding();
   const [address = '', length = ''] = (network.address ?? '').split('/');
@@ -60,6 +69,7 @@ export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, d
     inside: network.name ?? 'eth0',
     outside: `iso${id.slice(0, 12)}`,
     hostNamespace,
+    byHelper: hasUserNamespace,
     ...(network.nat === true ? { table: `isoscope_${id}` } : {}),
   };
 }

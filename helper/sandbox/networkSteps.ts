@@ -67,11 +67,24 @@ export function makeVeth(steps: Steps, plan: VethPlan, host: Argument, inside: A
   const text = `{RTM_NEWLINK, {${plan.inside}, "veth", peer={${plan.outside}, IFLA_NET_NS_FD=the host's}}}`;
   send(steps, link, message, text, purpose);
   steps.call('close', [link], purpose);
-  setAddress(steps, inside, plan.inside, plan.address, plan.prefixLength);
-  bringUp(steps, inside, plan.inside);
   setAddress(steps, host, plan.outside, plan.gateway, plan.prefixLength);
   bringUp(steps, host, plan.outside);
-  addDefaultRoute(steps, inside, plan.gateway);
+  setUpInside(steps, plan, inside);
+}
+
+/** What the helper does while the program waits there: root of another user namespace may make nothing on the host. */
+export const MAKE_INTERFACES = 'let the helper make the interfaces';
+
+/** The same where the net namespace belongs to a user namespace of its own. */
+export function awaitVeth(steps: Steps, plan: VethPlan, inside: Argument): void {
+  steps.add({ kind: 'sync', purpose: `${MAKE_INTERFACES} ${plan.inside} and ${plan.outside}, and set up the latter` });
+  setUpInside(steps, plan, inside);
+}
+
+function setUpInside(steps: Steps, plan: VethPlan, control: Argument): void {
+  setAddress(steps, control, plan.inside, plan.address, plan.prefixLength);
+  bringUp(steps, control, plan.inside);
+  addDefaultRoute(steps, control, plan.gateway);
 }
 
 /** The kernel answers errors by a message that nobody reads; the next step then finds no such interface. */

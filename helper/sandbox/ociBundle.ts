@@ -277,7 +277,10 @@ function differencesOf({ spec, fresh, root, trees }: SandboxPlan): string[] {
       spec.changeRoot === 'chroot',
       'It moves the new root over the old one before it changes to it, so that the old one is not reached.',
     ],
-    [trees.some((tree) => tree.mapped !== undefined), 'It maps no owners of files: runc knows that from 1.2 on.'],
+    [
+      trees.some((tree) => tree.mapped !== undefined) || (root.type === 'overlay' && root.mapped === true),
+      'It maps no owners of files: runc knows that from 1.2 on.',
+    ],
     [root.type === 'tmpfs' && root.copied === true, 'Programs are bound, not copied.'],
     [spec.process.timeout !== undefined, 'It has no limit of time.'],
   ];

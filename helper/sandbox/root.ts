@@ -21,10 +21,12 @@ export type RootPlan =
    */
   | {
       type: 'overlay';
-      lowers: string[] | { descriptor: number; names: string[] };
+      lowers: ImageFiles['layers'];
       image?: NonNullable<ImageFiles['described']>;
       upper?: string;
       held?: HeldTree[];
+      /** The helper mounts it, for a new user namespace: mappedLayers.ts. */
+      mapped?: true;
     }
   /** With the files of a minimal root, if any. */
   | { type: 'tmpfs'; options: Option[]; files?: ProgramFiles; copied?: boolean };
@@ -51,18 +53,17 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
       return ofPrograms(root);
     case 'image': {
       const { layers, notes: said, described = [] } = context.image!;
-      if (spec.namespaces.user !== 'host' && (Array.isArray(layers) || spec.namespaces.user !== 'new')) {
+      if (typeof spec.namespaces.user === 'object') {
         throw new Failure(
           'unsupported',
-          'The deletions in the layers of an image of an engine count only without a user namespace of its own.',
-          {
-            hint: 'Set namespaces.user to "host", with the helper as root; or save the image to a file, and take that.',
-          },
+          'The owners of the files of an image are mapped for a new user namespace only, not for one that is joined.',
+          { hint: 'Set namespaces.user to "new" or "host"; or unpack the image, and take the directory as the root.' },
         );
       }
       context.notes.push(...said);
+      const mapped = spec.namespaces.user === 'new' && Array.isArray(layers) ? ({ mapped: true } as const) : {};
       const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
-      return { type: 'overlay', lowers: layers, image: described, ...upper };
+      return { type: 'overlay', lowers: layers, image: described, ...upper, ...mapped };
     }
   }
 }

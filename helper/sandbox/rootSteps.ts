@@ -5,6 +5,7 @@ import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { own } from '../programs/identity.ts';
 import type { HeldTree } from './heldTrees.ts';
+import type { UnpackedLayers } from './image.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -35,14 +36,22 @@ export interface BuiltRoot {
   places: Places;
 }
 
+/** A user namespace, as a descriptor of the launcher, and its root as the host sees it. */
+export interface MappedOwners {
+  userNamespace: number;
+  uid: number;
+  gid: number;
+}
+
 const NULL = integer(0, 'NULL');
 const MNT_DETACH = integer(2, 'MNT_DETACH');
+const PR_SET_DUMPABLE = 4;
 const HERE = integer(AT_FDCWD, 'AT_FDCWD');
 /** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
 const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
 
-/** Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
-export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefined {
+/** `mounted` is the overlay that the helper has handed over. Undefined when the root directory stays, or is a directory of a mount namespace that is not ours to change. */
+export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): BuiltRoot | undefined {
   if (!plan.fresh.has('mnt')) return undefined;
   // While they are of the host's peer group.
   const trees = new Map<PlannedMount, Argument>();
@@ -60,7 +69,7 @@ export function buildRoot(steps: Steps, plan: SandboxPlan): BuiltRoot | undefine
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
   takeContents(steps, plan.mounts, trees);
-  const root = makeRoot(steps, plan.root, plan.fresh.has('user'));
+  const root = mounted ?? makeRoot(steps, plan.root, plan.fresh.has('user'));
   if (plan.spec.changeRoot === 'pivot_root') mountOverRoot(steps, root, 'mount it over the old root');
   else
     mountOn(steps, root, openSource(steps, chrootPlace(plan.root), 'find a place for the root'), 'mount it below the old root');
@@ -74,7 +83,7 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
     case 'bind':
       return bindRoot(steps, root);
     case 'overlay':
-      return overlayRoot(steps, root, hasUserNamespace);
+      return overlayRoot(steps, root, { hasUserNamespace });
     case 'tmpfs':
       return makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
     case 'asItIs':
@@ -103,21 +112,24 @@ export const HOLD_LAYERS = 'let the helper keep hold of the layers';
  * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
  * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
  */
-function overlayRoot(
+export function overlayRoot(
   steps: Steps,
   { lowers, upper, held: trees }: Extract<RootPlan, { type: 'overlay' }>,
-  hasUserNamespace: boolean,
+  { hasUserNamespace = false, mapped }: { hasUserNamespace?: boolean; mapped?: MappedOwners },
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
     const held = trees?.find((tree) => tree.path === path);
     const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
-    setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
+    if (readOnly && mapped !== undefined) {
+      const { userNamespace } = mapped;
+      setAttributes(steps, tree, { set, propagation: MS_PRIVATE, userNamespace }, `map the owners of the files in ${path}`);
+    } else setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
     return tree;
   };
   const layers = Array.isArray(lowers)
     ? lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }))
-    : [{ name: 'image', tree: steps.descriptor(lowers.descriptor, 'the layers of the image') }];
+    : [{ name: 'image', tree: layersOfImage(steps, lowers) }];
   const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
   const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
@@ -136,6 +148,7 @@ function overlayRoot(
     closeDescriptor(steps, place, 'close the place');
   }
   makeDirectory(steps, changes?.tree ?? stage, 'upper', 0o755, purpose);
+  if (mapped !== undefined) giveUpper(steps, changes?.tree ?? stage, mapped);
   makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
   const prefix = changes === undefined ? '' : 'changes/';
   const options: [string, string | true][] = [
@@ -144,11 +157,37 @@ function overlayRoot(
     ['workdir', `${prefix}work`],
   ];
   if (hasUserNamespace) options.push(['userxattr', true]);
-  const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root');
-  if (isHeld) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
+  const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root', {
+    ...(mapped === undefined ? {} : { reportResult: true }),
+  });
+  if (isHeld && mapped === undefined) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
   return made;
+}
+
+/** What the helper does while the program waits there; the descriptor of the file system was reported. */
+export const UNPACK_IMAGE = 'let the helper unpack the image into it';
+
+function layersOfImage(steps: Steps, { descriptor, unpack }: UnpackedLayers): Argument {
+  if (unpack === undefined) return steps.descriptor(descriptor, 'the layers of the image');
+  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  const made = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs for the image', { reportResult: true });
+  const dumpable = (on: 0 | 1, purpose: string) =>
+    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  // Only then may the helper, of the same user, take it.
+  dumpable(1, 'let the helper take what is open');
+  steps.add({ kind: 'sync', purpose: UNPACK_IMAGE });
+  dumpable(0, 'be hidden from debuggers again');
+  return made;
+}
+
+/** The root directory of the overlay belongs to whom the topmost layer says. */
+function giveUpper(steps: Steps, directory: Argument, { uid, gid }: MappedOwners): void {
+  const purpose = 'give the root directory to root inside';
+  const upper = openToRead(steps, 'upper', purpose, directory);
+  steps.call('fchown', [upper, integer(uid), integer(gid)], purpose);
+  closeDescriptor(steps, upper, purpose);
 }
 
 /** Opens places inside the new root, and makes what is lacking on the way. */

@@ -21,12 +21,17 @@ import { compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
+import { mountMappedLayers } from './mappedLayers.ts';
 import { natRules } from './network.ts';
+import { MAKE_INTERFACES } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
-import { HOLD_LAYERS } from './rootSteps.ts';
+import { HOLD_LAYERS, UNPACK_IMAGE } from './rootSteps.ts';
+import { makeInterfaces } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
-const START_DEADLINE_MILLIS = 30_000;
+const START_DEADLINE_SECONDS = 30;
+/** And a large image may take long to unpack. */
+const UNPACKING_DEADLINE_SECONDS = 600;
 const STATUS_BYTES = 4;
 const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 const MAX_REPORT_BYTES = 4096;
@@ -67,7 +72,10 @@ export function startSandbox(
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
-        return step === natStep(compiled.program) ? translate(plan) : writeIdMaps(pid, plan);
+        if (step.purpose === UNPACK_IMAGE) return unpackImage(plan, pid, compiled.program, results);
+        if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
+        if (step === natStep(compiled.program)) return translate(plan);
+        return enterIds(pid, plan, held);
       },
     });
   } catch (error) {
@@ -110,15 +118,16 @@ export function startSandbox(
 
 async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {
   let timer: NodeJS.Timeout | undefined;
+  const seconds = unpacks(plan) ? UNPACKING_DEADLINE_SECONDS : START_DEADLINE_SECONDS;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       launched.kill();
       reject(
-        new Failure('busy', `The sandbox did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
+        new Failure('busy', `The sandbox did not start within ${seconds} seconds.`, {
           hint: 'One of the file systems that it is made of may not answer.',
         }),
       );
-    }, START_DEADLINE_MILLIS);
+    }, seconds * 1000);
   });
   try {
     const results = await Promise.race([launched.started, late]);
@@ -131,6 +140,10 @@ async function confirm(plan: SandboxPlan, launched: Launched, note: (results: St
   } finally {
     clearTimeout(timer);
   }
+}
+
+function unpacks({ root }: SandboxPlan): boolean {
+  return root.type === 'overlay' && !Array.isArray(root.lowers) && root.lowers.unpack !== undefined;
 }
 
 /** Each execve that failed was reported; the first that was not is the one that runs. */
@@ -170,7 +183,7 @@ function onlyChildOf(pid: number): ProcessRef | undefined {
 }
 
 /** Without it the changes of the sandbox cannot be looked at, which is no reason for it not to run. */
-function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, results: readonly StepResult[]): void {
+function holdChanges(held: HeldLayers, pid: number, { steps }: SyscallProgram, results: readonly StepResult[]): undefined {
   const descriptor = results.find(({ step }) => isFileSystem(steps[step]))?.value;
   if (descriptor === undefined) return;
   try {
@@ -190,6 +203,26 @@ function isFileSystem(step: Step | undefined): boolean {
   return step?.kind === 'syscall' && step.name === 'fsmount';
 }
 
+async function unpackImage(
+  { root, notes }: SandboxPlan,
+  pid: number,
+  { steps }: SyscallProgram,
+  results: readonly StepResult[],
+): Promise<undefined> {
+  const made = results.find(({ step }) => isFileSystem(steps[step]))?.value;
+  if (made === undefined || root.type !== 'overlay' || Array.isArray(root.lowers)) return undefined;
+  const pidfd = openPidfd(pid);
+  let into = -1;
+  try {
+    into = takeDescriptor(pidfd, made);
+    notes.push(...((await root.lowers.unpack?.(into)) ?? []));
+  } finally {
+    close(pidfd);
+    if (into >= 0) close(into);
+  }
+  return undefined;
+}
+
 /** The plan's own descriptor is closed once the sandbox runs. */
 function holdImage(held: HeldLayers, { root }: SandboxPlan): void {
   if (root.type !== 'overlay' || Array.isArray(root.lowers)) return;
@@ -202,8 +235,8 @@ function natStep({ steps }: SyscallProgram): Step | undefined {
   return steps.findLast(({ kind, purpose }) => kind === 'sync' && purpose.includes('nft'));
 }
 
-async function translate({ veth }: SandboxPlan): Promise<void> {
-  if (veth === undefined) return;
+async function translate({ veth }: SandboxPlan): Promise<undefined> {
+  if (veth === undefined) return undefined;
   const nft = promisify(execFile)('nft', ['-f', '-'], { env: { PATH: SYSTEM_PATH } });
   nft.child.stdin?.on('error', () => undefined);
   nft.child.stdin?.end(natRules(veth));
@@ -212,6 +245,7 @@ async function translate({ veth }: SandboxPlan): Promise<void> {
   } catch (error) {
     throw toolFailure('nft', 'translate addresses', 'nftables', error);
   }
+  return undefined;
 }
 
 /** What a program of the host said when it failed. */
@@ -223,6 +257,15 @@ function toolFailure(program: string, what: string, debianPackage: string, error
   return new Failure(isMissing ? 'notFound' : 'permission', `${program} could not ${what}${said === '' ? '' : `: ${said}`}.`, {
     hint: isMissing ? `Install ${program} (Debian: the package ${debianPackage}).` : `It is ${program} itself that refused.`,
   });
+}
+
+/** Writes the id maps, and mounts what is mounted by them: its descriptor is handed over. */
+async function enterIds(pid: number, plan: SandboxPlan, held: HeldLayers): Promise<number | undefined> {
+  await writeIdMaps(pid, plan);
+  if (plan.root.type !== 'overlay' || !plan.root.mapped) return undefined;
+  const { overlay, changes } = await mountMappedLayers(plan.root, plan.idMaps!, pid);
+  if (changes !== undefined) held.changes = changes;
+  return overlay;
 }
 
 /** The process waits, so its pid is its own. */

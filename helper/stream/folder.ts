@@ -62,7 +62,10 @@ function startGuard(folder: string, socket: string): Promise<void> {
       program,
       stdio: ['ignore', 'ignore', 'ignore'],
       descriptors: [pipe.read],
-      onSync: () => resolve(),
+      onSync: () => {
+        resolve();
+        return undefined;
+      },
     });
     close(pipe.read);
     started.then(() => undefined, reject);

@@ -17,7 +17,7 @@ import {
 import type { ErrorData, Reason } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { mountDeafFileSystem } from '../fixtures/deafFileSystem.ts';
-import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, patient } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refOfProcess, type Specimen, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
@@ -25,7 +25,7 @@ const NAME = `isoscope-test-changes-${process.pid}`;
 const NOBODY = 65534;
 const PAGE = 4096;
 const MEBI = 1024 * 1024;
-const WAIT_MILLIS = 30_000;
+const WAIT_MILLIS = patient(30_000);
 
 /** Joins the cgroup and then takes 40 MiB, which cannot be reclaimed as long as there is no swap. */
 const HOLD_MEMORY = `

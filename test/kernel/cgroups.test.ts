@@ -31,13 +31,13 @@ import {
 import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, startDocker } from '../fixtures/docker.ts';
-import { isHelperRoot, isRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, patient, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const NAME = `isoscope-test-${process.pid}`;
 /** For what must come, on a machine that may be busy. */
-const PATIENCE_MILLIS = 20_000;
+const PATIENCE_MILLIS = patient(20_000);
 const NEEDS_ROOT = !isRoot && 'only root can make cgroups';
 const MIB = 2 ** 20;
 

@@ -7,12 +7,12 @@ import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type Container, ContainersList, ProcessesList } from '../../helper/protocol.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { inGuest, isHelperRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { inGuest, isHelperRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
 const NAME = `isoscope-zoo-${process.pid}`;
-const SETTLE_MILLIS = 15_000;
+const SETTLE_MILLIS = patient(15_000);
 const ROOTLESS = { user: 'person', uid: 1000 };
 const ownUid = isHelperRoot ? undefined : testUid;
 

@@ -28,12 +28,12 @@ import {
 } from '../../helper/protocol/layers.ts';
 import { type ErrorData, HostWatch, type Reason } from '../../helper/protocol.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlay } from '../fixtures/mountApi.ts';
 import { namespaceOfPid, startSleeper } from '../fixtures/zoo.ts';
 
-const CHANGE_MILLIS = 10_000;
+const CHANGE_MILLIS = patient(10_000);
 /** Of a dockerd that was started by hand. */
 const CONTAINERD = '/var/run/docker/containerd/containerd.sock';
 const REMOVE_ALL = `

@@ -13,13 +13,13 @@ import {
   ProcessesList,
 } from '../../helper/protocol.ts';
 import { type Docker, docker, startDocker } from '../fixtures/docker.ts';
-import { isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
 const ALL: HostPart[] = ['processes', 'namespaces', 'containers', 'mounts'];
 /** For what must come, on a machine that may be busy; how soon it comes is measured by the bench. */
-const PATIENCE_MILLIS = 15_000;
+const PATIENCE_MILLIS = patient(15_000);
 const ownUid = isHelperRoot ? undefined : testUid;
 
 /** The parts of every notification so far, and a way to wait for what a condition needs. */

@@ -12,7 +12,7 @@ import {
   type Pin,
   ProcessesList,
 } from '../../helper/protocol.ts';
-import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { has, isHelperRoot, isRoot, patient, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import {
   boundNetNamespace,
@@ -29,7 +29,7 @@ import {
   timeNamespace,
 } from '../fixtures/zoo.ts';
 
-const SETTLE_MILLIS = 10_000;
+const SETTLE_MILLIS = patient(10_000);
 /** How many are made for one of them to get a certain number. */
 const MAX_NAMESPACES = 60;
 const skipWithoutRoot = isHelperRoot ? false : 'only root sees what keeps it alive';

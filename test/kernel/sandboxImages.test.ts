@@ -18,12 +18,19 @@ import {
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('docker', 'dockerd');
 const SAVED = `isoscope-saved-${process.pid}`;
 /** Compressed, where this Node can. */
 const zstdOr = (zlib as { zstdCompressSync?: (content: Buffer) => Buffer }).zstdCompressSync ?? ((content: Buffer) => content);
 const LAYERED = `isoscope-layered-${process.pid}`;
+
+const layersOf = (reference: string) =>
+  docker('image', 'inspect', '--format', '{{.GraphDriver.Data.UpperDir}}:{{.GraphDriver.Data.LowerDir}}', reference)
+    .split(':')
+    .filter((directory) => directory.startsWith('/'));
+const openDescriptors = ({ process: { pid } }: RunningHelper) => fs.readdirSync(`/proc/${pid}/fd`).length;
 
 describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
   let daemon: Docker;
@@ -84,6 +91,50 @@ describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
   test('is not changed by what runs in it', async () => {
     await output(image(IMAGE), 'sh', '-c', 'echo changed >/added-by-sandbox; rm -rf /bin');
     assert.equal(await output(image(IMAGE), 'sh', '-c', 'echo /added-by*'), '/added-by*\n');
+  });
+
+  test('belongs to root inside in a new user namespace too, deletions included, and is not changed', async (t) => {
+    const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const spec = { ...image(LAYERED), idMappings: { uidMappings: ids, gidMappings: ids } };
+    const list = ['sh', '-c', 'stat -c "%n %a %u:%g" / /added /bin/* /opaque/* /etc /etc/kept; [ -e /bin/ls ] || echo deleted'];
+    const storage = () => execFileSync('find', [...layersOf(LAYERED), '-printf', '%p %m %U:%G %s %C@\n'], { encoding: 'utf8' });
+    const [before, descriptors] = [storage(), openDescriptors(helper)];
+    const listed = await output(spec, ...list).catch((error: Error & { data?: { reason: string } }) => {
+      if (error.data?.reason !== 'unsupported') throw error;
+      t.skip(error.message);
+    });
+    if (listed === undefined) return;
+    const withoutRoot = (text: string) => text.replace(/^\/ .*\n/, '');
+    assert.equal(withoutRoot(listed), `${withoutRoot(docker('run', '--rm', LAYERED, ...list))}\n`);
+    assert.match(listed, /^\/ 755 0:0\n/);
+    const change =
+      'echo >>/added; chown 7:8 /added; rm -r /opaque; mkdir /opaque; touch /opaque/new; stat -c %u:%g /added; ls /opaque';
+    const asRoot = { ...spec, process: { args: ['sh', '-c', change], capabilities: ['CAP_CHOWN'] } };
+    assert.equal((await helper.request(SandboxesRun, { spec: asRoot })).stdout, '7:8\nnew\n');
+    assert.equal(storage(), before);
+    assert.equal(await output(spec, 'cat', '/proc/self/uid_map'), '         0     100000      65536\n');
+    await until(() => openDescriptors(helper) <= descriptors, 'what it opened is closed');
+  });
+
+  test('in a user namespace can keep its changes, as those of whom the ids are mapped to', async (t) => {
+    const upper = fs.mkdtempSync('/var/tmp/isoscope-image-upper-');
+    try {
+      const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+      const root = { type: 'image', image: { format: 'docker', reference: IMAGE }, upper } as const;
+      const spec: SandboxSpec = { root, idMappings: { uidMappings: ids, gidMappings: ids } };
+      const made = await output(spec, 'sh', '-c', 'echo kept >/kept; rm -r /bin/sh').catch(
+        (error: Error & { data?: { reason: string } }) => {
+          if (error.data?.reason !== 'unsupported') throw error;
+          t.skip(error.message);
+        },
+      );
+      if (made === undefined) return;
+      assert.equal(fs.statSync(path.join(upper, 'upper/kept')).uid, 100_000);
+      assert.equal(await output(spec, 'busybox', 'cat', '/kept'), 'kept\n');
+      await assert.rejects(output(spec, '/bin/sh', '-c', 'true'), /not found/);
+    } finally {
+      fs.rmSync(upper, { recursive: true, force: true });
+    }
   });
 
   test('is found by the beginning of its id, and what is not there is said', async () => {

@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test';
 import { SandboxesCreate, SandboxesRemove, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('ip', 'nsenter', 'unshare', 'busybox');
 const NEEDS_NFT = !has('nft') && 'nft is not installed';
@@ -70,6 +71,29 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     const text = await output({ network }, 'ip -4 -br addr show net0; ip route');
     assert.match(text, /^net0@\S+\s+UP\s+10\.99\.1\.7\/24/);
     assert.match(text, /default via 10\.99\.1\.200 dev net0/);
+  });
+
+  test('has them in a user namespace of its own, too', async () => {
+    const ids = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+    const spec: SandboxSpec = {
+      network: { type: 'veth', address: '10.99.3.7/24' },
+      idMappings: { uidMappings: ids, gidMappings: ids },
+      process: { args: ['sleep', '1000'], terminal: false },
+    };
+    const { sandbox } = await helper.request(SandboxesCreate, { spec });
+    const name = `iso${sandbox.id.slice(0, 12)}`;
+    assert.match(onHost('ip', '-4', '-br', 'addr', 'show', name), /UP\s+10\.99\.3\.1\/24/);
+    assert.match(inside(sandbox.process!.pid, 'ip', '-4', '-br', 'addr', 'show', 'eth0'), /UP\s+10\.99\.3\.7\/24/);
+    assert.match(inside(sandbox.process!.pid, 'ip', 'route'), /default via 10\.99\.3\.1 dev eth0/);
+    assert.match(onHost('busybox', 'ping', '-c', '1', '-W', '5', '10.99.3.7'), / 0% packet loss/);
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await until(() => !onHost('ip', '-br', 'link').includes(name));
+  });
+
+  test('with address translation refuses a user namespace, from which the rules could not be removed', async () => {
+    const spec: SandboxSpec = { network: { type: 'veth', nat: true }, namespaces: { user: 'new' } };
+    assert.match((await refusalOf(helper.request(SandboxesRun, { spec }), 'unsupported')).message, /nat/);
+    assert.equal(onHost('ip', '-br', 'link').includes('iso'), false);
   });
 
   test('reaches the outside with address translation, and only then', { skip: NEEDS_NFT }, async () => {
@@ -155,9 +179,9 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     // Keeps the network namespace.
     const keeper = spawn('nsenter', ['--net', '--target', String(pid), 'sleep', '1000'], { stdio: 'ignore' });
     try {
-      await helper.request(SandboxesCreate, {
-        spec: { network: { type: 'veth', nat: true }, process: { args: ['sleep', '1000'], terminal: false } },
-      });
+      const process: SandboxSpec['process'] = { args: ['sleep', '1000'], terminal: false };
+      await helper.request(SandboxesCreate, { spec: { network: { type: 'veth', nat: true }, process } });
+      await helper.request(SandboxesCreate, { spec: { network: { type: 'veth' }, namespaces: { user: 'new' }, process } });
       assert.match(onHost('nft', 'list', 'tables'), /isoscope_/);
       helper.process.kill('SIGKILL');
       await until(

@@ -246,6 +246,8 @@ os.execvp(sys.argv[1], sys.argv[1:])
       // Not even open: whether the call itself would be refused depends on the kernel (dev.tty.legacy_tiocsti).
       assert.match(stdout, /^refused \/dev\/tty to open$/m, stderr);
     }
+    // With pipes it has a session of its own as well, and no terminal.
+    assert.match((await script({}, 'cut -d" " -f1,6,7 /proc/$$/stat')).stdout, /^(\d+) \1 0\n$/);
     // On a terminal it can reach that one only, which is its own: another session's is not even open.
     const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { process: { args: ['sh'] } } });
     await using screen = attachScreen(terminal!, { uid: CLIENT_UID });

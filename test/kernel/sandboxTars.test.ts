@@ -7,11 +7,12 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
 import type { Pack } from 'tar-stream';
-import { SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
-import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { isHelperRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { until } from '../fixtures/until.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('tar');
 const { zstdCompressSync } = zlib as { zstdCompressSync?: (content: Buffer) => Buffer };
@@ -193,5 +194,60 @@ describe('a tar as the root of a sandbox', { skip: SKIP }, () => {
     } finally {
       fs.rmSync(sparse);
     }
+  });
+});
+
+describe('a tar as the root of the sandbox of an ordinary user', { skip: unlessRootHas('tar', 'busybox') }, () => {
+  const UID = testUid || 1001;
+  let helper: RunningHelper;
+  let folder: string;
+  before(async () => {
+    helper = await startHelper({ uid: UID, gid: UID });
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-user-tar-'));
+    fs.chmodSync(folder, 0o755);
+    const root = makeBusyboxRoot(path.join(folder, 'root'), ['proc', 'dev', 'closed'], undefined);
+    fs.writeFileSync(path.join(root, 'closed/file'), 'content');
+    fs.writeFileSync(path.join(root, 'sevens'), 'seven');
+    fs.chownSync(path.join(root, 'sevens'), 7, 8);
+    fs.chmodSync(path.join(root, 'sevens'), 0o4711);
+    fs.chmodSync(path.join(root, 'closed'), 0o555);
+    execFileSync('tar', ['-C', root, '-cf', path.join(folder, 'root.tar'), '.']);
+  });
+  after(async () => {
+    await helper?.stop();
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+
+  const ofTar = (script: string): SandboxSpec => ({
+    root: { type: 'image', image: { format: 'tar', path: path.join(folder, 'root.tar') } },
+    process: { args: ['sh', '-c', script] },
+  });
+
+  test('belongs to root inside, can be changed there, and says what it could not keep', async () => {
+    const script =
+      'stat -c "%n %a %u:%g" / /sevens; cat /closed/file; rm -r /closed; echo more >>/sevens; [ -e /closed ] || cat /sevens';
+    const { stdout, stderr, exit, notes } = await helper.request(SandboxesRun, { spec: ofTar(script) });
+    assert.equal(exit.code, 0, stderr);
+    assert.equal(stdout, '/ 755 0:0\n/sevens 4711 0:0\ncontentsevenmore\n');
+    assert.ok(notes.some((note) => note.startsWith('1 files of the image have other owners')));
+    const again = await helper.request(SandboxesRun, { spec: ofTar('cat /closed/file /sevens') });
+    assert.equal(again.stdout, 'contentseven');
+  });
+
+  test('is a step of the explanation, and refused where the own id is not mapped', async () => {
+    const { steps } = await helper.request(SandboxesExplain, { spec: ofTar('true') });
+    assert.ok(steps.some(({ purpose }) => purpose.includes('unpack the image')));
+    const ids = [{ containerID: 0, hostID: 100_000, size: 10 }];
+    const spec: SandboxSpec = { ...ofTar('true'), idMappings: { uidMappings: ids, gidMappings: ids } };
+    assert.match((await refusalOf(helper.request(SandboxesRun, { spec }), 'permission')).message, /own ids are mapped/);
+  });
+
+  test('that cannot be unpacked leaves nothing open', async () => {
+    const opened = () => fs.readdirSync(`/proc/${helper.process.pid}/fd`).length;
+    const before = opened();
+    fs.writeFileSync(path.join(folder, 'broken.tar'), 'x'.repeat(2000));
+    const spec: SandboxSpec = { root: { type: 'image', image: { format: 'tar', path: path.join(folder, 'broken.tar') } } };
+    await assert.rejects(helper.request(SandboxesRun, { spec: { ...spec, process: { args: ['true'] } } }), /not a tar/);
+    await until(() => opened() <= before, 'what it opened is closed');
   });
 });

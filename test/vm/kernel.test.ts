@@ -69,7 +69,7 @@ const scriptOf = (guest: number) => `cd /project
 export PATH=/project/bin:$PATH HOME=/root ISOSCOPE_GUEST=1 NODE_OPTIONS=--jitless
 sysctl -q -w user.max_uts_namespaces=20000
 run() {
-  node --test --test-force-exit --test-concurrency=1 --test-timeout=180000 --test-shard=${guest}/${GUESTS} \\
+  node --test --test-force-exit --test-concurrency=1 --test-timeout=600000 --test-shard=${guest}/${GUESTS} \\
     --test-reporter=spec --test-reporter-destination=stdout \\
     --test-reporter=./scripts/countReporter.mjs --test-reporter-destination=/tmp/counts test/kernel/*.test.mjs
   printf 'counts of %s:%s\\n' $1 "$(cat /tmp/counts)"

@@ -1,0 +1,60 @@
+/** Making a pair of interfaces, one of them in another net namespace, and setting up the other: veth(4), rtnetlink(7). */
+import { attribute32, change } from './netlink.ts';
+import { AF_INET, links } from './rtnetlink.ts';
+
+const RTM_NEWLINK = 16;
+const RTM_NEWADDR = 20;
+const NLM_F_EXCL_CREATE = 0x600;
+const IFINFOMSG_BYTES = 16;
+const IFF_UP = 0x1;
+const IFLA = { IFNAME: 3, LINKINFO: 18, NET_NS_FD: 28 } as const;
+const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
+const VETH_INFO_PEER = 1;
+const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
+
+/** `here` is made in the namespace of `socket` (of NETLINK_ROUTE), `there` in the one behind the descriptor. @throws NetlinkError, SyscallError */
+export function makeVethPair(socket: number, here: string, there: string, namespace: number): void {
+  const peer = [
+    Buffer.alloc(IFINFOMSG_BYTES),
+    attribute(IFLA.IFNAME, nameBytes(there)),
+    attribute32(IFLA.NET_NS_FD, namespace),
+  ];
+  const info = [
+    attribute(IFLA_INFO.KIND, nameBytes('veth')),
+    attribute(IFLA_INFO.DATA, attribute(VETH_INFO_PEER, Buffer.concat(peer))),
+  ];
+  const body = [
+    Buffer.alloc(IFINFOMSG_BYTES),
+    attribute(IFLA.IFNAME, nameBytes(here)),
+    attribute(IFLA.LINKINFO, Buffer.concat(info)),
+  ];
+  change(socket, RTM_NEWLINK, NLM_F_EXCL_CREATE, Buffer.concat(body));
+}
+
+/** Gives the interface an IPv4 address, a number, and brings it up. @throws NetlinkError, SyscallError */
+export function setUpInterface(socket: number, name: string, address: number, prefixLength: number): void {
+  const index = links(socket).find((link) => link.name === name)?.index ?? 0;
+  const header = Buffer.alloc(8);
+  header.writeUInt8(AF_INET, 0);
+  header.writeUInt8(prefixLength, 1);
+  header.writeUInt32LE(index, 4);
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(address);
+  const body = [header, attribute(IFA.LOCAL, bytes), attribute(IFA.ADDRESS, bytes)];
+  change(socket, RTM_NEWADDR, NLM_F_EXCL_CREATE, Buffer.concat(body));
+  const up = Buffer.alloc(IFINFOMSG_BYTES);
+  up.writeInt32LE(index, 4);
+  up.writeUInt32LE(IFF_UP, 8);
+  up.writeUInt32LE(IFF_UP, 12);
+  change(socket, RTM_NEWLINK, 0, up);
+}
+
+const nameBytes = (name: string) => Buffer.from(`${name}\0`);
+
+/** struct nlattr, padded to 4 bytes. */
+function attribute(type: number, value: Buffer): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16LE(4 + value.length, 0);
+  header.writeUInt16LE(type, 2);
+  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
+}

@@ -1,0 +1,26 @@
+/** The pair of interfaces of a sandbox with a user namespace, made by the helper while the sandbox waits: its end goes with its net namespace. */
+import fs from 'node:fs';
+import { Failure, isSystemError, reasonOf } from '../failure.ts';
+import { close } from '../kernel/files.ts';
+import { errnoName } from '../kernel/libc.ts';
+import { NETLINK_ROUTE, NetlinkError, openNetlink } from '../kernel/netlink.ts';
+import { makeVethPair, setUpInterface } from '../kernel/vethPair.ts';
+import type { VethPlan } from './network.ts';
+
+/** `pid` waits in the net namespace of the sandbox. Throws a `Failure`. */
+export function makeInterfaces({ inside, outside, gateway, prefixLength }: VethPlan, pid: number): undefined {
+  const opened: number[] = [];
+  try {
+    opened.push(...openNetlink(undefined, [NETLINK_ROUTE]));
+    const namespace = fs.openSync(`/proc/${pid}/ns/net`, 'r');
+    opened.push(namespace);
+    makeVethPair(opened[0]!, outside, inside, namespace);
+    setUpInterface(opened[0]!, outside, gateway, prefixLength);
+  } catch (error) {
+    const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
+    if (code === undefined) throw error;
+    throw new Failure(reasonOf(code), `The interfaces ${inside} and ${outside} could not be made: ${code}.`, { errno: code });
+  } finally {
+    for (const descriptor of opened) close(descriptor);
+  }
+}
