@@ -16,7 +16,7 @@ import {
   withField,
 } from './sandboxForm.ts';
 import type { FormStart, FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
-import { button } from './toolkit.ts';
+import { button, describe } from './toolkit.ts';
 
 /** What outlives that the page is hidden. */
 interface Memory {
@@ -152,6 +152,11 @@ function set(next: FormState, redraw: boolean): void {
   pause = setTimeout(tell, PAUSE_MILLIS);
 }
 
+// Who leaves the form, to save it or to close it, has stopped typing.
+window.addEventListener('blur', () => {
+  if (pause !== undefined) tell();
+});
+
 function remember(): void {
   vscode.setState({ state, known, unfolded: [...unfolded] });
 }
@@ -162,6 +167,8 @@ function pick(what: Pick, path: Path): void {
 }
 
 function tell(): void {
+  clearTimeout(pause);
+  pause = undefined;
   const mistakes = mistakesOf(state, start.schema);
   markMistakes(mistakes);
   if (mistakes.length > 0) {
@@ -178,10 +185,12 @@ function markMistakes(mistakes: readonly Mistake[]): void {
   const wrong = new Map(mistakes.map((mistake) => [mistake.id, mistake]));
   for (const row of form.querySelectorAll<HTMLElement>('[data-field]')) {
     const mistake = wrong.get(row.dataset.field ?? '');
-    control(row.dataset.field ?? '')?.setAttribute('aria-invalid', String(mistake !== undefined));
+    const element = control(row.dataset.field ?? '');
+    element?.setAttribute('aria-invalid', String(mistake !== undefined));
+    if (element !== null) describe(element, mistake === undefined ? (element.dataset.help ?? '') : mistakeWords(mistake));
     row.classList.toggle('wrong', mistake !== undefined);
     row.querySelector(':scope > .mistake')?.remove();
-    if (mistake !== undefined) row.append(mistakeText(mistake));
+    if (mistake !== undefined) row.append(make('span', 'hint mistake', mistakeWords(mistake)));
   }
   for (const fold of form.querySelectorAll('details')) {
     const count = fold.querySelectorAll('.wrong').length;
@@ -190,9 +199,9 @@ function markMistakes(mistakes: readonly Mistake[]): void {
   }
 }
 
-function mistakeText({ texts: names, values }: Mistake): HTMLElement {
+function mistakeWords({ texts: names, values }: Mistake): string {
   const known = names.map((name) => `mistake.${name}`).find((name) => texts[name] !== undefined) ?? 'mistakes';
-  return make('span', 'hint mistake', text(known, ...values));
+  return text(known, ...values);
 }
 
 function box(className: string, content: string): HTMLElement {

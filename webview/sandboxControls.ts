@@ -104,6 +104,7 @@ function help(page: Page, one: Placed, name: HTMLElement, element: HTMLElement):
   const description = own === `help.${one.label}` ? placeAt(page.schema, page.state.draft, one.path)?.schema.description : own;
   if (description === undefined) return;
   name.title = description;
+  element.dataset.help = description;
   describe(element, description);
 }
 
@@ -322,7 +323,7 @@ function joinRow(page: Page, { around }: Placed, kind: Kind): HTMLElement {
     page.change({ ...page.state, draft: withValue(page.state.draft, path, undefined) }, true),
   );
   const control = { type: 'json', path: ['namespaces', kind], pick: 'join' } as const;
-  const one: Placed = { control, path, id: path.join('.'), label: `namespaces.${kind}`, around, beside: [] };
+  const one: Placed = { control, path, id: [...path, 'of'].join('.'), label: `namespaces.${kind}`, around, beside: [] };
   if (typeof name !== 'string') return make('div', 'itemRow', jsonControl(page, one, ''), remove);
   const sandbox = [...path, 'sandbox'];
   const element = bareTextField(`${item}: ${page.text('namespaces.sandbox')}`, name, 'other-sandbox', (typed) =>

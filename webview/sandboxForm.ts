@@ -131,7 +131,7 @@ function restored(state: FormState, fields: readonly string[]): FormState {
 
 /** Kinds that are another's: a sandbox's, a process's. */
 export function joinedKinds(draft: JsonObject): Kind[] {
-  return KINDS.filter((kind) => isObject(valueAt(draft, ['namespaces', kind])));
+  return KINDS.filter((kind) => ![undefined, 'new', 'host'].includes(valueAt(draft, ['namespaces', kind]) as undefined));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -188,6 +188,7 @@ function isLacking({ control, path, around }: Placed, bySchema: boolean): boolea
 }
 
 function joinMistake(draft: JsonObject, kind: Kind, schema: JsonSchema): Mistake[] {
+  if (!isObject(valueAt(draft, ['namespaces', kind]))) return [{ id: `namespaces.${kind}.of`, texts: ['json'], values: [] }];
   const sandbox = ['namespaces', kind, 'sandbox'];
   const name = valueAt(draft, sandbox);
   const place = placeAt(schema, draft, sandbox);

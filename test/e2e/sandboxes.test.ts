@@ -143,8 +143,12 @@ describe('sandboxes', { timeout: 300_000 }, () => {
   test('while a specification is typed, its fields and values are offered, explained and checked', async () => {
     const { page } = workbench;
     const offered = (label: string) => page.locator('.suggest-widget.visible .monaco-list-row').filter({ hasText: label });
-    await workbench.view('Sandboxes').click('typed');
-    await page.locator('.tab.active[data-resource-name="typed.sandbox.json"]').waitFor({ timeout: 30_000 });
+    // A row that is drawn anew between the press and the release opens nothing.
+    await eventually('the file', async () => {
+      await workbench.view('Sandboxes').click('typed');
+      await page.locator('.tab.active[data-resource-name="typed.sandbox.json"]').waitFor({ timeout: 3000 });
+      return true;
+    });
     await page.locator('.editor-instance .view-lines').first().click();
     await page.keyboard.press('Control+Home');
     await page.keyboard.press('End');
@@ -252,6 +256,8 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await form().locator('.mistake').nth(1).waitFor({ timeout: 30_000 });
       const mistakes = await form().locator('.mistake').allTextContents();
       assert.match(mistakes.join('\n'), /at most 63[\s\S]*number above 0/);
+      // A screen reader says it too, of the field that is wrong.
+      assert.match((await field('Name').getAttribute('aria-description')) ?? '', /at most 63/);
       await form().locator('vscode-button').filter({ hasText: 'Run' }).click();
       // The first that is wrong has the focus, and can be corrected at once.
       await form().locator('vscode-text-field[data-key="name"]:focus-within').waitFor({ timeout: 30_000 });

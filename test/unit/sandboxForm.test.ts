@@ -306,6 +306,23 @@ describe('what the form holds', () => {
     });
   }
 
+  test('what no schema knows stays', () => {
+    const draft = {
+      later: [1, { a: null }],
+      process: { nice: 5, args: ['sh'] },
+      mounts: [{ type: 'nfs', destination: '/a', extra: true }],
+    };
+    const state = { ...stateOf({}), draft };
+    const named = withField(draft, ['name'], 'a');
+    assert.deepEqual(withField(withField(named, ['mounts', 0, 'destination'], '/b'), ['process', 'args'], undefined), {
+      later: draft.later,
+      process: { nice: 5 },
+      mounts: [{ type: 'nfs', destination: '/b', extra: true }],
+      name: 'a',
+    });
+    assert.ok(canShow(find(state, 'mounts.0.type'), 'nfs'));
+  });
+
   test('what no choice stands for is no loss of a choice: it is shown as JSON', () => {
     const state = { ...stateOf({}), draft: { seccomp: 7, mounts: 'many', namespaces: {}, network: { type: 'wifi' } } };
     assert.ok(!canShow(find(state, 'mounts'), 'many'));
@@ -410,6 +427,13 @@ describe('mistakes', () => {
         'seccomp.profile',
       ],
     );
+  });
+
+  test('what is joined is a sandbox by a name that it can have, or JSON', () => {
+    assert.deepEqual(told({ namespaces: { net: { sandbox: '' }, ipc: '{"process"', pid: { process: {} }, uts: 'new' } }), [
+      'namespaces.net.sandbox',
+      'namespaces.ipc.of',
+    ]);
   });
 
   test('a root lacks what it cannot be without', () => {
