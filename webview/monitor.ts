@@ -138,12 +138,13 @@ class MonitorPage {
     const focused = this.legend.contains(document.activeElement)
       ? (document.activeElement as HTMLElement).dataset.key
       : undefined;
-    const items = series.map(({ key, title, place, gone }, position) => {
+    const items = series.map(({ key, title, place, gone, heldBack }, position) => {
       const remove = iconButton('×', fill(words.remove, title), () => vscode.postMessage({ type: 'remove', key }));
       remove.dataset.key = key;
       const name = make('span', 'name', title);
       const parts = [swatch(position), name, make('span', 'place', place)];
       if (gone) parts.push(make('span', 'gone', words.gone));
+      if (heldBack !== undefined) parts.push(make('span', 'gone', heldBack));
       const item = make('li', gone ? 'is-gone' : '', ...parts, remove);
       item.title = `${title} ${place}`;
       item.addEventListener('pointerenter', () => this.emphasise(key));
@@ -238,7 +239,7 @@ class MonitorPage {
 
 /** What charts and tables are built of; the points are not. */
 function structure({ charts, series }: Monitor): string {
-  return JSON.stringify([charts, series.map(({ gone, ...rest }) => rest)]);
+  return JSON.stringify([charts, series.map(({ gone, heldBack, ...rest }) => rest)]);
 }
 
 function announceChanges(before: Monitor, now: Monitor): void {
@@ -246,6 +247,9 @@ function announceChanges(before: Monitor, now: Monitor): void {
   const news = now.series
     .filter((series) => series.gone && !gone.has(series.key))
     .map(({ title }) => `${title}: ${now.words.gone}`);
+  const held = new Map(before.series.map(({ key, heldBack }) => [key, heldBack]));
+  for (const { key, title, heldBack } of now.series)
+    if (heldBack !== undefined && held.get(key) === undefined) news.push(`${title}: ${heldBack}`);
   if (news.length > 0) announcement.textContent = news.join(', ');
 }
 

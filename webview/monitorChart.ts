@@ -1,6 +1,14 @@
 /** One chart of a monitor: the same figure of every cgroup, with its limits, as lines over time. */
 import uPlot from 'uplot';
-import { axisTop, type Column, limitColumn, lonelyPositions, valueColumn } from './monitorColumns.ts';
+import {
+  axisTop,
+  type Column,
+  deviceValues,
+  isOfDevices,
+  limitColumn,
+  lonelyPositions,
+  valueColumn,
+} from './monitorColumns.ts';
 import { axisFloor, axisSteps, axisText, clock, fill, formatValue, type Shown } from './monitorFormat.ts';
 import type { MonitorChart, MonitorPoint, MonitorSeries, MonitorWords } from './monitorMessages.ts';
 import { faint, lineStyle, themeColour } from './monitorTheme.ts';
@@ -11,6 +19,8 @@ const LIMIT_DASH = [7, 4];
 const DOTS = [2, 3];
 /** How far PageUp and PageDown move. */
 const PAGE = 10;
+/** So many block devices of a cgroup are named below a chart. */
+const NAMED_DEVICES = 3;
 
 export interface ChartParts {
   chart: MonitorChart;
@@ -34,6 +44,7 @@ export class Chart {
   private readonly stage: HTMLElement;
   private readonly readings = new Map<string, HTMLElement>();
   private readonly remarks: HTMLElement;
+  private readonly devices = make('p', 'devices');
   private readonly plot: uPlot;
   private readonly resized: ResizeObserver;
   private drawn: Drawn = { points: [], begin: 0, end: 0 };
@@ -50,7 +61,15 @@ export class Chart {
     this.remarks = make('p', 'remarks');
     const title = make('h2', '', chart.title);
     title.title = chart.explanation;
-    this.element = make('section', 'chart', make('div', 'heading', title, this.readingsList()), this.stage, this.remarks);
+    this.element = make(
+      'section',
+      'chart',
+      make('div', 'heading', title, this.readingsList()),
+      this.stage,
+      this.devices,
+      this.remarks,
+    );
+    this.devices.hidden = !isOfDevices(chart.figure);
     this.element.dataset.figure = chart.figure;
     this.plot = new uPlot(this.options(), this.data(), this.stage);
     this.resized = new ResizeObserver(() => this.fit());
@@ -91,6 +110,7 @@ export class Chart {
     this.plot.setCursor({ left, top: point === undefined ? -10 : 0 }, false);
     const shown = point ?? this.drawn.points.at(-1);
     for (const [key, element] of this.readings) element.textContent = this.valueText(shown, key);
+    this.devices.textContent = this.devicesText(shown);
   }
 
   /** Makes the other lines pale. */
@@ -120,6 +140,19 @@ export class Chart {
     return value === undefined ? '–' : this.format(value);
   }
 
+  /** "sda 12 IOPS, sdb 3 IOPS" of each cgroup, which is named where there are several. */
+  private devicesText(point: MonitorPoint | undefined): string {
+    const { chart, series } = this.parts;
+    const texts = series.flatMap(({ key, title }) => {
+      const values = deviceValues(point?.readings[key], chart.figure);
+      const named = values.slice(0, NAMED_DEVICES).map(([device, value]) => `${device} ${this.format(value)}`);
+      if (named.length === 0) return [];
+      const text = [...named, ...(values.length > NAMED_DEVICES ? ['…'] : [])].join(', ');
+      return [series.length === 1 ? text : `${title}: ${text}`];
+    });
+    return texts.join(' · ');
+  }
+
   private format(value: number): string {
     return formatValue(value, this.parts.chart.unit, this.parts.shown());
   }
@@ -147,7 +180,8 @@ export class Chart {
     this.stage.setAttribute('aria-valuemin', '0');
     this.stage.setAttribute('aria-valuemax', String(Math.max(0, points.length - 1)));
     this.stage.setAttribute('aria-valuenow', String(Math.max(0, position)));
-    this.stage.setAttribute('aria-valuetext', [time, ...values].join(', '));
+    const devices = this.devicesText(point);
+    this.stage.setAttribute('aria-valuetext', [time, ...values, ...(devices === '' ? [] : [devices])].join(', '));
   }
 
   // -------------------------------------------------------------------------------------------------------------------

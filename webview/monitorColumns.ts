@@ -1,5 +1,5 @@
 /** The points of a monitor as columns to draw and figures to read. */
-import type { MonitorFigure, MonitorPoint } from './monitorMessages.ts';
+import type { MonitorDeviceFigure, MonitorFigure, MonitorPoint, MonitorReading } from './monitorMessages.ts';
 
 /** `null` is a gap. */
 export type Column = (number | null)[];
@@ -10,6 +10,19 @@ export function valueColumn(points: readonly MonitorPoint[], key: string, figure
 
 export function limitColumn(points: readonly MonitorPoint[], key: string, figure: MonitorFigure): Column {
   return points.map(({ readings }) => readings[key]?.limits[figure] ?? null);
+}
+
+export function isOfDevices(figure: MonitorFigure): figure is MonitorDeviceFigure {
+  return figure === 'read' || figure === 'written' || figure === 'readOperations' || figure === 'writeOperations';
+}
+
+/** What a figure is made up of: the block devices with the most of it first. */
+export function deviceValues(reading: MonitorReading | undefined, figure: MonitorFigure): [device: string, value: number][] {
+  if (!isOfDevices(figure)) return [];
+  const values = Object.entries(reading?.devices ?? {}).flatMap(([device, { [figure]: value }]): [string, number][] =>
+    value === undefined ? [] : [[device, value]],
+  );
+  return values.sort(([one, first], [other, second]) => second - first || (one < other ? -1 : 1));
 }
 
 /** Positions of values with a gap on both sides: no line leads to them, so they are drawn as points. */

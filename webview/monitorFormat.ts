@@ -40,6 +40,8 @@ export function axisText(value: number, unit: MonitorUnit, { language, percent }
       return Math.round(value).toLocaleString(language);
     case 'bytes':
       return bytes(value, number);
+    case 'operationsPerSecond':
+      return `${number(value)} IOPS`;
     case 'bytesPerSecond':
       return `${bytes(value, number)}/s`;
   }
@@ -71,6 +73,7 @@ export function axisFloor(unit: MonitorUnit): number {
     cores: 0.01,
     bytes: 64 * 1024,
     bytesPerSecond: 1024,
+    operationsPerSecond: 4,
     tasks: 4,
     percent: 1,
     millisPerSecond: 10,

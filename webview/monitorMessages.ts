@@ -11,6 +11,8 @@ export type MonitorFigure =
   | 'workingSet'
   | 'read'
   | 'written'
+  | 'readOperations'
+  | 'writeOperations'
   | 'tasks'
   | 'throttledPeriods'
   | 'throttledTime'
@@ -18,13 +20,25 @@ export type MonitorFigure =
   | 'memoryPressure'
   | 'ioPressure';
 
+/** Those that are sums over block devices. */
+export type MonitorDeviceFigure = Extract<MonitorFigure, 'read' | 'written' | 'readOperations' | 'writeOperations'>;
+
 /** `percent` is 0 to 100; `millisPerSecond` the milliseconds of each second, more than 1,000 where several CPUs add theirs. */
-export type MonitorUnit = 'cores' | 'bytes' | 'bytesPerSecond' | 'tasks' | 'percent' | 'millisPerSecond';
+export type MonitorUnit =
+  | 'cores'
+  | 'bytes'
+  | 'bytesPerSecond'
+  | 'operationsPerSecond'
+  | 'tasks'
+  | 'percent'
+  | 'millisPerSecond';
 
 /** One cgroup (on v1 with its namesakes of other hierarchies) at one moment. What is absent is a gap in the line. */
 export interface MonitorReading {
   values: Partial<Record<MonitorFigure, number>>;
   limits: Partial<Record<MonitorFigure, number>>;
+  /** The same of each block device, by its name. */
+  devices?: Record<string, Partial<Record<MonitorDeviceFigure, number>>>;
 }
 
 /** One moment, by `key` of the cgroups. Without any reading it breaks every line. */
@@ -40,6 +54,8 @@ export interface MonitorSeries {
   /** Where it is: path, and on v1 hierarchies. */
   place: string;
   gone: boolean;
+  /** Why nothing is known of it, or of a part of it, at present. */
+  heldBack?: string;
   /** Why there is no such figure, for those that there are not. */
   lacking: Partial<Record<MonitorFigure, string>>;
 }

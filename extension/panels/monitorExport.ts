@@ -1,5 +1,5 @@
 /** The samples of a monitor as a file: CSV for spreadsheets, JSON for programs. */
-import type { MonitorFigure, MonitorPoint } from '../../webview/monitorMessages.ts';
+import type { MonitorDeviceFigure, MonitorFigure, MonitorPoint } from '../../webview/monitorMessages.ts';
 import type { MonitorSubject } from './monitorSubjects.ts';
 
 export type ExportFormat = 'csv' | 'json';
@@ -11,6 +11,8 @@ const VALUES: Record<MonitorFigure, string> = {
   workingSet: 'memory_working_set_bytes',
   read: 'io_read_bytes_per_second',
   written: 'io_written_bytes_per_second',
+  readOperations: 'io_read_operations_per_second',
+  writeOperations: 'io_write_operations_per_second',
   tasks: 'tasks',
   throttledPeriods: 'cpu_throttled_periods_percent',
   throttledTime: 'cpu_throttled_milliseconds_per_second',
@@ -18,6 +20,7 @@ const VALUES: Record<MonitorFigure, string> = {
   memoryPressure: 'memory_pressure_percent',
   ioPressure: 'io_pressure_percent',
 };
+const OF_DEVICES: readonly MonitorDeviceFigure[] = ['read', 'written', 'readOperations', 'writeOperations'];
 const LIMITS = { cpu: 'cpu_limit_cores', memory: 'memory_limit_bytes', tasks: 'tasks_limit' } as const;
 
 interface Row {
@@ -28,13 +31,32 @@ interface Row {
   figures: Record<string, number | null>;
 }
 
-/** A row for every cgroup at every moment; a figure that there was not is empty, or `null`. */
+/**
+ * A row for every cgroup at every moment; a figure that there was not is empty, or `null`. Of each block device that there was there are columns of
+ * its own, `io_read_bytes_per_second sda`.
+ */
 export function exportText(format: ExportFormat, subjects: readonly MonitorSubject[], points: readonly MonitorPoint[]): string {
-  const rows = points.flatMap((point) => rowsOf(point, subjects));
-  return format === 'csv' ? csv(rows) : `${JSON.stringify(rows.map(flat), undefined, 1)}\n`;
+  const devices = devicesOf(points);
+  const rows = points.flatMap((point) => rowsOf(point, subjects, devices));
+  return format === 'csv' ? csv(rows, devices) : `${JSON.stringify(rows.map(flat), undefined, 1)}\n`;
 }
 
-function rowsOf({ timeMillis, readings }: MonitorPoint, subjects: readonly MonitorSubject[]): Row[] {
+function devicesOf(points: readonly MonitorPoint[]): string[] {
+  const devices = new Set<string>();
+  for (const { readings } of points)
+    for (const reading of Object.values(readings)) for (const device of Object.keys(reading.devices ?? {})) devices.add(device);
+  return [...devices].sort();
+}
+
+function deviceColumn(figure: MonitorDeviceFigure, device: string): string {
+  return `${VALUES[figure]} ${device}`;
+}
+
+function rowsOf(
+  { timeMillis, readings }: MonitorPoint,
+  subjects: readonly MonitorSubject[],
+  devices: readonly string[],
+): Row[] {
   return subjects.flatMap(({ key, title, cgroups }) => {
     const reading = readings[key];
     const [first] = cgroups;
@@ -42,6 +64,8 @@ function rowsOf({ timeMillis, readings }: MonitorPoint, subjects: readonly Monit
     const figures: Record<string, number | null> = {};
     for (const [figure, name] of entries(VALUES)) figures[name] = reading.values[figure] ?? null;
     for (const [figure, name] of entries(LIMITS)) figures[name] = reading.limits[figure] ?? null;
+    for (const device of devices)
+      for (const figure of OF_DEVICES) figures[deviceColumn(figure, device)] = reading.devices?.[device]?.[figure] ?? null;
     const hierarchies = cgroups.map(({ hierarchy }) => hierarchy).join(' ');
     return [{ time: new Date(timeMillis).toISOString(), cgroup: title, hierarchies, path: first.path, figures }];
   });
@@ -56,13 +80,21 @@ function flat({ figures, ...row }: Row): Record<string, string | number | null> 
 }
 
 /** RFC 4180: CRLF, and quotes where they are needed. */
-function csv(rows: readonly Row[]): string {
-  const columns = ['time', 'cgroup', 'hierarchies', 'path', ...Object.values(VALUES), ...Object.values(LIMITS)];
+function csv(rows: readonly Row[], devices: readonly string[]): string {
+  const columns = [
+    'time',
+    'cgroup',
+    'hierarchies',
+    'path',
+    ...Object.values(VALUES),
+    ...Object.values(LIMITS),
+    ...devices.flatMap((device) => OF_DEVICES.map((figure) => deviceColumn(figure, device))),
+  ];
   const lines = rows.map((row) => {
     const cells = flat(row);
     return columns.map((column) => csvCell(cells[column] ?? null)).join(',');
   });
-  return [columns.join(','), ...lines, ''].join('\r\n');
+  return [columns.map(csvCell).join(','), ...lines, ''].join('\r\n');
 }
 
 function csvCell(value: string | number | null): string {

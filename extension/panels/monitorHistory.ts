@@ -1,5 +1,5 @@
 /** What the samples of a monitor become: rates of counters, at most a quarter of an hour of them. */
-import type { CgroupSample } from '../../helper/protocol/cgroups.ts';
+import type { CgroupIoCounters, CgroupSample } from '../../helper/protocol/cgroups.ts';
 import type { MonitorPoint, MonitorReading } from '../../webview/monitorMessages.ts';
 
 export const SAMPLE_MILLIS = 1000;
@@ -65,11 +65,11 @@ function readingsOf(before: Samples | undefined, samples: Samples, elapsedMillis
 export function readingOf(before: CgroupSample | undefined, now: CgroupSample, elapsedMillis: number): MonitorReading {
   const elapsedMicros = elapsedMillis * 1000;
   const seconds = elapsedMillis / 1000;
-  const rate = (counter: keyof CgroupSample, per: number) => {
+  const rate = (counter: Counter, per: number) => {
     const increase = increaseOf(before?.[counter], now[counter]);
     return increase === undefined ? undefined : increase / per;
   };
-  const share = (counter: keyof CgroupSample) => percent(rate(counter, elapsedMicros));
+  const share = (counter: Counter) => percent(rate(counter, elapsedMicros));
   return {
     values: present({
       cpu: rate('cpuUsageMicros', elapsedMicros),
@@ -77,6 +77,8 @@ export function readingOf(before: CgroupSample | undefined, now: CgroupSample, e
       workingSet: now.workingSetBytes,
       read: rate('readBytes', seconds),
       written: rate('writtenBytes', seconds),
+      readOperations: rate('readOperations', seconds),
+      writeOperations: rate('writeOperations', seconds),
       tasks: now.tasks,
       throttledPeriods: throttledPercent(before, now),
       throttledTime: rate('throttledMicros', elapsedMicros / 1000),
@@ -85,7 +87,30 @@ export function readingOf(before: CgroupSample | undefined, now: CgroupSample, e
       ioPressure: share('ioPressureMicros'),
     }),
     limits: present({ cpu: now.cpuLimitCores, memory: now.memoryLimitBytes, tasks: now.tasksLimit }),
+    ...devicesOf(before, now, seconds),
   };
+}
+
+type Counter = Exclude<keyof CgroupSample, 'devices' | 'heldBack'>;
+
+/** Of each block device by its name, where that is known. */
+function devicesOf(before: CgroupSample | undefined, now: CgroupSample, seconds: number): Pick<MonitorReading, 'devices'> {
+  if (now.devices === undefined || now.devices.length === 0) return {};
+  const earlier = new Map(before?.devices?.map((counters) => [counters.device, counters]));
+  const rates = now.devices.map(({ device, name, ...counters }) => {
+    const rate = (counter: keyof CgroupIoCounters) => {
+      const increase = increaseOf(earlier.get(device)?.[counter], counters[counter]);
+      return increase === undefined ? undefined : increase / seconds;
+    };
+    const values = present({
+      read: rate('readBytes'),
+      written: rate('writtenBytes'),
+      readOperations: rate('readOperations'),
+      writeOperations: rate('writeOperations'),
+    });
+    return [name ?? device, values] as const;
+  });
+  return { devices: Object.fromEntries(rates) };
 }
 
 /** Undefined when one of them is not known, and when the counter began anew: how far it had come before is lost. */

@@ -38,6 +38,18 @@ export function monitorCharts(): MonitorChart[] {
       explanation: vscode.l10n.t('Written to block devices'),
     },
     {
+      figure: 'readOperations',
+      title: vscode.l10n.t('I/O read operations'),
+      unit: 'operationsPerSecond',
+      explanation: vscode.l10n.t('Requests to block devices to read, in each second'),
+    },
+    {
+      figure: 'writeOperations',
+      title: vscode.l10n.t('I/O write operations'),
+      unit: 'operationsPerSecond',
+      explanation: vscode.l10n.t('Requests to block devices to write, in each second'),
+    },
+    {
       figure: 'tasks',
       title: vscode.l10n.t('Tasks'),
       unit: 'tasks',
@@ -150,6 +162,8 @@ function absence(part: CgroupsInspectResult, figure: MonitorFigure): Absent | un
       return 'lacking' in memory ? memory : absentOf(memory.pressure);
     case 'read':
     case 'written':
+    case 'readOperations':
+    case 'writeOperations':
       return 'lacking' in io ? io : absentOf(io.devices);
     case 'ioPressure':
       return 'lacking' in io ? io : absentOf(io.pressure);

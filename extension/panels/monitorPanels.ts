@@ -74,6 +74,8 @@ class MonitorPanel extends Disposable {
   private readonly panel: vscode.WebviewPanel;
   private readonly history = new MonitorHistory();
   private readonly gone = new Set<string>();
+  /** Files that the kernel does not give at present, by subject. */
+  private heldBack: ReadonlyMap<string, string> = new Map();
   private readonly lacking = new Map<string, Partial<Record<MonitorFigure, string>>>();
   /** What it was opened for, until a person changes what it shows. */
   private opened: readonly CgroupRef[];
@@ -225,15 +227,19 @@ class MonitorPanel extends Disposable {
     const byRef = new Map(this.subscription.cgroups.map((ref, position) => [refKey(ref), samples[position]]));
     const bySubject = new Map<string, CgroupSample>();
     const vanished: string[] = [];
+    const heldBack = new Map<string, string>();
     for (const { key, cgroups } of this.subjects) {
       const parts = cgroups.map((ref) => byRef.get(refKey(ref)));
       const sample = merged(parts);
+      if (sample?.heldBack !== undefined) heldBack.set(key, sample.heldBack);
       if (sample !== undefined) bySubject.set(key, sample);
       else if (parts.some((part) => part === null) && !this.gone.has(key)) vanished.push(key);
     }
     const made = this.history.add(monotonicMillis, timeMillis, bySubject);
     for (const key of vanished) this.gone.add(key);
-    if (vanished.length > 0) this.sendAll();
+    const isOtherwise = JSON.stringify([...heldBack]) !== JSON.stringify([...this.heldBack]);
+    this.heldBack = heldBack;
+    if (vanished.length > 0 || isOtherwise) this.sendAll();
     else this.sendPoints(made);
   }
 
@@ -340,6 +346,7 @@ class MonitorPanel extends Disposable {
           place,
           gone: this.gone.has(key),
           lacking: this.lacking.get(key) ?? {},
+          ...this.heldBackOf(key),
         })),
         cgroups: [...this.asked],
         points: [...points],
@@ -348,6 +355,11 @@ class MonitorPanel extends Disposable {
         ...(notice === undefined ? {} : { notice }),
       });
     }
+  }
+
+  private heldBackOf(key: string): { heldBack?: string } {
+    const file = this.heldBack.get(key);
+    return file === undefined ? {} : { heldBack: vscode.l10n.t('unknown: the kernel holds back {0}', file) };
   }
 
   /** The first points come with everything that is to be known of them. */

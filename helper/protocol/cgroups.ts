@@ -264,8 +264,16 @@ export interface CgroupsSubscribeParams {
   intervalMillis?: number;
 }
 
+/** What was read from and written to one block device, and with how many operations. */
+export interface CgroupIoCounters {
+  readBytes?: number;
+  writtenBytes?: number;
+  readOperations?: number;
+  writeOperations?: number;
+}
+
 /** Counters as they stand; the client makes rates of them. Absent: lacking or unknown. */
-export interface CgroupSample {
+export interface CgroupSample extends CgroupIoCounters {
   cpuUsageMicros?: number;
   periods?: number;
   throttledPeriods?: number;
@@ -278,11 +286,13 @@ export interface CgroupSample {
   oomKills?: number;
   tasks?: number;
   tasksLimit?: number;
-  readBytes?: number;
-  writtenBytes?: number;
+  /** The devices that the sums above are of, at most 64; `device` is `8:0`, `name` `sda` where it could be found. */
+  devices?: (CgroupIoCounters & { device: string; name?: string })[];
   cpuPressureMicros?: number;
   memoryPressureMicros?: number;
   ioPressureMicros?: number;
+  /** A file whose reading the kernel did not end within 2 s: until it does, nothing else of this cgroup is read, and every figure is unknown. */
+  heldBack?: string;
 }
 
 export interface CgroupsSampledParams {

@@ -24,6 +24,8 @@ const ALL = [
   'Memory working set',
   'I/O read',
   'I/O written',
+  'I/O read operations',
+  'I/O write operations',
   'Tasks',
   'CPU throttled',
   'CPU throttled time',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -10,6 +11,7 @@ import {
   readlinkSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -32,6 +34,7 @@ import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts'
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, unlessRootHas } from '../fixtures/environment.ts';
+import { holdReads } from '../fixtures/heldRead.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
@@ -343,6 +346,28 @@ describe('cgroups', () => {
       assert.ok(shown.badges.includes('throttled'));
     });
 
+    test('count what is read from each block device, in bytes and in operations', {
+      skip: without(mountWith('blkio') === undefined ? 'io' : 'blkio'),
+    }, async (t) => {
+      const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-disk-'));
+      t.after(() => rmSync(folder, { recursive: true }));
+      const { dev } = statSync(folder);
+      const number = `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+      if (!existsSync(`/sys/dev/block/${number}/queue`)) return t.skip(`${folder} is on no disk of its own`);
+      const disk = path.basename(readlinkSync(`/sys/dev/block/${number}`));
+      const file = path.join(folder, 'file');
+      execFileSync('dd', ['if=/dev/urandom', `of=${file}`, 'bs=4096', 'count=16', 'conv=fsync', 'status=none']);
+      using made = makeCgroup(mountWith('blkio') === undefined ? 'io' : 'blkio', NAME);
+      const { sampleLike } = await subscribe(t, [made]);
+      const read = `echo $$ > "${made.directory}/cgroup.procs"; dd "if=${file}" of=/dev/null iflag=direct bs=4096 count=16 status=none`;
+      execFileSync('sh', ['-c', read]);
+      const sample = await sampleLike('what was read', (one) => (one?.readOperations ?? 0) >= 16);
+      const { device, name, readBytes, readOperations } = sample?.devices?.find((one) => one.name === disk) ?? {};
+      assert.equal(device, number);
+      assert.deepEqual({ name, readBytes, readOperations }, { name: disk, readBytes: 65_536, readOperations: 16 });
+      assert.equal(sample?.readBytes, 65_536);
+    });
+
     test('stand still while a cgroup is frozen, and go on when it is thawed', {
       skip: without('freezer', 'cpu'),
     }, async (t) => {
@@ -397,6 +422,33 @@ describe('cgroups', () => {
         (all) => all?.[0] === null,
       );
       assert.equal(samples?.[1]?.tasks, 0);
+    });
+
+    test('of a cgroup whose file the kernel does not give say so, the others go on, and it comes back', {
+      skip: !isHelperRoot ? 'only root may take the descriptor' : without('pids'),
+    }, async (t) => {
+      using held = makeCgroup('pids', `${NAME}-held`);
+      using other = makeCgroup('pids', `${NAME}-other`);
+      const { taken, sampleLike } = await subscribe(t, [held, other]);
+      await sampleLike('tasks', (sample) => sample?.tasks === 0);
+      const release = await holdReads(helper.process.pid!, `${held.directory}/pids.current`);
+      try {
+        const sample = await sampleLike('that it is held back', (one) => one?.heldBack !== undefined);
+        assert.deepEqual(sample, { heldBack: 'pids.current' });
+        const count = taken.length;
+        await until(
+          'further samples',
+          async () => taken.length,
+          (more) => more >= count + 4,
+        );
+        assert.equal(taken.at(-1)?.samples[0]?.heldBack, 'pids.current');
+        assert.equal(taken.at(-1)?.samples[1]?.tasks, 0);
+        assert.ok((await row(other)).figures.tasks === 0, 'other requests are answered');
+      } finally {
+        await release[Symbol.asyncDispose]();
+      }
+      const again = await sampleLike('that it is read again', (one) => one?.heldBack === undefined);
+      assert.equal(again?.tasks, 0);
     });
 
     test('end with an empty subscription', { skip: without('pids') }, async (t) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { axisTop, lonelyPositions, summaryOf, valueColumn, within } from '../../webview/monitorColumns.ts';
+import { axisTop, deviceValues, lonelyPositions, summaryOf, valueColumn, within } from '../../webview/monitorColumns.ts';
 import { axisSteps, formatValue, type Shown } from '../../webview/monitorFormat.ts';
 import type { MonitorPoint, MonitorUnit } from '../../webview/monitorMessages.ts';
 
@@ -50,6 +50,7 @@ test('values are written with their units', () => {
     [12.345, 'percent', '12.3 %'],
     [882, 'millisPerSecond', '882 ms/s'],
     [12_345, 'tasks', '12,345'],
+    [12.345, 'operationsPerSecond', '12.3 IOPS'],
   ];
   for (const [value, unit, text] of written) assert.equal(formatValue(value, unit, shown), text);
   assert.equal(formatValue(0.02, 'cores', { ...shown, percent: true }), '2 %');
@@ -65,4 +66,15 @@ test('axes step by round numbers, bytes by powers of two, tasks by whole ones', 
       unit,
     );
   }
+});
+
+test('the devices that a figure is made up of come with the busiest first', () => {
+  const devices = { sda: { read: 1, readOperations: 2 }, vdb: { read: 5 }, loop0: {} };
+  const reading = { values: {}, limits: {}, devices };
+  assert.deepEqual(deviceValues(reading, 'read'), [
+    ['vdb', 5],
+    ['sda', 1],
+  ]);
+  assert.deepEqual(deviceValues(reading, 'readOperations'), [['sda', 2]]);
+  assert.deepEqual(deviceValues(reading, 'cpu'), []);
 });

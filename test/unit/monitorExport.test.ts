@@ -69,3 +69,21 @@ test('a name that a spreadsheet would take for a formula is made text', () => {
     assert.ok(exportText('csv', [subject(title)], points(title)).includes(`,'${title},`), title);
   }
 });
+
+test('every block device has columns of its own, empty where a cgroup has nothing of it', () => {
+  const read = { values: { readOperations: 3 }, limits: {}, devices: { sda: { readOperations: 3 } } };
+  const twoDevices: MonitorPoint[] = [
+    { timeMillis: TIME, readings: { web: read } },
+    { timeMillis: TIME + 1000, readings: { web: { values: {}, limits: {}, devices: { 'odd,name': { written: 7 } } } } },
+  ];
+  const [first, second] = JSON.parse(exportText('json', [subject('web')], twoDevices)) as Record<string, unknown>[];
+  assert.equal(first?.io_read_operations_per_second, 3);
+  assert.equal(first?.['io_read_operations_per_second sda'], 3);
+  assert.equal(first?.['io_written_bytes_per_second odd,name'], null);
+  assert.equal(second?.['io_written_bytes_per_second odd,name'], 7);
+  const [head = ''] = exportText('csv', [subject('web')], twoDevices).split('\r\n');
+  assert.ok(
+    head.includes('"io_written_bytes_per_second odd,name"') && head.endsWith('io_write_operations_per_second sda'),
+    head,
+  );
+});

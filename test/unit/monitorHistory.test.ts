@@ -136,3 +136,22 @@ test('the parts of a v1 cgroup are one sample, which is gone when all of them ar
   assert.deepEqual(merged([{ cpuLimitCores: 0.02 }, { cpuUsageMicros: 7 }, null]), { cpuLimitCores: 0.02, cpuUsageMicros: 7 });
   assert.equal(merged([null, undefined, null]), undefined);
 });
+
+test('operations and bytes of each device are rates too, under the name of the device', () => {
+  const counted = (readOperations: number, writtenBytes: number): CgroupSample => ({
+    readOperations,
+    writtenBytes,
+    devices: [
+      { device: '8:0', name: 'sda', readOperations, writtenBytes },
+      { device: '7:1', readOperations: 0 },
+    ],
+  });
+  const { values, devices } = readingOf(counted(10, 4096), counted(30, 12_288), 2000);
+  assert.deepEqual([values.readOperations, values.written], [10, 4096]);
+  assert.deepEqual(devices, { sda: { readOperations: 10, written: 4096 }, '7:1': { readOperations: 0 } });
+});
+
+test('of a cgroup that the kernel holds back nothing is known, and its line has a gap', () => {
+  const { values, limits } = readingOf({ cpuUsageMicros: 1 }, { heldBack: 'cpu.stat' }, 1000);
+  assert.deepEqual([values, limits], [{}, {}]);
+});

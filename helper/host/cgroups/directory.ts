@@ -6,6 +6,7 @@ import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt, readNames } from
 import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
+import { READ_MILLIS, stuck, whyNotToRead, withinTime } from './boundedReads.ts';
 import { type Hierarchy, type HierarchyMount, hierarchyNamed, isOnDevice, pathBelow, readHierarchies } from './hierarchies.ts';
 
 /** An open cgroup. It stays that cgroup when another of the same name takes its place; its files then answer `ENODEV`. */
@@ -20,9 +21,6 @@ export interface OpenCgroup extends Disposable {
 }
 
 const MAX_FILE_BYTES = 1024 * 1024;
-const READ_MILLIS = 2000;
-/** Of the four threads of libuv's pool, reads that do not come back may keep two. */
-const MAX_STUCK_READS = 2;
 
 /**
  * The cgroup itself, never what a link or another mount puts in its place. Throws a `Failure`: `gone` when there is none of that inode number at that
@@ -110,8 +108,6 @@ export function listNames(directory: number): { files: string[]; cgroups: string
   return { files: names(false), cgroups: names(true) };
 }
 
-let stuckReads = 0;
-
 /** Reads a descriptor to its end, at most 1 MiB, and closes it, late when the kernel keeps it. */
 export async function readDescriptor(fd: number, name: string, millis = READ_MILLIS): Promise<Buffer> {
   const why = whyNotToRead(name);
@@ -156,30 +152,6 @@ async function readFirstByte(file: string): Promise<void> {
   await opened?.close();
 }
 
-function whyNotToRead(name: string): Failure | undefined {
-  if (stuckReads < MAX_STUCK_READS) return undefined;
-  return stuck(name, 'Earlier reads of cgroup files have not come back from the kernel yet.');
-}
-
-/** What is read on the pool, or a `Failure`, `busy`, when it takes longer. It then goes on, and counts as stuck until it ends. */
-async function withinTime<T>(name: string, reading: Promise<T>, millis: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let late = false;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      late = true;
-      stuckReads += 1;
-      reject(stuck(name, `Reading ${name} did not end within ${millis / 1000} s.`));
-    }, millis);
-  });
-  const settled = () => {
-    clearTimeout(timer);
-    if (late) stuckReads -= 1;
-  };
-  reading.then(settled, settled);
-  return Promise.race([reading, expiry]);
-}
-
 /** One read(2) of a cgroup file gives a whole answer when it fits: a large first buffer keeps it consistent in itself. */
 async function readToEnd(fd: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -203,13 +175,6 @@ function readOnce(fd: number, buffer: Buffer): Promise<number> {
 const HERE = Buffer.from('.');
 const SLASH = 0x2f;
 const DOTS = /^\.\.?$/;
-
-function stuck(name: string, message: string): Failure {
-  return new Failure('busy', message, {
-    path: name,
-    hint: 'The kernel is holding the cgroup back, for example while it removes others. Try again in a moment.',
-  });
-}
 
 function mountedHierarchy({ hierarchy: name }: CgroupRef): OpenCgroup['hierarchy'] {
   const hierarchy = hierarchyNamed(name);

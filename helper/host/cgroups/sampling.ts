@@ -3,61 +3,91 @@
  * five times as much as reading it.
  */
 import fs from 'node:fs';
-import { close } from '../../kernel/files.ts';
+import os from 'node:os';
 import { numberOfBytes, numberOfKey, parseBlkio, parseNestedKeyed } from '../../proc/cgroupValues.ts';
 import { parsePressure } from '../../proc/pressure.ts';
-import type { CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
-import { openChain } from './chain.ts';
+import type { CgroupIoCounters, CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
+import { blockDeviceName } from './blockDevices.ts';
+import { HeldFile, heldBackFile, heldBackKey, readTogether } from './boundedReads.ts';
+import { type Link, openChain } from './chain.ts';
 import { openFile } from './directory.ts';
 import { type LimitFiles, limitsOfVersion, ownLimit, type ReadFile } from './effectiveLimit.ts';
 
 const NANOS_PER_MICRO = 1000;
 /** A file that is not there is looked for again after so long. */
 const MISSING_HOLD_MILLIS = 10_000;
-const buffer = Buffer.alloc(64 * 1024);
+/** A page holds the most; one that fills its room gets more of it. */
+const FIRST_BYTES = 4096;
+const MAX_BYTES = 256 * 1024;
+/** What was asked for at first may lead to other files, and a long one is read again. */
+const MAX_ROUNDS = 6;
+const { ENODEV } = os.constants.errno;
 
-/** Files of one directory, opened when they are first read. */
-class HeldFiles implements Disposable {
+/** Files of one directory, opened when they are first asked for, and read with those of others. */
+class SampledFiles implements Disposable {
+  private readonly ref: CgroupRef;
   private readonly directory: number;
-  private readonly descriptors = new Map<string, number>();
+  private readonly files = new Map<string, HeldFile>();
   /** Files that are not there, and when that was last seen: a controller may be enabled later. */
   private readonly missing = new Map<string, number>();
-  /** The cgroup was removed. */
-  isGone = false;
 
-  constructor(directory: number) {
-    this.directory = directory;
+  constructor({ ref, fd }: Link) {
+    this.ref = ref;
+    this.directory = fd;
   }
 
-  /** The bytes are valid until the next reading. */
+  /** The bytes as of the last reading. One that is asked for for the first time is there after the next. */
   readonly read: ReadFile = (file) => {
-    const descriptor = this.descriptors.get(file) ?? this.open(file);
-    if (descriptor === undefined) return undefined;
-    try {
-      return buffer.subarray(0, fs.readSync(descriptor, buffer, 0, buffer.length, 0));
-    } catch (error) {
-      // The files of a cgroup that was removed answer so for ever.
-      if ((error as NodeJS.ErrnoException).code === 'ENODEV') this.isGone = true;
-      return undefined;
-    }
+    const held = this.files.get(file) ?? this.open(file);
+    if (held?.result === undefined) return undefined;
+    if (held.result === -ENODEV) this.dropFile(held);
+    return held.result < 0 ? undefined : held.into.subarray(0, held.result);
   };
 
-  private open(file: string): number | undefined {
+  /** Undefined before it was asked for, and as long as it may be there. */
+  isGone(file: string): boolean {
+    return this.files.get(file)?.result === -ENODEV;
+  }
+
+  get heldBack(): string | undefined {
+    return heldBackFile(this.ref);
+  }
+
+  /** All to be read anew. */
+  all(): HeldFile[] {
+    return [...this.files.values()];
+  }
+
+  /** Those that are still to be read: asked for since, or longer than their room. */
+  remaining(): HeldFile[] {
+    const files = this.all();
+    for (const file of files) if (file.result === file.into.length && file.into.length < MAX_BYTES) file.grow();
+    return this.heldBack === undefined ? files.filter(({ result }) => result === undefined) : [];
+  }
+
+  /** Its controller was switched off, and perhaps on again, which makes another file. */
+  private dropFile(file: HeldFile): void {
+    file.close();
+    this.files.delete(file.name);
+  }
+
+  private open(name: string): HeldFile | undefined {
     const now = performance.now();
-    if (now - (this.missing.get(file) ?? Number.NEGATIVE_INFINITY) < MISSING_HOLD_MILLIS) return undefined;
+    if (now - (this.missing.get(name) ?? Number.NEGATIVE_INFINITY) < MISSING_HOLD_MILLIS) return undefined;
     try {
-      const descriptor = openFile(this.directory, file, fs.constants.O_RDONLY);
-      this.descriptors.set(file, descriptor);
-      return descriptor;
+      const descriptor = openFile(this.directory, name, fs.constants.O_RDONLY);
+      const file = new HeldFile(descriptor, heldBackKey(this.ref), name, FIRST_BYTES);
+      this.files.set(name, file);
+      return file;
     } catch {
-      this.missing.set(file, now);
+      this.missing.set(name, now);
       return undefined;
     }
   }
 
   [Symbol.dispose](): void {
-    for (const descriptor of this.descriptors.values()) close(descriptor);
-    this.descriptors.clear();
+    for (const file of this.files.values()) file.close();
+    this.files.clear();
   }
 }
 
@@ -65,30 +95,43 @@ class HeldFiles implements Disposable {
 export class SampledCgroup implements Disposable {
   private readonly version: 1 | 2;
   private readonly chain: Disposable;
-  private readonly held: HeldFiles[];
+  private readonly held: SampledFiles[];
 
   /** Throws the `Failure`s of `openCgroup`. */
   constructor(ref: CgroupRef) {
     const chain = openChain(ref);
     this.chain = chain;
     this.version = chain.cgroup.version;
-    this.held = chain.links.map(({ fd }) => new HeldFiles(fd));
+    this.held = chain.links.map((link) => new SampledFiles(link));
   }
 
-  /** `null` when the cgroup is gone. */
+  files(): HeldFile[] {
+    return this.held.flatMap((files) => files.all());
+  }
+
+  remaining(): HeldFile[] {
+    return this.held.flatMap((files) => files.remaining());
+  }
+
+  /** Of what was read last. `null` when the cgroup is gone. */
   sample(): CgroupSample | null {
     const [own] = this.held;
     if (own === undefined) return null;
+    if (own.heldBack !== undefined) return { heldBack: own.heldBack };
     // Every cgroup has these files, with or without controllers; they are short, and all files of one that is gone answer alike.
-    if (own.read(this.version === 1 ? 'notify_on_release' : 'cgroup.controllers') === undefined && own.isGone) return null;
+    const always = this.version === 1 ? 'notify_on_release' : 'cgroup.controllers';
+    if (own.isGone(always)) return null;
+    own.read(always);
     const sample: CgroupSample = {};
     if (this.version === 1) readV1(sample, own.read);
     else readV2(sample, own.read);
     this.readLimits(sample);
-    return own.isGone ? null : sample;
+    return sample;
   }
 
   private readLimits(sample: CgroupSample): void {
+    // Of an ancestor that does not answer it is not known whether its limit is the tightest.
+    if (this.held.some(({ heldBack }) => heldBack !== undefined)) return;
     const limits = limitsOfVersion(this.version);
     put(sample, 'cpuLimitCores', this.tightest(limits.cpu));
     put(sample, 'memoryLimitBytes', this.tightest(limits.memory));
@@ -110,7 +153,28 @@ export class SampledCgroup implements Disposable {
   }
 }
 
-function put(sample: CgroupSample, key: keyof CgroupSample, value: number | undefined): void {
+/**
+ * Samples that were all read at one moment: of each cgroup, `null` when it is gone. When the kernel held one of them back, the others are read
+ * again after it was given up, so that they are of one moment too.
+ */
+export async function sampleTogether(
+  cgroups: readonly (SampledCgroup | undefined)[],
+): Promise<{ moment: bigint; samples: (CgroupSample | null)[] }> {
+  const sampled = cgroups.filter((cgroup) => cgroup !== undefined);
+  let moment: bigint;
+  do moment = process.hrtime.bigint();
+  while (!(await readTogether(sampled.flatMap((cgroup) => cgroup.files()))));
+  for (let round = 1; ; round += 1) {
+    const samples = cgroups.map((cgroup) => cgroup?.sample() ?? null);
+    const remaining = round < MAX_ROUNDS ? sampled.flatMap((cgroup) => cgroup.remaining()) : [];
+    if (remaining.length === 0) return { moment, samples };
+    await readTogether(remaining);
+  }
+}
+
+type Counter = Exclude<keyof CgroupSample, 'devices' | 'heldBack'>;
+
+function put(sample: CgroupSample, key: Counter, value: number | undefined): void {
   if (value !== undefined) sample[key] = value;
 }
 
@@ -134,14 +198,44 @@ function readV1(sample: CgroupSample, read: ReadFile): void {
   const control = read('memory.oom_control');
   if (control !== undefined) put(sample, 'oomKills', numberOfKey(control, 'oom_kill'));
   put(sample, 'tasks', numberIn(read('pids.current')));
-  const io = read('blkio.throttle.io_service_bytes_recursive') ?? read('blkio.throttle.io_service_bytes');
-  if (io === undefined) return;
-  sample.readBytes = 0;
-  sample.writtenBytes = 0;
-  for (const operations of parseBlkio(io.toString('latin1')).values()) {
-    sample.readBytes += operations.get('Read') ?? 0;
-    sample.writtenBytes += operations.get('Write') ?? 0;
-  }
+  readBlkio(sample, read);
+}
+
+function readBlkio(sample: CgroupSample, read: ReadFile): void {
+  const [bytes, operations] = ['io_service_bytes', 'io_serviced'].map((file) => {
+    const text = read(`blkio.throttle.${file}_recursive`) ?? read(`blkio.throttle.${file}`);
+    return text === undefined ? undefined : parseBlkio(text.toString('latin1'));
+  });
+  if (bytes === undefined) return;
+  const devices = [...new Set([...bytes.keys(), ...(operations?.keys() ?? [])])];
+  putDevices(
+    sample,
+    devices.map((device) => ({
+      device,
+      readBytes: bytes.get(device)?.get('Read'),
+      writtenBytes: bytes.get(device)?.get('Write'),
+      readOperations: operations?.get(device)?.get('Read'),
+      writeOperations: operations?.get(device)?.get('Write'),
+    })),
+    operations === undefined ? BYTES : BYTES_AND_OPERATIONS,
+  );
+}
+
+const BYTES = ['readBytes', 'writtenBytes'] as const;
+const BYTES_AND_OPERATIONS = [...BYTES, 'readOperations', 'writeOperations'] as const;
+const MAX_DEVICES = 64;
+
+type DeviceCounters = { device: string } & Record<(typeof BYTES_AND_OPERATIONS)[number], number | undefined>;
+
+/** A device without a line has had none: the sums are known all the same. */
+function putDevices(sample: CgroupSample, devices: readonly DeviceCounters[], counters: readonly (keyof CgroupIoCounters)[]) {
+  for (const counter of counters) sample[counter] = devices.reduce((sum, device) => sum + (device[counter] ?? 0), 0);
+  sample.devices = devices.slice(0, MAX_DEVICES).map((counted) => {
+    const { device } = counted;
+    const name = blockDeviceName(device);
+    const known = counters.filter((counter) => counted[counter] !== undefined).map((counter) => [counter, counted[counter]]);
+    return { device, ...(name === undefined ? {} : { name }), ...Object.fromEntries(known) };
+  });
 }
 
 function readV2(sample: CgroupSample, read: ReadFile): void {
@@ -164,15 +258,16 @@ function readV2(sample: CgroupSample, read: ReadFile): void {
 
 function readUnifiedIo(sample: CgroupSample, io: Buffer | undefined): void {
   if (io === undefined) return;
-  sample.readBytes = 0;
-  sample.writtenBytes = 0;
-  for (const values of parseNestedKeyed(io.toString('latin1')).values()) {
-    sample.readBytes += values.get('rbytes') ?? 0;
-    sample.writtenBytes += values.get('wbytes') ?? 0;
-  }
+  const devices = [...parseNestedKeyed(io.toString('latin1'))].map(([device, values]) => ({
+    device,
+    readBytes: values.get('rbytes') ?? undefined,
+    writtenBytes: values.get('wbytes') ?? undefined,
+    readOperations: values.get('rios') ?? undefined,
+    writeOperations: values.get('wios') ?? undefined,
+  }));
+  putDevices(sample, devices, BYTES_AND_OPERATIONS);
 }
 
-/** `usageBytes` was read before `stat`, whose bytes the next reading overwrites. */
 function readMemory(sample: CgroupSample, usageBytes: number | undefined, stat: Buffer | undefined, inactive: string): void {
   if (usageBytes === undefined) return;
   sample.memoryBytes = usageBytes;

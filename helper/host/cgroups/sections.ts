@@ -1,6 +1,4 @@
 /** What each controller tells of a cgroup, v1 and v2 under the same words. */
-import fs from 'node:fs';
-import path from 'node:path';
 import {
   parseBlkio,
   parseCpuMax,
@@ -23,6 +21,7 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
+import { blockDeviceName } from './blockDevices.ts';
 import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion, whyNoLimit } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
 
@@ -286,16 +285,6 @@ function deviceOf(
   if (writeOperations !== undefined) described.writeOperations = writeOperations;
   if (weight !== undefined) described.weight = weight;
   return described;
-}
-
-/** `sda` for `8:0`: `/sys/dev/block/8:0` leads to the device's folder. */
-function blockDeviceName(device: string): string | undefined {
-  if (!/^[0-9]+:[0-9]+$/.test(device)) return undefined;
-  try {
-    return path.basename(fs.readlinkSync(`/sys/dev/block/${device}`));
-  } catch {
-    return undefined;
-  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /** What clients want sampled, and the timers that do it. Nothing runs without a subscription. */
 import { Failure } from '../../failure.ts';
-import type { CgroupRef, CgroupSample, CgroupsSampledParams } from '../../protocol/cgroups.ts';
-import { SampledCgroup } from './sampling.ts';
+import type { CgroupRef, CgroupsSampledParams } from '../../protocol/cgroups.ts';
+import { SampledCgroup, sampleTogether } from './sampling.ts';
 
 const MAX_SUBSCRIPTIONS = 64;
 export const DEFAULT_INTERVAL_MILLIS = 1000;
@@ -45,6 +45,7 @@ class Subscription implements Disposable {
   private timer: NodeJS.Timeout | undefined;
   private due: number;
   private isSending = false;
+  private isEnded = false;
 
   constructor(name: string, cgroups: readonly CgroupRef[], intervalMillis: number, send: SendSamples) {
     this.name = name;
@@ -72,31 +73,32 @@ class Subscription implements Disposable {
     const missed = Math.floor(Math.max(0, performance.now() - this.due) / this.intervalMillis);
     this.due += (missed + 1) * this.intervalMillis;
     this.later();
-    // A client that does not read gets fewer samples, not a heap of them.
+    // A client or a kernel that is slow gets, or gives, fewer samples, not a heap of them.
     if (this.isSending) return;
     this.isSending = true;
     const sent = () => {
       this.isSending = false;
     };
-    this.send(this.sample()).then(sent, sent);
+    this.sample().then(sent, sent);
   }
 
-  private sample(): CgroupsSampledParams {
-    const monotonicMillis = Number(process.hrtime.bigint() / 1000n) / 1000;
-    const timeMillis = Date.now();
-    const samples = this.cgroups.map((cgroup, at) => this.sampleOf(cgroup, at));
-    return { subscription: this.name, monotonicMillis, timeMillis, samples };
+  private async sample(): Promise<void> {
+    const { moment, samples } = await sampleTogether(this.cgroups);
+    // Nobody wants them any more.
+    if (this.isEnded) return;
+    for (const [at, sample] of samples.entries()) if (sample === null) this.endOf(at);
+    const monotonicMillis = Number(moment / 1000n) / 1000;
+    const timeMillis = Date.now() - Number((process.hrtime.bigint() - moment) / 1_000_000n);
+    await this.send({ subscription: this.name, monotonicMillis, timeMillis, samples });
   }
 
-  private sampleOf(cgroup: SampledCgroup | undefined, at: number): CgroupSample | null {
-    const sample = cgroup?.sample() ?? null;
-    if (sample !== null) return sample;
-    cgroup?.[Symbol.dispose]();
+  private endOf(at: number): void {
+    this.cgroups[at]?.[Symbol.dispose]();
     this.cgroups[at] = undefined;
-    return null;
   }
 
   [Symbol.dispose](): void {
+    this.isEnded = true;
     clearTimeout(this.timer);
     for (const cgroup of this.cgroups.splice(0)) cgroup?.[Symbol.dispose]();
   }
