@@ -29,7 +29,7 @@ export class ContainerTable {
   }
 
   /** `key` of the container that a process belongs to. */
-  keyOf({ pid }: ProcessRecord): string | undefined {
+  keyOf({ pid }: { pid: number }): string | undefined {
     this.group();
     return this.keys.get(pid);
   }

@@ -872,10 +872,13 @@ describe('cgroups', () => {
       const own = cgroups.find(({ path, hierarchy }) => path.includes(made.id) && hierarchy !== 'unified');
       const dangers = async () => (await inspect(own!)).risks.filter(({ severity }) => severity === 'danger');
       assert.deepEqual(await dangers(), []);
+      const isMarked = async () => (await list()).cgroups.find(({ ino }) => ino === own!.ino)?.badges.includes('escapeRisk');
+      assert.equal(await isMarked(), false);
       execFileSync('docker', ['exec', '--detach', '--user=0', NAME, 'sleep', '999']);
       const [danger] = await until('the danger', dangers, (found) => found.length > 0);
       const [, pid] = /its process, (\d+), holds CAP_SYS_ADMIN/.exec(danger?.evidence ?? '') ?? [];
       assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /^sleep\x00999/);
+      await until('the mark in the list', isMarked, (marked) => marked === true);
     });
   });
 });

@@ -1,5 +1,5 @@
 /** Which container a cgroup is the very cgroup of. */
-import type { Container, Engine } from '../../protocol.ts';
+import type { Container, Engine, ProcessRef } from '../../protocol.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 
 /** `name` is what people call it. */
@@ -9,6 +9,8 @@ export interface Owner {
   leader: Container['leader'];
   /** Confined by namespaces of its own, as a service of the host is not. */
   isContainer: boolean;
+  /** Of a container: its processes that were started from outside, as by `docker exec`. The others have no more privilege than those. */
+  entered: ProcessRef[];
 }
 
 /** Of which some have no cgroup of their own. */
@@ -36,23 +38,46 @@ export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: 
 export function ownersOfCgroups(
   containers: Iterable<Container>,
   processes: Iterable<ProcessRecord>,
-  containerOf: (process: ProcessRecord) => string | undefined,
+  containerOf: (process: { pid: number }) => string | undefined,
 ): CgroupOwners {
   const owners = new Map<string, Owner>();
   const doubtful: Container[] = [];
+  const entered = enteredProcesses(processes, containerOf);
   for (const container of containers) {
     if (DOUBTFUL.includes(container.engine)) doubtful.push(container);
-    else claim(owners, container);
+    else claim(owners, container, entered);
   }
   if (doubtful.length === 0) return owners;
   const shared = sharedCgroups(processes, containerOf);
-  for (const container of doubtful) claim(owners, container, shared);
+  for (const container of doubtful) claim(owners, container, entered, shared);
   return owners;
 }
 
-function claim(owners: Map<string, Owner>, container: Container, shared?: ReadonlySet<string>): void {
+/** By the container's key. */
+function enteredProcesses(
+  processes: Iterable<ProcessRecord>,
+  containerOf: (process: { pid: number }) => string | undefined,
+): Map<string, ProcessRef[]> {
+  const entered = new Map<string, ProcessRef[]>();
+  for (const { pid, startTime, parentPid } of processes) {
+    const container = containerOf({ pid });
+    if (container === undefined || containerOf({ pid: parentPid }) === container) continue;
+    const known = entered.get(container);
+    if (known === undefined) entered.set(container, [{ pid, startTime }]);
+    else known.push({ pid, startTime });
+  }
+  return entered;
+}
+
+function claim(
+  owners: Map<string, Owner>,
+  container: Container,
+  entered: ReadonlyMap<string, ProcessRef[]>,
+  shared?: ReadonlySet<string>,
+): void {
   const { key, name, leader, cgroups } = container;
-  const owner: Owner = { key, name, leader, isContainer: container.isolated && container.engine !== 'systemd' };
+  const isContainer = container.isolated && container.engine !== 'systemd';
+  const owner: Owner = { key, name, leader, isContainer, entered: (isContainer && entered.get(key)) || [] };
   for (const { hierarchy, path } of cgroups) {
     const at = ownerKey(hierarchy, path);
     if (path !== '/' && shared?.has(at) !== true && !owners.has(at)) owners.set(at, owner);

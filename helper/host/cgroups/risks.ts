@@ -15,7 +15,7 @@ import { ownNamespaces } from '../hostNamespaces.ts';
 import type { Owner } from './ownCgroups.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
-/** So many processes of one cgroup are looked at. */
+/** So many processes of one cgroup or container are looked at. */
 const MAX_MEMBERS = 200;
 /** Mounts and capabilities of a container seldom change after its start, while which the engine's own program is what is seen. */
 const MOST_HOLD_MILLIS = 30_000;
@@ -72,7 +72,8 @@ export function containersAtRisk(owners: Iterable<Owner>): Set<string> {
   const atRisk = new Set<string>();
   for (const owner of owners) {
     if (!owner.isContainer) continue;
-    if (canEscape(reachOf(owner.leader))) atRisk.add(owner.key);
+    if ([owner.leader, ...owner.entered.slice(0, MAX_MEMBERS)].some((process) => canEscape(reachOf(process))))
+      atRisk.add(owner.key);
   }
   return atRisk;
 }
@@ -82,8 +83,13 @@ function canEscape(reach: CgroupReach | undefined): boolean {
 }
 
 /** The process of a container that reaches furthest: one that was started in it later may have more privilege than the first. */
-function furthest({ leader }: Owner, members: readonly ProcessRef[]): { process: ProcessRef; reach: CgroupReach | undefined } {
-  const escaping = [leader, ...members.slice(0, MAX_MEMBERS)].find((process) => canEscape(reachOf(process)));
+function furthest(
+  { leader, entered }: Owner,
+  members: readonly ProcessRef[],
+): { process: ProcessRef; reach: CgroupReach | undefined } {
+  const escaping = [leader, ...entered.slice(0, MAX_MEMBERS), ...members.slice(0, MAX_MEMBERS)].find((process) =>
+    canEscape(reachOf(process)),
+  );
   const process = escaping ?? leader;
   return { process, reach: reachOf(process) };
 }
