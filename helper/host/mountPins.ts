@@ -63,8 +63,28 @@ export class MountPins {
     }
   }
 
-  /** Reads the tables of mount namespaces not seen before, of those in `changed`, or of all. */
+  /**
+   * Reads the tables of mount namespaces not seen before, of those in `changed`, or of all. Mounts propagate (mount_namespaces(7)): with one that
+   * changed, those are read in which namespaces are mounted, and all when in that one others are mounted than before.
+   */
   read(changed: ReadonlySet<number> | 'all'): void {
+    if (changed === 'all' || changed.size === 0) {
+      this.readTables(changed);
+      return;
+    }
+    const before = this.mountedIn(changed);
+    const having = [...this.tables].flatMap(([ino, { mounts }]) => (mounts.length > 0 ? [ino] : []));
+    this.readTables(new Set([...changed, ...having]));
+    if (this.mountedIn(changed) !== before) this.readTables('all');
+  }
+
+  /** Which namespaces are mounted there, and where, to compare. */
+  private mountedIn(mountNamespaces: ReadonlySet<number>): string {
+    const mounts = [...mountNamespaces].flatMap((ino) => this.tables.get(ino)?.mounts ?? []);
+    return JSON.stringify(mounts.map(({ ino, pin }) => [ino, pin.mountPoint]));
+  }
+
+  private readTables(changed: ReadonlySet<number> | 'all'): void {
     const tables = new Map<number, MountTable>();
     const empty: IndexedNamespace[] = [];
     for (const namespace of this.index.namespaces) {

@@ -129,6 +129,9 @@ describe('while something visible shows the host', () => {
         pins.some((pin) => pin.by === 'bindMount' && pin.mountPoint.endsWith(`/${name}`)),
       );
     };
+    // Others see the same mounts: what is mounted goes on to them, and what is unmounted is gone there too.
+    const other = await startSleeper(['unshare', '--mount', '--propagation', 'slave']);
+    t.after(other.stop);
     execFileSync('ip', ['netns', 'add', name]);
     let added = true;
     const remove = () => {
