@@ -13,8 +13,11 @@ import { type KernelNews, KernelWatch } from './kernelWatch.ts';
 const SETTLE_MILLIS = 4;
 /** At most five notifications a second. */
 const NOTIFY_MILLIS = 200;
-/** New processes are read once more: some enter their namespaces only after they started, and no event says so. */
-const SECOND_LOOK_MILLIS = 250;
+/**
+ * New processes are read again, each time after so long: some enter their namespaces only after they started, late on a busy host, and no event
+ * says so.
+ */
+const LOOKS_MILLIS = [250, 2000, 10_000];
 /** A zombie is waited for by its parent soon, or not for long; no event says so. */
 const ZOMBIE_LOOKS_MILLIS = [30, 250, 1000, 5000, 30_000];
 /** Of one processor at most this share goes to scans: a scan of 5 ms every 5 s. */
@@ -48,8 +51,8 @@ export class Watcher {
   private kernel: KernelWatch | undefined;
   private freezers: FreezerWatch | undefined;
   private readonly pending = new Set<number>();
-  /** Read once, to be read once more. */
-  private readonly young = new Set<number>();
+  /** To be read again, by how often that was done. */
+  private readonly young = LOOKS_MILLIS.map(() => new Set<number>());
   private readonly changed = new Set<HostPart>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private lastNotified = -NOTIFY_MILLIS;
@@ -114,7 +117,7 @@ export class Watcher {
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.timers.clear();
     this.pending.clear();
-    this.young.clear();
+    for (const pids of this.young) pids.clear();
     this.changed.clear();
     this.primed = false;
   }
@@ -142,14 +145,21 @@ export class Watcher {
   private applyPending(): void {
     const again = [...this.pending];
     this.flush();
-    for (const pid of again) if (this.model.process(pid) !== undefined) this.young.add(pid);
-    if (this.young.size > 0) this.later('second look', SECOND_LOOK_MILLIS, () => this.lookAgain());
+    this.lookAgainAt(again, 0);
   }
 
-  private lookAgain(): void {
-    const pids = [...this.young];
-    this.young.clear();
+  private lookAgainAt(pids: readonly number[], look: number): void {
+    const young = this.young[look];
+    if (young === undefined) return;
+    for (const pid of pids) if (this.model.process(pid) !== undefined) young.add(pid);
+    if (young.size > 0) this.later(`look ${look}`, LOOKS_MILLIS[look]!, () => this.lookAgain(young, look));
+  }
+
+  private lookAgain(young: Set<number>, look: number): void {
+    const pids = [...young];
+    young.clear();
     this.markChanges(this.model.reread(pids));
+    this.lookAgainAt(pids, look + 1);
   }
 
   private lookAgainAtZombie(pid: number, look: number): void {
