@@ -1,8 +1,11 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
 import fs from 'node:fs';
+import os from 'node:os';
+import { Failure } from '../failure.ts';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import { isAtLeast } from '../proc/kernelRelease.ts';
 import { own } from '../programs/identity.ts';
 import type { HeldTree } from './heldTrees.ts';
 import type { UnpackedLayers } from './image.ts';
@@ -105,6 +108,19 @@ function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Arg
   return tree;
 }
 
+/** fsconfig(2) takes so many bytes of one value. */
+const MAX_VALUE_BYTES = 255;
+
+/** The layers from the top; one by one, which overlayfs takes since Linux 6.8, when their names are too long for one value. */
+function lowerOptions(names: readonly string[]): [string, string][] {
+  const all = names.join(':');
+  if (Buffer.byteLength(all) <= MAX_VALUE_BYTES) return [['lowerdir', all]];
+  if (isAtLeast(os.release(), 6, 8)) return names.map((name) => ['lowerdir+', name]);
+  throw new Failure('unsupported', `The root has ${names.length} layers, more than this kernel can be told in one option.`, {
+    hint: 'Run Linux 6.8 or later; or make one layer of them (docker export), and take that as a tar.',
+  });
+}
+
 /** What the helper does while the program waits there; the descriptor of their place was reported. */
 export const HOLD_LAYERS = 'let the helper keep hold of the layers';
 
@@ -152,7 +168,7 @@ export function overlayRoot(
   makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
   const prefix = changes === undefined ? '' : 'changes/';
   const options: [string, string | true][] = [
-    ['lowerdir', names.join(':')],
+    ...lowerOptions(names),
     ['upperdir', `${prefix}upper`],
     ['workdir', `${prefix}work`],
   ];

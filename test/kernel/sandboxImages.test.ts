@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
 import type { Pack } from 'tar-stream';
+import { isAtLeast } from '../../helper/proc/kernelRelease.ts';
 import {
   SandboxesExplain,
   SandboxesImages,
@@ -223,16 +224,43 @@ describe('an image in a file as the root of a sandbox', { skip: SKIP }, () => {
     for (const [name, image] of Object.entries(images())) assert.equal(await output(ofImage(image), ...list), expected, name);
   });
 
-  test('of docker save may have a layer twice, or as a link to that of another image', async () => {
+  const whole = async (fill: (into: Pack) => void): Promise<Buffer> => {
     const { default: tar } = await import('tar-stream');
-    const whole = async (fill: (into: Pack) => void): Promise<Buffer> => {
-      const into = tar.pack();
-      fill(into);
-      into.finalize();
-      const chunks: Buffer[] = [];
-      for await (const chunk of into) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
-    };
+    const into = tar.pack();
+    fill(into);
+    into.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of into) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks);
+  };
+
+  test('may have many layers', async () => {
+    const numbers = Array.from({ length: 120 }, (_, number) => number);
+    const layers = await Promise.all(
+      numbers.map((number) =>
+        whole((into) => {
+          into.entry({ name: 'bin', type: 'directory', mode: 0o755 });
+          if (number === 0) into.entry({ name: 'bin/busybox', mode: 0o755 }, fs.readFileSync('/bin/busybox'));
+          into.entry({ name: `bin/${number}` }, String(number));
+        }),
+      ),
+    );
+    const saved = await whole((into) => {
+      for (const [number, layer] of layers.entries()) into.entry({ name: `${number}.tar` }, layer);
+      into.entry({ name: 'config.json' }, JSON.stringify({ rootfs: { diff_ids: [`sha256:${'0'.repeat(64)}`] } }));
+      const Layers = numbers.map((number) => `${number}.tar`);
+      into.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: 'config.json', RepoTags: ['x:latest'], Layers }]));
+    });
+    fs.writeFileSync(file('many.tar'), saved);
+    const spec = ofImage({ format: 'dockerArchive', path: file('many.tar') });
+    const listed = await output(spec, '/bin/busybox', 'ls', '/bin').catch((error: { data?: { reason?: string } }) => {
+      // Layers are named one by one since Linux 6.8.
+      assert.ok(!isAtLeast(os.release(), 6, 8) && error.data?.reason === 'unsupported', String(error));
+    });
+    if (listed !== undefined) assert.deepEqual(listed.trim().split('\n').sort(), [...numbers.map(String), 'busybox'].sort());
+  });
+
+  test('of docker save may have a layer twice, or as a link to that of another image', async () => {
     const layer = await whole((into) => {
       into.entry({ name: 'bin', type: 'directory', mode: 0o755 });
       into.entry({ name: 'bin/busybox', mode: 0o755 }, fs.readFileSync('/bin/busybox'));

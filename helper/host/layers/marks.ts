@@ -7,6 +7,7 @@ import os from 'node:os';
 import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { ENOENT } from '../../kernel/files.ts';
 import { type AttributePlace, attributeOf, ENODATA, mayHaveAttribute } from '../../kernel/xattr.ts';
+import { isAtLeast } from '../../proc/kernelRelease.ts';
 import type { Unknown } from '../../protocol.ts';
 
 export const S_IFMT = 0o170000;
@@ -48,11 +49,6 @@ export interface DirectoryMarks {
   opaque: boolean;
   /** `overlay.opaque` is `x`: an empty file in it may be a whiteout by attribute. */
   hasWhiteoutAttributes: boolean;
-}
-
-function isAtLeast(release: string, major: number, minor: number): boolean {
-  const [ofMajor = 0, ofMinor = 0] = release.split('.', 2).map((part) => Number.parseInt(part, 10));
-  return ofMajor > major || (ofMajor === major && ofMinor >= minor);
 }
 
 export function isDirectory(status: Pick<FileStatus, 'mode'>): boolean {
