@@ -15,6 +15,8 @@ export const THEMES = {
 };
 export type Theme = keyof typeof THEMES;
 
+/** Within which an open palette has its rows. */
+const PALETTE_MILLIS = 5000;
 /** Within which a click shows the sidebar. */
 const SIDEBAR_MILLIS = 3000;
 
@@ -102,9 +104,10 @@ export class Workbench implements AsyncDisposable {
       if (await this.quickInputBox().isVisible()) await this.escape();
       await this.page.keyboard.press('F1');
       await this.quickInputBox().fill(`>${text}`, { timeout: 8000 });
+      // What takes the focus, like a terminal that opens, closes it: then it is opened again.
+      await this.quickInputRows().first().waitFor({ timeout: PALETTE_MILLIS });
       return true;
     });
-    await eventually('the palette to filter', async () => (await this.quickInputRows().count()) > 0);
   }
 
   /** Shows a view container of the activity bar by its title: `Isoscope`. */
