@@ -42,9 +42,14 @@ function environmentOf(words: readonly string[]): Record<string, string> | undef
   return Object.fromEntries(pairs.map((pair) => [pair![1]!, pair![2]!]));
 }
 
+/** Bytes alone are a number, as a file may have them. */
+function sizeOf(text: string): Json {
+  return /^\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text;
+}
+
 export const NOTATIONS = {
   text: { show: plain, read: readWith((text) => text) },
-  size: { show: plain, read: readWith((text) => text) },
+  size: { show: plain, read: readWith(sizeOf) },
   whole: { show: plain, read: readWith(wholeOf) },
   number: { show: plain, read: readWith(numberOf) },
   limit: { show: plain, read: readWith(wholeOf) },
@@ -81,5 +86,7 @@ export function isExpressible(name: NotationName, value: Json, beside?: Json): b
   if (value === '') return true;
   const { show, read }: Notation = NOTATIONS[name];
   const text = show(value, beside);
+  // The same bytes, whether a file has them as a number or as its digits.
+  if (name === 'size' && typeof value === 'string' && /^\d+$/.test(value)) return true;
   return !/[\r\n]/.test(text) && isSame(read(text, beside) ?? (Array.isArray(value) ? [] : undefined), value);
 }

@@ -132,6 +132,8 @@ class SpecificationFile extends Disposable implements Subject {
     this.known = spec;
     this.unwritten += 1;
     this.writing = this.writing
+      // That one could not be written its own caller was told.
+      .catch(() => undefined)
       .then(() => this.replace(spec))
       .finally(() => {
         this.unwritten -= 1;

@@ -306,6 +306,17 @@ describe('what the form holds', () => {
     });
   }
 
+  test('a size stands in a line of text, whether it is a number, its digits, or has a unit', () => {
+    for (const limit of [65_536, '65536', '64K']) {
+      const state = stateOf({ resources: { memory: { limit } } });
+      const one = find(state, 'resources.memory.limit');
+      assert.ok(canShow(one, limit), String(limit));
+      assert.equal(textOf(one, state.draft), String(limit));
+    }
+    const state = stateOf({});
+    assert.equal(valueOfText(find(state, 'resources.memory.limit'), state.draft, '65536'), 65_536);
+  });
+
   test('what no schema knows stays', () => {
     const draft = {
       later: [1, { a: null }],
