@@ -22,6 +22,8 @@ export interface JsonSchema {
   minLength?: number;
   maxLength?: number;
   pattern?: string;
+  /** VS Code's own: what its editor says instead of the pattern. */
+  patternErrorMessage?: string;
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

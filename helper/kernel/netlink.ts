@@ -171,3 +171,11 @@ export function attributeText(bytes: Buffer | undefined): string | undefined {
   const end = bytes.indexOf(0);
   return bytes.toString('utf8', 0, end === -1 ? bytes.length : end);
 }
+
+/** struct nlattr, padded to 4 bytes. */
+export function attribute(type: number, value: Buffer): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16LE(4 + value.length, 0);
+  header.writeUInt16LE(type, 2);
+  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
+}

@@ -1,5 +1,5 @@
 /** Making a pair of interfaces, one of them in another net namespace, and setting up the other: veth(4), rtnetlink(7). */
-import { attribute32, change } from './netlink.ts';
+import { attribute, attribute32, change } from './netlink.ts';
 import { AF_INET, links } from './rtnetlink.ts';
 
 const RTM_NEWLINK = 16;
@@ -50,11 +50,3 @@ export function setUpInterface(socket: number, name: string, address: number, pr
 }
 
 const nameBytes = (name: string) => Buffer.from(`${name}\0`);
-
-/** struct nlattr, padded to 4 bytes. */
-function attribute(type: number, value: Buffer): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt16LE(4 + value.length, 0);
-  header.writeUInt16LE(type, 2);
-  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
-}

@@ -1,4 +1,6 @@
 /** Steps that make and set up interfaces: rtnetlink(7), netdevice(7), and removing a table of nftables. */
+
+import { attribute } from '../kernel/netlink.ts';
 import { type Argument, bytes, integer } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { maskOf, textOf, type VethPlan } from './network.ts';
@@ -144,14 +146,6 @@ function newVeth({ inside, outside }: VethPlan, hostNamespace: number): Buffer {
 }
 
 const text = (value: string) => Buffer.from(`${value}\0`);
-
-/** struct nlattr, padded to 4 bytes. */
-function attribute(type: number, value: Buffer): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt16LE(4 + value.length, 0);
-  header.writeUInt16LE(type, 2);
-  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
-}
 
 function netlinkMessage(type: number, flags: number, content: Buffer, sequence = 0): Buffer {
   const header = Buffer.alloc(16);

@@ -5,27 +5,7 @@ import path from 'node:path';
 import test from 'node:test';
 import * as v from 'valibot';
 import { bytesOf, sandboxSpec } from '../../helper/sandbox/spec.ts';
-
-interface JsonSchema {
-  type?: string;
-  description?: string;
-  properties?: Record<string, JsonSchema>;
-  additionalProperties?: false | JsonSchema;
-  required?: string[];
-  anyOf?: JsonSchema[];
-  enum?: unknown[];
-  const?: unknown;
-  items?: JsonSchema;
-  minimum?: number;
-  maximum?: number;
-  minItems?: number;
-  maxItems?: number;
-  minLength?: number;
-  maxLength?: number;
-  pattern?: string;
-  /** VS Code's own: what its editor says instead of the pattern. */
-  patternErrorMessage?: string;
-}
+import type { JsonSchema } from '../../webview/jsonSchema.ts';
 
 /** The parts of a valibot schema that this looks at. */
 interface Schema {
