@@ -90,21 +90,17 @@ export class HostModel {
   }
 
   private async scanNow(): Promise<ModelChanges> {
-    const pids = new Set([...this.byPid.keys(), ...listPids()]);
+    const pids = [...new Set([...this.byPid.keys(), ...listPids()])];
     const total = noChanges();
-    let turn: number[] = [];
     let turnEnds = performance.now() + TURN_MILLIS;
-    for (const pid of pids) {
-      turn.push(pid);
-      if (turn.length < TURN_PIDS && turn.length < pids.size) continue;
-      add(total, this.reread(turn));
-      turn = [];
+    for (let at = 0; at < pids.length; at += TURN_PIDS) {
+      add(total, this.reread(pids.slice(at, at + TURN_PIDS)));
+      // After the last ones too: a list that is made of them takes its own time, and one process can have taken all of this one's.
       if (performance.now() < turnEnds) continue;
-      await new Promise((resolve) => setImmediate(resolve));
+      await othersTurn();
       turnEnds = performance.now() + TURN_MILLIS;
     }
-    add(total, this.reread(turn));
-    if (pids.size >= LARGE_HOST) collectGarbage();
+    if (pids.length >= LARGE_HOST) collectGarbage();
     return total;
   }
 
@@ -202,6 +198,11 @@ export class HostModel {
     const gone = this.gone.filter(({ revision }) => revision > since).map(({ process }) => process);
     return { complete: false, changed, gone };
   }
+}
+
+/** Lets what has arrived meanwhile be read, which is one round of the event loop, and answered, which is another. */
+async function othersTurn(): Promise<void> {
+  for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function noChanges(): ModelChanges {
