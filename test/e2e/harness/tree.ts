@@ -5,8 +5,11 @@ import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 /** VS Code shows a tooltip half a second after the pointer came to rest. */
 const TOOLTIP_MILLIS = 3000;
 
-/** A menu takes no click in the first tenth of a second, lest one be meant for what it covers. */
-const MENU_DEAF_MILLIS = 200;
+/** What is used of an element of the page, whose types are not those of the tests. */
+interface PageElement {
+  closest(selector: string): PageElement | null;
+  dispatchEvent(event: Event): boolean;
+}
 
 export interface Row {
   label: string;
@@ -214,11 +217,10 @@ export class TreeView {
       if (submenu !== undefined && !(await item.isVisible())) {
         await menuItems(this.page).filter({ hasText: submenu }).first().hover({ timeout: 2000 });
       }
-      await item.waitFor({ timeout: 2000 });
-      // A click that came earlier would be ignored, and a menu that is closed by its list afterwards looks as if it had been taken.
-      await this.page.evaluate(`new Promise((resolve) => setTimeout(resolve, ${MENU_DEAF_MILLIS}))`);
-      await item.click({ timeout: 1000 });
-      return true;
+      // By its key, once it has the focus: VS Code runs what was clicked a moment after the click, and without its target when a
+      // list that is drawn again has taken the focus from the menu in that moment.
+      await item.hover({ timeout: 2000 });
+      return await item.evaluate(pressEnter);
     });
   }
 
@@ -259,6 +261,16 @@ export class TreeView {
 }
 
 /** Menus are drawn in a shadow root, which playwright looks into. */
+/**
+ * Presses Enter on a menu's entry. Runs within the page, and so in one go: false when the entry has not, or no longer, the focus.
+ */
+function pressEnter(label: PageElement): boolean {
+  const page = globalThis as unknown as { KeyboardEvent: new (type: string, init: object) => Event };
+  const entry = label.closest('.monaco-menu .action-item.focused');
+  entry?.dispatchEvent(new page.KeyboardEvent('keydown', { key: 'Enter', keyCode: 13, bubbles: true, cancelable: true }));
+  return entry !== null;
+}
+
 function menuItems(page: Page): Locator {
   return page.locator('.monaco-menu .action-item:not(.disabled) .action-label:not(.separator)');
 }
