@@ -94,18 +94,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   refresh(): void {
     this.updateTitle();
     this.queue.drawnAll();
-    this.emitter.fire(this.topRowsAsGiven());
-  }
-
-  /**
-   * The rows at the top if they are still those that VS Code has. It forgets every row when the top is drawn again, and a command
-   * that is chosen in a menu at that moment gets no target.
-   */
-  private topRowsAsGiven(): TreeNode[] | undefined {
-    const rows = this.topRows();
-    const given = this.given.get(this.root.id);
-    const same = given !== undefined && given.length > 0 && given.length === rows.length;
-    return same && rows.every((row, at) => row.id === given[at] && this.holds(row)) ? rows : undefined;
+    this.emitter.fire(undefined);
   }
 
   /** Draws everything again, but no more often than people can follow. */
@@ -293,7 +282,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
         if ((await this.selects(row)) || attempt === REVEAL_ATTEMPTS) return;
       } catch (error) {
         if (attempt === REVEAL_ATTEMPTS) throw error;
-        this.emitter.fire(undefined);
+        this.refresh();
         await new Promise((resolve) => setTimeout(resolve, REVEAL_PAUSE_MILLIS));
       }
     }
