@@ -100,12 +100,7 @@ function exchange(
   body: Buffer,
 ): { messages: NetlinkMessage[]; interrupted: boolean } {
   sequence = (sequence + 1) >>> 0;
-  const request = Buffer.alloc(HEADER_BYTES + body.length);
-  request.writeUInt32LE(request.length, 0);
-  request.writeUInt16LE(type, 4);
-  request.writeUInt16LE(flags, 6);
-  request.writeUInt32LE(sequence, 8);
-  body.copy(request, HEADER_BYTES);
+  const request = netlinkMessage(type, flags, body, sequence);
   checked('send', Number(send(descriptor, request, request.length, 0)));
   const messages: NetlinkMessage[] = [];
   let interrupted = false;
@@ -156,13 +151,34 @@ export function attributes(payload: Buffer, offset: number): Map<number, Buffer>
   return found;
 }
 
-/** Encodes one attribute that holds a 32-bit number. */
+/** A whole message, `struct nlmsghdr` before its body. */
+export function netlinkMessage(type: number, flags: number, body: Buffer, number = 0): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt32LE(HEADER_BYTES + body.length, 0);
+  header.writeUInt16LE(type, 4);
+  header.writeUInt16LE(flags, 6);
+  header.writeUInt32LE(number, 8);
+  return Buffer.concat([header, body]);
+}
+
+/** Encodes one attribute, `struct nlattr`, padded to 4 bytes. */
+export function attribute(type: number, value: Buffer): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16LE(4 + value.length, 0);
+  header.writeUInt16LE(type, 2);
+  return Buffer.concat([header, value, Buffer.alloc(aligned(value.length) - value.length)]);
+}
+
+/** Encodes one that holds a 32-bit number, signed or not. */
 export function attribute32(type: number, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeUInt16LE(8, 0);
-  bytes.writeUInt16LE(type, 2);
-  bytes.writeUInt32LE(value, 4);
-  return bytes;
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value | 0);
+  return attribute(type, bytes);
+}
+
+/** Encodes one that holds a C string. */
+export function textAttribute(type: number, text: string): Buffer {
+  return attribute(type, Buffer.from(`${text}\0`));
 }
 
 /** A C string attribute: without its final NUL. */
@@ -170,12 +186,4 @@ export function attributeText(bytes: Buffer | undefined): string | undefined {
   if (bytes === undefined) return undefined;
   const end = bytes.indexOf(0);
   return bytes.toString('utf8', 0, end === -1 ? bytes.length : end);
-}
-
-/** struct nlattr, padded to 4 bytes. */
-export function attribute(type: number, value: Buffer): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt16LE(4 + value.length, 0);
-  header.writeUInt16LE(type, 2);
-  return Buffer.concat([header, value, Buffer.alloc(-value.length & 3)]);
 }

@@ -1,10 +1,10 @@
 /** Making a pair of interfaces, one of them in another net namespace, and setting up the other: veth(4), rtnetlink(7). */
-import { attribute, attribute32, change } from './netlink.ts';
+import { attribute, attribute32, change, textAttribute } from './netlink.ts';
 import { AF_INET, links } from './rtnetlink.ts';
 
-const RTM_NEWLINK = 16;
+export const RTM_NEWLINK = 16;
 const RTM_NEWADDR = 20;
-const NLM_F_EXCL_CREATE = 0x600;
+export const NLM_F_EXCL_CREATE = 0x600;
 const IFINFOMSG_BYTES = 16;
 const IFF_UP = 0x1;
 const IFLA = { IFNAME: 3, LINKINFO: 18, NET_NS_FD: 28 } as const;
@@ -12,23 +12,20 @@ const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
 const VETH_INFO_PEER = 1;
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 
-/** `here` is made in the namespace of `socket` (of NETLINK_ROUTE), `there` in the one behind the descriptor. @throws NetlinkError, SyscallError */
-export function makeVethPair(socket: number, here: string, there: string, namespace: number): void {
-  const peer = [
-    Buffer.alloc(IFINFOMSG_BYTES),
-    attribute(IFLA.IFNAME, nameBytes(there)),
-    attribute32(IFLA.NET_NS_FD, namespace),
-  ];
+/** What RTM_NEWLINK is told: `there` is made in the namespace behind the descriptor, `here` in that of the socket. */
+export function vethPairBody(here: string, there: string, namespace: number): Buffer {
+  const peer = [Buffer.alloc(IFINFOMSG_BYTES), textAttribute(IFLA.IFNAME, there), attribute32(IFLA.NET_NS_FD, namespace)];
   const info = [
-    attribute(IFLA_INFO.KIND, nameBytes('veth')),
+    textAttribute(IFLA_INFO.KIND, 'veth'),
     attribute(IFLA_INFO.DATA, attribute(VETH_INFO_PEER, Buffer.concat(peer))),
   ];
-  const body = [
-    Buffer.alloc(IFINFOMSG_BYTES),
-    attribute(IFLA.IFNAME, nameBytes(here)),
-    attribute(IFLA.LINKINFO, Buffer.concat(info)),
-  ];
-  change(socket, RTM_NEWLINK, NLM_F_EXCL_CREATE, Buffer.concat(body));
+  const body = [Buffer.alloc(IFINFOMSG_BYTES), textAttribute(IFLA.IFNAME, here), attribute(IFLA.LINKINFO, Buffer.concat(info))];
+  return Buffer.concat(body);
+}
+
+/** By a socket of NETLINK_ROUTE. @throws NetlinkError, SyscallError */
+export function makeVethPair(socket: number, here: string, there: string, namespace: number): void {
+  change(socket, RTM_NEWLINK, NLM_F_EXCL_CREATE, vethPairBody(here, there, namespace));
 }
 
 /** Gives the interface an IPv4 address, a number, and brings it up. @throws NetlinkError, SyscallError */
@@ -48,5 +45,3 @@ export function setUpInterface(socket: number, name: string, address: number, pr
   up.writeUInt32LE(IFF_UP, 12);
   change(socket, RTM_NEWLINK, 0, up);
 }
-
-const nameBytes = (name: string) => Buffer.from(`${name}\0`);

@@ -1,6 +1,6 @@
 /** Steps that make and set up interfaces: rtnetlink(7), netdevice(7), and removing a table of nftables. */
-
-import { attribute } from '../kernel/netlink.ts';
+import { netlinkMessage, textAttribute } from '../kernel/netlink.ts';
+import { NLM_F_EXCL_CREATE, RTM_NEWLINK, vethPairBody } from '../kernel/vethPair.ts';
 import { type Argument, bytes, integer } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { maskOf, textOf, type VethPlan } from './network.ts';
@@ -23,16 +23,7 @@ const RTF_GATEWAY = 0x2;
 /** struct rtentry of a 64-bit machine: destination at 8, gateway at 24, mask at 40, flags at 56. */
 const RTENTRY_BYTES = 120;
 
-const RTM_NEWLINK = 16;
 const NLM_F_REQUEST = 0x1;
-const NLM_F_ACK_CREATE_EXCL = 0x600;
-const IFLA_IFNAME = 3;
-const IFLA_LINKINFO = 18;
-const IFLA_NET_NS_FD = 28;
-const IFLA_INFO_KIND = 1;
-const IFLA_INFO_DATA = 2;
-const VETH_INFO_PEER = 1;
-const IFINFOMSG_BYTES = 16;
 
 const NFNL_MSG_BATCH_BEGIN = 0x10;
 const NFNL_MSG_BATCH_END = 0x11;
@@ -65,7 +56,8 @@ export function makeVeth(steps: Steps, plan: VethPlan, host: Argument, inside: A
   const purpose = `make the interfaces ${plan.inside} and ${plan.outside}`;
   const link = openSocket(steps, [AF_NETLINK, 'AF_NETLINK'], SOCK_RAW, 0, purpose);
   const hostNamespace = steps.descriptor(plan.hostNamespace, '/proc/self/ns/net');
-  const message = newVeth(plan, hostNamespace.type === 'descriptor' ? hostNamespace.value : -1);
+  const body = vethPairBody(plan.inside, plan.outside, hostNamespace.type === 'descriptor' ? hostNamespace.value : -1);
+  const message = netlinkMessage(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_EXCL_CREATE, body);
   const text = `{RTM_NEWLINK, {${plan.inside}, "veth", peer={${plan.outside}, IFLA_NET_NS_FD=the host's}}}`;
   send(steps, link, message, text, purpose);
   steps.call('close', [link], purpose);
@@ -129,40 +121,13 @@ function writeAddress(into: Buffer, offset: number, address: number): void {
   into.writeUInt32BE(address >>> 0, offset + 4);
 }
 
-function newVeth({ inside, outside }: VethPlan, hostNamespace: number): Buffer {
-  const namespace = Buffer.alloc(4);
-  namespace.writeInt32LE(hostNamespace);
-  const peer = Buffer.concat([
-    Buffer.alloc(IFINFOMSG_BYTES),
-    attribute(IFLA_IFNAME, text(outside)),
-    attribute(IFLA_NET_NS_FD, namespace),
-  ]);
-  const info = Buffer.concat([
-    attribute(IFLA_INFO_KIND, text('veth')),
-    attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, peer)),
-  ]);
-  const content = [Buffer.alloc(IFINFOMSG_BYTES), attribute(IFLA_IFNAME, text(inside)), attribute(IFLA_LINKINFO, info)];
-  return netlinkMessage(RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK_CREATE_EXCL, Buffer.concat(content));
-}
-
-const text = (value: string) => Buffer.from(`${value}\0`);
-
-function netlinkMessage(type: number, flags: number, content: Buffer, sequence = 0): Buffer {
-  const header = Buffer.alloc(16);
-  header.writeUInt32LE(16 + content.length, 0);
-  header.writeUInt16LE(type, 4);
-  header.writeUInt16LE(flags, 6);
-  header.writeUInt32LE(sequence, 8);
-  return Buffer.concat([header, content]);
-}
-
 /** A transaction of nftables, in the present net namespace. Does nothing when there is no such table. */
 export function removeTable(steps: Steps, table: string): void {
   const purpose = `remove the table ${table} of nftables`;
   const family = (value: number, resource: number) => Buffer.of(value, 0, resource >> 8, resource & 0xff);
   const batch = (type: number, sequence: number) =>
     netlinkMessage(type, NLM_F_REQUEST, family(0, NFNL_SUBSYS_NFTABLES), sequence);
-  const content = Buffer.concat([family(NFPROTO_IPV4, 0), attribute(NFTA_TABLE_NAME, text(table))]);
+  const content = Buffer.concat([family(NFPROTO_IPV4, 0), textAttribute(NFTA_TABLE_NAME, table)]);
   const remove = netlinkMessage((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE, NLM_F_REQUEST, content, 1);
   const message = Buffer.concat([batch(NFNL_MSG_BATCH_BEGIN, 0), remove, batch(NFNL_MSG_BATCH_END, 2)]);
   const flags = { ignoreError: true };

@@ -260,10 +260,7 @@ export class TreeView {
   }
 }
 
-/** Menus are drawn in a shadow root, which playwright looks into. */
-/**
- * Presses Enter on a menu's entry. Runs within the page, and so in one go: false when the entry has not, or no longer, the focus.
- */
+/** Presses Enter on a menu's entry. Runs within the page, and so in one go: false when the entry has not, or no longer, the focus. */
 function pressEnter(label: PageElement): boolean {
   const page = globalThis as unknown as { KeyboardEvent: new (type: string, init: object) => Event };
   const entry = label.closest('.monaco-menu .action-item.focused');
@@ -271,6 +268,7 @@ function pressEnter(label: PageElement): boolean {
   return entry !== null;
 }
 
+/** Menus are drawn in a shadow root, which playwright looks into. */
 function menuItems(page: Page): Locator {
   return page.locator('.monaco-menu .action-item:not(.disabled) .action-label:not(.separator)');
 }
