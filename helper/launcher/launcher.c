@@ -83,6 +83,7 @@ struct passed {
 #define F_SETFD 2
 #define CLONE_INTO_CGROUP 0x200000000ull
 #define FD_CLOEXEC 1
+#define O_CLOEXEC 0x80000
 #define PR_SET_PDEATHSIG 1
 #define PR_SET_DUMPABLE 4
 #define PR_SET_NAME 15
@@ -318,25 +319,30 @@ static void keep_only_kill(void) {
   CALL(__NR_capset, version, sets, 0, 0);
 }
 
-/* What the first process may need in the end stays open; what others wait for the end of does not. */
-static void close_descriptors(long status_descriptor) {
+/* What the first process may need in the end stays open; what others wait for the end of does not. The gate comes last. */
+static void close_descriptors(long status_descriptor, long gate) {
   if (parent_pidfd < 0 && last_step < header.steps) {
     CALL(__NR_close_range, 0, SOCKET, 0, 0);
-    return;
+  } else {
+    long low = status_descriptor < gate ? status_descriptor : gate, high = status_descriptor < gate ? gate : status_descriptor;
+    if (low > 0) CALL(__NR_close_range, 0, low - 1, 0, 0);
+    if (high > low + 1) CALL(__NR_close_range, low > 0 ? low + 1 : 0, high - 1, 0, 0);
+    CALL(__NR_close_range, high + 1, ~0u, 0, 0);
   }
-  if (status_descriptor > 0) CALL(__NR_close_range, 0, status_descriptor - 1, 0, 0);
-  CALL(__NR_close_range, status_descriptor > 0 ? status_descriptor + 1 : 0, ~0u, 0, 0);
+  CALL(__NR_close, gate, 0, 0, 0);
 }
 
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
  * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
- * process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to.
+ * process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to. The child waits
+ * for the end of the gate: what runs in it may be able to look into its init, and finds nothing there.
  */
-static _Noreturn void relay(long child, int as_init, long status_descriptor) {
+static _Noreturn void relay(long child, int as_init, long status_descriptor, const int gate[2]) {
   const uint64_t all = ~0ull;
-  close_descriptors(status_descriptor);
   if (as_init) keep_only_kill();
+  CALL(__NR_close, gate[0], 0, 0, 0);
+  close_descriptors(status_descriptor, gate[1]);
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
     if (signal == LAST_SIGNAL) {
@@ -366,14 +372,21 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t clone_args[11] = {cgroup == 0 ? 0 : CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup};
   long self = CALL(__NR_pidfd_open, CALL(__NR_getpid, 0, 0, 0, 0), 0, 0, 0);
   if (is_error(self)) return self;
+  int gate[2];
+  long made = CALL(__NR_pipe2, gate, O_CLOEXEC, 0, 0);
+  if (is_error(made)) return made;
   CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);
   long child = cgroup == 0 ? system_call(__NR_clone, SIGCHLD, 0, 0, 0, 0, 0)
                            : CALL(__NR_clone3, clone_args, sizeof clone_args, 0, 0);
   if (is_error(child)) return child;
   if (child > 0) {
     send_report(RESULTED, index, child);
-    relay(child, as_init, argument(step, 1));
+    relay(child, as_init, argument(step, 1), gate);
   }
+  CALL(__NR_close, gate[1], 0, 0, 0);
+  char nothing;
+  CALL(__NR_read, gate[0], &nothing, 1, 0); /* all signals are blocked: it ends when the parent has closed, or is gone */
+  CALL(__NR_close, gate[0], 0, 0, 0);
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
   if (parent_pidfd >= 0) CALL(__NR_close, parent_pidfd, 0, 0, 0);
   parent_pidfd = (int)self;
