@@ -170,6 +170,11 @@ export class TreeView {
     await this.onRow(match, 'to be clicked', (row) => row.locator('.monaco-icon-label').first().click({ timeout: 2000 }));
   }
 
+  /** Presses a key in the list of rows, wherever the focus was. */
+  async press(key: string): Promise<void> {
+    await this.pane.locator('.monaco-list').first().press(key, { timeout: DEFAULT_WAIT_MILLIS });
+  }
+
   /** The names of the actions that a row shows when the pointer is on it. */
   async actions(match: RowMatch): Promise<string[]> {
     let names: string[] = [];
@@ -260,12 +265,12 @@ export class TreeView {
   }
 }
 
-/** Presses Enter on a menu's entry. Runs within the page, and so in one go: false when the entry has not, or no longer, the focus. */
+/** Presses Enter on a menu's entry. Runs within the page, and so in one go: false when the entry has not the focus, or its menu, closed meanwhile, does not take the key. */
 function pressEnter(label: PageElement): boolean {
   const page = globalThis as unknown as { KeyboardEvent: new (type: string, init: object) => Event };
   const entry = label.closest('.monaco-menu .action-item.focused');
-  entry?.dispatchEvent(new page.KeyboardEvent('keydown', { key: 'Enter', keyCode: 13, bubbles: true, cancelable: true }));
-  return entry !== null;
+  const enter = new page.KeyboardEvent('keydown', { key: 'Enter', keyCode: 13, bubbles: true, cancelable: true });
+  return entry !== null && !entry.dispatchEvent(enter);
 }
 
 /** Menus are drawn in a shadow root, which playwright looks into. */

@@ -167,7 +167,10 @@ export class Workbench implements AsyncDisposable {
 
   /** Chooses the first row with this text. */
   async pick(text: string): Promise<void> {
-    await this.quickInputRows().filter({ hasText: text }).first().click({ timeout: DEFAULT_WAIT_MILLIS });
+    const row = this.quickInputRows().filter({ hasText: text }).first();
+    // A click looks for its row twice a second only, and what takes the focus closes the question in less.
+    await row.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
+    await row.click({ timeout: DEFAULT_WAIT_MILLIS });
   }
 
   /** Ticks or clears rows of a quick pick with boxes, so that exactly these are ticked, and accepts. */
