@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
+import { closed, opened } from './failureState.ts';
 import { TreeView } from './tree.ts';
 import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
@@ -39,6 +40,7 @@ export class Workbench implements AsyncDisposable {
     this.page = page;
     this.browser = browser;
     this.server = server;
+    opened(this);
   }
 
   get address(): string {
@@ -328,6 +330,10 @@ export class Workbench implements AsyncDisposable {
       notifications: await this.notifications(),
       'quick pick': await this.quickPickItems(),
       tabs: await this.page.locator('.tab .label-name').allInnerTexts(),
+      focus: [await this.page.evaluate<string>('document.activeElement.ariaLabel ?? document.activeElement.className')],
+      sidebar: (await this.page.locator('.part.sidebar .monaco-list-row:visible').allInnerTexts()).map((row) =>
+        row.slice(0, 40),
+      ),
     };
     return Object.entries(texts)
       .map(([what, all]) => `${what}: ${all.join(' | ')}`)
@@ -438,6 +444,7 @@ export class Workbench implements AsyncDisposable {
 
   /** Closes the browser, stops code-server and removes its folder. */
   async close(): Promise<void> {
+    closed(this);
     await this.browser.close();
     await this.server.stop();
   }
