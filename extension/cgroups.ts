@@ -1,7 +1,7 @@
 /** Constructs and wires everything of cgroups: the view, the pages, the monitor, the files, and the changes with their undo. */
 import * as vscode from 'vscode';
 import { CgroupChanges } from './changes/cgroupChanges.ts';
-import { registerCommand } from './commandRegistration.ts';
+import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { createCgroup } from './commands/createCgroup.ts';
 import { freezeCgroup } from './commands/freezeCgroup.ts';
 import { groupCgroups } from './commands/groupCgroups.ts';
@@ -62,14 +62,14 @@ export function registerCgroups({ context, connection, host, filter }: CgroupPar
   const pages = new CgroupPanels(connection, host, context.extensionUri);
   const monitors = new MonitorPanels(connection, context.extensionUri);
   return vscode.Disposable.from(
-    ...CHANGES.map(([id, run]) => registerCommand(id, (target?: CommandTarget) => run(changes, target))),
+    ...CHANGES.map(([id, run]) => registerRowCommand(id, (target?: CommandTarget) => run(changes, target))),
     registerCommand(Command.undoCgroupChange, (given?: Parameters<CgroupChanges['undo']>[0]) => changes.undo(given)),
     registerCommand(Command.groupCgroups, () => groupCgroups(tree)),
-    registerCommand(Command.inspectCgroup, (target?: CommandTarget) => inspectCgroup(host, pages, target)),
-    registerCommand(Command.monitorCgroups, (target?: CommandTarget, selected?: CommandTarget[]) =>
+    registerRowCommand(Command.inspectCgroup, (target?: CommandTarget) => inspectCgroup(host, pages, target)),
+    registerRowCommand(Command.monitorCgroups, (target?: CommandTarget, selected?: CommandTarget[]) =>
       monitorCgroups(host, monitors, target, selected),
     ),
-    registerCommand(Command.revealInCgroups, (target?: CommandTarget) =>
+    registerRowCommand(Command.revealInCgroups, (target?: CommandTarget) =>
       revealInCgroups(connection, host, tree, filter, target),
     ),
     new CgroupFiles(connection),

@@ -1,6 +1,6 @@
 /** Everything about layers: constructs the view, the file system, the panels and the commands, and wires them. */
 import * as vscode from 'vscode';
-import { registerCommand } from './commandRegistration.ts';
+import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { compareBelow } from './commands/compareBelow.ts';
 import { compareContainers } from './commands/compareContainers.ts';
 import { compareImage } from './commands/compareImage.ts';
@@ -65,19 +65,21 @@ export function registerLayers({ context, log, connection, host, filter, contain
 
   return vscode.Disposable.from(
     ...[
-      registerCommand(Command.openLayerFile, (target?: LayerTarget) => openLayerFile(connection, host, picks, tree, target)),
-      registerCommand(Command.openHiddenFile, (target?: LayerTarget) => openHiddenFile(connection, host, picks, tree, target)),
-      registerCommand(Command.compareBelow, (target?: LayerTarget) => compareBelow(connection, host, picks, target)),
-      registerCommand(Command.compareImage, (target?: LayerTarget) => compareImage(connection, host, picks, target)),
+      registerRowCommand(Command.openLayerFile, (target?: LayerTarget) => openLayerFile(connection, host, picks, tree, target)),
+      registerRowCommand(Command.openHiddenFile, (target?: LayerTarget) =>
+        openHiddenFile(connection, host, picks, tree, target),
+      ),
+      registerRowCommand(Command.compareBelow, (target?: LayerTarget) => compareBelow(connection, host, picks, target)),
+      registerRowCommand(Command.compareImage, (target?: LayerTarget) => compareImage(connection, host, picks, target)),
       registerCommand(Command.compareContainers, (target?: LayerTarget) => compareContainers(connection, host, picks, target)),
-      registerCommand(Command.exportLayer, (target?: LayerTarget) => exportLayer(connection, host, picks, target)),
-      registerCommand(Command.exportChanges, (target?: LayerTarget) => exportChanges(connection, host, picks, target)),
-      registerCommand(Command.saveLayerCopy, (target?: LayerTarget) => saveLayerCopy(connection, files, picks, target)),
-      registerCommand(Command.showOnDisk, (target?: LayerTarget) => showOnDisk(connection, host, picks, target)),
+      registerRowCommand(Command.exportLayer, (target?: LayerTarget) => exportLayer(connection, host, picks, target)),
+      registerRowCommand(Command.exportChanges, (target?: LayerTarget) => exportChanges(connection, host, picks, target)),
+      registerRowCommand(Command.saveLayerCopy, (target?: LayerTarget) => saveLayerCopy(connection, files, picks, target)),
+      registerRowCommand(Command.showOnDisk, (target?: LayerTarget) => showOnDisk(connection, host, picks, target)),
       registerCommand(Command.measureLayers, (target?: LayerTarget) => measureLayers(host, layers, sizes, tree, target)),
       registerCommand(Command.whichLayer, (target?: LayerTarget) => whichLayer(picks, panels, target)),
-      registerCommand(Command.showStack, (target?: LayerTarget) => showStack(picks, panels, target)),
-      registerCommand(Command.revealInLayers, (target?: CommandTarget & LayerTarget) =>
+      registerRowCommand(Command.showStack, (target?: LayerTarget) => showStack(picks, panels, target)),
+      registerRowCommand(Command.revealInLayers, (target?: CommandTarget & LayerTarget) =>
         revealInLayers(connection, host, layers, tree, target),
       ),
       registerCommand(Command.sortBySize, () => options.sortBySize(true)),

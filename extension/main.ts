@@ -1,7 +1,7 @@
 /** The extension's entry: constructs its parts, wires them, and hands what must end to VS Code. */
 import * as vscode from 'vscode';
 import { registerCgroups } from './cgroups.ts';
-import { registerCommand } from './commandRegistration.ts';
+import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { compareMounts } from './commands/compareMounts.ts';
 import { copyId, copyNsenter, copyPid } from './commands/copy.ts';
 import { enterNamespaces } from './commands/enterNamespaces.ts';
@@ -61,12 +61,12 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.restartHelperAsUser, () => connection.restart('user')),
     registerCommand(Command.showHelperLog, () => log.show()),
     registerCommand(Command.showHelperActions, () => showHelperActions(connection)),
-    registerCommand(Command.openTerminalInContainer, (target?: CommandTarget) =>
+    registerRowCommand(Command.openTerminalInContainer, (target?: CommandTarget) =>
       openTerminalInContainer(connection, terminals, target),
     ),
-    registerCommand(Command.enterNamespaces, (target?: CommandTarget) => enterNamespaces(connection, terminals, target)),
-    registerCommand(Command.runInNamespaces, (target?: CommandTarget) => runInNamespaces(connection, outputs, target)),
-    registerCommand(Command.showSyscalls, (target?: CommandTarget) => showTargetSyscalls(connection, target)),
+    registerRowCommand(Command.enterNamespaces, (target?: CommandTarget) => enterNamespaces(connection, terminals, target)),
+    registerRowCommand(Command.runInNamespaces, (target?: CommandTarget) => runInNamespaces(connection, outputs, target)),
+    registerRowCommand(Command.showSyscalls, (target?: CommandTarget) => showTargetSyscalls(connection, target)),
     registerCommand(Command.refresh, () => host.refresh()),
     registerCommand(Command.filter, () => filterTrees(filter)),
     registerCommand(Command.clearFilter, () => {
@@ -74,18 +74,18 @@ export function activate(context: vscode.ExtensionContext): void {
     }),
     registerCommand(Command.showMore, (row: TreeNode) => row.tree.showMore(row)),
     registerCommand(Command.groupNamespaces, () => groupNamespaces(namespaces)),
-    registerCommand(Command.revealInContainers, (target?: CommandTarget) =>
+    registerRowCommand(Command.revealInContainers, (target?: CommandTarget) =>
       revealInContainers(connection, host, containers, filter, target),
     ),
-    registerCommand(Command.revealInNamespaces, (target?: CommandTarget) =>
+    registerRowCommand(Command.revealInNamespaces, (target?: CommandTarget) =>
       revealInNamespaces(connection, host, namespaces, filter, target),
     ),
-    registerCommand(Command.copyId, copyId),
-    registerCommand(Command.copyPid, copyPid),
-    registerCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
+    registerRowCommand(Command.copyId, copyId),
+    registerRowCommand(Command.copyPid, copyPid),
+    registerRowCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
     vscode.workspace.registerTextDocumentContentProvider(Scheme.mounts, mounts),
-    registerCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, mounts, target)),
-    registerCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
+    registerRowCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, mounts, target)),
+    registerRowCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),
     panels,
     registerLayers({ context, log, connection, host, filter, containers }),

@@ -1,6 +1,6 @@
 /** Everything about sandboxes: constructs it, wires it, and registers its commands. */
 import * as vscode from 'vscode';
-import { registerCommand } from './commandRegistration.ts';
+import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { duplicateSandbox } from './commands/duplicateSandbox.ts';
 import { editSandbox } from './commands/editSandbox.ts';
 import { editSandboxInForm } from './commands/editSandboxInForm.ts';
@@ -49,21 +49,25 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
     vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
     registerCommand(Command.runInNewNamespace, (target?: vscode.Uri) => runInNewNamespace(connection, starter, memory, target)),
-    registerCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
+    registerRowCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
       runInNewNamespace(connection, starter, memory, target),
     ),
-    registerCommand(Command.startSandbox, (target?: SandboxTarget | vscode.Uri) => startSandbox(starter, target)),
-    registerCommand(Command.explainSandbox, (target?: SandboxTarget | vscode.Uri) => explainSandbox(target)),
-    registerCommand(Command.openSandboxTerminal, (target?: SandboxTarget) => openSandboxTerminal(sandboxes, starter, target)),
-    registerCommand(Command.stopSandbox, (target?: SandboxTarget) => stopSandbox(connection, sandboxes, starter, target)),
-    registerCommand(Command.restartSandbox, (target?: SandboxTarget) => restartSandbox(sandboxes, starter, target)),
-    registerCommand(Command.removeSandbox, (target?: SandboxTarget) => removeSandbox(connection, sandboxes, starter, target)),
-    registerCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
-    registerCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
-    registerCommand(Command.editSandboxInForm, (target?: SandboxTarget | vscode.Uri) =>
+    registerRowCommand(Command.startSandbox, (target?: SandboxTarget | vscode.Uri) => startSandbox(starter, target)),
+    registerRowCommand(Command.explainSandbox, (target?: SandboxTarget | vscode.Uri) => explainSandbox(target)),
+    registerRowCommand(Command.openSandboxTerminal, (target?: SandboxTarget) =>
+      openSandboxTerminal(sandboxes, starter, target),
+    ),
+    registerRowCommand(Command.stopSandbox, (target?: SandboxTarget) => stopSandbox(connection, sandboxes, starter, target)),
+    registerRowCommand(Command.restartSandbox, (target?: SandboxTarget) => restartSandbox(sandboxes, starter, target)),
+    registerRowCommand(Command.removeSandbox, (target?: SandboxTarget) =>
+      removeSandbox(connection, sandboxes, starter, target),
+    ),
+    registerRowCommand(Command.duplicateSandbox, (target?: SandboxTarget) => duplicateSandbox(sandboxes, target)),
+    registerRowCommand(Command.editSandbox, (target?: SandboxTarget) => editSandbox(sandboxes, target)),
+    registerRowCommand(Command.editSandboxInForm, (target?: SandboxTarget | vscode.Uri) =>
       editSandboxInForm(sandboxes, panels, target),
     ),
-    registerCommand(Command.revealInSandboxes, (target?: CommandTarget) =>
+    registerRowCommand(Command.revealInSandboxes, (target?: CommandTarget) =>
       revealInSandboxes(host, sandboxes, tree, filter, target),
     ),
     registerCommand(Command.newSandboxFile, () => newSandboxFile()),

@@ -262,8 +262,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     for (const _ of ['501 to 1000', 'the rest']) {
       await eventually('the end of what is shown', async () => (await last()) === 'Show 500 more');
       const before = (await view.rows()).filter(({ level }) => level === 4).at(-2)?.label;
-      await view.click('Show 500 more');
-      await eventually('more than before', async () => {
+      await view.clickUntil('Show 500 more', 'more than before', async () => {
         await last();
         return (await view.rows()).filter(({ level }) => level === 4).at(-2)?.label !== before;
       });

@@ -61,7 +61,10 @@ class Subscription implements Disposable {
     this.later();
   }
 
-  /** Due moments stay on a grid; those that were missed are left out, not made up for. */
+  /**
+   * Due moments stay on a grid; those that were missed are left out, not made up for. So is the next one when half of the interval
+   * is over: of a few milliseconds nothing can be said in units per second, where the kernel hands out quotas every 100 ms.
+   */
   private later(): void {
     const now = performance.now();
     this.timer = setTimeout(() => this.tick(), Math.max(0, this.due - now));
@@ -70,7 +73,7 @@ class Subscription implements Disposable {
   }
 
   private tick(): void {
-    const missed = Math.floor(Math.max(0, performance.now() - this.due) / this.intervalMillis);
+    const missed = Math.round(Math.max(0, performance.now() - this.due) / this.intervalMillis);
     this.due += (missed + 1) * this.intervalMillis;
     this.later();
     // A client or a kernel that is slow gets, or gives, fewer samples, not a heap of them.

@@ -4,6 +4,10 @@ import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
 /** VS Code shows a tooltip half a second after the pointer came to rest. */
 const TOOLTIP_MILLIS = 3000;
+/** Within which a click has its effect. */
+const CLICK_MILLIS = 3000;
+/** Within which the extension says that it was not told which row a menu was of. */
+const TOLD_MILLIS = 1000;
 
 /** What is used of an element of the page, whose types are not those of the tests. */
 interface PageElement {
@@ -161,13 +165,21 @@ export class TreeView {
       if (await done()) return true;
       await row.locator('.monaco-tl-twistie').click({ timeout: 2000 });
       // A second click before the first took effect would undo it.
-      return await eventually('the click to take effect', done, 3000).catch(() => false);
+      return await eventually('the click to take effect', done, CLICK_MILLIS).catch(() => false);
     });
   }
 
   /** Selects a row, which runs its command when it has one. */
   async click(match: RowMatch): Promise<void> {
     await this.onRow(match, 'to be clicked', (row) => row.locator('.monaco-icon-label').first().click({ timeout: 2000 }));
+  }
+
+  /** Clicks a row until that has its effect, as a person would: the click on a row that is just being drawn again is lost. */
+  async clickUntil(match: RowMatch, effect: string, done: () => Promise<boolean>): Promise<void> {
+    await eventually(`${effect} after a click on ${String(match)}`, async () => {
+      await this.click(match);
+      return await eventually(effect, done, CLICK_MILLIS).catch(() => false);
+    });
   }
 
   /** Presses a key in the list of rows, wherever the focus was. */
@@ -215,6 +227,28 @@ export class TreeView {
   }
 
   private async chooseInMenu(match: RowMatch, entry: string, submenu?: string): Promise<void> {
+    await eventually(`"${entry}" to be chosen for a row that VS Code knows`, async () => {
+      await this.pressInMenu(match, entry, submenu);
+      return !(await this.wasUnknownRow());
+    });
+  }
+
+  /** Whether what was just chosen came without its row, which a person is told: then it is chosen again. Puts that away. */
+  private async wasUnknownRow(): Promise<boolean> {
+    const told = this.page.locator('.notification-toast', { hasText: 'the row is not known any more' }).first();
+    const other = this.page.locator('.quick-input-widget:visible, .monaco-dialog-box:visible');
+    await told
+      .or(other.first())
+      .first()
+      .waitFor({ timeout: TOLD_MILLIS })
+      .catch(() => undefined);
+    if (!(await told.isVisible())) return false;
+    await told.hover();
+    await told.locator('.codicon-notifications-clear').click({ timeout: 2000 });
+    return true;
+  }
+
+  private async pressInMenu(match: RowMatch, entry: string, submenu?: string): Promise<void> {
     const item = menuItems(this.page).filter({ hasText: entry }).first();
     await eventually(`the menu of ${String(match)} to take "${entry}"`, async () => {
       // Not yet open, or closed by a list that was drawn again.
