@@ -84,6 +84,7 @@ export function badgeText(badge: CgroupBadge): string {
     empty: l10n.t('empty'),
     delegated: l10n.t('delegated'),
     escapeRisk: l10n.t('a way out of the container'),
+    escapeUnknown: l10n.t('ways out unknown'),
   };
   return words[badge];
 }

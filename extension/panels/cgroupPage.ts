@@ -255,7 +255,10 @@ function riskSection(answers: CgroupAnswers): Section | undefined {
 function riskBlocks({ kind, severity, evidence, fix }: CgroupRisk): Block[] {
   const titles: Record<CgroupRisk['kind'], string> = {
     releaseAgent: vscode.l10n.t('release_agent runs a program of its choice as root on the host'),
-    writableByContainer: vscode.l10n.t('A container may write files of cgroups'),
+    writableByContainer:
+      severity === 'unknown'
+        ? vscode.l10n.t('Whether a container may write files of cgroups is not known')
+        : vscode.l10n.t('A container may write files of cgroups'),
   };
   return [
     { kind: 'text', tone: severity === 'danger' ? 'danger' : 'plain', text: titles[kind] },
@@ -277,7 +280,7 @@ function summarySection(answers: CgroupAnswers): Section | undefined {
   ].filter((block) => block !== undefined);
   // What a bar shows needs no words.
   const worded = (answer: CgroupsInspectResult) =>
-    answer.badges.filter((badge) => badge !== 'throttled' && badge !== 'nearLimit' && badge !== 'escapeRisk');
+    answer.badges.filter((badge) => badge !== 'throttled' && badge !== 'nearLimit' && !badge.startsWith('escape'));
   const badges = [...new Set(answers.flatMap((answer) => figuresText({ ...answer, figures: {}, badges: worded(answer) })))];
   const text: Block[] = badges.length === 0 ? [] : [{ kind: 'text', tone: 'plain', text: capitalized(badges.join(', ')) }];
   if (blocks.length + text.length === 0) return undefined;

@@ -39,6 +39,7 @@ const BADGE_ORDER: readonly CgroupBadge[] = [
   'nearLimit',
   'throttled',
   'delegated',
+  'escapeUnknown',
   'empty',
 ];
 

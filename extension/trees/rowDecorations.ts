@@ -55,6 +55,7 @@ interface Badge {
 /** Letters, as source control marks its files. */
 const BADGES: Record<CgroupBadge, Badge | undefined> = {
   escapeRisk: { letter: '!', color: 'list.errorForeground' },
+  escapeUnknown: { letter: '?' },
   oomKilled: { letter: 'K', color: 'list.errorForeground' },
   nearLimit: { letter: 'L', color: 'list.warningForeground' },
   throttled: { letter: 'T', color: 'list.warningForeground' },

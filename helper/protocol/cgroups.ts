@@ -35,9 +35,17 @@ export type Figure<T> = T | Lacking | Unknown;
 
 /**
  * What the row of a cgroup is marked with. `nearLimit`: 90 % of a limit of memory or tasks is used; `throttled`: since the last list, at the first one
- * ever; `escapeRisk`: a container that inspect names a `danger` for.
+ * ever; `escapeRisk`: a container that inspect names a `danger` for; `escapeUnknown`: what may be read does not tell whether there is one.
  */
-export type CgroupBadge = 'nearLimit' | 'throttled' | 'oomKilled' | 'frozen' | 'empty' | 'delegated' | 'escapeRisk';
+export type CgroupBadge =
+  | 'nearLimit'
+  | 'throttled'
+  | 'oomKilled'
+  | 'frozen'
+  | 'empty'
+  | 'delegated'
+  | 'escapeRisk'
+  | 'escapeUnknown';
 
 /**
  * The figures that a list carries: those that a row shows. An absent one is lacking or unknown; inspect says which. While cgroups are watched, the
@@ -195,8 +203,8 @@ export interface CgroupRisk {
   evidence: string;
   /** What to do about it. */
   fix: string;
-  /** `danger`: a process in a container can use it now. `note`: it is set, but out of a container's reach. */
-  severity: 'danger' | 'note';
+  /** `danger`: a process in a container can use it now. `note`: it is set, but out of a container's reach. `unknown`: what may be read does not tell. */
+  severity: 'danger' | 'note' | 'unknown';
 }
 
 export interface CgroupsInspectResult extends Cgroup {

@@ -832,7 +832,26 @@ describe('cgroups', () => {
       assert.match(stats, /\/ 64MiB\|1$/m);
       const shown = Number(/^([0-9.]+)/.exec(stats)?.[1]) * (stats.includes('KiB /') ? 1024 : MIB);
       assert.ok(Math.abs(shown - section.workingSetBytes) < MIB / 4, `docker: ${stats}, here: ${section.workingSetBytes}`);
+      assert.ok(!own.some(({ badges }) => badges.includes('escapeRisk') || badges.includes('escapeUnknown')));
+    });
+
+    test('with CAP_SYS_ADMIN are neither safe nor a danger for whom may not read their mounts', {
+      skip: isHelperRoot && 'root may read them',
+    }, async (t) => {
+      const v1 = mountWith('pids');
+      if (v1?.type !== 'cgroup') return t.skip('this host has no v1 hierarchy');
+      using made = engine.run(NAME, ['sleep', '1000'], ['--cap-add=SYS_ADMIN', `--volume=${v1.mountPoint}:/hierarchy`]);
+      const own = await until(
+        'the mark',
+        async () => (await list()).cgroups.filter(({ path, hierarchy }) => path.includes(made.id) && hierarchy !== 'unified'),
+        (cgroups) => cgroups.length > 0 && cgroups.every(({ badges }) => badges.includes('escapeUnknown')),
+      );
       assert.ok(!own.some(({ badges }) => badges.includes('escapeRisk')));
+      const { risks } = await inspect(own[0]!);
+      const [unknown] = risks.filter(({ kind }) => kind === 'writableByContainer');
+      assert.equal(unknown?.severity, 'unknown');
+      assert.match(unknown.evidence, new RegExp(`the container .* is not known: .* ${made.pid}( |,).*may not be read`));
+      assert.match(unknown.fix, /as root/);
     });
 
     test('with CAP_SYS_ADMIN and a writable v1 hierarchy are a danger, with the evidence', {

@@ -233,7 +233,7 @@ function contextOf(owners: CgroupOwners, figures: boolean): Omit<RowContext, 'hi
   return { figures, owners, atRisk: atRisk(owners), userName: userNames() };
 }
 
-function atRisk(owners: CgroupOwners): ReadonlySet<string> {
+function atRisk(owners: CgroupOwners): RowContext['atRisk'] {
   const leaders = new Map<string, Owner>();
   for (const owner of owners.values()) leaders.set(owner.key, owner);
   return containersAtRisk(leaders.values());

@@ -7,7 +7,7 @@ export interface Owner {
   key: string;
   name: string;
   leader: Container['leader'];
-  /** Confined by namespaces of its own, as a service of the host is not. */
+  /** Confined by namespaces of its own, as a service of the host is not; or by some that may not be read. */
   isContainer: boolean;
   /** Of a container: its processes that were started from outside, as by `docker exec`. The others have no more privilege than those. */
   entered: ProcessRef[];
@@ -76,12 +76,17 @@ function claim(
   shared?: ReadonlySet<string>,
 ): void {
   const { key, name, leader, cgroups } = container;
-  const isContainer = container.isolated && container.engine !== 'systemd';
+  const isContainer = container.engine !== 'systemd' && mayBeIsolated(container);
   const owner: Owner = { key, name, leader, isContainer, entered: (isContainer && entered.get(key)) || [] };
   for (const { hierarchy, path } of cgroups) {
     const at = ownerKey(hierarchy, path);
     if (path !== '/' && shared?.has(at) !== true && !owners.has(at)) owners.set(at, owner);
   }
+}
+
+/** One whose namespaces may not be read is no less a container for it. */
+function mayBeIsolated({ isolated, namespaces }: Container): boolean {
+  return isolated || Object.values(namespaces).includes(null);
 }
 
 function sharedCgroups(

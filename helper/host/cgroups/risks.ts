@@ -4,7 +4,7 @@
  * `CAP_SYS_ADMIN` in the initial user namespace for it since 5.17; before, being root was enough.
  */
 import os from 'node:os';
-import { AT_FDCWD, close, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, close, EINVAL, ENOENT, ESRCH, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseMountinfo } from '../../proc/mountinfo.ts';
 import { parseStat } from '../../proc/stat.ts';
@@ -25,15 +25,16 @@ const hostUser = ownNamespaces().user?.ino;
 
 /** What a process of a container could do to cgroups. */
 export interface CgroupReach {
-  /** `CAP_SYS_ADMIN` over the host, not over a user namespace of its own. */
-  isHostAdmin: boolean;
-  /** Writable mounts of v1 hierarchies in its mount namespace. */
-  writable: { mountPoint: string; hierarchy: string }[];
+  /** `CAP_SYS_ADMIN` over the host, not over a user namespace of its own. Undefined when that may not be read. */
+  isHostAdmin: boolean | undefined;
+  /** Writable mounts of v1 hierarchies in its mount namespace, which a zombie is in no more. Undefined when they may not be read. */
+  writable: { mountPoint: string; hierarchy: string }[] | undefined;
 }
 
+const UNREADABLE: CgroupReach = { isHostAdmin: undefined, writable: undefined };
 const known = new Map<string, { until: number; reach: CgroupReach | undefined }>();
 
-/** Undefined when it may not be read, or has ended. */
+/** Undefined when it has ended. */
 function reachOf(process: ProcessRef): CgroupReach | undefined {
   const id = `${process.pid}:${process.startTime}`;
   const before = known.get(id);
@@ -47,51 +48,81 @@ function reachOf(process: ProcessRef): CgroupReach | undefined {
 
 function readReach({ pid, startTime }: ProcessRef): CgroupReach | undefined {
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
-  if (directory < 0) return undefined;
+  if (directory < 0) return isGone(directory) ? undefined : UNREADABLE;
   try {
     const [stat, status, mountinfo] = ['stat', 'status', 'mountinfo'].map((file) => readText(directory, file, MAX_BYTES));
-    if (typeof stat !== 'string' || typeof status !== 'string' || typeof mountinfo !== 'string') return undefined;
-    if (parseStat(stat)?.startTime !== startTime) return undefined;
-    const effective = capabilityNames(parseStatus(status).capabilities.effective);
+    if (stat === undefined || isGone(stat)) return undefined;
+    if (typeof stat === 'string' && parseStat(stat)?.startTime !== startTime) return undefined;
     return {
-      isHostAdmin: effective.includes('CAP_SYS_ADMIN') && readNamespaceLink(directory, 'ns/user') === hostUser,
-      writable: parseMountinfo(mountinfo)
-        .filter(({ type, options, superOptions }) => type === 'cgroup' && options.includes('rw') && superOptions.includes('rw'))
-        .map(({ mountPoint, superOptions }) => ({
-          mountPoint,
-          hierarchy: superOptions.filter((word) => word !== 'rw').join(),
-        })),
+      isHostAdmin: typeof status === 'string' ? isHostAdmin(status, directory) : undefined,
+      writable: typeof mountinfo === 'string' ? writableHierarchies(mountinfo) : mountinfo === -EINVAL ? [] : undefined,
     };
   } finally {
     close(directory);
   }
 }
 
-/** `key`s of those that could use it now. */
-export function containersAtRisk(owners: Iterable<Owner>): Set<string> {
-  const atRisk = new Set<string>();
-  for (const owner of owners) {
-    if (!owner.isContainer) continue;
-    if ([owner.leader, ...owner.entered.slice(0, MAX_MEMBERS)].some((process) => canEscape(reachOf(process))))
-      atRisk.add(owner.key);
-  }
-  return atRisk;
+function isGone(result: number | string): boolean {
+  return result === -ENOENT || result === -ESRCH;
 }
 
-function canEscape(reach: CgroupReach | undefined): boolean {
-  return reach?.isHostAdmin === true && reach.writable.length > 0;
+/** Everybody may read the capabilities, but of which user namespace they are only who may trace the process (proc(5)). */
+function isHostAdmin(status: string, directory: number): boolean | undefined {
+  if (!capabilityNames(parseStatus(status).capabilities.effective).includes('CAP_SYS_ADMIN')) return false;
+  const ino = readNamespaceLink(directory, 'ns/user');
+  return ino < 0 || hostUser === undefined ? undefined : ino === hostUser;
+}
+
+function writableHierarchies(mountinfo: string): CgroupReach['writable'] {
+  return parseMountinfo(mountinfo)
+    .filter(({ type, options, superOptions }) => type === 'cgroup' && options.includes('rw') && superOptions.includes('rw'))
+    .map(({ mountPoint, superOptions }) => ({
+      mountPoint,
+      hierarchy: superOptions.filter((word) => word !== 'rw').join(),
+    }));
+}
+
+/** The `key`s of those that could use it now, and of those of which that is not known. */
+export function containersAtRisk(owners: Iterable<Owner>): { escaping: Set<string>; unknown: Set<string> } {
+  const escaping = new Set<string>();
+  const unknown = new Set<string>();
+  for (const owner of owners) {
+    if (!owner.isContainer) continue;
+    const found = [owner.leader, ...owner.entered.slice(0, MAX_MEMBERS)].map((process) => canEscape(reachOf(process)));
+    if (found.includes(true)) escaping.add(owner.key);
+    else if (found.includes(undefined) || owner.entered.length > MAX_MEMBERS) unknown.add(owner.key);
+  }
+  return { escaping, unknown };
+}
+
+/** Undefined when that is not known. */
+function canEscape(reach: CgroupReach | undefined): boolean | undefined {
+  if (reach === undefined || reach.isHostAdmin === false || reach.writable?.length === 0) return false;
+  return reach.isHostAdmin === undefined || reach.writable === undefined ? undefined : true;
+}
+
+interface Furthest {
+  process: ProcessRef;
+  reach: CgroupReach | undefined;
+  /** Those of which it is not known how far they reach, and how many that entered were not looked at. */
+  unknown: ProcessRef[];
+  others: number;
 }
 
 /** The process of a container that reaches furthest: one that was started in it later may have more privilege than the first. */
-function furthest(
-  { leader, entered }: Owner,
-  members: readonly ProcessRef[],
-): { process: ProcessRef; reach: CgroupReach | undefined } {
-  const escaping = [leader, ...entered.slice(0, MAX_MEMBERS), ...members.slice(0, MAX_MEMBERS)].find((process) =>
-    canEscape(reachOf(process)),
-  );
-  const process = escaping ?? leader;
-  return { process, reach: reachOf(process) };
+function furthest({ leader, entered }: Owner, members: readonly ProcessRef[]): Furthest {
+  const looked = new Map<number, ProcessRef>();
+  for (const process of [leader, ...entered.slice(0, MAX_MEMBERS), ...members.slice(0, MAX_MEMBERS)]) {
+    if (!looked.has(process.pid)) looked.set(process.pid, process);
+  }
+  const all = [...looked.values()];
+  const process = all.find((one) => canEscape(reachOf(one)) === true) ?? leader;
+  return {
+    process,
+    reach: reachOf(process),
+    unknown: all.filter((one) => canEscape(reachOf(one)) === undefined),
+    others: Math.max(0, entered.length - MAX_MEMBERS),
+  };
 }
 
 /** What is set in the hierarchy of a v1 cgroup. */
@@ -118,6 +149,26 @@ function othersWhoMayWrite(
   return uid === 0 ? undefined : `the user ${userName(uid)}, who owns it,`;
 }
 
+/** That it is not known whether a container has a way out; undefined when it is. */
+function unknownRisk({ name }: Owner, found: Furthest | undefined): CgroupRisk | undefined {
+  if (found === undefined || (found.unknown.length === 0 && found.others === 0)) return undefined;
+  const pids = found.unknown.slice(0, 5).map(({ pid }) => pid);
+  const more = found.unknown.length - pids.length + found.others;
+  const which = [...pids, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  return {
+    kind: 'writableByContainer',
+    severity: 'unknown',
+    evidence:
+      found.unknown.length > 0
+        ? `Whether the container ${name} can write release_agent is not known: the mounts or the user namespace of its processes ${which} may not be read by this user.`
+        : `Whether the container ${name} can write release_agent is not known: it has so many processes that ${which} were not looked at.`,
+    fix:
+      found.unknown.length > 0
+        ? 'Restart the helper as root, which may read them.'
+        : 'Inspect the processes that are to be trusted least, one by one.',
+  };
+}
+
 /** The risks of a cgroup; `owner` is the container that it belongs to, `members` the processes in it. */
 export function risksOf(
   { releaseAgent, notifyOnRelease, agentFile, hierarchy, path }: ReleaseSettings,
@@ -130,19 +181,19 @@ export function risksOf(
   const reach = found?.reach;
   const writable = reach?.writable ?? [];
   const isFirst = found?.process.pid === owner?.leader.pid;
-  if (owner !== undefined && writable.length > 0) {
+  if (owner !== undefined && writable.length > 0 && reach?.isHostAdmin !== undefined) {
     const where = writable.map(({ mountPoint, hierarchy: name }) => `${mountPoint} (${name})`).join(', ');
     risks.push({
       kind: 'writableByContainer',
-      severity: reach?.isHostAdmin === true ? 'danger' : 'note',
+      severity: reach.isHostAdmin ? 'danger' : 'note',
       evidence:
         `The container ${owner.name} has cgroup v1 mounted writable at ${where}; its ${isFirst ? 'first process' : 'process'}, ${found?.process.pid}, ` +
-        (reach?.isHostAdmin === true
+        (reach.isHostAdmin
           ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
           : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
       fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
     });
-  } else if (owner !== undefined && reach?.isHostAdmin === true) {
+  } else if (owner !== undefined && reach?.isHostAdmin === true && reach.writable !== undefined) {
     risks.push({
       kind: 'writableByContainer',
       severity: 'note',
@@ -150,6 +201,8 @@ export function risksOf(
       fix: 'Take CAP_SYS_ADMIN from it, or give it a user namespace of its own.',
     });
   }
+  const unknown = owner === undefined || canEscape(reach) === true ? undefined : unknownRisk(owner, found);
+  if (unknown !== undefined) risks.push(unknown);
   if (releaseAgent !== undefined && releaseAgent !== '') {
     risks.push({
       kind: 'releaseAgent',

@@ -11,8 +11,8 @@ export interface RowContext {
   hierarchy: string;
   figures: boolean;
   owners: CgroupOwners;
-  /** `key`s of containers that have a way out by way of a cgroup. */
-  atRisk: ReadonlySet<string>;
+  /** The `key`s of containers that have a way out by way of a cgroup, and of those of which that is not known. */
+  atRisk: { escaping: ReadonlySet<string>; unknown: ReadonlySet<string> };
   userName(uid: number): string;
 }
 
@@ -40,7 +40,8 @@ function makeRow(node: CgroupNode, { hierarchy, figures, atRisk, userName }: Row
   if (owner !== undefined) row.container = owner.key;
   if (title !== undefined && title !== node.name) row.title = title;
   if (node.uid !== 0) row.delegatedUid = node.uid;
-  if (owner !== undefined && atRisk.has(owner.key)) row.badges.push('escapeRisk');
+  if (owner !== undefined && atRisk.escaping.has(owner.key)) row.badges.push('escapeRisk');
+  if (owner !== undefined && atRisk.unknown.has(owner.key)) row.badges.push('escapeUnknown');
   return row;
 }
 
