@@ -56,7 +56,7 @@ export class ForkServer {
     const nothing = fs.openSync('/dev/null', fs.constants.O_RDWR);
     try {
       setTimeouts(ours, ANSWER_SECONDS);
-      const pid = spawn(this.executable, [ARGV0, 'fork', ...ROOM], [nothing, nothing, nothing, theirs]);
+      const pid = spawn(this.executable, [ARGV0, ...ROOM], [nothing, nothing, nothing, theirs]);
       waitForEnd(pid, () => undefined);
       return ours;
     } catch (error) {

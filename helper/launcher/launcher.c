@@ -13,7 +13,7 @@
  * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
  * socket is closed by a successful execve: that is the proof that the program started.
  *
- * Started with an argument it runs no program itself, but makes launchers on request (see serve).
+ * Started with an empty argument it runs no program itself, but makes launchers on request (see serve).
  */
 #include <asm/unistd.h>
 #include <stdint.h>
@@ -108,6 +108,7 @@ static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data 
 static long results[MAX_STEPS];
 static uint32_t last_step; /* where the program ends; what may follow is done in the end */
 static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
+static char *title; /* the arguments that /proc/PID/cmdline shows */
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
 #if defined(__x86_64__)
@@ -232,6 +233,7 @@ static void validate_step(const struct step *step, uint32_t index) {
   REQUIRE(step->zero[0] == 0 && step->zero[1] == 0);
   for (int i = 0; i < 6; i++) validate_argument(step, index, i);
   if (step->kind == TETHER) REQUIRE(step->arguments[0] >= 1 && step->arguments[0] <= LAST_SIGNAL);
+  if (step->kind == FORK || step->kind == INIT) REQUIRE(step->kinds[2] == POINTER || step->arguments[2] == 0);
 }
 
 static void validate_program(void) {
@@ -335,17 +337,17 @@ static void close_descriptors(long status_descriptor, long gate) {
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
  * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
- * process group. Of its descriptors it keeps the one, if any, that the child's wait status is written to. The child waits
+ * process group; a keeper's child has a child of its own to kill first. Of its descriptors it keeps the one, if any, that the child's wait status is written to. The child waits
  * for the end of the gate: what runs in it may be able to look into its init, and finds nothing there.
  */
-static _Noreturn void relay(long child, int as_init, long status_descriptor, const int gate[2]) {
+static _Noreturn void relay(long child, int as_init, int as_keeper, long status_descriptor, const int gate[2]) {
   const uint64_t all = ~0ull;
   if (as_init) keep_only_kill();
   CALL(__NR_close, gate[0], 0, 0, 0);
   close_descriptors(status_descriptor, gate[1]);
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
-    if (signal == LAST_SIGNAL) {
+    if (signal == LAST_SIGNAL && !as_keeper) {
       CALL(__NR_kill, -child, SIGKILL, 0, 0);
       CALL(__NR_kill, child, SIGKILL, 0, 0);
     } else if (signal > 0 && signal != SIGCHLD) {
@@ -364,7 +366,8 @@ static _Noreturn void relay(long child, int as_init, long status_descriptor, con
 
 /*
  * A first argument other than 0 is a descriptor of the cgroup v2 in which the child begins: no migration, and no lock over
- * all. A second one is the descriptor that the parent keeps for the child's wait status.
+ * all. A second one is the descriptor that the parent keeps for the child's wait status. A third one makes the parent a
+ * keeper, outside of what its child, which forks again, goes into; it is the text that then begins the parent's title.
  */
 static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t all = ~0ull, none = 0;
@@ -380,8 +383,10 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
                            : CALL(__NR_clone3, clone_args, sizeof clone_args, 0, 0);
   if (is_error(child)) return child;
   if (child > 0) {
+    const char *keeper = (const char *)argument(step, 2);
+    for (int i = 0; keeper != 0 && keeper[i] != 0 && title[i] != 0; i++) title[i] = keeper[i];
     send_report(RESULTED, index, child);
-    relay(child, as_init, argument(step, 1), gate);
+    relay(child, as_init, keeper != 0, argument(step, 1), gate);
   }
   CALL(__NR_close, gate[1], 0, 0, 0);
   char nothing;
@@ -446,13 +451,13 @@ static _Noreturn void launch(void) {
 /* ------------------------------------------------------------------------------------------------------------------ */
 /* Launchers on request */
 
-static unsigned char title[256];
+static unsigned char wanted_title[256];
 static long title_length;
 
 /* The descriptors of the next request, which are 4, 5, ... here since those before have been closed; 0 when there is no more. */
 static uint32_t receive_request(void) {
   static struct passed passed;
-  struct iovec vector = {title, sizeof title};
+  struct iovec vector = {wanted_title, sizeof wanted_title};
   struct msghdr message = {0, 0, &vector, 1, &passed, sizeof passed, 0, 0};
   passed.level = 0; /* without descriptors nothing is written there */
   do title_length = CALL(__NR_recvmsg, SOCKET, &message, 0, 0);
@@ -467,7 +472,7 @@ static uint32_t receive_request(void) {
 /* Writes the arguments that /proc/PID/cmdline shows over those that the server was given, which have room. */
 static void set_title(char *const *arguments, long count) {
   char *to = arguments[0], *last = arguments[count - 1];
-  for (long i = 0; to + i < last; i++) to[i] = i < title_length ? (char)title[i] : 0;
+  for (long i = 0; to + i < last; i++) to[i] = i < title_length ? (char)wanted_title[i] : 0;
 }
 
 /*
@@ -492,8 +497,10 @@ static _Noreturn void serve(char *const *arguments, long argument_count) {
 }
 
 __attribute__((used)) static _Noreturn void start(const long *stack) {
+  char *const *arguments = (char *const *)(stack + 1);
   become_clean();
-  if (stack[0] > 1) serve((char *const *)(stack + 1), stack[0]);
+  title = arguments[0];
+  if (stack[0] > 1 && arguments[1][0] == 0) serve(arguments, stack[0]);
   launch();
 }
 

@@ -35,9 +35,10 @@ export type Step =
   /**
    * The child goes on; the parent hands on signals, waits, and ends as the child ends. Its result, the
    * child's pid, is always reported. `cgroup` is a descriptor of the cgroup (v2) that the child begins in; to `status` the parent
-   * writes the child's wait status (wait(2), 4 bytes) before it ends.
+   * writes the child's wait status (wait(2), 4 bytes) before it ends. With `keeper` the parent stays outside of what the child goes into, and
+   * leaves the killing to it, which forks again: the word is as long as the first of the parent's title, and takes its place.
    */
-  | (StepBase & { kind: 'fork'; cgroup?: Argument; status?: Argument })
+  | (StepBase & { kind: 'fork'; cgroup?: Argument; status?: Argument; keeper?: string })
   /** The same for a parent that is the pid 1 of its pid namespace. It keeps no capability but `CAP_KILL`. */
   | (StepBase & { kind: 'init'; cgroup?: Argument; status?: Argument })
   /** Reports that it is here and waits for the helper's go. Its result is the descriptor that the helper hands over, if it does. */
@@ -129,12 +130,17 @@ function argumentsOf(step: Step): Argument[] {
     case 'tether':
       return [integer(step.signal)];
     case 'fork':
+      return [...keptOf(step), step.keeper === undefined ? integer(0) : string(step.keeper)];
     case 'init':
-      return [step.cgroup ?? integer(0), step.status ?? integer(0)];
+      return keptOf(step);
     case 'sync':
     case 'finally':
       return [];
   }
+}
+
+function keptOf({ cgroup, status }: { cgroup?: Argument; status?: Argument }): Argument[] {
+  return [cgroup ?? integer(0), status ?? integer(0)];
 }
 
 function encodeArgument(argument: Argument, data: DataSection): [kind: number, value: number | bigint] {

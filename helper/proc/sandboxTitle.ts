@@ -8,12 +8,20 @@ export interface SandboxTitle {
 }
 
 const PROGRAM = 'isoscope-sandbox';
+/** Of the one that waits outside of the sandbox's user namespace, to clean up in the end: in place of the first, and as long. */
+export const KEEPER = 'isoscope-keeping';
 
 export function sandboxTitle({ id, name }: SandboxTitle): string[] {
   return [PROGRAM, name, id];
 }
 
-/** Undefined when the process does not keep a sandbox. Anybody may write the same, so it is only to be shown. */
+/** Whether the process keeps the sandbox with this id, from within its user namespace or from outside. */
+export function keepsSandbox(words: readonly string[], id: string): boolean {
+  const [first, ...rest] = words;
+  return parseSandboxTitle(first === KEEPER ? [PROGRAM, ...rest] : words)?.id === id;
+}
+
+/** Undefined when the process does not keep a sandbox, or does so from outside of its user namespace. Anybody may write the same, so it is only to be shown. */
 export function parseSandboxTitle(words: readonly string[] | Unknown | undefined): SandboxTitle | undefined {
   if (!Array.isArray(words) || words.length !== 3 || words[0] !== PROGRAM) return undefined;
   const [, name, id] = words as [string, string, string];

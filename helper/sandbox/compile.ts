@@ -1,10 +1,12 @@
 /**
  * From a plan to the syscall program. Three processes come of it: the one outside that waits (and dies with the helper), the
- * pid 1 that builds the root and then reaps, and the one that becomes the program.
+ * pid 1 that builds the root and then reaps, and the one that becomes the program. Before them comes a keeper when something of
+ * the host is to be removed in the end and the one that waits has entered a user namespace, from which it could not.
  */
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { type Argument, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
+import { KEEPER } from '../proc/sandboxTitle.ts';
 import {
   becomeUser,
   beginSession,
@@ -25,9 +27,10 @@ import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
 
 export interface CompiledSandbox extends CompiledSteps {
-  /** Index of the fork, and of the step that splits pid 1 from the program, if there is one. */
+  /** Index of the fork, of the step that splits pid 1 from the program, and of the fork of a keeper, if there are such. */
   fork: number;
   init?: number;
+  keeper?: number;
 }
 
 /** Pipes of the helper. */
@@ -49,7 +52,7 @@ const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
 export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: CompileOptions): CompiledSandbox {
   const steps = new Steps();
   const status = steps.descriptor(statusPipe, 'pipe of the wait status');
-  const { cgroups, root } = parent(steps, plan);
+  const { cgroups, root, keeper } = parent(steps, plan);
   const { init } = plan.spec.process;
   const fork = steps.count;
   steps.add({
@@ -63,19 +66,23 @@ export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: Co
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
   cleanUp(steps, plan, memoryPipe);
-  return { ...steps.compiled(), fork, ...(init ? { init: split } : {}) };
+  return { ...steps.compiled(), fork, ...(init ? { init: split } : {}), ...(keeper === undefined ? {} : { keeper }) };
 }
 
 /** By the process outside, in the end: what would outlive all processes and namespaces. */
 function cleanUp(steps: Steps, plan: SandboxPlan, memoryPipe: number): void {
-  if (plan.cgroups.length === 0 && plan.veth?.table === undefined) return;
+  if (!leavesSomething(plan)) return;
   steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
   removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
   if (plan.veth?.table !== undefined) removeTable(steps, plan.veth.table);
 }
 
+function leavesSomething({ cgroups, veth }: SandboxPlan): boolean {
+  return cgroups.length > 0 || veth?.table !== undefined;
+}
+
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
-function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?: Argument } {
+function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?: Argument; keeper?: number } {
   steps.call('setsid', [], "leave the helper's session");
   steps.call(
     'prctl',
@@ -84,6 +91,7 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
     { ignoreError: true },
   );
   const cgroups = makeCgroups(steps, plan.cgroups);
+  const keeper = own().privileged && leavesSomething(plan) && hasUserNamespace(plan) ? keep(steps, plan) : undefined;
   // Before a user namespace is entered that may have given up changing groups.
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
@@ -92,10 +100,23 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
   if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
-  if (!plan.spec.persistent) {
-    steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
-  }
-  return { cgroups, ...(root === undefined ? {} : { root }) };
+  if (keeper !== undefined) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the keeper ends' });
+  else endWithHelper(steps, plan);
+  return { cgroups, ...(root === undefined ? {} : { root }), ...(keeper === undefined ? {} : { keeper }) };
+}
+
+function hasUserNamespace({ idMaps, joined }: SandboxPlan): boolean {
+  return idMaps !== undefined || joined.some(({ kind }) => kind === 'user');
+}
+
+function keep(steps: Steps, plan: SandboxPlan): number {
+  endWithHelper(steps, plan);
+  steps.add({ kind: 'fork', purpose: 'stay outside of the user namespace, to clean up in the end', keeper: KEEPER });
+  return steps.count - 1;
+}
+
+function endWithHelper(steps: Steps, { spec }: SandboxPlan): void {
+  if (!spec.persistent) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
 }
 
 /**
@@ -195,12 +216,17 @@ function setUpNetwork(steps: Steps, plan: SandboxPlan, host: Argument | undefine
   const control = openControl(steps, 'set up the network');
   bringUp(steps, control, 'lo');
   if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, control);
+  if (plan.veth?.byHelper && plan.veth.table !== undefined) awaitTranslation(steps);
   if (plan.veth !== undefined && host !== undefined) {
     makeVeth(steps, plan.veth, host, control);
-    if (plan.veth.table !== undefined) steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });
+    if (plan.veth.table !== undefined) awaitTranslation(steps);
     steps.call('close', [host], 'close it');
   }
   steps.call('close', [control], 'close it');
+}
+
+function awaitTranslation(steps: Steps): void {
+  steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });
 }
 
 /** Of the last process: it gives up everything that the program is not to have, and becomes it. */

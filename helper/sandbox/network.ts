@@ -51,13 +51,6 @@ export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, d
       hint: 'Choose network.type "loopback" or "host", which an ordinary user can have; or restart the helper as root.',
     });
   }
-  if (network.nat === true && hasUserNamespace) {
-    throw new Failure(
-      'unsupported',
-      '"network.nat" cannot be had with a user namespace: what is in one could not remove its rules from the host in the end.',
-      { hint: 'Leave "nat" out and have ports forwarded, or set namespaces.user to "host".' },
-    );
-  }
   if (network.nat === true) checkForwarding();
   const [address = '', length = ''] = (network.address ?? '').split('/');
   const hostNamespace = fs.openSync('/proc/self/ns/net', fs.constants.O_RDONLY);

@@ -3,7 +3,7 @@ import { AT_FDCWD, close, readText } from '../kernel/files.ts';
 import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { POLLIN, waitForAny } from '../kernel/readiness.ts';
 import { parseCmdline } from '../proc/cmdline.ts';
-import { parseSandboxTitle } from '../proc/sandboxTitle.ts';
+import { keepsSandbox } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import type { ProcessRef } from '../protocol.ts';
 
@@ -90,5 +90,5 @@ function parentOf(pid: number): ReturnType<typeof parseStat> {
 
 function keeps(pid: number, id: string): boolean {
   const text = readText(AT_FDCWD, `/proc/${pid}/cmdline`, 4096);
-  return typeof text === 'string' && parseSandboxTitle(parseCmdline(Buffer.from(text)))?.id === id;
+  return typeof text === 'string' && keepsSandbox(parseCmdline(Buffer.from(text)), id);
 }

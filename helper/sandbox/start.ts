@@ -89,8 +89,9 @@ export function startSandbox(
   holdImage(held, plan);
   let leader: ProcessRef | undefined;
   const note = (results: StepResult[]) => {
-    const pid = results.find(({ step }) => step === compiled.fork)?.value;
-    const first = pid === undefined ? undefined : childOf(launched.pid, pid);
+    const pidOf = (fork: number | undefined) => results.find(({ step }) => step === fork)?.value;
+    const pid = pidOf(compiled.fork);
+    const first = pid === undefined ? undefined : childOf(pidOf(compiled.keeper) ?? launched.pid, pid);
     // The init is hidden from whoever has no privilege, the user it belongs to included; its program is not.
     leader = first !== undefined && compiled.init !== undefined && !own().privileged ? onlyChildOf(first.pid) : first;
   };

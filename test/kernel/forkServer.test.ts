@@ -171,7 +171,7 @@ describe('one that is asked for anything else', () => {
     test(`ends, and makes nothing: ${what}`, async () => {
       const { ours, theirs } = openSocketPair();
       const nothing = fs.openSync('/dev/null', 'r+');
-      const ended = waitedFor(spawn(LAUNCHER, [ARGV0, 'fork'], [nothing, nothing, nothing, theirs]));
+      const ended = waitedFor(spawn(LAUNCHER, [ARGV0, ''], [nothing, nothing, nothing, theirs]));
       fs.closeSync(theirs);
       fs.closeSync(nothing);
       ask(ours);

@@ -1,6 +1,7 @@
 /** Sandboxes among the containers: by name, with the process that the list of sandboxes tells, to every helper. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { KEEPER, parseSandboxTitle } from '../../helper/proc/sandboxTitle.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -84,8 +85,12 @@ describe('a sandbox among the containers', () => {
     assert.deepEqual([container.name, container.leader], [NAME, sandbox.process]);
     assert.deepEqual(container.cgroups, sandbox.cgroups);
     const { processes } = await helper.request(ProcessesList, {});
-    const keepers = processes.filter(({ arguments: words }) => Array.isArray(words) && words.includes(sandbox.id));
-    assert.deepEqual([...new Set(keepers.map((process) => process.container))], [container.key]);
+    const waiting = processes.filter(({ arguments: words }) => parseSandboxTitle(words)?.id === sandbox.id);
+    assert.deepEqual([...new Set(waiting.map((process) => process.container))], [container.key]);
+    const keeper = processes.find(
+      ({ arguments: words }) => Array.isArray(words) && words[0] === KEEPER && words[2] === sandbox.id,
+    );
+    assert.deepEqual([keeper?.container, keeper?.uid], [undefined, 0], 'what cleans up in the end stays outside of all of it');
   });
 
   test('is known by name to another helper, and to the next one', async (t) => {
