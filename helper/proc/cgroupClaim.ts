@@ -123,12 +123,17 @@ function podUid(names: readonly string[]): string | undefined {
   return undefined;
 }
 
+/** crun(1), `run.oci.systemd.subgroup`: in a scope of systemd it makes one more cgroup, which has the limits and is frozen. */
+const CRUN_SUBGROUP = 'container';
+
 function ownCgroups(cgroups: readonly CgroupPath[], name: string): CgroupPath[] {
   const own: CgroupPath[] = [];
   for (const { hierarchy, path } of cgroups) {
     const names = path.split('/');
     const index = names.indexOf(name);
-    if (index !== -1) own.push({ hierarchy, path: names.slice(0, index + 1).join('/') });
+    if (index === -1) continue;
+    const end = name.endsWith('.scope') && names[index + 1] === CRUN_SUBGROUP ? index + 2 : index + 1;
+    own.push({ hierarchy, path: names.slice(0, end).join('/') });
   }
   return own;
 }

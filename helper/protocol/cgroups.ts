@@ -233,7 +233,7 @@ export interface CgroupsInspectResult extends Cgroup {
   /** v1: `notify_on_release`; v2: `cgroup.events`. */
   notifyOnRelease: Figure<boolean>;
   events: Figure<Record<string, number>>;
-  /** Every file of its directory, by name, with whether this helper may write it. */
+  /** Every file of its directory, in the order of their names, with whether this helper may write it. */
   files: { name: string; mode: number; writable: boolean }[];
 }
 

@@ -230,6 +230,8 @@ describe('cgroups', () => {
     assert.equal(inspected.version, made.version);
     assert.ok(inspected.files.some(({ name, writable }) => name === 'pids.max' && writable === isHelperRoot));
     assert.ok(inspected.files.some(({ name, writable }) => name === 'pids.current' && !writable));
+    const names = inspected.files.map(({ name }) => name);
+    assert.deepEqual(names, names.toSorted());
     if (made.version === 1) {
       assert.deepEqual(inspected.memory, { lacking: 'controller' });
       assert.deepEqual([inspected.events, inspected.notifyOnRelease], [{ lacking: 'version' }, false]);

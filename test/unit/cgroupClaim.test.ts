@@ -95,3 +95,13 @@ test('the cgroups of a container are its own in each hierarchy, not those below 
     { hierarchy: 'unified', path: `/docker/${ID}` },
   ]);
 });
+
+test('of a container of crun its own cgroup is the one that crun makes in the scope of systemd, where its limits are', () => {
+  const scope = `/machine.slice/libpod-${ID}.scope`;
+  const own = (path: string) => claimOfCgroups(parseCgroups(`0::${path}`))?.cgroups.map((cgroup) => cgroup.path);
+  assert.deepEqual(own(`${scope}/container`), [`${scope}/container`]);
+  assert.deepEqual(own(`${scope}/container/init.scope`), [`${scope}/container`]);
+  assert.deepEqual(own(`${scope}/inner`), [scope]);
+  assert.deepEqual(own(scope), [scope]);
+  assert.deepEqual(own(`/docker/${ID}/container`), [`/docker/${ID}`], 'without systemd there is none');
+});

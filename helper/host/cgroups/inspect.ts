@@ -72,7 +72,7 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
         : [],
     notifyOnRelease: texts.figure('', { v1: 'notify_on_release' }, (text) => text.trim() === '1'),
     events: eventsOf(texts),
-    files: files.map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
+    files: files.sort().map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
   };
 }
 
