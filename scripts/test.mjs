@@ -37,7 +37,7 @@ const STAGES = {
   package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
   e2e: {
     minutes: 15,
-    needs: ['build', 'package', 'engines', 'kernelTests', 'browser'],
+    needs: ['build', 'package', 'engines', 'kernelTests', 'browser', 'vm'],
     prepare: ensureCodeServer,
     run: endToEndTests,
   },

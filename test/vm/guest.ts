@@ -14,6 +14,10 @@ export interface Job {
   script: string;
   onLine(line: string): void;
   timeoutMillis: number;
+  /** By the name below /dev/virtio-ports there: the path of a socket here that is the other end, to connect to. */
+  ports?: Record<string, string>;
+  /** Somebody waits for it: it is not put behind everything else on this machine. */
+  urgent?: boolean;
 }
 
 const PROJECT_DISK_SIZE = '1G';
@@ -45,7 +49,7 @@ async function projectDisk(work: string, job: Job): Promise<string> {
 }
 
 /** `snapshot=on` sends writes to a file that goes with QEMU: the image stays as it was made. */
-function qemuArguments(image: GuestImage, projectDisk: string, consoleLog: string): string[] {
+function qemuArguments(image: GuestImage, projectDisk: string, consoleLog: string, { ports = {} }: Job): string[] {
   // Without protection keys, whose emulation V8's compiler does not always survive.
   const machine = ['-machine', 'q35', '-cpu', 'max,pku=off', '-accel', 'tcg,thread=multi', '-smp', '2', '-m', '2048'];
   const quiet = ['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-nic', 'none', '-no-reboot'];
@@ -57,12 +61,16 @@ function qemuArguments(image: GuestImage, projectDisk: string, consoleLog: strin
     'root=/dev/vda rw console=ttyS0 quiet loglevel=3 systemd.show_status=false mitigations=off tsc=unstable';
   const kernel = ['-kernel', image.kernel, '-initrd', image.initialRamDisk, '-append', kernelCommandLine];
   const serial = ['-serial', `file:${consoleLog}`, '-chardev', 'stdio,id=job,signal=off', '-device', 'isa-serial,chardev=job'];
-  return [...machine, ...quiet, ...disks, ...kernel, ...serial];
+  const portArguments = Object.entries(ports).flatMap(([name, socket]) => [
+    ...['-chardev', `socket,id=${name},path=${socket},server=on,wait=off`],
+    ...['-device', `virtserialport,chardev=${name},name=${name}`],
+  ]);
+  return [...machine, ...quiet, ...disks, ...kernel, ...serial, '-device', 'virtio-serial', ...portArguments];
 }
 
 async function boot(image: GuestImage, disk: string, consoleLog: string, job: Job): Promise<number> {
   // Emulation takes all the processor that it gets: what else is tested meanwhile goes first.
-  const program = ['-n', '19', 'qemu-system-x86_64', ...qemuArguments(image, disk, consoleLog)];
+  const program = ['-n', job.urgent ? '0' : '19', 'qemu-system-x86_64', ...qemuArguments(image, disk, consoleLog, job)];
   const qemu = spawn('nice', program, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   qemu.stderr.setEncoding('utf8').on('data', (text: string) => {
