@@ -7,9 +7,9 @@ import type { Steps } from '../launcher/steps.ts';
 import type { PlannedCgroup } from './cgroup.ts';
 
 export interface MadeCgroups {
-  /** v1: open `tasks` files, to which a process writes `0` to join. */
-  tasks: { path: string; file: Argument }[];
-  /** v2: the open directory, in which the child of the fork begins. */
+  /** Open files to which a process writes `0` to join. */
+  files: { path: string; file: Argument }[];
+  /** v2: the open directory, in which the child of the fork begins, without a migration and its lock over all. */
   unified?: Argument;
 }
 
@@ -19,8 +19,9 @@ const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXE
 const DIRECTORY = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
 const AT_REMOVEDIR = integer(0x200, 'AT_REMOVEDIR');
 
-export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[]): MadeCgroups {
-  const made: MadeCgroups = { tasks: [] };
+/** `byWriting`: whoever forks then may not make a child in them (EACCES), for it has another id; what is written to a file counts as its opener's. */
+export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[], byWriting: boolean): MadeCgroups {
+  const made: MadeCgroups = { files: [] };
   for (const cgroup of cgroups) {
     const directory = path.join(cgroup.parent, cgroup.name);
     if (cgroup.enable.length > 0) {
@@ -34,11 +35,13 @@ export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[]): Ma
     }
     steps.call('mkdirat', [HERE, string(directory), integer(0o755, '0755')], `make the cgroup ${directory}`);
     for (const { file, text } of cgroup.settings) write(steps, path.join(directory, file), text, `set ${file} to ${text}`);
-    if (cgroup.version === 2) {
-      made.unified = steps.call('openat', [HERE, string(directory), DIRECTORY], `open the cgroup ${directory}`);
+    const purpose = `open the cgroup ${directory}`;
+    if (cgroup.version === 2 && !byWriting) {
+      made.unified = steps.call('openat', [HERE, string(directory), DIRECTORY], purpose);
     } else {
-      const file = steps.call('openat', [HERE, string(`${directory}/tasks`), WRITE_ONLY], `open the cgroup ${directory}`);
-      made.tasks.push({ path: directory, file });
+      const name = cgroup.version === 2 ? 'cgroup.procs' : 'tasks';
+      const file = steps.call('openat', [HERE, string(`${directory}/${name}`), WRITE_ONLY], purpose);
+      made.files.push({ path: directory, file });
     }
   }
   return made;
@@ -50,8 +53,8 @@ function write(steps: Steps, file: string, text: string, purpose: string): void 
   steps.call('close', [opened], purpose);
 }
 
-export function joinCgroups(steps: Steps, { tasks }: MadeCgroups): void {
-  for (const { path: directory, file } of tasks) {
+export function joinCgroups(steps: Steps, { files }: MadeCgroups): void {
+  for (const { path: directory, file } of files) {
     steps.call('write', [file, string('0'), integer(1)], `join the cgroup ${directory}`);
     steps.call('close', [file], 'close it');
   }

@@ -18,6 +18,7 @@ import {
   writeOwn,
 } from '../programs/compile.ts';
 import { own } from '../programs/identity.ts';
+import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
@@ -90,8 +91,9 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
     'be the parent of what is left over',
     { ignoreError: true },
   );
-  const cgroups = makeCgroups(steps, plan.cgroups);
-  const keeper = own().privileged && leavesSomething(plan) && hasUserNamespace(plan) ? keep(steps, plan) : undefined;
+  const cgroups = makeCgroups(steps, plan.cgroups, !staysItself(plan));
+  const canCleanUp = own().privileged ? !hasUserNamespace(plan) : staysItself(plan);
+  const keeper = leavesSomething(plan) && !canCleanUp ? keep(steps, plan) : undefined;
   // Before a user namespace is entered that may have given up changing groups.
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
@@ -107,6 +109,12 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
 
 function hasUserNamespace({ idMaps, joined }: SandboxPlan): boolean {
   return idMaps !== undefined || joined.some(({ kind }) => kind === 'user');
+}
+
+/** Whether whoever waits is the helper's user on the host still, though it may be another one in its user namespace. */
+function staysItself({ idMaps, joined }: SandboxPlan): boolean {
+  if (joined.some(({ kind }) => kind === 'user')) return !own().privileged;
+  return idMaps === undefined || lowest(idMaps.uid).hostID === own().uid;
 }
 
 function keep(steps: Steps, plan: SandboxPlan): number {
@@ -156,9 +164,13 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefine
   }
   if (writtenBy === 'self') return root;
   setGroups(steps, []);
-  const [user, group] = [uid, gid].map((mappings) => Math.min(...mappings.map(({ containerID }) => containerID)));
-  takeIds(steps, user!, group!);
+  takeIds(steps, lowest(uid).containerID, lowest(gid).containerID);
   return root;
+}
+
+/** Of the id that the process takes. */
+function lowest(mappings: readonly SandboxIdMapping[]): SandboxIdMapping {
+  return mappings.reduce((one, other) => (other.containerID < one.containerID ? other : one));
 }
 
 function mountingOf(root: RootPlan): string {

@@ -36,9 +36,9 @@ describe('limits of a sandbox', { skip: !isHelperRoot && 'the helper is not root
   });
   after(() => helper?.stop());
 
-  async function create(resources: SandboxResources): Promise<Sandbox> {
+  async function create(resources: SandboxResources, more: SandboxSpec = {}): Promise<Sandbox> {
     const process = { args: ['sleep', '1000'], terminal: false };
-    return (await helper.request(SandboxesCreate, { spec: { resources, process } })).sandbox;
+    return (await helper.request(SandboxesCreate, { spec: { resources, process, ...more } })).sandbox;
   }
 
   function fileOf(sandbox: Sandbox, controller: string, file: string): string {
@@ -92,13 +92,21 @@ describe('limits of a sandbox', { skip: !isHelperRoot && 'the helper is not root
     for (const line of stdout.trim().split('\n')) assert.match(line, /:\/$/);
   });
 
-  test('hold for what is started in it later, too', async () => {
-    const sandbox = await create({ pids: { limit: 5 } });
-    const script = 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait';
-    const { stderr } = await helper.request(ProgramsRun, { sandbox: sandbox.id, command: ['sh', '-c', script] });
-    assert.match(stderr, /fork/);
-    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
-  });
+  const range = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
+  for (const [ids, more] of [
+    ['its own ids', {}],
+    ['a range of ids', { idMappings: { uidMappings: range, gidMappings: range } }],
+  ] as [string, SandboxSpec][]) {
+    test(`hold for what is started in it later, too, with ${ids}`, async () => {
+      const sandbox = await create({ pids: { limit: 5 } }, more);
+      const script = 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait';
+      const { stderr } = await helper.request(ProgramsRun, { sandbox: sandbox.id, command: ['sh', '-c', script] });
+      assert.match(stderr, /fork/);
+      assert.ok(fileOf(sandbox, 'pids', 'cgroup.procs').split('\n').includes(String(sandbox.process?.pid)));
+      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      assert.deepEqual(leftOf(sandbox), []);
+    });
+  }
 
   test('that the memory was not enough is told as the reason of the end', async () => {
     const args = ['sh', '-c', 'head -c 200M /dev/zero | tail'];

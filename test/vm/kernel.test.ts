@@ -30,9 +30,7 @@ const LEFT_OUT = [
   'programFiles.test.ts',
   'protocol.test.ts',
   'sandboxEquivalents.test.ts',
-  'sandboxFaults.test.ts',
   'sandboxImages.test.ts',
-  'sandboxPersistence.test.ts',
   'sandboxTars.test.ts',
   'terminals.test.ts',
 ];
