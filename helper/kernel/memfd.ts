@@ -1,9 +1,14 @@
-/** An executable held in sealed memory: memfd_create(2), fcntl(2) "File Sealing". Nobody can change it after it was checked. */
+/**
+ * Files in memory, memfd_create(2). An executable is sealed (fcntl(2), "File Sealing"), so that nobody can change it after it was
+ * checked.
+ */
 import fs from 'node:fs';
 import { checked, libcFunction } from './libc.ts';
 
 const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned int flags)');
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
+
+const fsetxattr = libcFunction('int fsetxattr(int descriptor, const char *name, const uint8_t *value, size_t size, int flags)');
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -25,6 +30,23 @@ export function sealedExecutable(name: string, content: Buffer, lowest: number):
     fs.writeFileSync(memory, content);
     checked('fcntl', fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
     return checked('fcntl', fcntl(memory, F_DUPFD_CLOEXEC, lowest));
+  } finally {
+    fs.closeSync(memory);
+  }
+}
+
+let keepsUserAttributes: boolean | undefined;
+
+/** Whether files of a tmpfs can have `user.*` attributes, as they can since Linux 6.6: what memfd_create makes is in one. */
+export function tmpfsKeepsUserAttributes(): boolean {
+  keepsUserAttributes ??= triesUserAttribute();
+  return keepsUserAttributes;
+}
+
+function triesUserAttribute(): boolean {
+  const memory = createMemory('attribute');
+  try {
+    return fsetxattr(memory, 'user.isoscope', Buffer.from('y'), 1, 0) === 0;
   } finally {
     fs.closeSync(memory);
   }

@@ -1,6 +1,7 @@
 /** The root directory of a sandbox: where its files come from. */
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
+import { tmpfsKeepsUserAttributes } from '../kernel/memfd.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { realPath } from './hostPath.ts';
@@ -38,6 +39,18 @@ export interface RootContext {
 }
 
 export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
+  const root = planned(spec, context);
+  const isMadeInside = root.type === 'overlay' && root.mapped === undefined && spec.namespaces.user !== 'host';
+  if (isMadeInside && root.upper === undefined && !tmpfsKeepsUserAttributes()) {
+    context.notes.push(
+      'Directories that are below the overlay can be neither deleted nor moved (EIO): for that, a tmpfs keeps the attributes that are ' +
+        'needed in a user namespace only since Linux 6.6. A folder on a disk as root.upper does.',
+    );
+  }
+  return root;
+}
+
+function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
   const { root } = spec;
   if (spec.namespaces.mnt !== 'new') {
     return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };

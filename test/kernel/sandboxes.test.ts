@@ -269,6 +269,27 @@ describe('sandboxes', () => {
       assert.ok(!fs.existsSync(path.join(root, 'kept')));
     });
 
+    test('a directory below an overlay can be deleted in a user namespace, too, or it is said that it cannot', async () => {
+      const root = rootDirectory('deleting');
+      for (const made of ['full', 'full/inner']) {
+        fs.mkdirSync(path.join(root, made));
+        if (CLIENT_UID !== undefined) fs.chownSync(path.join(root, made), CLIENT_UID, CLIENT_UID);
+      }
+      const upper = fs.mkdtempSync(path.join(folder, 'deleted-'));
+      if (!isHelperRoot) fs.chmodSync(upper, 0o777);
+      for (const more of [{}, { upper }]) {
+        const { exit, stderr, notes } = await run({
+          namespaces: { user: 'new' },
+          root: { type: 'directory', path: root, access: 'overlay', ...more },
+          process: { args: ['busybox', 'rm', '-r', '/full'] },
+        });
+        const isSaid = notes.some((note) => /neither deleted nor moved/.test(note));
+        assert.equal(exit.code, isSaid ? 1 : 0, stderr);
+        assert.equal(/Input\/output error/.test(stderr), isSaid, stderr);
+      }
+      assert.ok(fs.existsSync(path.join(root, 'full/inner')));
+    });
+
     test('of the host’s root under an overlay nothing below is reached', { skip: NEEDS_ROOT_HELPER }, async () => {
       const marker = `isoscope-overlay-${process.pid}`;
       const text = await output({ root: { type: 'host', access: 'overlay' } }, `touch /${marker}; ls /; ls -di / /..; ls /..`);
