@@ -1,11 +1,21 @@
 /** `containers/list` against real engines: what the engine says of its container is what the helper found without asking it. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { type Container, ContainersList, ProcessesList } from '../../helper/protocol.ts';
+import { type Container, ContainersList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { inGuest, isHelperRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
@@ -182,6 +192,13 @@ describe('containers/list', () => {
         [container.engine, container.state, container.leader, container.rootlessUid],
         ['podman', 'running', refOfProcess(pid), rootless ? ROOTLESS.uid : undefined],
       );
+      // crun's own, below the scope of systemd, is where its limits are.
+      const [, own] = /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8')) ?? [];
+      assert.deepEqual(container.cgroups, [{ hierarchy: 'unified', path: own }]);
+      if (!isHelperRoot) return;
+      const command = ['sh', '-c', 'grep ^0: /proc/self/cgroup; cat /etc/os-release'];
+      const { stdout, stderr } = await helper.request(ProgramsRun, { process: container.leader, command });
+      assert.equal(stdout, '0::/\nID=zoo\n', stderr);
     });
   }
 });
@@ -198,7 +215,7 @@ function rootFolder(t: TestContext): string {
   const root = path.join(folder, 'root');
   for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'usr']) mkdirSync(path.join(root, name), { recursive: true });
   cpSync('/bin/busybox', path.join(root, 'bin/busybox'), { dereference: true });
-  for (const applet of ['sh', 'sleep']) symlinkSync('busybox', path.join(root, 'bin', applet));
+  for (const applet of ['sh', 'sleep', 'cat', 'grep']) symlinkSync('busybox', path.join(root, 'bin', applet));
   writeFileSync(path.join(root, 'etc/os-release'), 'ID=zoo\n');
   return root;
 }
