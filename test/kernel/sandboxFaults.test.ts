@@ -19,7 +19,7 @@ import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
 
 /** An emulated machine takes its time. */
-const STRIDE = inGuest ? 3 : 1;
+const STRIDE = inGuest ? 11 : 1;
 const LAUNCHER = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
 
 describe('a sandbox that is interrupted', {

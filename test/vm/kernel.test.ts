@@ -31,6 +31,7 @@ const LEFT_OUT = [
   'protocol.test.ts',
   'sandboxEquivalents.test.ts',
   'sandboxImages.test.ts',
+  'sandboxPersistence.test.ts',
   'sandboxTars.test.ts',
   'terminals.test.ts',
 ];
