@@ -124,7 +124,7 @@ function podUid(names: readonly string[]): string | undefined {
 }
 
 /** crun(1), `run.oci.systemd.subgroup`: in a scope of systemd it makes one more cgroup, which has the limits and is frozen. */
-const CRUN_SUBGROUP = 'container';
+export const CRUN_SUBGROUP = 'container';
 
 function ownCgroups(cgroups: readonly CgroupPath[], name: string): CgroupPath[] {
   const own: CgroupPath[] = [];

@@ -65,7 +65,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     await view.expand('Unified');
     await view.expand('machine.slice');
     // The runtime's own cgroup, in the scope that systemd made for it, has the limits.
-    await view.expand(/^libpod-[0-9a-f]/);
+    await view.expand(`${NAME} (scope)`);
     await row(new RegExp(`^${NAME} 2 % of one CPU, using .* of 64 MiB.* throttled`));
     await workbench.screenshot('v2-tree-dark');
     await workbench.setTheme('light');

@@ -1,4 +1,5 @@
 /** A cgroup as a row of the list. */
+import { CRUN_SUBGROUP } from '../../proc/cgroupClaim.ts';
 import { titleOfCgroup } from '../../proc/cgroupTitle.ts';
 import type { Cgroup, CgroupBadge, CgroupFigures } from '../../protocol/cgroups.ts';
 import type { CgroupNode } from './node.ts';
@@ -17,15 +18,29 @@ export interface RowContext {
 }
 
 export function rowOf(node: CgroupNode, context: RowContext): Cgroup {
-  const owner = context.owners.size === 0 ? undefined : context.owners.get(ownerKey(context.hierarchy, node.path));
+  const { owners, hierarchy } = context;
+  const owner = owners.size === 0 ? undefined : owners.get(ownerKey(hierarchy, node.path));
+  const title = owner?.name ?? titleOfScope(node, context);
   // What is known of a container may change without its cgroup.
-  if (owner !== undefined || !context.figures) return makeRow(node, context, owner);
-  node.row ??= makeRow(node, context, undefined);
+  if (title !== undefined || !context.figures) return makeRow(node, context, title, owner);
+  node.row ??= makeRow(node, context, undefined, undefined);
   return node.row;
 }
 
-function makeRow(node: CgroupNode, { hierarchy, figures, atRisk, userName }: RowContext, owner: Owner | undefined): Cgroup {
-  const title = owner?.name ?? titleOfCgroup(node.name, userName);
+/** Of the scope that systemd made for a container of crun, whose own cgroup is below. */
+function titleOfScope({ name, path }: CgroupNode, { owners, hierarchy }: RowContext): string | undefined {
+  if (owners.size === 0 || !name.endsWith('.scope')) return undefined;
+  const inside = owners.get(ownerKey(hierarchy, `${path}/${CRUN_SUBGROUP}`));
+  return inside === undefined ? undefined : `${inside.name} (scope)`;
+}
+
+function makeRow(
+  node: CgroupNode,
+  { hierarchy, figures, atRisk, userName }: RowContext,
+  called: string | undefined,
+  owner: Owner | undefined,
+): Cgroup {
+  const title = called ?? titleOfCgroup(node.name, userName);
   const row: Cgroup = {
     hierarchy,
     path: node.path,
