@@ -58,8 +58,6 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
   private readonly seen = new Map<string, Seen>();
   private readonly watched = new Map<string, vscode.Uri>();
   private readonly emitter = this.register(new vscode.EventEmitter<vscode.FileChangeEvent[]>());
-  /** Saved by the editor and refused by the kernel: to be read anew when the editor has done with saving. */
-  private readonly refused = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   readonly onDidChangeFile = this.emitter.event;
 
@@ -67,7 +65,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     super();
     this.connection = connection;
     this.register(vscode.workspace.registerFileSystemProvider(Scheme.cgroup, this, { isCaseSensitive: true }));
-    this.register(vscode.workspace.onDidSaveTextDocument(({ uri }) => void this.readRefused(uri)));
+    this.register(vscode.workspace.onDidSaveTextDocument((document) => void this.showSaved(document)));
     this.register(new vscode.Disposable(() => clearTimeout(this.timer)));
   }
 
@@ -100,16 +98,20 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     try {
       const now = await this.read(uri);
       if (before?.shown === undefined || now.text.trimEnd() === before.shown.trimEnd()) return;
-      // A saved text that the kernel rounded was seen with this time already.
-      if (now.mtime === before.mtime) now.mtime += 1;
-      // Told once: a person who is typing is not disturbed, and asked by VS Code on saving.
-      now.shown = now.text;
-      this.emitter.fire([{ type: vscode.FileChangeType.Changed, uri }]);
+      this.tell(uri, now);
     } catch (error) {
       if (!(error instanceof vscode.FileSystemError) || error.code !== 'FileNotFound' || before === undefined) return;
       this.seen.delete(uri.toString());
       this.emitter.fire([{ type: vscode.FileChangeType.Deleted, uri }]);
     }
+  }
+
+  /** Told once: a person who is typing is not disturbed, and asked by VS Code on saving. */
+  private tell(uri: vscode.Uri, now: Seen): void {
+    // A saved text that the kernel refused or rounded may have been seen with this time already.
+    now.mtime += 1;
+    now.shown = now.text;
+    this.emitter.fire([{ type: vscode.FileChangeType.Changed, uri }]);
   }
 
   private async read(uri: vscode.Uri): Promise<Seen> {
@@ -139,20 +141,17 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
   }
 
   /**
-   * Writes the kernel's file with one write(2). What the kernel made of it comes with the next look. A refusal is told here, since VS Code puts the
-   * whole URI before an error's words; the editor then shows again what the file holds.
+   * Writes the kernel's file with one write(2). A refusal is told here, since VS Code puts the whole URI before an error's words. What the file holds
+   * then is shown when the editor has done with saving.
    */
   async writeFile(uri: vscode.Uri, content: Uint8Array): Promise<void> {
     const ref = refOf(uri);
     const text = Buffer.from(content).toString();
     try {
-      if (!(await this.write(ref, text))) {
-        this.refused.add(uri.toString());
+      if (!(await this.write(ref, text)))
         void vscode.window.showInformationMessage(vscode.l10n.t('Nothing was written to {0}.', ref.file));
-      }
     } catch (error) {
       if (!isRefusal(error)) throw fileErrorOf(error);
-      this.refused.add(uri.toString());
       const { reason, message, hint } = error;
       const again = { title: vscode.l10n.t('Edit Again'), run: () => editAgain(uri, text) };
       void showFailure(new HelperError(reason, shortIds(message), hint), [again]);
@@ -160,8 +159,16 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     (await this.read(uri)).shown = text;
   }
 
-  private async readRefused(uri: vscode.Uri): Promise<void> {
-    if (this.refused.delete(uri.toString())) await this.look(uri);
+  /**
+   * What the kernel refused, or made something else of. What a look told of while the editor was saving, VS Code has left alone, so it is the
+   * editor's own text that this is compared with.
+   */
+  private async showSaved(document: vscode.TextDocument): Promise<void> {
+    const { uri } = document;
+    if (uri.scheme !== Scheme.cgroup) return;
+    const now = await this.read(uri).catch(() => undefined);
+    if (now === undefined || document.isDirty || now.text.trimEnd() === document.getText().trimEnd()) return;
+    this.tell(uri, now);
   }
 
   /** What the helper warns of is asked about first; false when the person decided otherwise. */
