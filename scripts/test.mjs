@@ -36,7 +36,7 @@ const STAGES = {
   kernel: { minutes: 15, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
   package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
   e2e: {
-    minutes: 25,
+    minutes: 15,
     needs: ['build', 'package', 'engines', 'kernelTests', 'browser', 'vm'],
     prepare: ensureCodeServer,
     run: endToEndTests,

@@ -7,7 +7,6 @@ import { checked, libcFunction } from './libc.ts';
 
 const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned int flags)');
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
-
 const fsetxattr = libcFunction('int fsetxattr(int descriptor, const char *name, const uint8_t *value, size_t size, int flags)');
 
 const MFD_CLOEXEC = 1;

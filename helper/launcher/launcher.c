@@ -337,8 +337,9 @@ static void close_descriptors(long status_descriptor, long gate) {
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
  * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
- * process group; a keeper's child has a child of its own to kill first. Of its descriptors it keeps the one, if any, that the child's wait status is written to. The child waits
- * for the end of the gate: what runs in it may be able to look into its init, and finds nothing there.
+ * process group; a keeper's child has a child of its own to kill first. Of its descriptors it keeps the one, if any, that
+ * the child's wait status is written to. The child waits for the end of the gate: what runs in it may be able to look into
+ * its init, and finds nothing there.
  */
 static _Noreturn void relay(long child, int as_init, int as_keeper, long status_descriptor, const int gate[2]) {
   const uint64_t all = ~0ull;

@@ -225,7 +225,7 @@ describe('a tar as the root of the sandbox of an ordinary user', { skip: unlessR
 
   test('belongs to root inside, can be changed there, and says what it could not keep', async () => {
     const script =
-      'stat -c "%n %a %u:%g" / /sevens; cat /closed/file; rm /closed/file; echo more >>/sevens; [ -e /closed/file ] || cat /sevens';
+      'stat -c "%n %a %u:%g" / /sevens; cat /closed/file; rm -r /closed; echo more >>/sevens; [ -e /closed ] || cat /sevens';
     const { stdout, stderr, exit, notes } = await helper.request(SandboxesRun, { spec: ofTar(script) });
     assert.equal(exit.code, 0, stderr);
     assert.equal(stdout, '/ 755 0:0\n/sevens 4711 0:0\ncontentsevenmore\n');
