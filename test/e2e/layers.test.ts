@@ -291,8 +291,7 @@ describe('Layers', { timeout: 420_000 }, () => {
       [lines, /^two$/m],
       [HOSTILE, /^x$/m],
     ] as const) {
-      await view.click(label);
-      await editorShows(content);
+      await view.clickUntil(label, `the editor to show ${content}`, async () => content.test(await workbench.editorText()));
     }
     await view.collapse('odd');
     await view.collapse('Read-write layer');
