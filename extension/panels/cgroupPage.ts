@@ -66,6 +66,7 @@ export function cgroupPage(model: HostModel, answers: CgroupAnswers, privileged:
     title: cgroupTitle(named),
     subtitle: parts(
       vscode.l10n.t('cgroup v{0}', answers[0].version),
+      answers.length === 1 && answers[0].version === 1 ? hierarchyTitle(answers[0].hierarchy) : undefined,
       shortPath(answers[0].path),
       container === undefined ? undefined : vscode.l10n.t('container {0}', containerName(container)),
     ),

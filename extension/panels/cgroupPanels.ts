@@ -5,7 +5,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { keyOfCgroup } from '../host/cgroupModel.ts';
-import { cgroupTitle } from '../host/cgroupWords.ts';
+import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
 import { Command } from '../ids.ts';
 import { type CgroupAnswers, cgroupPage } from './cgroupPage.ts';
@@ -45,11 +45,10 @@ export class CgroupPanels extends Disposable {
     const name = cgroupTitle(known ?? cgroups[0]!);
     return {
       viewType: 'isoscope.cgroup',
-      title: vscode.l10n.t('Cgroup {0}', name),
+      title: tabTitle(name, cgroups),
       reading: vscode.l10n.t('Reading the cgroup {0}…', name),
       ask: (token) => this.ask(cgroups, token),
-      titleOf: (answers) =>
-        vscode.l10n.t('Cgroup {0}', cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0])),
+      titleOf: (answers) => tabTitle(cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0]), cgroups),
       page: (answers) => cgroupPage(host.model, answers, host.privileged),
       gone: vscode.l10n.t('This cgroup is gone. This is what was last seen of it.'),
       goneTitle: vscode.l10n.t('The cgroup {0} is gone', name),
@@ -86,4 +85,10 @@ export class CgroupPanels extends Disposable {
     const refused = asked.find((one) => one.status === 'rejected');
     throw refused?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'));
   }
+}
+
+/** Of version 1 a cgroup has the same name in every hierarchy, and each can have its page, as can all of them together. */
+function tabTitle(name: string, [one, ...others]: readonly CgroupRef[]): string {
+  const alone = others.length === 0 && one !== undefined && one.hierarchy !== 'unified' && one.path !== '/';
+  return alone ? vscode.l10n.t('Cgroup {0} ({1})', name, hierarchyTitle(one.hierarchy)) : vscode.l10n.t('Cgroup {0}', name);
 }
