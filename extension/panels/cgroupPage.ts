@@ -106,7 +106,10 @@ function first<T extends object>(
   return undefined;
 }
 
-/** A part as all answers together tell it: each figure of the first that has it. On v1 `cpuacct` counts what `cpu` limits. */
+/**
+ * A part as all answers together tell it: each figure of the first that has it, or why the one whose controller it is of has none. On v1 `cpuacct`
+ * counts what `cpu` limits.
+ */
 function together<T extends object>(
   answers: CgroupAnswers,
   part: (answer: CgroupsInspectResult) => T | Lacking,
@@ -115,8 +118,10 @@ function together<T extends object>(
   if (start === undefined) return undefined;
   const whole = { ...start };
   for (const other of others)
-    for (const key of Object.keys(other) as (keyof T)[])
-      if (isLacking(whole[key]) && !isLacking(other[key])) whole[key] = other[key];
+    for (const key of Object.keys(other) as (keyof T)[]) {
+      const [known, said] = [whole[key] as unknown, other[key] as unknown];
+      if (isLacking(known) && (!isLacking(said) || known.lacking === 'controller')) whole[key] = other[key];
+    }
   return whole;
 }
 

@@ -139,4 +139,11 @@ test('a clamp is told in percent, and its absence by whose fault it is', () => {
   );
   const without = pageOf(inspectAnswer('cpu', '/docker/shop', { cpu }));
   assert.ok(texts(without).some((text) => /^Not in this kernel: .*\bClamp\b/.test(text)));
+  // The hierarchy whose controller it is of knows, whichever answers first.
+  const counting = inspectAnswer('cpuacct', '/docker/shop', { cpu: { ...cpu, usageMicros: 5_000_000, uclamp: ELSEWHERE } });
+  const together = pageOf(counting, inspectAnswer('cpu', '/docker/shop', { cpu }));
+  assert.ok(
+    texts(together).some((text) => /^Not in this kernel: .*\bClamp\b/.test(text)),
+    texts(together).join('\n'),
+  );
 });
