@@ -20,6 +20,7 @@ export const Command = {
   copyId: 'isoscope.copy.id',
   copyPid: 'isoscope.copy.pid',
   copyNsenter: 'isoscope.copy.nsenter',
+  copyText: 'isoscope.copy.text',
   compareMounts: 'isoscope.process.compareMounts',
   inspectProcess: 'isoscope.process.inspect',
   groupCgroups: 'isoscope.cgroups.group',

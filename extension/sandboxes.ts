@@ -1,6 +1,7 @@
 /** Everything about sandboxes: constructs it, wires it, and registers its commands. */
 import * as vscode from 'vscode';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
+import { copyText } from './commands/copy.ts';
 import { duplicateSandbox } from './commands/duplicateSandbox.ts';
 import { editSandbox } from './commands/editSandbox.ts';
 import { editSandboxInForm } from './commands/editSandboxInForm.ts';
@@ -16,7 +17,7 @@ import { stopSandbox } from './commands/stopSandbox.ts';
 import type { HelperConnection } from './connection/connection.ts';
 import type { ProgramOutputs } from './documents/programOutput.ts';
 import { SandboxExplanations } from './documents/sandboxExplanation.ts';
-import { SandboxLenses } from './documents/sandboxLenses.ts';
+import { CommandLineLenses, SandboxLenses } from './documents/sandboxLenses.ts';
 import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
 import { Command, Scheme } from './ids.ts';
@@ -48,6 +49,8 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
     tree,
     vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
     vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
+    vscode.languages.registerCodeLensProvider({ scheme: Scheme.sandbox }, new CommandLineLenses()),
+    registerCommand(Command.copyText, (text: string) => copyText(text)),
     registerCommand(Command.runInNewNamespace, (target?: vscode.Uri) => runInNewNamespace(connection, starter, memory, target)),
     registerRowCommand(Command.runInSameNamespaces, (target: CommandTarget) =>
       runInNewNamespace(connection, starter, memory, target),

@@ -5,26 +5,26 @@ import { nsenterNamespace, nsenterProcess } from '../host/nsenter.ts';
 import type { CommandTarget } from '../target.ts';
 import { namespaceId } from '../trees/words.ts';
 
-async function copy(text: string): Promise<void> {
+export async function copyText(text: string): Promise<void> {
   await vscode.env.clipboard.writeText(text);
   vscode.window.setStatusBarMessage(vscode.l10n.t('$(check) Copied'), 2000);
 }
 
 /** The engine's whole id of a container, or `net:[4026532281]`. */
 export async function copyId(target: CommandTarget): Promise<void> {
-  if (target.container !== undefined) await copy(target.container.id);
-  else if (target.namespace !== undefined) await copy(namespaceId(target.namespace));
+  if (target.container !== undefined) await copyText(target.container.id);
+  else if (target.namespace !== undefined) await copyText(namespaceId(target.namespace));
 }
 
 /** The pid of a process, of a container's leader, or of a namespace's first process. */
 export async function copyPid(target: CommandTarget): Promise<void> {
   const process = target.process ?? target.container?.leader ?? target.namespace?.leader;
-  if (process !== undefined) await copy(String(process.pid));
+  if (process !== undefined) await copyText(String(process.pid));
 }
 
 export async function copyNsenter(host: Host, target: CommandTarget): Promise<void> {
   const line = target.namespace === undefined ? processLine(host, target) : nsenterNamespace(target.namespace);
-  if (line !== undefined) return copy(line);
+  if (line !== undefined) return copyText(line);
   void vscode.window.showInformationMessage(
     vscode.l10n.t('No file that nsenter could open is known for it: no process is in it, and nothing in sight holds it.'),
   );

@@ -6,7 +6,7 @@ export function comment(...lines: string[]): string {
     .join('\n');
 }
 
-const WIDTH = 110;
+const WIDTH = 90;
 
 /** A paragraph as lines for a comment, broken between words so that none needs scrolling: `mark` before the first, as much room before the others. */
 export function paragraph(mark: string, text: string): string[] {

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { Command } from '../ids.ts';
+import { commandLines } from './commandLines.ts';
 
 /** "Run | Explain | Terminal | Form" above a specification. */
 export class SandboxLenses implements vscode.CodeLensProvider {
@@ -16,5 +17,19 @@ export class SandboxLenses implements vscode.CodeLensProvider {
       lens(vscode.l10n.t('$(terminal) Terminal'), Command.openSandboxTerminal),
       lens(vscode.l10n.t('$(checklist) Form'), Command.editSandboxInForm),
     ];
+  }
+}
+
+/** "Copy" above each command line of an explanation, where it stands as a comment. */
+export class CommandLineLenses implements vscode.CodeLensProvider {
+  provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
+    return commandLines(document.getText()).map(
+      ({ line, text }) =>
+        new vscode.CodeLens(new vscode.Range(line, 0, line, 0), {
+          title: vscode.l10n.t('$(copy) Copy Command Line'),
+          command: Command.copyText,
+          arguments: [text],
+        }),
+    );
   }
 }

@@ -84,7 +84,13 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await workbench.editorText(),
       /execve\("\/bin\/ls"[^\n]*\n# {3}\^ It failed here: ENOENT\.\n# {5}ls: not found\./,
     );
+    const copy = workbench.page.locator('.codelens-decoration a').filter({ hasText: 'Copy Command Line' }).first();
+    await copy.waitFor({ timeout: 30_000 });
     await workbench.screenshot('sandbox-failed-step');
+    await copy.click();
+    await eventually('the nearest command line', async () =>
+      /^bwrap --unshare-\S+ .* ls \/$/.test(await workbench.clipboard()),
+    );
     await workbench.runCommand('View: Close All Editors');
   });
 

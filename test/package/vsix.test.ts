@@ -66,7 +66,9 @@ for (const [target, machine] of [
       const beside = names.filter((name) => !name.startsWith('dist/webview/') && !name.startsWith('media/'));
       assert.deepEqual(beside.sort(), [...BESIDE_PROGRAMS, ...PROGRAMS.map((name) => `dist/${name}`)].sort());
       assert.ok(names.some((name) => /^dist\/webview\/.*\.js$/.test(name)));
-      const strangers = names.filter((name) => name.startsWith('media/') && !/\.(svg|png|schema\.json)$/.test(name));
+      const strangers = names.filter(
+        (name) => name.startsWith('media/') && !/\.(svg|png|schema\.json|language\.json|tmLanguage\.json)$/.test(name),
+      );
       assert.deepEqual(strangers, []);
     });
 

@@ -84,7 +84,7 @@ test('a file of a cgroup that was open before a reload of the window starts the 
 
 test('commands that act on a row are not offered without one', () => {
   const hidden = contributes.menus.commandPalette?.filter(({ when }) => when === 'false').map(({ command }) => command);
-  for (const command of [Command.copyId, Command.copyPid, Command.copyNsenter, Command.showMore]) {
+  for (const command of [Command.copyId, Command.copyPid, Command.copyNsenter, Command.copyText, Command.showMore]) {
     assert.ok(hidden?.includes(command), command);
   }
 });
