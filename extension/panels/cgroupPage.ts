@@ -1,40 +1,43 @@
 /** From everything that the helper says about a cgroup to the page that a person reads. */
 import * as vscode from 'vscode';
-import type {
-  CgroupCpu,
-  CgroupIoDevice,
-  CgroupMemory,
-  CgroupRef,
-  CgroupRisk,
-  CgroupsInspectResult,
-  Figure,
-  Lacking,
-  Limit,
-  Pressure,
-} from '../../helper/protocol/cgroups.ts';
-import type { Unknown } from '../../helper/protocol.ts';
-import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
-import { keyOfCgroup } from '../host/cgroupModel.ts';
+import type { CgroupCpu, CgroupRisk, CgroupsInspectResult, Figure, Limit } from '../../helper/protocol/cgroups.ts';
+import type { Block, Button, Fact, Page, Section } from '../../webview/messages.ts';
 import {
-  bandwidthText,
   bytesText,
   cgroupTitle,
-  cpuText,
-  durationText,
   figuresText,
   hierarchyTitle,
-  lackingText,
   numberText,
   percentText,
   shortPath,
-  tasksText,
 } from '../host/cgroupWords.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
 import { containerName, isUnknown, parts, processName, unknownText } from '../trees/words.ts';
-
-/** One cgroup, or those of one place in several hierarchies, of which each knows its own controllers. */
-export type CgroupAnswers = [CgroupsInspectResult, ...CgroupsInspectResult[]];
+import {
+  type CgroupAnswers,
+  code,
+  type FoundFact,
+  fact,
+  facts,
+  first,
+  isLacking,
+  none,
+  number,
+  plain,
+  together,
+  yesNo,
+} from './cgroupFacts.ts';
+import {
+  cpuSection,
+  cpusetSection,
+  devicesSection,
+  freezerSection,
+  hugetlbSection,
+  ioSection,
+  memorySection,
+  tasksSection,
+} from './cgroupResources.ts';
 
 /** A list of processes beyond this is for the tree. */
 const MOST_MEMBERS = 100;
@@ -87,170 +90,6 @@ function buttons(answers: CgroupAnswers, inContainer: boolean, privileged: boole
   if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') });
   return list;
 }
-
-// What is there, what is lacking, what is unknown
-
-function isLacking(value: unknown): value is Lacking {
-  return typeof value === 'object' && value !== null && 'lacking' in value;
-}
-
-/** The first answer's that has it. */
-function first<T extends object>(
-  answers: CgroupAnswers,
-  part: (answer: CgroupsInspectResult) => T | Lacking | Unknown,
-): T | undefined {
-  for (const answer of answers) {
-    const value = part(answer);
-    if (!isLacking(value) && !isUnknown(value)) return value as T;
-  }
-  return undefined;
-}
-
-/**
- * A part as all answers together tell it: each figure of the first that has it, or why the one whose controller it is of has none. On v1 `cpuacct`
- * counts what `cpu` limits.
- */
-function together<T extends object>(
-  answers: CgroupAnswers,
-  part: (answer: CgroupsInspectResult) => T | Lacking,
-): T | undefined {
-  const [start, ...others] = answers.map(part).filter((value): value is T => !isLacking(value));
-  if (start === undefined) return undefined;
-  const whole = { ...start };
-  for (const other of others)
-    for (const key of Object.keys(other) as (keyof T)[]) {
-      const [known, said] = [whole[key] as unknown, other[key] as unknown];
-      if (isLacking(known) && (!isLacking(said) || known.lacking === 'controller')) whole[key] = other[key];
-    }
-  return whole;
-}
-
-function plain(text: string, note?: string): Value {
-  return note === undefined ? { text } : { text, note };
-}
-
-function code(text: string, length = 200): Value {
-  return { text: oneLine(text, length), code: true };
-}
-
-function none(text: string): Value {
-  return { text, tone: 'muted' };
-}
-
-/** A figure as `show` puts it, or why there is none. */
-function shown<T>(figure: Figure<T>, show: (value: T) => Value): Value {
-  if (isLacking(figure)) return none(lackingText(figure));
-  if (isUnknown(figure)) return { text: unknownText(figure), tone: 'unknown' };
-  return show(figure as T);
-}
-
-/** A fact, and why there is none. */
-interface FoundFact extends Fact {
-  lacking?: Lacking['lacking'];
-}
-
-function fact<T>(label: string, figure: Figure<T>, show: (value: T) => Value): FoundFact {
-  const value = shown(figure, show);
-  return isLacking(figure) ? { label, value, lacking: figure.lacking } : { label, value };
-}
-
-/** The facts that there are, and in a line each those that are lacking, with the reason. */
-function facts(...list: FoundFact[]): Block[] {
-  const there = list.filter(({ lacking }) => lacking === undefined);
-  const blocks: Block[] = there.length === 0 ? [] : [{ kind: 'facts', facts: there }];
-  for (const reason of new Set(list.map(({ lacking }) => lacking))) {
-    if (reason === undefined) continue;
-    const names = list.filter(({ lacking }) => lacking === reason).map(({ label }) => label);
-    blocks.push({ kind: 'text', tone: 'muted', text: lackingList(reason, names.join(', ')) });
-  }
-  return blocks;
-}
-
-function lackingList(reason: Lacking['lacking'], names: string): string {
-  const words: Record<Lacking['lacking'], string> = {
-    version: vscode.l10n.t('Not in this version of cgroups: {0}', names),
-    kernel: vscode.l10n.t('Not in this kernel: {0}', names),
-    controller: vscode.l10n.t('Of a controller that is not enabled here, or is in another hierarchy: {0}', names),
-    root: vscode.l10n.t('Not at the root: {0}', names),
-  };
-  return words[reason];
-}
-
-function number(figure: Figure<unknown>): number | undefined {
-  return typeof figure === 'number' ? figure : undefined;
-}
-
-const bytes = (value: number) => plain(bytesText(value));
-const time = (value: number) => plain(durationText(value));
-const yesNo = (value: boolean) => plain(value ? vscode.l10n.t('yes') : vscode.l10n.t('no'));
-
-// Limits
-
-interface LimitWords {
-  /** The limit of its own, with the raw value. */
-  own: (value: number) => string;
-  amount: (value: number) => string;
-  /** Whether what is left of its own limit is worth a line: CPU time is had or not in each period, and none is left over. */
-  headroom: boolean;
-}
-
-/** Its own limit, the one that binds with who sets it, and what is left until there. */
-function limitFacts(label: string, figure: Figure<Limit>, answers: CgroupAnswers, words: LimitWords): FoundFact[] {
-  const own = fact(label, figure, ({ own: value, raw, file }) => {
-    const note = `${file}: ${oneLine(raw.trim(), 60)}`;
-    return value === null ? { ...none(vscode.l10n.t('none of its own')), note } : plain(words.own(value), note);
-  });
-  if (isLacking(figure) || isUnknown(figure)) return [own];
-  const { effective, headroom } = figure as Limit;
-  const binding: Fact = { label: vscode.l10n.t('Effective limit'), value: effectiveValue(effective, answers, words) };
-  const ownBinds = effective !== null && isOneOf(effective.by, answers);
-  if (headroom === null || (ownBinds && !words.headroom)) return [own, binding];
-  const left = { label: vscode.l10n.t('Headroom'), value: plain(words.amount(headroom), headroomNote(effective, answers)) };
-  return [own, binding, left];
-}
-
-function isOneOf(ref: CgroupRef, answers: CgroupAnswers): boolean {
-  return answers.some((answer) => keyOfCgroup(answer) === keyOfCgroup(ref));
-}
-
-function effectiveValue(effective: Limit['effective'], answers: CgroupAnswers, words: LimitWords): Value {
-  if (effective === null) return none(vscode.l10n.t('none, up to the root'));
-  const { by, value, file } = effective;
-  return plain(
-    words.amount(value),
-    isOneOf(by, answers) ? vscode.l10n.t('its own binds') : vscode.l10n.t('set by {0} ({1})', shortPath(by.path), file),
-  );
-}
-
-function headroomNote(effective: Limit['effective'], answers: CgroupAnswers): string | undefined {
-  if (effective === null || isOneOf(effective.by, answers)) return undefined;
-  return vscode.l10n.t('shared with all below {0}', shortPath(effective.by.path));
-}
-
-function pressureBlocks(name: string, figure: Figure<Pressure>): Block[] {
-  const label = vscode.l10n.t('Pressure');
-  if (isLacking(figure) || isUnknown(figure)) return facts(fact(label, figure, () => plain('')));
-  const { some, full } = figure as Pressure;
-  const row = (title: string, line: Pressure['some']) => ({
-    cells: [
-      plain(title),
-      ...[line.avg10, line.avg60, line.avg300].map((share) => plain(`${share} %`)),
-      plain(durationText(line.totalMicros)),
-    ],
-  });
-  const table: Table = {
-    caption: vscode.l10n.t('Share of time in which tasks waited for {0}', name),
-    columns: [label, '10 s', '60 s', '300 s', vscode.l10n.t('In total')],
-    rows: [
-      row(vscode.l10n.t('some task waited'), some),
-      ...(full === undefined ? [] : [row(vscode.l10n.t('all waited'), full)]),
-    ],
-  };
-  return [{ kind: 'table', table }];
-}
-
-// Sections
-
 /** First on the page: what lets a process out of its container. */
 function riskSection(answers: CgroupAnswers): Section | undefined {
   const risks = answers.flatMap(({ risks: own }) => own);
@@ -319,259 +158,6 @@ function cpuMeter(cpu: CgroupCpu | undefined): Block | undefined {
   const part = throttled / periods;
   const text = vscode.l10n.t('in {0} of {1} periods ({2})', numberText(throttled), numberText(periods), percentText(part));
   return { kind: 'meter', label: vscode.l10n.t('Throttled'), text, part, close: part >= CLOSE };
-}
-
-function cpuSection(answers: CgroupAnswers): Section | undefined {
-  const cpu = together(answers, ({ cpu: part }) => part);
-  if (cpu === undefined) return undefined;
-  const period = number(cpu.periodMicros);
-  const words: LimitWords = {
-    own: (cores) => {
-      const quota = number(cpu.quotaMicros);
-      return quota === undefined || period === undefined ? cpuText(cores) : bandwidthText(quota, period);
-    },
-    amount: cpuText,
-    headroom: false,
-  };
-  const ticks = answers.some(
-    ({ version, cpu: part }) => version === 1 && !isLacking(part) && number(part.userMicros) !== undefined,
-  );
-  const split = (value: number) =>
-    plain(durationText(value), ticks ? vscode.l10n.t('counted by clock ticks, so only about') : undefined);
-  return {
-    heading: vscode.l10n.t('CPU'),
-    blocks: [
-      ...facts(
-        ...limitFacts(vscode.l10n.t('Limit'), cpu.limit, answers, words),
-        fact(vscode.l10n.t('Used'), cpu.usageMicros, time),
-        fact(vscode.l10n.t('By programs'), cpu.userMicros, split),
-        fact(vscode.l10n.t('By the kernel'), cpu.systemMicros, split),
-        fact(vscode.l10n.t('Throttled'), cpu.throttledPeriods, (count) => throttledValue(count, cpu)),
-        fact(vscode.l10n.t('Burst'), cpu.burstMicros, (value) =>
-          value === 0 ? none(vscode.l10n.t('none')) : plain(vscode.l10n.t('{0} µs may be saved up', numberText(value))),
-        ),
-        fact(vscode.l10n.t('Weight'), cpu.weight, ({ value, file, shareOfSiblings }) =>
-          plain(
-            numberText(value),
-            shareOfSiblings === null
-              ? file
-              : vscode.l10n.t('{0}; {1} of the CPU when all its siblings want it', file, percentText(shareOfSiblings)),
-          ),
-        ),
-        fact(vscode.l10n.t('Clamp'), cpu.uclamp, ({ minPercent, maxPercent }) =>
-          plain(vscode.l10n.t('{0} % to {1} %', minPercent, maxPercent)),
-        ),
-      ),
-      ...pressureBlocks(vscode.l10n.t('the CPU'), cpu.pressure),
-    ],
-  };
-}
-
-function throttledValue(count: number, { periods, throttledMicros }: CgroupCpu): Value {
-  const all = number(periods);
-  const total = number(throttledMicros);
-  const text =
-    all === undefined ? numberText(count) : vscode.l10n.t('in {0} of {1} periods', numberText(count), numberText(all));
-  if (count === 0) return none(text);
-  return total === undefined ? plain(text) : plain(text, vscode.l10n.t('{0} in total', durationText(total)));
-}
-
-function memorySection(answers: CgroupAnswers): Section | undefined {
-  const memory = together(answers, ({ memory: part }) => part);
-  if (memory === undefined) return undefined;
-  const words: LimitWords = {
-    own: (value) => vscode.l10n.t('{0} ({1} bytes)', bytesText(value), numberText(value)),
-    amount: bytesText,
-    headroom: true,
-  };
-  return {
-    heading: vscode.l10n.t('Memory'),
-    blocks: [
-      ...facts(
-        ...limitFacts(vscode.l10n.t('Limit'), memory.limit, answers, words),
-        fact(vscode.l10n.t('Used'), memory.usageBytes, bytes),
-        fact(vscode.l10n.t('Working set'), memory.workingSetBytes, (value) =>
-          plain(bytesText(value), vscode.l10n.t('without the inactive file cache')),
-        ),
-        fact(vscode.l10n.t('Most ever used'), memory.peakBytes, bytes),
-        fact(vscode.l10n.t('Throttled above'), memory.highBytes, (value) =>
-          value === null ? none(vscode.l10n.t('none')) : bytes(value),
-        ),
-        fact(vscode.l10n.t('Protected (low)'), memory.lowBytes, protectedValue),
-        fact(vscode.l10n.t('Protected (min)'), memory.minBytes, protectedValue),
-        ...swapFacts(answers, memory, words),
-        fact(vscode.l10n.t('Killed together'), memory.oomGroup, yesNo),
-        fact(vscode.l10n.t('Events'), memory.events, eventsValue),
-      ),
-      {
-        kind: 'details',
-        summary: vscode.l10n.t('What it is made of'),
-        blocks: [
-          ...facts(
-            fact(vscode.l10n.t('Anonymous'), memory.anonBytes, bytes),
-            fact(vscode.l10n.t('File cache'), memory.fileBytes, bytes),
-            fact(vscode.l10n.t('Kernel'), memory.kernelBytes, bytes),
-            fact(vscode.l10n.t('Slab'), memory.slabBytes, bytes),
-            fact(vscode.l10n.t('Swap'), memory.swapBytes, bytes),
-          ),
-        ],
-      },
-      ...pressureBlocks(vscode.l10n.t('memory'), memory.pressure),
-    ],
-  };
-}
-
-function protectedValue(value: number): Value {
-  return value === 0 ? none(vscode.l10n.t('none')) : bytes(value);
-}
-
-/** v1 limits memory and swap together, as the name of the file says. */
-function swapFacts(answers: CgroupAnswers, { swapLimit }: CgroupMemory, words: LimitWords): FoundFact[] {
-  const together = !isLacking(swapLimit) && !isUnknown(swapLimit) && (swapLimit as Limit).file.includes('memsw');
-  const label = together ? vscode.l10n.t('Limit with swap') : vscode.l10n.t('Swap limit');
-  return limitFacts(label, swapLimit, answers, words).slice(0, 1);
-}
-
-function eventsValue(events: { low?: number; high?: number; max?: number; oom?: number; oomKills?: number }): Value {
-  const words: [number | undefined, string][] = [
-    [events.oomKills, vscode.l10n.t('killed when out of memory')],
-    [events.oom, vscode.l10n.t('out of memory')],
-    [events.max, vscode.l10n.t('limit reached')],
-    [events.high, vscode.l10n.t('throttled')],
-    [events.low, vscode.l10n.t('protection broken')],
-  ];
-  const told = words.filter(([count]) => count !== undefined && count > 0);
-  if (told.length === 0) return none(vscode.l10n.t('none'));
-  const text = told.map(([count, word]) => `${word}: ${numberText(count ?? 0)}`).join(', ');
-  return { text, tone: (events.oomKills ?? 0) > 0 ? 'danger' : 'plain' };
-}
-
-function ioSection(answers: CgroupAnswers): Section | undefined {
-  const io = together(answers, ({ io: part }) => part);
-  if (io === undefined) return undefined;
-  const devices = isLacking(io.devices) || isUnknown(io.devices) ? undefined : (io.devices as CgroupIoDevice[]);
-  const blocks: Block[] =
-    devices === undefined || devices.length === 0
-      ? facts(fact(vscode.l10n.t('Devices'), io.devices, () => none(vscode.l10n.t('none was used or limited yet'))))
-      : [{ kind: 'table', table: ioTable(devices) }];
-  return {
-    heading: vscode.l10n.t('I/O'),
-    blocks: [
-      ...blocks,
-      ...facts(fact(vscode.l10n.t('Weight'), io.weight, (value) => plain(numberText(value)))),
-      ...pressureBlocks(vscode.l10n.t('I/O'), io.pressure),
-    ],
-  };
-}
-
-function ioTable(devices: readonly CgroupIoDevice[]): Table {
-  const amount = (done: number | undefined, limit: number | null, words: (value: number) => string): Value => {
-    const text = done === undefined ? '–' : words(done);
-    return limit === null ? plain(text) : plain(text, vscode.l10n.t('at most {0} a second', words(limit)));
-  };
-  return {
-    caption: vscode.l10n.t('What was read and written, by device'),
-    columns: [
-      vscode.l10n.t('Device'),
-      vscode.l10n.t('Read'),
-      vscode.l10n.t('Written'),
-      vscode.l10n.t('Reads'),
-      vscode.l10n.t('Writes'),
-    ],
-    rows: devices.map(({ device, name, limits, ...done }) => ({
-      cells: [
-        name === undefined ? code(device) : { ...code(name), note: device },
-        amount(done.readBytes, limits.readBytes, bytesText),
-        amount(done.writtenBytes, limits.writtenBytes, bytesText),
-        amount(done.readOperations, limits.readOperations, numberText),
-        amount(done.writeOperations, limits.writeOperations, numberText),
-      ],
-    })),
-  };
-}
-
-function tasksSection(answers: CgroupAnswers): Section | undefined {
-  const pids = together(answers, ({ pids: part }) => part);
-  if (pids === undefined) return undefined;
-  return {
-    heading: vscode.l10n.t('Processes and threads'),
-    blocks: [
-      ...facts(
-        ...limitFacts(vscode.l10n.t('Limit'), pids.limit, answers, { own: tasksText, amount: tasksText, headroom: true }),
-        fact(vscode.l10n.t('Now'), pids.tasks, (value) => plain(tasksText(value), vscode.l10n.t('with all below it'))),
-        fact(vscode.l10n.t('Refused'), pids.limitHits, (value) =>
-          value === 0 ? none(vscode.l10n.t('never')) : plain(vscode.l10n.t('{0} times', numberText(value))),
-        ),
-      ),
-    ],
-  };
-}
-
-function cpusetSection(answers: CgroupAnswers): Section | undefined {
-  const cpuset = first(answers, ({ cpuset: part }) => part);
-  if (cpuset === undefined) return undefined;
-  const list = (text: string) => (text.trim() === '' ? none(vscode.l10n.t('as the cgroup above')) : code(text.trim()));
-  return {
-    heading: vscode.l10n.t('Which CPUs and memory nodes'),
-    blocks: [
-      ...facts(
-        fact(vscode.l10n.t('CPUs'), cpuset.cpus, list),
-        fact(vscode.l10n.t('Effective CPUs'), cpuset.effectiveCpus, list),
-        fact(vscode.l10n.t('Memory nodes'), cpuset.mems, list),
-        fact(vscode.l10n.t('Effective nodes'), cpuset.effectiveMems, list),
-      ),
-    ],
-  };
-}
-
-function hugetlbSection(answers: CgroupAnswers): Section | undefined {
-  const pages = first(answers, ({ hugetlb }) => hugetlb);
-  if (pages === undefined || pages.length === 0) return undefined;
-  const limit = (figure: Figure<Limit>) =>
-    shown(figure, ({ own }) => (own === null ? none(vscode.l10n.t('none')) : bytes(own)));
-  const table: Table = {
-    caption: vscode.l10n.t('Huge pages, by size'),
-    columns: [vscode.l10n.t('Page size'), vscode.l10n.t('Used'), vscode.l10n.t('Limit')],
-    rows: pages.map((page) => ({ cells: [code(page.pageSize), shown(page.usageBytes, bytes), limit(page.limit)] })),
-  };
-  return { heading: vscode.l10n.t('Huge pages'), blocks: [{ kind: 'table', table }] };
-}
-
-function freezerSection(answers: CgroupAnswers): Section | undefined {
-  const freezer = first(answers, ({ freezer: part }) => part);
-  if (freezer === undefined) return undefined;
-  const { frozen, self, state } = freezer;
-  const text = frozen
-    ? self
-      ? vscode.l10n.t('frozen by itself')
-      : vscode.l10n.t('frozen with a cgroup above it')
-    : self
-      ? vscode.l10n.t('freezing')
-      : vscode.l10n.t('running');
-  return {
-    heading: vscode.l10n.t('Freezer'),
-    blocks: [...facts({ label: vscode.l10n.t('State'), value: plain(text, oneLine(state, 60)) })],
-  };
-}
-
-function devicesSection(answers: CgroupAnswers): Section | undefined {
-  const devices = first(answers, ({ devices: part }) => part);
-  if (devices === undefined) return undefined;
-  const heading = vscode.l10n.t('Devices that may be used');
-  if ('list' in devices) {
-    const names = devices.list.map((line) => ({ text: oneLine(line, 60) }));
-    if (names.length === 0)
-      return { heading, blocks: [{ kind: 'text', tone: 'plain', text: vscode.l10n.t('None may be used.') }] };
-    return { heading, blocks: [{ kind: 'names', label: heading, names }] };
-  }
-  const value = isUnknown(devices.bpf)
-    ? { text: unknownText(devices.bpf), tone: 'unknown' as const }
-    : plain(
-        devices.bpf
-          ? vscode.l10n.t('a BPF program that is attached here decides')
-          : vscode.l10n.t('no BPF program is attached here; those above decide'),
-      );
-  return { heading, blocks: [...facts({ label: vscode.l10n.t('On v2'), value })] };
 }
 
 function eventsSection(answers: CgroupAnswers): Section | undefined {

@@ -8,7 +8,8 @@ import { keyOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
 import { Command } from '../ids.ts';
-import { type CgroupAnswers, cgroupPage } from './cgroupPage.ts';
+import type { CgroupAnswers } from './cgroupFacts.ts';
+import { cgroupPage } from './cgroupPage.ts';
 import { PagePanel, type PageSubject } from './pagePanel.ts';
 
 /** No event tells of figures. */
