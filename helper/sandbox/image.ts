@@ -22,8 +22,18 @@ export interface ImageFiles {
 export interface UnpackedLayers {
   descriptor: number;
   names: string[];
-  /** Instead of the descriptor: unpacks them into a file system that the sandbox makes. Resolves with what a person should know. */
-  unpack?: (into: number) => Promise<string[]>;
+  /** Instead of the descriptor: they come into a file system that the sandbox makes in its user namespace. */
+  inside?: UnpackInside;
+}
+
+export interface UnpackInside {
+  /**
+   * Where files get the owners that the image gives them: whose the file system is, as the user namespace has the ids, for the helper to write
+   * there. Absent where everything belongs to the one user.
+   */
+  writer?: { uid: number; gid: number };
+  /** Into that file system of that user namespace, open descriptors. Resolves with what a person should know; rejects with a `Failure`. */
+  unpack(into: number, userNamespace: number): Promise<string[]>;
 }
 
 const DOCKER_ROOT = '/var/lib/docker';

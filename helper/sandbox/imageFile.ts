@@ -13,9 +13,10 @@ import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
-import { type IdMaps, insideOf, outsideOf, rootOf } from './idMaps.ts';
-import { describedByConfig, type ImageFiles, parseConfig } from './image.ts';
-import { type Content, decompressed, feed, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
+import { type IdMaps, insideOf } from './idMaps.ts';
+import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './image.ts';
+import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
+import { type Content, decompressed, feed, type Ids, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 
 export type FileImage = Extract<SandboxImage, { path: string }>;
@@ -54,9 +55,12 @@ export async function describeImageFile(image: FileImage, idMaps?: IdMaps): Prom
   const { layers, config } = await contentsOf(image);
   const { described, ...said } = describedByConfig(config);
   const names = directoriesFor(image, layers, idMaps);
-  const unpack = (into: number) => unpackAsUser(image, layers, into);
   return {
-    layers: { descriptor: -1, names: names.reverse(), ...(own().privileged ? {} : { unpack }) },
+    layers: {
+      descriptor: -1,
+      names: names.reverse(),
+      ...(own().privileged ? {} : { inside: unpackInside(image, layers, idMaps) }),
+    },
     ...said,
     ...(described?.length === names.length ? { described } : {}),
   };
@@ -95,9 +99,7 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
     } finally {
       for (const directory of directories) close(directory);
     }
-    if (leftOut > 0) notes.push(`${leftOut} devices and pipes of the image are left out.`);
-    if (mapping !== undefined && mapping.unmapped > 0)
-      notes.push(`${mapping.unmapped} files of the image have owners that are not mapped; they belong to root inside.`);
+    notes.push(...notesOnLeftOut(leftOut), ...(mapping?.notes() ?? []));
     return {
       layers: { descriptor, names: names.reverse() },
       process,
@@ -119,42 +121,68 @@ function checkOwnId(idMaps: IdMaps | undefined): void {
   });
 }
 
-/** Into a file system of a user namespace, where everything is to belong to the one user who may write there. */
-async function unpackAsUser(image: FileImage, layers: readonly string[], into: number): Promise<string[]> {
+/** Into a file system of a user namespace, in which the user outside may write. */
+function unpackInside(image: FileImage, layers: readonly string[], idMaps: IdMaps | undefined): UnpackInside {
+  if (idMaps?.writtenBy !== 'newuidmap') return { unpack: (into) => unpackAsOwn(image, layers, into) };
   const { uid, gid } = own();
+  return {
+    writer: { uid: insideOf(idMaps.uid, uid)!, gid: insideOf(idMaps.gid, gid)! },
+    unpack: (into, userNamespace) => unpackMapped(image, layers, { into, userNamespace, idMaps }),
+  };
+}
+
+/** Everything is to belong to the one user who is mapped. */
+async function unpackAsOwn(image: FileImage, layers: readonly string[], into: number): Promise<string[]> {
+  const { uid, gid } = own();
+  const lost = new LostOwners();
+  const owner = (ids: Ids) => {
+    if (ids.uid !== 0 || ids.gid !== 0) lost.add(ids.uid || undefined, ids.gid || undefined);
+    return { uid, gid };
+  };
+  const leftOut = await unpackAll(image, layers, into, { owner });
+  const others = `${lost.files} files of the image have other owners than root (${lost})`;
+  const advice = 'without privilege all belong to you, unless idMappings "subids" maps more ids.';
+  return [...notesOnLeftOut(leftOut), ...(lost.files === 0 ? [] : [`${others}; ${advice}`])];
+}
+
+/** Everything belongs to the user until all of it is there: in the directories of others no layer could be put on top. */
+async function unpackMapped(
+  image: FileImage,
+  layers: readonly string[],
+  { into, userNamespace, idMaps }: { into: number; userNamespace: number; idMaps: IdMaps },
+): Promise<string[]> {
+  const mapping = new OwnerMapping(idMaps);
+  const owners = new OwnersToGive();
+  const options: LayerOptions = { owner: (ids) => mapping.map(ids), later: (stat, wanted) => owners.note(stat, wanted) };
+  const leftOut = await unpackAll(image, layers, into, options, (directory) => owners.give(directory, idMaps, userNamespace));
+  return [...notesOnLeftOut(leftOut), ...mapping.notes()];
+}
+
+/** Into one directory, which belongs to root of the image until a layer says otherwise. How many files had to be left out. */
+async function unpackAll(
+  image: FileImage,
+  layers: readonly string[],
+  into: number,
+  options: LayerOptions,
+  then?: (directory: number) => Promise<void>,
+): Promise<number> {
   const [name] = namesFor([image.path]);
   fs.mkdirSync(`/proc/self/fd/${into}/${name}`, { mode: 0o755 });
   const directory = openAt(into, name!, O_PATH | O_DIRECTORY);
-  let [leftOut, others] = [0, 0];
-  const owner = (ids: { uid: number; gid: number }) => {
-    if (ids.uid !== 0 || ids.gid !== 0) others += 1;
-    return { uid, gid };
-  };
+  let leftOut = 0;
   try {
-    for (const layer of layers) leftOut += await unpack(image, layer, directory, { onTop: true, owner, searchable: true });
+    const root = options.owner?.({ uid: 0, gid: 0 });
+    if (root !== undefined) options.later?.(fs.statSync(`/proc/self/fd/${directory}/.`), root);
+    for (const layer of layers) leftOut += await unpack(image, layer, directory, { ...options, onTop: true, searchable: true });
+    await then?.(directory);
   } finally {
     close(directory);
   }
-  return [
-    ...(leftOut > 0 ? [`${leftOut} devices and pipes of the image are left out.`] : []),
-    ...(others > 0 ? [`${others} files of the image have other owners than root; without privilege all belong to you.`] : []),
-  ];
+  return leftOut;
 }
 
-/** From ids of the image to those of the host. */
-class OwnerMapping {
-  unmapped = 0;
-  private readonly idMaps: IdMaps;
-
-  constructor(idMaps: IdMaps) {
-    this.idMaps = idMaps;
-  }
-
-  map({ uid, gid }: { uid: number; gid: number }): { uid: number; gid: number } {
-    const [user, group] = [outsideOf(this.idMaps.uid, uid), outsideOf(this.idMaps.gid, gid)];
-    if (user === undefined || group === undefined) this.unmapped += 1;
-    return { uid: user ?? rootOf(this.idMaps.uid), gid: group ?? rootOf(this.idMaps.gid) };
-  }
+function notesOnLeftOut(leftOut: number): string[] {
+  return leftOut === 0 ? [] : [`${leftOut} devices and pipes of the image are left out.`];
 }
 
 function namesFor(layers: readonly string[]): string[] {

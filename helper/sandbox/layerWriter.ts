@@ -43,7 +43,19 @@ export interface LayerOptions {
   /** Directories stay open to who unpacks, who has no privilege to go on in them otherwise. */
   searchable?: boolean;
   /** Whose the files are to be, as the helper sees ids. Default: those of the layer. */
-  owner?: (ids: { uid: number; gid: number }) => { uid: number; gid: number };
+  owner?: (ids: Ids) => Ids;
+  /** Instead of giving a file its owner: is told of it, and may be told of it anew. */
+  later?: (stat: fs.Stats, wanted: Wanted) => void;
+}
+
+export interface Ids {
+  uid: number;
+  gid: number;
+}
+
+/** What a file is to have in the end. A symbolic link has no mode. */
+export interface Wanted extends Ids {
+  mode?: number;
 }
 
 /** `directory` is an open descriptor. `source` may be compressed by gzip or, where Node knows it, zstd. Rejects with a `Failure`. */
@@ -143,17 +155,19 @@ class LayerWriter {
   private readonly what: string;
   private readonly onTop: boolean;
   private readonly searchable: boolean;
-  private readonly ownerOf: (header: tar.Header) => { uid: number; gid: number };
+  private readonly ownerOf: (header: tar.Header) => Ids;
+  private readonly later: LayerOptions['later'];
   /** What this layer has made so far, where it lies on top of others. */
   private readonly made = new Set<string>();
   private entries = 0;
 
-  constructor(root: number, what: string, { onTop = false, searchable = false, owner = (ids) => ids }: LayerOptions) {
+  constructor(root: number, what: string, { onTop = false, searchable = false, owner = (ids) => ids, later }: LayerOptions) {
     this.root = root;
     this.what = what;
     this.onTop = onTop;
     this.searchable = searchable;
     this.ownerOf = (header) => owner(idsOf(header));
+    this.later = later;
   }
 
   async takeAll(extract: tar.Extract): Promise<void> {
@@ -170,7 +184,7 @@ class LayerWriter {
     const parts = this.partsOf(header.name);
     const name = parts.pop();
     if (name === undefined) {
-      this.setOwner(`/proc/self/fd/${this.root}/.`, header);
+      this.giveDirectory(`/proc/self/fd/${this.root}/.`, header);
       content.resume();
       return;
     }
@@ -190,9 +204,8 @@ class LayerWriter {
       if (!this.onTop) makeOpaque(`/proc/self/fd/${parent}/.`);
     } else if (name.startsWith(WHITEOUT)) this.makeDeletion(parent, name.slice(WHITEOUT.length));
     else if (header.type === 'directory') this.makeDirectory(file, header);
-    else if (header.type === 'file' || header.type === 'contiguous-file')
-      return writeFile(file, header, content, this.ownerOf(header));
-    else if (header.type === 'symlink') makeLink(file, header, this.ownerOf(header));
+    else if (header.type === 'file' || header.type === 'contiguous-file') return this.makeFile(file, header, content);
+    else if (header.type === 'symlink') this.makeLink(file, header);
     else if (header.type === 'link') this.makeHardLink(file, header);
     else this.leftOut += 1;
     content.resume();
@@ -217,14 +230,30 @@ class LayerWriter {
     const stat = fs.lstatSync(file, { throwIfNoEntry: false });
     if (stat !== undefined && !stat.isDirectory()) fs.unlinkSync(file);
     if (!stat?.isDirectory()) fs.mkdirSync(file, { mode: 0o755 });
-    this.setOwner(file, header);
+    this.giveDirectory(file, header);
   }
 
-  /** Of a directory that is there. */
-  private setOwner(file: string, header: tar.Header): void {
-    const { uid, gid } = this.ownerOf(header);
-    fs.lchownSync(file, uid, gid);
-    fs.chmodSync(file, ((header.mode ?? 0o755) & 0o7777) | (this.searchable ? 0o700 : 0));
+  private giveDirectory(file: string, header: tar.Header): void {
+    const mode = (header.mode ?? 0o755) & 0o7777;
+    this.give(file, { ...this.ownerOf(header), mode }, mode | (this.searchable ? 0o700 : 0));
+  }
+
+  /** Owner before mode: the kernel takes the set-user-ID bit from what changes its owner. */
+  private give(file: string, wanted: Wanted, mode = wanted.mode): void {
+    if (this.later === undefined) fs.lchownSync(file, wanted.uid, wanted.gid);
+    if (mode !== undefined) fs.chmodSync(file, mode);
+    this.later?.(fs.lstatSync(file), wanted);
+  }
+
+  private async makeFile(file: string, header: tar.Header, content: Content): Promise<void> {
+    await writeFile(file, content);
+    this.give(file, { ...this.ownerOf(header), mode: (header.mode ?? 0o644) & 0o7777 });
+  }
+
+  private makeLink(file: string, header: tar.Header): void {
+    fs.rmSync(file, { recursive: true, force: true });
+    fs.symlinkSync(header.linkname ?? '', file);
+    this.give(file, this.ownerOf(header));
   }
 
   /** To a file of the same layer. */
@@ -258,8 +287,7 @@ class LayerWriter {
     try {
       const made = `/proc/self/fd/${parent}/${parts.at(-1)}`;
       fs.mkdirSync(made, { mode: 0o755 });
-      const { uid, gid } = this.ownerOf({ uid: 0, gid: 0 } as tar.Header);
-      fs.lchownSync(made, uid, gid);
+      this.give(made, this.ownerOf({ uid: 0, gid: 0 } as tar.Header));
     } finally {
       close(parent);
     }
@@ -278,26 +306,16 @@ function isSparse({ type, pax }: tar.Header): boolean {
   return (type as string | null) === null || Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
 }
 
-type Ids = { uid: number; gid: number };
-
-async function writeFile(file: string, header: tar.Header, content: Content, { uid, gid }: Ids): Promise<void> {
+async function writeFile(file: string, content: Content): Promise<void> {
   fs.rmSync(file, { recursive: true, force: true });
   const descriptor = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for await (const chunk of content) {
       for (let at = 0; at < chunk.length; ) at += fs.writeSync(descriptor, chunk, at);
     }
-    fs.fchownSync(descriptor, uid, gid);
-    fs.fchmodSync(descriptor, (header.mode ?? 0o644) & 0o7777);
   } finally {
     fs.closeSync(descriptor);
   }
-}
-
-function makeLink(file: string, header: tar.Header, { uid, gid }: Ids): void {
-  fs.rmSync(file, { recursive: true, force: true });
-  fs.symlinkSync(header.linkname ?? '', file);
-  fs.lchownSync(file, uid, gid);
 }
 
 /** Ids beyond the seven octal digits of a header are in the records before it: pax(1). */

@@ -25,6 +25,7 @@ import {
   makeFileSystem,
   mountOn,
   mountOverRoot,
+  type Option,
   openInside,
   openSource,
   openToRead,
@@ -182,18 +183,22 @@ export function overlayRoot(
   return made;
 }
 
-/** What the helper does while the program waits there; the descriptor of the file system was reported. */
+/** What the helper does while the program waits there; the descriptor of the file system was reported. How the purpose begins. */
 export const UNPACK_IMAGE = 'let the helper unpack the image into it';
+const GIVE_OWNERS = 'and give its files the owners that it says, by fchownat in the user namespace';
 
-function layersOfImage(steps: Steps, { descriptor, unpack }: UnpackedLayers): Argument {
-  if (unpack === undefined) return steps.descriptor(descriptor, 'the layers of the image');
+function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Argument {
+  if (inside === undefined) return steps.descriptor(descriptor, 'the layers of the image');
+  const { writer } = inside;
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  const made = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs for the image', { reportResult: true });
+  const options: Option[] = [['mode', '0755']];
+  if (writer !== undefined) options.push(['uid', String(writer.uid)], ['gid', String(writer.gid)]);
+  const made = makeFileSystem(steps, 'tmpfs', options, attributes, 'a tmpfs for the image', { reportResult: true });
   const dumpable = (on: 0 | 1, purpose: string) =>
     steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
   // Only then may the helper, of the same user, take it.
   dumpable(1, 'let the helper take what is open');
-  steps.add({ kind: 'sync', purpose: UNPACK_IMAGE });
+  steps.add({ kind: 'sync', purpose: writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}` });
   dumpable(0, 'be hidden from debuggers again');
   return made;
 }

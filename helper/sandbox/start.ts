@@ -72,7 +72,7 @@ export function startSandbox(
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
-        if (step.purpose === UNPACK_IMAGE) return unpackImage(plan, pid, compiled.program, results);
+        if (step.purpose.startsWith(UNPACK_IMAGE)) return unpackImage(plan, pid, compiled.program, results);
         if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
         if (step === natStep(compiled.program)) return translate(plan);
         return enterIds(pid, plan, held);
@@ -144,7 +144,7 @@ async function confirm(plan: SandboxPlan, launched: Launched, note: (results: St
 }
 
 function unpacks({ root }: SandboxPlan): boolean {
-  return root.type === 'overlay' && !Array.isArray(root.lowers) && root.lowers.unpack !== undefined;
+  return root.type === 'overlay' && !Array.isArray(root.lowers) && root.lowers.inside !== undefined;
 }
 
 /** Each execve that failed was reported; the first that was not is the one that runs. */
@@ -213,13 +213,14 @@ async function unpackImage(
   const made = results.find(({ step }) => isFileSystem(steps[step]))?.value;
   if (made === undefined || root.type !== 'overlay' || Array.isArray(root.lowers)) return undefined;
   const pidfd = openPidfd(pid);
-  let into = -1;
+  let [userNamespace, into] = [-1, -1];
   try {
+    // Before anything is unpacked: the pid may be another's when the process that waits is killed meanwhile.
+    userNamespace = fs.openSync(`/proc/${pid}/ns/user`, 'r');
     into = takeDescriptor(pidfd, made);
-    notes.push(...((await root.lowers.unpack?.(into)) ?? []));
+    notes.push(...((await root.lowers.inside?.unpack(into, userNamespace)) ?? []));
   } finally {
-    close(pidfd);
-    if (into >= 0) close(into);
+    for (const descriptor of [pidfd, userNamespace, into]) if (descriptor >= 0) close(descriptor);
   }
   return undefined;
 }

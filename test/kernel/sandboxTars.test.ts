@@ -6,12 +6,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import zlib from 'node:zlib';
-import type { Pack } from 'tar-stream';
 import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { isHelperRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { type TarEntry, tarOf } from '../fixtures/tarOf.ts';
 import { until } from '../fixtures/until.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('tar');
@@ -133,25 +133,13 @@ describe('a tar as the root of a sandbox', { skip: SKIP }, () => {
   });
 
   test('in several layers is the same with a user namespace as without', async () => {
-    const { default: tar } = await import('tar-stream');
-    const whole = async (entries: [header: Parameters<Pack['entry']>[0], content: string | Buffer][]): Promise<Buffer> => {
-      const into = tar.pack();
-      for (const [header, content] of entries) into.entry(header, content);
-      into.finalize();
-      const chunks: Buffer[] = [];
-      for await (const chunk of into) chunks.push(chunk as Buffer);
-      return Buffer.concat(chunks);
-    };
     const busybox = fs.readFileSync('/bin/busybox');
-    const lower = await whole([
+    const lower = await tarOf([
       [{ name: 'bin/busybox', mode: 0o755 }, busybox],
       [{ name: 'bin/sh', type: 'symlink', linkname: 'busybox' }, ''],
-      ...['kept/a', 'opaque/a', 'opaque/b', 'deleted/a', 'single'].map((name): [{ name: string }, string] => [
-        { name },
-        'lower',
-      ]),
+      ...['kept/a', 'opaque/a', 'opaque/b', 'deleted/a', 'single'].map((name): TarEntry => [{ name }, 'lower']),
     ]);
-    const upper = await whole([
+    const upper = await tarOf([
       [{ name: 'opaque/c' }, 'upper'],
       [{ name: 'opaque/.wh..wh..opq' }, ''],
       [{ name: '.wh.deleted' }, ''],
@@ -161,7 +149,7 @@ describe('a tar as the root of a sandbox', { skip: SKIP }, () => {
     const config = JSON.stringify({ rootfs: { diff_ids: [`sha256:${'0'.repeat(64)}`] } });
     const manifest = JSON.stringify([{ Config: 'config.json', Layers: ['1/layer.tar', '2/layer.tar'] }]);
     // The upper layer first: their order in the file says nothing.
-    const saved = await whole([
+    const saved = await tarOf([
       [{ name: '2/layer.tar' }, upper],
       [{ name: '1/layer.tar' }, lower],
       [{ name: 'config.json' }, config],
@@ -229,7 +217,7 @@ describe('a tar as the root of the sandbox of an ordinary user', { skip: unlessR
     const { stdout, stderr, exit, notes } = await helper.request(SandboxesRun, { spec: ofTar(script) });
     assert.equal(exit.code, 0, stderr);
     assert.equal(stdout, '/ 755 0:0\n/sevens 4711 0:0\ncontentsevenmore\n');
-    assert.ok(notes.some((note) => note.startsWith('1 files of the image have other owners')));
+    assert.ok(notes.some((note) => note.startsWith('1 files of the image have other owners than root (user 7; group 8)')));
     const again = await helper.request(SandboxesRun, { spec: ofTar('cat /closed/file /sevens') });
     assert.equal(again.stdout, 'contentseven');
   });

@@ -26,7 +26,7 @@ import {
   type TerminalsOpenResult,
 } from '../../helper/protocol.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
-import { has, inGuest, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { has, inGuest, isHelperRoot, isRoot, testUid, unlessMaps } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { attachScreen } from '../fixtures/screen.ts';
@@ -37,10 +37,7 @@ const MANY = inGuest ? 20 : 200;
 const NEEDS_PYTHON = !has('python3') && 'python3 is not installed';
 /** Whose terminals they are, when that is another user than the test's. */
 const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
-const NEEDS_SUBORDINATE =
-  (isHelperRoot && 'the helper is root') ||
-  (!has('newuidmap') && 'newuidmap is not installed') ||
-  (!hasSubordinateIds() && 'the user has no subordinate ids');
+const NEEDS_SUBORDINATE = (isHelperRoot && 'the helper is root') || unlessMaps(testUid ?? process.getuid!());
 const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 
 describe('sandboxes', () => {
@@ -701,14 +698,4 @@ function traces(helper: number): unknown {
     children: fs.readFileSync(`/proc/${helper}/task/${helper}/children`, 'utf8').trim().split(' ').length,
     mounts: isHelperRoot ? fs.readFileSync(`/proc/${helper}/mountinfo`, 'utf8').split('\n').length : 0,
   };
-}
-
-/** Whether /etc/subuid names the helper's user. */
-function hasSubordinateIds(): boolean {
-  const uid = String(testUid ?? process.getuid?.());
-  const read = (file: string) => fs.readFileSync(file, 'utf8').split('\n');
-  const name = read('/etc/passwd')
-    .find((line) => line.split(':')[2] === uid)
-    ?.split(':')[0];
-  return fs.existsSync('/etc/subuid') && read('/etc/subuid').some((line) => [name, uid].includes(line.split(':')[0] ?? ''));
 }
