@@ -5,12 +5,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
+import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { close } from '../kernel/files.ts';
 import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
-import { notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
+import type { ProcessRef } from '../protocol.ts';
+import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
 import { bytesOf } from './spec.ts';
 
 export interface PlannedCgroup {
@@ -39,12 +41,19 @@ const SIGKILL = 9;
 const REMOVAL_TRIES = 100;
 const REMOVAL_PAUSE_MILLIS = 20;
 
+/** To be called before `planCgroups`, since the cgroup of the helper may have to be another one for that. */
+export async function prepareCgroups(resources: SandboxResources): Promise<void> {
+  const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+  const v2 = mounts.find(({ type }) => type === 'cgroup2');
+  if (v2 !== undefined && inV2(settingsOf(resources), mounts).length > 0) await askForScope(v2);
+}
+
 /** Throws a `Failure` when a limit cannot be set on this host. */
 export function planCgroups(resources: SandboxResources, id: string): PlannedCgroup[] {
   const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   const planned = new Map<string, PlannedCgroup>();
   const settings = settingsOf(resources);
-  const together = settings.map(({ controller }) => controller).filter((one) => v1MountOf(one, mounts) === undefined);
+  const together = inV2(settings, mounts);
   for (const setting of settings) {
     const cgroup = hierarchyFor(setting.controller, together, mounts, id);
     const known = planned.get(cgroup.parent) ?? cgroup;
@@ -57,6 +66,21 @@ export function planCgroups(resources: SandboxResources, id: string): PlannedCgr
   }
   return [...planned.values()];
 }
+
+/** Of one that runs: where its process is, for a helper in another cgroup would make them elsewhere. */
+export function cgroupsOfRunning({ pid }: ProcessRef, id: string): PlannedCgroup[] {
+  const name = nameOf(id);
+  const planned: PlannedCgroup[] = [];
+  for (const { hierarchy, path: place } of parseCgroups(read(`/proc/${pid}/cgroup`))) {
+    const directory = path.posix.basename(place) === name ? directoryOf(hierarchy, place) : undefined;
+    if (directory === undefined) continue;
+    const version = hierarchy === 'unified' ? 2 : 1;
+    planned.push({ hierarchy, version, parent: path.dirname(directory), name, path: place, enable: [], settings: [] });
+  }
+  return planned;
+}
+
+const nameOf = (id: string) => `isoscope-${id}`;
 
 function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[] {
   const settings: Setting[] = [];
@@ -139,7 +163,7 @@ function inheritedCpuset({ parent, settings }: PlannedCgroup, { v1 }: Setting): 
 
 /** `together`: all that are wanted of version 2. */
 function hierarchyFor(controller: Controller, together: readonly Controller[], mounts: Mount[], id: string): PlannedCgroup {
-  const name = `isoscope-${id}`;
+  const name = nameOf(id);
   const v1 = v1MountOf(controller, mounts);
   if (v1 !== undefined) {
     const hierarchy = hierarchyWith(V1_NAMES[controller]);
@@ -156,6 +180,10 @@ function hierarchyFor(controller: Controller, together: readonly Controller[], m
     enable: notHandedDown(parent, [controller]),
     settings: [],
   };
+}
+
+function inV2(settings: readonly Setting[], mounts: readonly Mount[]): Controller[] {
+  return settings.map(({ controller }) => controller).filter((one) => v1MountOf(one, mounts) === undefined);
 }
 
 function v1MountOf(controller: Controller, mounts: readonly Mount[]): Mount | undefined {

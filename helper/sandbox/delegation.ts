@@ -7,22 +7,36 @@ import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { attributeOf } from '../kernel/xattr.ts';
-import { logError } from '../log.ts';
+import { log, logError } from '../log.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { own } from '../programs/identity.ts';
+import { moveToScope } from './ownScope.ts';
 
-/** systemd says so of the cgroups of its units with `Delegate=`; within its user manager's own all the others belong to the user as well. */
+/** The system's systemd says so of the cgroups of its units with `Delegate=`. The user's does not, and all of its units' belong to the user. */
 const DELEGATED = 'user.delegate';
+/** What is delegated to the user's systemd is its own: it may take controllers away from what others make there. */
+const USERS_SYSTEMD = /^user@\d+\.service$/;
 /** Where a helper goes that was started in a delegated cgroup itself. Not removed with it: the next one takes it, and systemd removes it. */
 const OWN_LEAF = 'isoscope-helper';
+
+/** The scope that the user's systemd made for the helper, once it was asked. */
+let scope: string | undefined;
+let asking: Promise<void> | undefined;
 
 /**
  * Directories in which cgroups may be made, the nearest first. `ownPath` is the helper's in this hierarchy. Where nothing tells what was
  * delegated it is the highest that belongs to the user.
  */
-function delegatedDirectories({ mountPoint, root }: Mount, ownPath: string): string[] {
-  if (own().uid === 0) return [mountPoint];
+function delegatedDirectories(mount: Mount, ownPath: string): string[] {
+  if (own().uid === 0) return [mount.mountPoint];
+  const owned = ownedDirectories(mount, ownPath);
+  const told = owned.filter(isToldDelegated);
+  return told.length > 0 ? told : owned.slice(-1);
+}
+
+/** From the helper's own cgroup up, as far as they belong to its user. */
+function ownedDirectories({ mountPoint, root }: Mount, ownPath: string): string[] {
   const relative = path.posix.relative(root, ownPath);
   if (relative === '..' || relative.startsWith('../')) return [];
   const owned: string[] = [];
@@ -30,11 +44,12 @@ function delegatedDirectories({ mountPoint, root }: Mount, ownPath: string): str
     if (fs.statSync(at, { throwIfNoEntry: false })?.uid !== own().uid) break;
     owned.push(at);
   }
-  const told = owned.filter(isToldDelegated);
-  return told.length > 0 ? told : owned.slice(-1);
+  return owned;
 }
 
 function isToldDelegated(directory: string): boolean {
+  if (directory === scope) return true;
+  if (USERS_SYSTEMD.test(path.basename(directory))) return false;
   const descriptor = openAt(AT_FDCWD, directory, O_PATH | O_DIRECTORY);
   if (descriptor < 0) return false;
   try {
@@ -42,6 +57,31 @@ function isToldDelegated(directory: string): boolean {
     return typeof value !== 'number' && value.toString('latin1') === '1';
   } finally {
     close(descriptor);
+  }
+}
+
+/**
+ * In a session, or a unit of the user's systemd, that one is asked for a scope of the helper's own, as podman(1) asks
+ * for one a container. To be called before `placeInV2`, which says what is wrong when it could not be had.
+ */
+export async function askForScope(mount: Mount): Promise<void> {
+  const owned = ownedDirectories(mount, ownPathIn('unified'));
+  const highest = owned.at(-1);
+  const isUsersSystemd = highest === undefined || USERS_SYSTEMD.test(path.basename(highest));
+  if (own().uid === 0 || !isUsersSystemd || owned.some(isToldDelegated)) return;
+  asking ??= enterScope(mount).finally(() => {
+    asking = undefined;
+  });
+  await asking;
+}
+
+async function enterScope(mount: Mount): Promise<void> {
+  try {
+    if (!(await moveToScope())) return;
+    const place = path.join(mount.mountPoint, path.posix.relative(mount.root, ownPathIn('unified')));
+    if (makeRoom(place)) scope = place;
+  } catch (error) {
+    log('warn', `the user's systemd gave the helper no scope: ${String(error)}`);
   }
 }
 
@@ -62,7 +102,7 @@ export function placeInV2(mount: Mount, ownPath: string, controllers: readonly s
   const places = delegatedDirectories(mount, ownPath);
   if (places.length === 0) {
     throw new Failure('permission', 'No cgroup is delegated to you, so limits cannot be set.', {
-      hint: 'Leave "resources" out, restart the helper as root, or start VS Code with: systemd-run --user --scope -p Delegate=yes code',
+      hint: 'Leave "resources" out, or restart the helper as root. The systemd of your user would be asked for one; it is not running, or not on its bus (Debian: the package dbus-user-session). To try it: systemd-run --user --scope -p Delegate=yes true',
     });
   }
   const offering = places.filter((place) => lackingIn(place, controllers).length === 0);
@@ -123,14 +163,20 @@ export function makeRoomForLimits(): void {
     const [place] = delegatedDirectories(mount, ownPathIn('unified'));
     if (place === undefined || path.posix.relative(mount.root, ownPathIn('unified')) !== path.relative(mount.mountPoint, place))
       return;
-    const members = words(path.join(place, 'cgroup.procs'));
-    if (members.length !== 1 || members[0] !== String(process.pid)) return;
-    fs.mkdirSync(path.join(place, OWN_LEAF), { recursive: true });
-    fs.writeFileSync(path.join(place, OWN_LEAF, 'cgroup.procs'), '0');
+    makeRoom(place);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     logError('the helper stays in the cgroup that is delegated to it', error);
   }
+}
+
+/** Whether no process is in it any more. */
+function makeRoom(place: string): boolean {
+  const members = words(path.join(place, 'cgroup.procs'));
+  if (members.length !== 1 || members[0] !== String(process.pid)) return false;
+  fs.mkdirSync(path.join(place, OWN_LEAF), { recursive: true });
+  fs.writeFileSync(path.join(place, OWN_LEAF, 'cgroup.procs'), '0');
+  return true;
 }
 
 /** Of the helper; the root where it is in none. */

@@ -11,6 +11,7 @@ import {
   type SandboxExit,
   SandboxesCreate,
   SandboxesEnded,
+  SandboxesList,
   SandboxesRemove,
   SandboxesRestart,
   SandboxesRun,
@@ -190,15 +191,17 @@ function idsOf(pid: string): string[] {
 const SLEEPING: SandboxSpec = { resources: { pids: { limit: 12 } }, process: { args: ['sleep', '1000'], terminal: false } };
 const UNIFIED = mountWith('pids')?.type === 'cgroup2';
 
+function unifiedPathOf(pid: number | undefined): string | undefined {
+  const cgroups = parseCgroups(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  return cgroups.find(({ hierarchy }) => hierarchy === 'unified')?.path;
+}
+
 describe('a helper that was started in a cgroup delegated to its user', { skip: SKIP }, () => {
   let delegation: Delegation;
   before(() => {
     delegation = delegate(String(process.pid));
   });
   after(() => delegation?.[Symbol.dispose]());
-
-  const unifiedPathOf = (pid: number | undefined) =>
-    parseCgroups(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8')).find(({ hierarchy }) => hierarchy === 'unified')?.path;
 
   test('leaves it for one below when it is alone, so that it can set limits', async () => {
     for (let times = 0; times < 2; times += 1) {
@@ -214,6 +217,20 @@ describe('a helper that was started in a cgroup delegated to its user', { skip: 
     assert.equal(unifiedPathOf(helper.process.pid), `/${delegation.name}/chosen`);
     const { sandbox } = await helper.request(SandboxesCreate, { spec: SLEEPING });
     assert.equal(path.posix.dirname(sandbox.cgroups[0]!.path), `/${delegation.name}`);
+  });
+
+  test('finds a persistent sandbox in the cgroups that another helper made', async () => {
+    let made: Sandbox;
+    {
+      await using helper = await delegation.startHelper({ in: 'chosen' });
+      made = (await helper.request(SandboxesCreate, { spec: { ...SLEEPING, persistent: true } })).sandbox;
+    }
+    // It may make none itself.
+    await using helper = await startHelper();
+    const { sandboxes } = await helper.request(SandboxesList, {});
+    assert.deepEqual(sandboxes.find(({ id }) => id === made.id)?.cgroups, made.cgroups);
+    await helper.request(SandboxesRemove, { sandbox: made.id });
+    assert.ok(!fs.existsSync(path.join(delegation.directoryOf('pids'), `isoscope-${made.id}`)));
   });
 
   test('moves nobody else: where others are it stays, and says so when limits are asked for', async () => {
@@ -238,11 +255,86 @@ describe('a helper that was started in a cgroup delegated to its user', { skip: 
   });
 });
 
+/** Ways in which a helper comes to be in a cgroup that it may set no limits in, and the programs that start it so. */
+const UNDELEGATED: [title: string, through: (uid: string) => string[]][] = [
+  [
+    'a session',
+    (uid) => [
+      ...['systemd-run', '--scope', '--quiet', `--slice=user-${uid}.slice`],
+      ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'],
+    ],
+  ],
+  [
+    'a unit of the user’s systemd',
+    (uid) => [
+      ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'env', `XDG_RUNTIME_DIR=/run/user/${uid}`],
+      ...['systemd-run', '--user', '--scope', '--quiet', 'sh', '-c', 'sleep 1000 & "$@"; kill $!', 'sh'],
+    ],
+  ],
+];
+
+describe('a helper of a user who has a systemd', {
+  skip:
+    SKIP || (!(UNIFIED && fs.existsSync(`/run/user/${testUid}/bus`)) && 'the user has no systemd that hands down controllers'),
+}, () => {
+  for (const [title, through] of UNDELEGATED) {
+    test(`gets a scope of its own for limits, from ${title}, and moves nobody else there`, async () => {
+      await using helper = await startHelper({ uid: 0, gid: 0, through: through(String(testUid)) });
+      const before = unifiedPathOf(helper.process.pid)!;
+      const process = { ...SLEEPING.process };
+      const { sandbox } = await helper.request(SandboxesCreate, { spec: { process } });
+      const others = [sandbox.process!.pid, helper.process.pid!].filter((pid) => pid !== helper.host.pid);
+      assert.equal(unifiedPathOf(helper.host.pid), before);
+
+      const [, range] = KINDS_OF_IDS.at(-1)!;
+      const spec: SandboxSpec = { ...SLEEPING, idMappings: range() };
+      const made = [spec, SLEEPING].map((one) => helper.request(SandboxesCreate, { spec: one }));
+      const sandboxes = (await Promise.all(made)).map(({ sandbox }) => sandbox);
+      const leaf = unifiedPathOf(helper.host.pid)!;
+      assert.match(leaf, /\/user@\d+\.service\/.*\/isoscope-[0-9a-f]{8}\.scope\/isoscope-helper$/);
+      for (const { cgroups } of sandboxes) {
+        assert.equal(path.posix.dirname(cgroups[0]!.path), path.posix.dirname(leaf));
+        assert.equal(fs.readFileSync(path.join('/sys/fs/cgroup', cgroups[0]!.path, 'pids.max'), 'utf8'), '12\n');
+      }
+      for (const pid of others) assert.equal(unifiedPathOf(pid), before);
+
+      // Which user@.service is not given, unless somebody configured it.
+      const { message, data } = await refusalOf(
+        helper.request(SandboxesCreate, { spec: { ...SLEEPING, resources: { cpu: { cpus: '0' } } } }),
+        'unsupported',
+      );
+      assert.match(message, /cpuset is not delegated to you/);
+      assert.match(data?.hint ?? '', /Delegate=/);
+      globalThis.process.kill(helper.host.pid, 'SIGKILL');
+      await until(() => !fs.existsSync(path.join('/sys/fs/cgroup', leaf, '..')), 'the scope is gone');
+    });
+  }
+
+  test('enters a persistent sandbox that another helper limited, from another session', async () => {
+    const [, through] = UNDELEGATED[0]!;
+    const start = () => startHelper({ uid: 0, gid: 0, through: through(String(testUid)) });
+    let made: Sandbox;
+    {
+      await using first = await start();
+      const spec = { resources: { pids: { limit: 5 } }, persistent: true };
+      made = (await first.request(SandboxesCreate, { spec })).sandbox;
+    }
+    await using second = await start();
+    const command = ['sh', '-c', 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait'];
+    const { stderr } = await second.request(ProgramsRun, { sandbox: made.id, command });
+    assert.match(stderr, /fork/);
+    await second.request(SandboxesRemove, { sandbox: made.id });
+    const [cgroup] = made.cgroups;
+    await until(() => !fs.existsSync(path.join('/sys/fs/cgroup', cgroup!.path, '..')), 'the scope is gone');
+  });
+});
+
 describe('limits of a sandbox of an ordinary user to whom no cgroup is delegated', {
   skip: isHelperRoot && 'the helper is root',
 }, () => {
   test('are refused with what to do', { skip: !isRoot && 'the cgroup of this session may be delegated' }, async () => {
-    await using helper = await startHelper();
+    // Where no systemd can be asked.
+    await using helper = await startHelper({ environment: { ...process.env, XDG_RUNTIME_DIR: '/nonexistent' } });
     const spec: SandboxSpec = { resources: { pids: { limit: 5 } }, process: { args: ['true'] } };
     const { message, data } = await refusalOf(helper.request(SandboxesRun, { spec }), 'permission');
     assert.match(message, /delegated/);
