@@ -36,15 +36,19 @@ function delegatedDirectories(mount: Mount, ownPath: string): string[] {
 }
 
 /** From the helper's own cgroup up, as far as they belong to its user. */
-function ownedDirectories({ mountPoint, root }: Mount, ownPath: string): string[] {
-  const relative = path.posix.relative(root, ownPath);
-  if (relative === '..' || relative.startsWith('../')) return [];
+function ownedDirectories(mount: Mount, ownPath: string): string[] {
   const owned: string[] = [];
-  for (let at = path.join(mountPoint, relative); at !== mountPoint; at = path.dirname(at)) {
+  for (let at = ownDirectory(mount, ownPath); at !== mount.mountPoint; at = path.dirname(at)) {
     if (fs.statSync(at, { throwIfNoEntry: false })?.uid !== own().uid) break;
     owned.push(at);
   }
   return owned;
+}
+
+/** Of the helper's own cgroup; the mount's root where that is not below it. */
+function ownDirectory({ mountPoint, root }: Mount, ownPath: string): string {
+  const relative = path.posix.relative(root, ownPath);
+  return relative === '..' || relative.startsWith('../') ? mountPoint : path.join(mountPoint, relative);
 }
 
 function isToldDelegated(directory: string): boolean {
@@ -78,7 +82,7 @@ export async function askForScope(mount: Mount): Promise<void> {
 async function enterScope(mount: Mount): Promise<void> {
   try {
     if (!(await moveToScope())) return;
-    const place = path.join(mount.mountPoint, path.posix.relative(mount.root, ownPathIn('unified')));
+    const place = ownDirectory(mount, ownPathIn('unified'));
     if (makeRoom(place)) scope = place;
   } catch (error) {
     log('warn', `the user's systemd gave the helper no scope: ${String(error)}`);
@@ -160,10 +164,9 @@ export function makeRoomForLimits(): void {
   try {
     const mount = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8')).find(({ type }) => type === 'cgroup2');
     if (mount === undefined) return;
-    const [place] = delegatedDirectories(mount, ownPathIn('unified'));
-    if (place === undefined || path.posix.relative(mount.root, ownPathIn('unified')) !== path.relative(mount.mountPoint, place))
-      return;
-    makeRoom(place);
+    const ownPath = ownPathIn('unified');
+    const [place] = delegatedDirectories(mount, ownPath);
+    if (place !== undefined && place === ownDirectory(mount, ownPath)) makeRoom(place);
   } catch (error) {
     if (!isSystemError(error)) throw error;
     logError('the helper stays in the cgroup that is delegated to it', error);
