@@ -15,6 +15,7 @@ import { CgroupsSampled } from './protocol/cgroups.ts';
 import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
 import { SandboxesEnded } from './protocol/sandboxes.ts';
 import { HostChanged, type NamespaceRef } from './protocol.ts';
+import { makeRoomForLimits } from './sandbox/delegation.ts';
 import { serveSandboxes } from './sandbox/requests.ts';
 import { listen } from './stream/server.ts';
 
@@ -24,6 +25,7 @@ async function serve(): Promise<void> {
   process.on('uncaughtException', (error) => logError('uncaught', error));
   handleSignals();
   ignoreBrokenOutputs();
+  makeRoomForLimits();
   const writer = new StreamMessageWriter(process.stdout);
   const reader = new BoundedMessageReader(process.stdin, (problem, id) => {
     log('warn', `malformed message: ${problem}`);

@@ -102,6 +102,12 @@ function forkInWords(failure: StepFailure): Failure {
       hint: 'End some processes, raise pids.max of the cgroup, or enter without joining the cgroups.',
     });
   }
+  if (failure.errno === EACCES) {
+    return new Failure('permission', failure.message, {
+      ...failure.data,
+      hint: 'Between its cgroup and that of the helper is one that you may not change: enter without joining the cgroups, or restart the helper as root.',
+    });
+  }
   return failure;
 }
 

@@ -1,16 +1,18 @@
 /**
  * The cgroups of a sandbox, in each hierarchy that a limit of it needs, v1 or v2: cgroups(7). One directory a hierarchy,
- * directly below the highest cgroup that the helper may change.
+ * directly below the root, or below one that was delegated to the helper's user.
  */
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
+import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { close } from '../kernel/files.ts';
 import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
-import { own } from '../programs/identity.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
+import type { ProcessRef } from '../protocol.ts';
+import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
 import { bytesOf } from './spec.ts';
 
 export interface PlannedCgroup {
@@ -39,12 +41,21 @@ const SIGKILL = 9;
 const REMOVAL_TRIES = 100;
 const REMOVAL_PAUSE_MILLIS = 20;
 
+/** To be called before `planCgroups`, since the cgroup of the helper may have to be another one for that. */
+export async function prepareCgroups(resources: SandboxResources): Promise<void> {
+  const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+  const v2 = mounts.find(({ type }) => type === 'cgroup2');
+  if (v2 !== undefined && inV2(settingsOf(resources), mounts).length > 0) await askForScope(v2);
+}
+
 /** Throws a `Failure` when a limit cannot be set on this host. */
 export function planCgroups(resources: SandboxResources, id: string): PlannedCgroup[] {
   const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   const planned = new Map<string, PlannedCgroup>();
-  for (const setting of settingsOf(resources)) {
-    const cgroup = hierarchyFor(setting.controller, mounts, id);
+  const settings = settingsOf(resources);
+  const together = inV2(settings, mounts);
+  for (const setting of settings) {
+    const cgroup = hierarchyFor(setting.controller, together, mounts, id);
     const known = planned.get(cgroup.parent) ?? cgroup;
     planned.set(cgroup.parent, known);
     known.enable = [...new Set([...known.enable, ...cgroup.enable])];
@@ -55,6 +66,21 @@ export function planCgroups(resources: SandboxResources, id: string): PlannedCgr
   }
   return [...planned.values()];
 }
+
+/** Of one that runs: where its process is, for a helper in another cgroup would make them elsewhere. */
+export function cgroupsOfRunning({ pid }: ProcessRef, id: string): PlannedCgroup[] {
+  const name = nameOf(id);
+  const planned: PlannedCgroup[] = [];
+  for (const { hierarchy, path: place } of parseCgroups(read(`/proc/${pid}/cgroup`))) {
+    const directory = path.posix.basename(place) === name ? directoryOf(hierarchy, place) : undefined;
+    if (directory === undefined) continue;
+    const version = hierarchy === 'unified' ? 2 : 1;
+    planned.push({ hierarchy, version, parent: path.dirname(directory), name, path: place, enable: [], settings: [] });
+  }
+  return planned;
+}
+
+const nameOf = (id: string) => `isoscope-${id}`;
 
 function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[] {
   const settings: Setting[] = [];
@@ -135,50 +161,44 @@ function inheritedCpuset({ parent, settings }: PlannedCgroup, { v1 }: Setting): 
   return lacking.map((file) => [file, read(path.join(parent, file)).trim()]);
 }
 
-function hierarchyFor(controller: Controller, mounts: Mount[], id: string): PlannedCgroup {
-  const name = `isoscope-${id}`;
-  const v1 = mounts.find(({ type, superOptions }) => type === 'cgroup' && superOptions.includes(V1_NAMES[controller]));
-  const mine = parseCgroups(fs.readFileSync('/proc/self/cgroup', 'utf8'));
+/** `together`: all that are wanted of version 2. */
+function hierarchyFor(controller: Controller, together: readonly Controller[], mounts: Mount[], id: string): PlannedCgroup {
+  const name = nameOf(id);
+  const v1 = v1MountOf(controller, mounts);
   if (v1 !== undefined) {
-    const found = mine.find(({ hierarchy }) => hierarchy.split(',').includes(V1_NAMES[controller]));
-    const hierarchy = found?.hierarchy ?? V1_NAMES[controller];
-    return { ...below(v1, v1.mountPoint, name), hierarchy, version: 1, enable: [], settings: [] };
+    const hierarchy = hierarchyWith(V1_NAMES[controller]);
+    const parent = placeInV1(v1, ownPathIn(V1_NAMES[controller]), V1_NAMES[controller]);
+    return { ...below(v1, parent, name), hierarchy, version: 1, enable: [], settings: [] };
   }
   const v2 = mounts.find(({ type }) => type === 'cgroup2');
-  const parent =
-    v2 === undefined ? undefined : unifiedParent(v2, mine.find(({ hierarchy }) => hierarchy === 'unified')?.path ?? '/');
-  if (v2 === undefined || parent === undefined || !words(path.join(parent, 'cgroup.controllers')).includes(controller)) {
-    throw new Failure('unsupported', `The cgroup controller ${controller} is not available on this host.`, {
-      hint: `Leave the limit out, or mount the controller; /sys/fs/cgroup shows what there is.`,
-    });
-  }
-  const enabled = words(path.join(parent, 'cgroup.subtree_control')).includes(controller);
-  return { ...below(v2, parent, name), hierarchy: 'unified', version: 2, enable: enabled ? [] : [controller], settings: [] };
+  if (v2 === undefined) throw notAvailable([controller]);
+  const parent = placeInV2(v2, ownPathIn('unified'), together);
+  return {
+    ...below(v2, parent, name),
+    hierarchy: 'unified',
+    version: 2,
+    enable: notHandedDown(parent, [controller]),
+    settings: [],
+  };
+}
+
+function inV2(settings: readonly Setting[], mounts: readonly Mount[]): Controller[] {
+  return settings.map(({ controller }) => controller).filter((one) => v1MountOf(one, mounts) === undefined);
+}
+
+function v1MountOf(controller: Controller, mounts: readonly Mount[]): Mount | undefined {
+  return mounts.find(({ type, superOptions }) => type === 'cgroup' && superOptions.includes(V1_NAMES[controller]));
+}
+
+/** As in `/proc/PID/cgroup`. */
+function hierarchyWith(controller: string): string {
+  const mine = parseCgroups(fs.readFileSync('/proc/self/cgroup', 'utf8'));
+  return mine.find(({ hierarchy }) => hierarchy.split(',').includes(controller))?.hierarchy ?? controller;
 }
 
 function below(mount: Mount, parent: string, name: string): Pick<PlannedCgroup, 'parent' | 'name' | 'path'> {
   const root = mount.root === '/' ? '' : mount.root;
   return { parent, name, path: `${root}${parent.slice(mount.mountPoint.length)}/${name}` };
-}
-
-/** The root for root; else the highest cgroup above the helper that belongs to its user, which was delegated to it. */
-function unifiedParent(mount: Mount, ownPath: string): string {
-  if (own().uid === 0) return mount.mountPoint;
-  const root = mount.root === '/' ? '' : mount.root;
-  let found: string | undefined;
-  const parts = ownPath
-    .slice(root.length)
-    .split('/')
-    .filter((part) => part !== '');
-  for (let count = parts.length; count > 0; count -= 1) {
-    const directory = path.join(mount.mountPoint, ...parts.slice(0, count));
-    if (fs.statSync(directory, { throwIfNoEntry: false })?.uid !== own().uid) break;
-    found = directory;
-  }
-  if (found !== undefined) return found;
-  throw new Failure('permission', 'No cgroup is delegated to you, so limits cannot be set.', {
-    hint: 'Leave "resources" out, start VS Code in a systemd user service, or restart the helper as root.',
-  });
 }
 
 function read(file: string): string {

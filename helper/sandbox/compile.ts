@@ -164,7 +164,7 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefine
   }
   if (writtenBy === 'self') return root;
   setGroups(steps, []);
-  takeIds(steps, lowest(uid).containerID, lowest(gid).containerID);
+  takeIds(steps, lowest(uid).containerID, lowest(gid).containerID, { keepsSaved: joinsAsItself(plan) });
   return root;
 }
 
@@ -179,10 +179,23 @@ function mountingOf(root: RootPlan): string {
 }
 
 /** Files that belong to an id without a mapping cannot be made in file systems of the user namespace (EOVERFLOW). */
-function takeIds(steps: Steps, uid: number, gid: number, flags: { ignoreError?: boolean } = {}): void {
+function takeIds(
+  steps: Steps,
+  uid: number,
+  gid: number,
+  { keepsSaved = false, ...flags }: { ignoreError?: boolean; keepsSaved?: boolean } = {},
+): void {
   const [user, group] = [integer(uid), integer(gid)];
   steps.call('setresgid', [group, group, group], 'take a group id of the user namespace', flags);
-  steps.call('setresuid', [user, user, user], 'take a user id of the user namespace', flags);
+  steps.call('setresuid', [user, user, keepsSaved ? integer(-1) : user], 'take a user id of the user namespace', flags);
+}
+
+/**
+ * A file of v1 lets only a process in that is of the user who opened it, by its own id or by its saved one (__cgroup1_procs_write() in
+ * kernel/cgroup/cgroup-v1.c): the saved one stays until then.
+ */
+function joinsAsItself(plan: SandboxPlan): boolean {
+  return !own().privileged && !staysItself(plan) && plan.cgroups.some(({ version }) => version === 1);
 }
 
 function unshare(steps: Steps, kinds: readonly NamespaceKind[]): void {
@@ -205,6 +218,10 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
   const { spec } = plan;
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
   joinCgroups(steps, cgroups);
+  if (joinsAsItself(plan)) {
+    const user = integer(lowest(plan.idMaps!.uid).containerID);
+    steps.call('setresuid', [user, user, user], "give up the helper's user id as the saved one");
+  }
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
   const host = plan.veth === undefined || plan.veth.byHelper ? undefined : openControl(steps, "hold on to the host's network");

@@ -9,7 +9,7 @@ import { type Candidate, inPath, type SeccompFilter, SHELLS } from '../programs/
 import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } from '../programs/target.ts';
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
-import { type PlannedCgroup, planCgroups } from './cgroup.ts';
+import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type HeldTree, HeldTrees } from './heldTrees.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
@@ -74,6 +74,8 @@ export interface PlanContext {
   /** What relative paths begin at. */
   directory?: string;
   openNamespace: OpenNamespace;
+  /** Its first process, when it runs already. */
+  running?: ProcessRef;
   /** The image that the root is, when it is one. */
   image?: ImageFiles;
   /** Addresses that other sandboxes have. */
@@ -147,7 +149,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
         ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables })
         : [],
       trees: trees.taken,
-      cgroups: spec.resources === undefined ? [] : planCgroups(spec.resources, context.id),
+      cgroups: cgroupsOf(spec, context),
       user,
       environment,
       candidates,
@@ -163,6 +165,11 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     dispose();
     throw error;
   }
+}
+
+function cgroupsOf({ resources }: ResolvedSpec, { id, running }: PlanContext): PlannedCgroup[] {
+  if (resources === undefined) return [];
+  return running === undefined ? planCgroups(resources, id) : cgroupsOfRunning(running, id);
 }
 
 function invalid(message: string, hint?: string): Failure {

@@ -25,6 +25,7 @@ import type {
 } from '../protocol/sandboxes.ts';
 import type {
   HostPart,
+  ProcessRef,
   ProgramParams,
   ProgramsExplainResult,
   ProgramsRunParams,
@@ -32,6 +33,7 @@ import type {
   TerminalsOpenParams,
   TerminalsOpenResult,
 } from '../protocol.ts';
+import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
@@ -210,7 +212,7 @@ export class Sandboxes {
   /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
   private planAgain(saved: SavedSandbox): SandboxPlan | Failure {
     try {
-      const plan = this.plan(saved.params, saved.id, (wish) => wish, nothingOf(saved));
+      const plan = this.plan(saved.params, saved.id, (wish) => wish, nothingOf(saved), saved.process);
       plan.dispose();
       return plan;
     } catch (error) {
@@ -236,13 +238,20 @@ export class Sandboxes {
     return { sandbox: live.sandbox, plan: live.plan() };
   }
 
-  openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult> {
-    const plan = planEntry(this.entered(params.sandbox), params, true);
+  /** Of one that another helper made, this one may not join the cgroups from wherever it is. */
+  private async prepareToEnter(idOrName: string): Promise<Entered> {
+    const { resources } = this.entered(idOrName).plan.spec;
+    if (resources !== undefined) await prepareCgroups(resources);
+    return this.entered(idOrName);
+  }
+
+  async openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult> {
+    const plan = planEntry(await this.prepareToEnter(params.sandbox), params, true);
     return this.services.terminals.openPlanned(plan, params, this.services.streamSocket);
   }
 
-  runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult> {
-    return runPlanned(planEntry(this.entered(params.sandbox), params, false), params, token);
+  async runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult> {
+    return runPlanned(planEntry(await this.prepareToEnter(params.sandbox), params, false), params, token);
   }
 
   explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): ProgramsExplainResult {
@@ -254,8 +263,9 @@ export class Sandboxes {
     const image = await imageOf(params, what);
     const unpacked = image === undefined || Array.isArray(image.layers) ? -1 : image.layers.descriptor;
     const dispose = () => unpacked >= 0 && close(unpacked);
-    const { name } = params.spec;
+    const { name, resources } = params.spec;
     try {
+      if (resources !== undefined) await prepareCgroups(resources);
       const freeName = (wish: string) => (what === 'explained' ? wish : this.freeName(wish, name !== undefined));
       const plan = this.plan(params, id, freeName, image);
       return {
@@ -276,6 +286,7 @@ export class Sandboxes {
     id: string,
     freeName: (wish: string) => string,
     image: ImageFiles | undefined,
+    running?: ProcessRef,
   ): SandboxPlan {
     const context: PlanContext = {
       id,
@@ -285,6 +296,7 @@ export class Sandboxes {
       sandboxProcess: (name) => this.registry.processOf(name),
       freeName,
       ...(image === undefined ? {} : { image }),
+      ...(running === undefined ? {} : { running }),
     };
     return makeSandboxPlan(spec, context);
   }

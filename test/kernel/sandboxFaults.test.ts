@@ -1,12 +1,13 @@
 /** A full sandbox, whose helper or launcher is killed before every one of its steps: nothing may be left. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import { openPipe } from '../../helper/kernel/pipe.ts';
 import { type Argument, encodeProgram, type Step, type SyscallProgram } from '../../helper/launcher/program.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
@@ -14,6 +15,7 @@ import { removeCgroups } from '../../helper/sandbox/cgroup.ts';
 import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { mapText } from '../../helper/sandbox/idMaps.ts';
 import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
+import { delegate } from '../fixtures/delegation.ts';
 import { inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -22,8 +24,12 @@ import { until } from '../fixtures/until.ts';
 const STRIDE = inGuest ? 11 : 1;
 const LAUNCHER = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
 
+/** Set in the process that this file starts as an ordinary user. */
+const AS_USER = 'ISOSCOPE_FAULTS_AS_USER';
+const isUser = process.env[AS_USER] !== undefined;
+
 describe('a sandbox that is interrupted', {
-  skip: !(isRoot && isHelperRoot) && 'only root has cgroups to leave behind',
+  skip: !isUser && !(isRoot && isHelperRoot) && 'only root, or who was given some, has cgroups to leave behind',
 }, () => {
   let folder: string;
   before(() => {
@@ -54,10 +60,11 @@ describe('a sandbox that is interrupted', {
     };
   };
 
-  const KINDS: [title: string, specOf: () => SandboxSpec, leastSteps: number][] = [
+  const ALL_KINDS: [title: string, specOf: () => SandboxSpec, leastSteps: number][] = [
     ['', full, 101],
     [' in a user namespace', mapped, 81],
   ];
+  const KINDS = isUser ? ALL_KINDS.slice(1) : ALL_KINDS;
 
   const planOf = (spec: SandboxSpec): SandboxPlan =>
     makeSandboxPlan(spec, {
@@ -163,9 +170,35 @@ describe('a sandbox that is interrupted', {
   }
 });
 
+describe('a sandbox of an ordinary user that is interrupted', {
+  skip: !(isRoot && !isHelperRoot) && 'root delegates cgroups to the ordinary user of ISOSCOPE_TEST_UID',
+}, () => {
+  test('leaves nothing, or nothing that the helper does not remove', { timeout: 600_000 }, async (t) => {
+    using delegation = delegate(`${process.pid}-faults`);
+    const [program = '', ...args] = [...delegation.startingIn('tests'), process.execPath, ...process.execArgv];
+    const { NODE_TEST_CONTEXT: _, ...environment } = process.env;
+    const run = promisify(execFile)(program, [...args, import.meta.filename], { env: { ...environment, [AS_USER]: '1' } });
+    const { stdout } = await run.catch((error: { stdout: string }) => assert.fail(error.stdout));
+    t.diagnostic(stdout);
+    assert.match(stdout, /^. pass 2$/m);
+  });
+});
+
 /** What the helper does when the program waits for it; that of nft needs no test here. */
 function writeIdMaps({ idMaps }: SandboxPlan, pid: number): void {
   if (idMaps === undefined) return;
+  if (idMaps.writtenBy === 'newuidmap') {
+    for (const [tool, mappings] of [
+      ['newuidmap', idMaps.uid],
+      ['newgidmap', idMaps.gid],
+    ] as const) {
+      execFileSync(
+        tool,
+        [pid, ...mappings.flatMap(({ containerID, hostID, size }) => [containerID, hostID, size])].map(String),
+      );
+    }
+    return;
+  }
   fs.writeFileSync(`/proc/${pid}/uid_map`, mapText(idMaps.uid));
   fs.writeFileSync(`/proc/${pid}/gid_map`, mapText(idMaps.gid));
 }

@@ -13,7 +13,7 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { ProgramsRun } from '../../helper/protocol.ts';
-import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
 const IS_UNIFIED = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
@@ -146,89 +146,6 @@ describe('limits of a sandbox', { skip: !isHelperRoot && 'the helper is not root
     await refuses({ blockIO: [{ device: '/dev/null', readBps: '1M' }] }, /not a block device/);
     await refuses({ memory: { swap: '1M' } }, /swap/);
     await refuses({ cpu: { cpus: '4000' } }, /cpuset\.cpus/);
-  });
-});
-
-/**
- * A v2 cgroup that belongs to the ordinary user, with what the user may hand down: made by root as systemd's Delegate= does, or the one that the user has
- * been given. Undefined where there is none.
- */
-function delegated(): { directory: string; dispose(): void } | undefined {
-  if (!IS_UNIFIED || isHelperRoot) return undefined;
-  const controllers = (directory: string) => fs.readFileSync(path.join(directory, 'cgroup.controllers'), 'utf8').split(/\s+/);
-  if (!isRoot) {
-    const own = fs.readFileSync('/proc/self/cgroup', 'utf8').trim().replace(/^0::/, '');
-    const parts = own.split('/').filter((part) => part !== '');
-    const all = parts.map((_, index) => path.join('/sys/fs/cgroup', ...parts.slice(0, index + 1)));
-    const directory = all.find((one) => fs.statSync(one).uid === process.getuid?.() && controllers(one).includes('pids'));
-    return directory === undefined ? undefined : { directory, dispose: () => undefined };
-  }
-  const directory = `/sys/fs/cgroup/isoscope-test-${process.pid}`;
-  fs.writeFileSync('/sys/fs/cgroup/cgroup.subtree_control', '+pids +memory');
-  for (const made of [directory, path.join(directory, 'helper')]) {
-    fs.mkdirSync(made);
-    for (const file of ['.', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads'])
-      fs.chownSync(path.join(made, file), testUid!, testUid!);
-  }
-  const dispose = () => {
-    for (const made of [path.join(directory, 'helper'), directory]) fs.rmdirSync(made);
-  };
-  return { directory, dispose };
-}
-
-describe('limits of a sandbox of an ordinary user', () => {
-  test('are set in the cgroup that is delegated to the user, and nothing of them stays', async (t) => {
-    const delegation = delegated();
-    if (delegation === undefined) {
-      t.skip('no cgroup of version 2 is delegated to an ordinary user');
-      return;
-    }
-    const { directory } = delegation;
-    const helper = await startHelper();
-    try {
-      // Into a leaf: a cgroup with processes of its own hands nothing down.
-      if (isRoot) fs.writeFileSync(path.join(directory, 'helper/cgroup.procs'), String(helper.process.pid));
-      const spec: SandboxSpec = {
-        resources: { pids: { limit: 12 }, memory: { limit: '64M' } },
-        process: { args: ['sleep', '1000'], terminal: false },
-      };
-      const { sandbox } = await helper.request(SandboxesCreate, { spec });
-      const [cgroup] = sandbox.cgroups;
-      assert.equal(path.dirname(path.join('/sys/fs/cgroup', cgroup!.path)), directory);
-      const read = (file: string) => fs.readFileSync(path.join('/sys/fs/cgroup', cgroup!.path, file), 'utf8').trim();
-      assert.deepEqual([read('pids.max'), read('memory.max')], ['12', '67108864']);
-      assert.ok(read('cgroup.procs').split('\n').includes(String(sandbox.process!.pid)));
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
-      assert.ok(!fs.existsSync(path.join('/sys/fs/cgroup', cgroup!.path)));
-      const script = 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait';
-      const tight: SandboxSpec = { resources: { pids: { limit: 5 } }, process: { args: ['sh', '-c', script] } };
-      assert.match((await helper.request(SandboxesRun, { spec: tight })).stderr, /fork/);
-      assert.deepEqual(
-        fs.readdirSync(directory).filter((name) => name.startsWith('isoscope-')),
-        [],
-      );
-    } finally {
-      await helper.stop();
-      delegation.dispose();
-    }
-  });
-
-  test('are refused with what to do where no cgroup is delegated', {
-    skip: isHelperRoot && 'the helper is root',
-  }, async (t) => {
-    await using helper = await startHelper();
-    const spec: SandboxSpec = { resources: { pids: { limit: 5 } }, process: { args: ['true'] } };
-    if (IS_UNIFIED && !isRoot) {
-      t.skip('the cgroup of this session may be delegated');
-      return;
-    }
-    await assert.rejects(
-      helper.request(SandboxesRun, { spec }),
-      (error: Error & { data?: { reason?: string; hint?: string } }) => {
-        assert.match(error.data?.hint ?? '', /Leave/);
-        return error.data?.reason === 'permission';
-      },
-    );
   });
 });
 
