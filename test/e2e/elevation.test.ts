@@ -82,8 +82,7 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
     await passwordBox(workbench);
     await workbench.escape();
     await statusShows(workbench, 'Isoscope: user');
-    await workbench.statusBarItem('Isoscope: user').hover();
-    await eventually('why', async () => (await workbench.page.getByText('No password was given').count()) > 0);
+    await workbench.hover(workbench.statusBarItem('Isoscope: user'), 'No password was given');
     await workbench.screenshot('elevation-cancelled');
   });
 
@@ -126,8 +125,7 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   test('a root helper that was killed is shown as not running, with the signal, and nothing restarts it but the person', async () => {
     for (const pid of rootHelperPids(user)) process.kill(pid, 'SIGKILL');
     await statusShows(workbench, 'Isoscope: not running');
-    await workbench.statusBarItem('Isoscope: not running').hover();
-    await eventually('the signal', async () => (await workbench.page.getByText('signal SIGKILL').count()) > 0);
+    await workbench.hover(workbench.statusBarItem('Isoscope: not running'), 'signal SIGKILL');
     await workbench.screenshot('helper-killed');
     assert.deepEqual(rootHelperPids(user), []);
     await workbench.statusBarItem('Isoscope: not running').click();
@@ -157,8 +155,7 @@ test('where the setting says never, nothing is asked', { timeout: 120_000 }, asy
   await using workbench = await openWorkbench({ user, machineSettings: { 'isoscope.elevation': 'never' } });
   await workbench.openSidebar('Isoscope');
   await statusShows(workbench, 'Isoscope: user');
-  await workbench.statusBarItem('Isoscope: user').hover();
-  await eventually('why', async () => (await workbench.page.getByText('Root was not asked for').count()) > 0);
+  await workbench.hover(workbench.statusBarItem('Isoscope: user'), 'Root was not asked for');
 });
 
 test('a window that is root’s own has a root helper at once', { timeout: 120_000 }, async () => {

@@ -181,12 +181,8 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       30_000,
       () => workbench.editorText(),
     );
-    await page
-      .locator('.view-line span span')
-      .filter({ hasText: /^"changeRoot"$/ })
-      .first()
-      .hover();
-    await page.locator('.monaco-hover').filter({ hasText: 'leaves nothing of the old root' }).waitFor({ timeout: 30_000 });
+    const field = page.locator('.view-line span span').filter({ hasText: /^"changeRoot"$/ });
+    await workbench.hover(field.first(), 'leaves nothing of the old root');
     await workbench.screenshot('sandbox-file-hover');
     await page.keyboard.press('End');
     await page.keyboard.press('Enter');

@@ -116,9 +116,8 @@ async function startServer(options: WorkbenchOptions): Promise<Server> {
   try {
     const settingsFile = path.join(scratch, 'user-data/User/settings.json');
     const folder = options.folder ?? path.join(scratch, 'workspace');
-    for (const made of [path.dirname(settingsFile), path.join(scratch, 'workspace'), path.join(scratch, 'extensions')]) {
-      mkdirSync(made, { recursive: true });
-    }
+    const made = ['workspace', 'extensions', 'runtime'].map((name) => path.join(scratch, name));
+    for (const directory of [path.dirname(settingsFile), ...made]) mkdirSync(directory, { recursive: true, mode: 0o700 });
     const restrictions = options.restricted ? RESTRICTED : {};
     writeFileSync(settingsFile, JSON.stringify({ ...SETTINGS, ...restrictions, ...options.settings }, undefined, 2));
     if (options.machineSettings !== undefined) {
@@ -132,7 +131,8 @@ async function startServer(options: WorkbenchOptions): Promise<Server> {
     const profile = {
       folder: scratch,
       restricted: options.restricted === true,
-      environment: { ...process.env, ...home, ...options.environment },
+      // VS Code leaves its sockets where it ran.
+      environment: { ...process.env, ...home, XDG_RUNTIME_DIR: path.join(scratch, 'runtime'), ...options.environment },
       ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
     };
     await installExtension(profile, vsix);

@@ -3,7 +3,7 @@ import type { Locator, Page } from 'playwright-core';
 import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
 /** VS Code shows a tooltip half a second after the pointer came to rest. */
-const TOOLTIP_MILLIS = 3000;
+export const TOOLTIP_MILLIS = 3000;
 /** Within which a click has its effect. */
 const CLICK_MILLIS = 3000;
 /** Within which the extension says that it was not told which row a menu was of. */

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import { closed, opened } from './failureState.ts';
-import { TreeView } from './tree.ts';
+import { TOOLTIP_MILLIS, TreeView } from './tree.ts';
 import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
 export const ARTEFACTS = path.resolve(import.meta.dirname, '../artefacts');
@@ -367,6 +367,20 @@ export class Workbench implements AsyncDisposable {
 
   statusBarItem(text: string): Locator {
     return this.page.locator('.part.statusbar .statusbar-item').filter({ hasText: text }).first();
+  }
+
+  /** Points at something until `text` is told of it, as a person would: what moved from under the pointer meanwhile tells nothing. */
+  async hover(target: Locator, text: string): Promise<void> {
+    await eventually(`"${text}" below the pointer`, async () => {
+      await this.page.mouse.move(0, 0);
+      await target.hover({ timeout: TOOLTIP_MILLIS });
+      await this.page
+        .locator('.monaco-hover:visible, .workbench-hover:visible')
+        .filter({ hasText: text })
+        .first()
+        .waitFor({ timeout: TOOLTIP_MILLIS });
+      return true;
+    });
   }
 
   /** The content of the visible webview: an iframe in an iframe. */
