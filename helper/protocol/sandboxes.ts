@@ -111,6 +111,12 @@ export type SandboxNetwork =
       address?: string;
       /** Address of the host's end, and default route inside; left out: the lowest of the prefix. */
       gateway?: string;
+      /** Also addresses of IPv6. Default: whether one is given. */
+      ipv6?: boolean;
+      /** Address of IPv6 inside with prefix length: `fd00:77::2/64`. Left out: one of a random private prefix. */
+      address6?: string;
+      /** Of the host's end, as `gateway`. */
+      gateway6?: string;
       /** Name inside; default `eth0`. */
       name?: string;
       /** Translate addresses through nftables, so that the outside is reached. Default false. */
