@@ -355,7 +355,7 @@ const USERS: Control[] = [
 
 const PORT: Control[] = [
   choice('protocol', named('tcp', 'udp'), { fallback: always('tcp') }),
-  line('hostAddress', 'text', { placeholder: '127.0.0.1', mistake: 'ipv4' }),
+  line('hostAddress', 'text', { placeholder: '127.0.0.1', mistake: 'ip' }),
   line('hostPort', 'whole', { placeholder: '8080' }),
   line('containerPort', 'whole', { placeholder: '80' }),
 ];

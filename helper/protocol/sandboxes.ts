@@ -92,7 +92,7 @@ export interface SandboxMount {
 export interface PortForward {
   /** Default `tcp`. */
   protocol?: 'tcp' | 'udp';
-  /** Of the host; default `127.0.0.1`. */
+  /** Of the host; default `127.0.0.1`. One of IPv6 leads to the address of IPv6 inside, if there is one. */
   hostAddress?: string;
   hostPort: number;
   containerPort: number;

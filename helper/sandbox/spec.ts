@@ -113,7 +113,11 @@ const addressWithPrefix6 = v.pipe(
   ),
 );
 const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
-const ipAddress = v.pipe(v.string(), v.ip('it must be an IP address'));
+const ipAddress = v.pipe(
+  v.string(),
+  v.ip('it must be an IP address'),
+  v.excludes('%', 'it must be an IP address without a zone'),
+);
 const hostNames = v.pipe(
   v.array(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a host name'))),
   v.minLength(1),
@@ -134,7 +138,7 @@ const network = v.variant('type', [
       listOf(
         v.strictObject({
           protocol: v.exactOptional(v.picklist(['tcp', 'udp'])),
-          hostAddress: v.exactOptional(address),
+          hostAddress: v.exactOptional(ipAddress),
           hostPort: port,
           containerPort: port,
         }),

@@ -23,9 +23,15 @@ const NEEDS_NFT = !has('nft') && 'nft is not installed';
 const CONF = '/proc/sys/net/ipv6/conf';
 const PREPARE = `echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >${CONF}/all/forwarding; ip link set lo up; exec "$@"`;
 const OUTSIDE = '2001:db8::2';
-/** Tells everybody who connects which address that came from; at an address and a port. */
-const TELL = `const [host, port] = process.argv.slice(1);
-  require('net').createServer((c) => c.end('seen ' + c.remoteAddress)).listen({ port, host, ipv6Only: true }, () => console.log('ready'));`;
+/** Tells everybody who connects, or sends a datagram, which address that came from; at an address and a port. */
+const TELL = `const [address, port] = process.argv.slice(1);
+  require('net').createServer((c) => c.end('seen ' + c.remoteAddress)).listen({ port, host: address, ipv6Only: true }, () => console.log('ready'));
+  const s = require('dgram').createSocket(address.includes(':') ? 'udp6' : 'udp4').bind(+port, address);
+  s.on('message', (m, from) => s.send(m + ' of ' + from.address, from.port, from.address));`;
+/** Sends a datagram, and gives up after a while. */
+const ASK = `const s = require('dgram').createSocket('udp6');
+  s.on('message', (m) => { process.stdout.write(m); process.exit(); }).send('asked', +process.argv[2], process.argv[1]);
+  setTimeout(() => process.exit(1), 500);`;
 const IDS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const MAPPED: SandboxSpec = { idMappings: { uidMappings: IDS, gidMappings: IDS } };
 
@@ -186,6 +192,32 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     assert.match(table, new RegExp(`ip6 saddr fd00:79::2 oifname != "${sandbox.outside}" masquerade`));
     await remove(sandbox);
     await until(() => onHost('nft', 'list', 'tables') === '', 'no table is left');
+  });
+
+  test('is reached through a port at an address of IPv6: by that, where it has it', async () => {
+    const ports = [
+      { hostAddress: '::1', hostPort: 17_003, containerPort: 7003 },
+      { hostAddress: '::1', hostPort: 17_003, containerPort: 7003, protocol: 'udp' as const },
+      // Of IPv4 it is another port, also when the other one is at every address of IPv6.
+      { hostAddress: '::', hostPort: 17_004, containerPort: 7003 },
+      { hostAddress: '0.0.0.0', hostPort: 17_004, containerPort: 7004 },
+    ];
+    const tell = (address: string, port: number) => ({ args: [process.execPath, '-e', TELL, address, String(port)] });
+    const over = (address: string, port: number) => onHost('bash', '-c', `cat </dev/tcp/${address}/${port}`);
+    const sandbox = await create({
+      network: { type: 'veth', address6: 'fd00:80::2/64', ports },
+      process: tell('fd00:80::2', 7003),
+    });
+    await until(() => over('::1', 17_003) === 'seen fd00:80::1', 'a connection is relayed');
+    assert.equal(over('::1', 17_004), 'seen fd00:80::1');
+    assert.equal(over('127.0.0.1', 17_004), '', 'nobody listens there inside');
+    assert.equal(onHost(process.execPath, '-e', ASK, '::1', '17003'), 'asked of fd00:80::1');
+    await remove(sandbox);
+    const old = await create({ network: { type: 'veth', address: '10.99.7.2/30', ports }, process: tell('10.99.7.2', 7003) });
+    await until(() => over('::1', 17_003) === 'seen 10.99.7.1', 'a connection is relayed by IPv4');
+    assert.equal(onHost(process.execPath, '-e', ASK, '::1', '17003'), 'asked of 10.99.7.1');
+    await assert.rejects(create({ network: { type: 'veth', ports: [ports[0]!] } }), /TCP port 17003 of ::1/);
+    await remove(old);
   });
 
   test('knows its own name by both addresses', async () => {

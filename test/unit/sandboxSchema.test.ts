@@ -120,6 +120,7 @@ test('patterns of the published schema accept what the helper accepts', () => {
       ['fd00::2', 'fe80::2/64', 'ff02::2/64', 'fd00::2/128', 'fd00::2%a/64'],
     ],
     [veth?.gateway6, ['fd00:77::1', '1:2:3:4:5:6:7:8'], ['fd00::1/64', '10.77.1.1', 'FEBF::1', '']],
+    [veth?.ports?.items?.properties?.hostAddress, ['127.0.0.1', '::', '::1'], ['', '1.2.3', 'fe80::1%eth0']],
   ];
   for (const [field, good, bad] of samples) {
     const pattern = new RegExp(field?.pattern ?? 'none');
@@ -140,6 +141,10 @@ test('a specification that is not one is refused, with where', () => {
     [{ network: { type: 'veth', address: '10.0.0.300/24' } }, 'network.address'],
     [{ network: { type: 'veth', address6: 'fe80::2/64' } }, 'network.address6'],
     [{ network: { type: 'veth', gateway6: 'fd00::1%eth0' } }, 'network.gateway6'],
+    [
+      { network: { type: 'veth', ports: [{ hostAddress: 'fe80::1%eth0', hostPort: 1, containerPort: 1 }] } },
+      'network.ports.0.hostAddress',
+    ],
   ];
   for (const [spec, where] of wrong) {
     const result = v.safeParse(sandboxSpec, spec);
