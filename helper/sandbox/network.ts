@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import { Failure, isSystemError } from '../failure.ts';
+import { AT_FDCWD, openDirectory } from '../kernel/files.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxNetwork } from '../protocol/sandboxes.ts';
 import { isOfHost, lowestOther, type Prefixed6, parseAddress6, parsePrefixed6, privatePrefix6, textOf6 } from './ipv6.ts';
@@ -20,8 +21,9 @@ export interface VethPlan {
   byHelper: boolean;
   /** The table of nftables that translates addresses. */
   table?: NatTable;
-  /** Of the helper: its own net namespace. */
+  /** Of the helper: its own net namespace, and the directory of what is set for each interface there, if the kernel has IPv6. */
   hostNamespace: number;
+  hostSettings?: number;
 }
 
 export interface NatTable {
@@ -30,6 +32,9 @@ export interface NatTable {
 }
 
 type Veth = Extract<SandboxNetwork, { type: 'veth' }>;
+
+/** Of IPv6, a directory for each interface of the net namespace of who looks. */
+export const HOST_SETTINGS = '/proc/sys/net/ipv6/conf';
 
 /** 10.77.0.0/16 in pieces of /30: the network, the host's end, the end inside, the broadcast address. */
 const POOL = 0x0a4d0000;
@@ -115,6 +120,8 @@ export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, d
   const [address = '', length = ''] = (network.address ?? '').split('/');
   const hostNamespace = fs.openSync('/proc/self/ns/net', fs.constants.O_RDONLY);
   disposables.push(() => fs.closeSync(hostNamespace));
+  const hostSettings = openDirectory(AT_FDCWD, HOST_SETTINGS);
+  if (hostSettings >= 0) disposables.push(() => fs.closeSync(hostSettings));
   return {
     address: numberOf(address),
     gateway: numberOf(network.gateway ?? ''),
@@ -122,6 +129,7 @@ export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, d
     inside: network.name ?? 'eth0',
     outside: `iso${id.slice(0, 12)}`,
     hostNamespace,
+    ...(hostSettings < 0 ? {} : { hostSettings }),
     byHelper: hasUserNamespace,
     ...(ipv6 === undefined ? {} : { ipv6 }),
     ...(network.nat === true ? { table: { family: ipv6 === undefined ? 'ip' : 'inet', name: `isoscope_${id}` } } : {}),
@@ -174,6 +182,14 @@ export function textOf(address: number): string {
 
 export function maskOf(prefixLength: number): number {
   return (0xffff_ffff << (32 - prefixLength)) >>> 0;
+}
+
+/**
+ * Below the directory of settings: whether router advertisements are heeded (RFC 4861). From inside they would give the whole host
+ * another way out.
+ */
+export function advertisementsOf({ outside }: VethPlan): string {
+  return `${outside}/accept_ra`;
 }
 
 /** For nft(8): what comes from inside leaves with the host's address. */

@@ -1,4 +1,6 @@
 /** Steps that make and set up interfaces: rtnetlink(7), netdevice(7), and removing a table of nftables. */
+import fs from 'node:fs';
+import { O_CLOEXEC } from '../kernel/files.ts';
 import { NETLINK_HEADER_BYTES, netlinkMessage, textAttribute } from '../kernel/netlink.ts';
 import { AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
 import {
@@ -9,10 +11,10 @@ import {
   RTM_NEWLINK,
   vethPairBody,
 } from '../kernel/vethPair.ts';
-import { type Argument, bytes, integer, vectors } from '../launcher/program.ts';
+import { type Argument, bytes, integer, string, vectors } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { bytesOf6, type Prefixed6, textOf6 } from './ipv6.ts';
-import { maskOf, type NatTable, textOf, type VethPlan } from './network.ts';
+import { advertisementsOf, HOST_SETTINGS, maskOf, type NatTable, textOf, type VethPlan } from './network.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -91,12 +93,25 @@ export function makeVeth(steps: Steps, plan: VethPlan, host: NetworkSockets, ins
   const text = `{RTM_NEWLINK, {${plan.inside}, "veth", peer={${plan.outside}, IFLA_NET_NS_FD=the host's}}}`;
   send(steps, link, message, text, purpose);
   steps.call('close', [link], purpose);
+  ignoreAdvertisements(steps, plan);
   setAddress(steps, host, plan.outside, plan.gateway, plan.prefixLength);
   bringUp(steps, host, plan.outside);
   if (plan.ipv6 !== undefined) {
     setAddress6(steps, host, plan.outside, { address: plan.ipv6.gateway, prefixLength: plan.ipv6.prefixLength });
   }
   setUpInside(steps, plan, inside);
+}
+
+/** The directory is that of the host's net namespace, wherever it is looked into from. It may be read-only, in a container. */
+function ignoreAdvertisements(steps: Steps, plan: VethPlan): void {
+  if (plan.hostSettings === undefined) return;
+  const purpose = `heed no router advertisements from ${plan.inside}`;
+  const flags = { ignoreError: true };
+  const directory = steps.descriptor(plan.hostSettings, HOST_SETTINGS);
+  const mode = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
+  const file = steps.call('openat', [directory, string(advertisementsOf(plan)), mode], purpose, flags);
+  steps.call('write', [file, string('0'), integer(1)], purpose, flags);
+  steps.call('close', [file], purpose, flags);
 }
 
 /** What the helper does while the program waits there: root of another user namespace may make nothing on the host. */

@@ -47,7 +47,7 @@ function refusal({ hostPort, hostAddress = LOCAL, protocol = 'tcp' }: PortForwar
   return new Failure(
     code === 'EADDRINUSE' ? 'busy' : 'permission',
     `The ${protocol.toUpperCase()} port ${hostPort} of ${hostAddress} cannot be used: ${code}.`,
-    { errno: code, hint: 'Choose another "hostPort".' },
+    { errno: code, hint: 'Choose another "hostPort", or "hostAddress".' },
   );
 }
 

@@ -6,7 +6,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { NETLINK_ROUTE, NetlinkError, openNetlink } from '../kernel/netlink.ts';
 import { makeVethPair, type OwnAddress, setUpInterface } from '../kernel/vethPair.ts';
 import { bytesOf6 } from './ipv6.ts';
-import { bytesOf, type VethPlan } from './network.ts';
+import { advertisementsOf, bytesOf, HOST_SETTINGS, type VethPlan } from './network.ts';
 
 /** `pid` waits in the net namespace of the sandbox. Throws a `Failure`. */
 export function makeInterfaces(plan: VethPlan, pid: number): undefined {
@@ -17,6 +17,7 @@ export function makeInterfaces(plan: VethPlan, pid: number): undefined {
     const namespace = fs.openSync(`/proc/${pid}/ns/net`, 'r');
     opened.push(namespace);
     makeVethPair(opened[0]!, outside, inside, namespace);
+    ignoreAdvertisements(plan);
     setUpInterface(opened[0]!, outside, addressesOfHost(plan));
   } catch (error) {
     const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
@@ -24,6 +25,15 @@ export function makeInterfaces(plan: VethPlan, pid: number): undefined {
     throw new Failure(reasonOf(code), `The interfaces ${inside} and ${outside} could not be made: ${code}.`, { errno: code });
   } finally {
     for (const descriptor of opened) close(descriptor);
+  }
+}
+
+/** The settings may be read-only, in a container, or not there. */
+function ignoreAdvertisements(plan: VethPlan): void {
+  try {
+    fs.writeFileSync(`${HOST_SETTINGS}/${advertisementsOf(plan)}`, '0');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
   }
 }
 

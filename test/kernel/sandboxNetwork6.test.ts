@@ -149,6 +149,17 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     }
   });
 
+  test('cannot tell the host of another router, whatever addresses it has', async () => {
+    for (const ipv6 of [true, false]) {
+      for (const namespaces of [{}, { user: 'new' }] as const) {
+        const sandbox = await create({ namespaces, network: { type: 'veth', ipv6 } });
+        assert.equal(onHost('cat', `${CONF}/${sandbox.outside}/accept_ra`), '0\n');
+        assert.equal(onHost('cat', `${CONF}/out/accept_ra`), '1\n');
+        await remove(sandbox);
+      }
+    }
+  });
+
   test('has an address of a private prefix of its own when only IPv6 is asked for, and none else', async () => {
     const [one, other, without] = [
       await create({ network: { type: 'veth', ipv6: true } }),
