@@ -31,7 +31,7 @@ const TELL = `const [address, port] = process.argv.slice(1);
 /** Sends a datagram, and gives up after a while. */
 const ASK = `const s = require('dgram').createSocket('udp6');
   s.on('message', (m) => { process.stdout.write(m); process.exit(); }).send('asked', +process.argv[2], process.argv[1]);
-  setTimeout(() => process.exit(1), 500);`;
+  setTimeout(() => process.exit(1), 5000);`;
 const IDS = [{ containerID: 0, hostID: 100_000, size: 65_536 }];
 const MAPPED: SandboxSpec = { idMappings: { uidMappings: IDS, gidMappings: IDS } };
 
@@ -214,7 +214,7 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
       { hostAddress: '0.0.0.0', hostPort: 17_004, containerPort: 7004 },
     ];
     const tell = (address: string, port: number) => ({ args: [process.execPath, '-e', TELL, address, String(port)] });
-    const over = (address: string, port: number) => onHost('bash', '-c', `cat </dev/tcp/${address}/${port}`);
+    const over = (address: string, port: number) => onHost('bash', '-c', `cat </dev/tcp/${address}/${port} || true`);
     const sandbox = await create({
       network: { type: 'veth', address6: 'fd00:80::2/64', ports },
       process: tell('fd00:80::2', 7003),
@@ -292,6 +292,20 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
       const text = await output({ network: { type: 'veth' } }, 'ip -4 -br addr show eth0');
       assert.match(text, /10\.77\.\d+\.\d+\/30/);
     });
+  });
+
+  test('is refused where the kernel has no IPv6, and without it there is one', async () => {
+    const hide = 'mount -t tmpfs none /proc/sys/net/ipv6; exec "$@"';
+    await using blind = await startHelper({ through: ['unshare', '--net', '--mount', 'sh', '-c', hide, 'sh'] });
+    for (const namespaces of [{}, { user: 'new' }] as const) {
+      // A proc of its own a user namespace may not mount where parts of that of the host are hidden.
+      const run = (ipv6: boolean) => {
+        const process = { args: ['ip', '-4', '-br', 'addr', 'show', 'eth0'], timeout: 30 };
+        return blind.request(SandboxesRun, { spec: { namespaces, proc: 'none', network: { type: 'veth', ipv6 }, process } });
+      };
+      await assert.rejects(run(true), /IPv6 is off on the host/);
+      assert.match((await run(false)).stdout, /10\.77\.\d+\.\d+\/30/);
+    }
   });
 
   test('is refused with address translation where packets are not forwarded', { skip: NEEDS_NFT }, async () => {
