@@ -128,6 +128,10 @@ const ownsOrHas =
   (around: Around) =>
     isOwn(kind, around) || isPresent(...path)(around);
 const isVeth = ({ spec }: Around) => valueAt(spec, ['network', 'type']) === 'veth';
+const ADDRESSES6 = ['address6', 'gateway6'];
+const hasAddress6 = ({ spec }: Around) => ADDRESSES6.some((name) => valueAt(spec, ['network', name]) !== undefined);
+const hasIpv6 = (around: Around) =>
+  isVeth(around) && (valueAt(around.spec, ['network', 'ipv6']) === true || hasAddress6(around));
 
 const line = (path: string, notation: NotationName, rest: Omit<Line, 'type' | 'path' | 'notation'> = {}): Line => ({
   type: 'line',
@@ -351,7 +355,7 @@ const USERS: Control[] = [
 
 const PORT: Control[] = [
   choice('protocol', named('tcp', 'udp'), { fallback: always('tcp') }),
-  line('hostAddress', 'text', { placeholder: '127.0.0.1', mistake: 'ipv4' }),
+  line('hostAddress', 'text', { placeholder: '127.0.0.1', mistake: 'ip' }),
   line('hostPort', 'whole', { placeholder: '8080' }),
   line('containerPort', 'whole', { placeholder: '80' }),
 ];
@@ -371,6 +375,9 @@ const NETWORK: Control[] = [
   ),
   line('network.address', 'text', { placeholder: '10.77.1.2/24', shown: isVeth, mistake: 'prefix' }),
   line('network.gateway', 'text', { placeholder: '10.77.1.1', shown: isVeth, mistake: 'ipv4' }),
+  tick('network.ipv6', hasAddress6, { shown: isVeth }),
+  line('network.address6', 'text', { placeholder: 'fd00:77::2/64', shown: hasIpv6, mistake: 'prefix6' }),
+  line('network.gateway6', 'text', { placeholder: 'fd00:77::1', shown: hasIpv6, mistake: 'ipv6' }),
   line('network.name', 'text', { placeholder: 'eth0', shown: isVeth, mistake: 'interface' }),
   tick('network.nat', () => false, { shown: isVeth }),
   {

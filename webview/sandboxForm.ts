@@ -299,6 +299,7 @@ const SUMMARIES: Record<string, (state: FormState) => Word[]> = {
     const hosts = count(state.draft, ['hosts']);
     return [
       { text: `choice.network.${String(type)}`, values: [] },
+      valueAt(state.draft, ['network', 'ipv6']) === true ? 'IPv6' : '',
       valueAt(state.draft, ['network', 'nat']) === true ? 'NAT' : '',
       ports === 0 ? '' : { text: 'summary.ports', values: [ports] },
       hosts === 0 ? '' : { text: 'summary.hosts', values: [hosts] },

@@ -25,7 +25,7 @@ export const NETLINK_SOCK_DIAG = 4;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
-const HEADER_BYTES = 16;
+export const NETLINK_HEADER_BYTES = 16;
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
 const NLM_F_DUMP = 0x300;
@@ -122,14 +122,14 @@ function exchange(
 }
 
 function* messagesOf(bytes: Buffer): Generator<NetlinkMessage & { flags: number; sequence: number }> {
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+  for (let at = 0; at + NETLINK_HEADER_BYTES <= bytes.length; ) {
     const length = bytes.readUInt32LE(at);
-    if (length < HEADER_BYTES || at + length > bytes.length) return;
+    if (length < NETLINK_HEADER_BYTES || at + length > bytes.length) return;
     yield {
       type: bytes.readUInt16LE(at + 4),
       flags: bytes.readUInt16LE(at + 6),
       sequence: bytes.readUInt32LE(at + 8),
-      payload: bytes.subarray(at + HEADER_BYTES, at + length),
+      payload: bytes.subarray(at + NETLINK_HEADER_BYTES, at + length),
     };
     at += aligned(length);
   }
@@ -153,8 +153,8 @@ export function attributes(payload: Buffer, offset: number): Map<number, Buffer>
 
 /** A whole message, `struct nlmsghdr` before its body. */
 export function netlinkMessage(type: number, flags: number, body: Buffer, number = 0): Buffer {
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.writeUInt32LE(HEADER_BYTES + body.length, 0);
+  const header = Buffer.alloc(NETLINK_HEADER_BYTES);
+  header.writeUInt32LE(NETLINK_HEADER_BYTES + body.length, 0);
   header.writeUInt16LE(type, 4);
   header.writeUInt16LE(flags, 6);
   header.writeUInt32LE(number, 8);

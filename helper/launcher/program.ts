@@ -18,8 +18,17 @@ export type Argument =
   | { type: 'bytes'; value: Buffer; text: string }
   /** A pointer to a `struct sock_fprog` with these instructions, of 8 bytes each. */
   | { type: 'filter'; value: Buffer; text: string }
+  /** A pointer to an array of `struct iovec`: what is written are these parts, of buffers that other steps may have read into. */
+  | { type: 'vectors'; parts: Part[]; text: string }
   /** What the step before, at this index, returned. */
   | { type: 'result'; step: number };
+
+/** Bytes of a buffer that are the argument of a step, as they are then. */
+export interface Part {
+  buffer: Buffer;
+  offset: number;
+  length: number;
+}
 
 interface StepBase {
   /** What it is for, in words that complete "could not …": `enter the net namespace`. */
@@ -79,6 +88,7 @@ export const string = (value: string | Buffer): Argument => ({ type: 'string', v
 export const strings = (values: (string | Buffer)[]): Argument => ({ type: 'strings', values });
 export const bytes = (value: Buffer, text: string): Argument => ({ type: 'bytes', value, text });
 export const filter = (value: Buffer, text: string): Argument => ({ type: 'filter', value, text });
+export const vectors = (parts: Part[], text: string): Argument => ({ type: 'vectors', parts, text });
 export const descriptor = (value: number, text: string): Argument => ({ type: 'descriptor', value, text });
 export const result = (step: number): Argument => ({ type: 'result', step });
 
@@ -156,6 +166,8 @@ function encodeArgument(argument: Argument, data: DataSection): [kind: number, v
       return [POINTER, data.addBytes(argument.value)];
     case 'filter':
       return [POINTER, data.addFilter(argument.value)];
+    case 'vectors':
+      return [POINTER, data.addVectors(argument.parts)];
     case 'result':
       return [RESULT, argument.step];
   }
@@ -200,6 +212,19 @@ class DataSection {
     header.writeUInt32LE(at, 8);
     this.relocations.push(this.length + 8);
     return this.append(header);
+  }
+
+  /** `struct iovec`: a pointer, and a length of 8 bytes. */
+  addVectors(parts: readonly Part[]): number {
+    const places = parts.map(({ buffer, offset }) => this.addBytes(buffer) + offset);
+    this.align();
+    const array = Buffer.alloc(parts.length * 16);
+    parts.forEach(({ length }, index) => {
+      writeInteger(array, places[index]!, index * 16);
+      writeInteger(array, length, index * 16 + 8);
+      this.relocations.push(this.length + index * 16);
+    });
+    return this.append(array);
   }
 
   addStrings(values: (string | Buffer)[]): number {

@@ -48,6 +48,7 @@ function textOf(argument: Argument): string {
       return listOf(argument.values);
     case 'bytes':
     case 'filter':
+    case 'vectors':
       return argument.text;
     case 'result':
       return `result of step ${argument.step + 1}`;

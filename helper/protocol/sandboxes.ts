@@ -92,7 +92,7 @@ export interface SandboxMount {
 export interface PortForward {
   /** Default `tcp`. */
   protocol?: 'tcp' | 'udp';
-  /** Of the host; default `127.0.0.1`. */
+  /** Of the host; default `127.0.0.1`. One of IPv6 leads to the address of IPv6 inside, if there is one. */
   hostAddress?: string;
   hostPort: number;
   containerPort: number;
@@ -111,6 +111,12 @@ export type SandboxNetwork =
       address?: string;
       /** Address of the host's end, and default route inside; left out: the lowest of the prefix. */
       gateway?: string;
+      /** Also addresses of IPv6. Default: whether one is given. */
+      ipv6?: boolean;
+      /** Address of IPv6 inside with prefix length: `fd00:77::2/64`. Left out: one of a random private prefix. */
+      address6?: string;
+      /** Of the host's end, as `gateway`. */
+      gateway6?: string;
       /** Name inside; default `eth0`. */
       name?: string;
       /** Translate addresses through nftables, so that the outside is reached. Default false. */

@@ -22,7 +22,7 @@ import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
-import { awaitVeth, bringUp, makeVeth, openControl, removeTable } from './networkSteps.ts';
+import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets, removeTable } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
@@ -224,7 +224,7 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
   }
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
-  const host = plan.veth === undefined || plan.veth.byHelper ? undefined : openControl(steps, "hold on to the host's network");
+  const host = openHost(steps, plan);
   unshare(
     steps,
     [...plan.fresh].filter((kind) => !OUTSIDE.includes(kind)),
@@ -239,19 +239,24 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
   changeRoot(steps, plan, root);
 }
 
-/** The host's end is set up through a socket that was opened before the new net namespace, and stays of the old one. */
-function setUpNetwork(steps: Steps, plan: SandboxPlan, host: Argument | undefined): void {
+/** The host's end is set up through sockets that were opened before the new net namespace, and stay of the old one. */
+function openHost(steps: Steps, { veth }: SandboxPlan): NetworkSockets | undefined {
+  if (veth === undefined || veth.byHelper) return undefined;
+  return openSockets(steps, veth.ipv6 !== undefined, "hold on to the host's network");
+}
+
+function setUpNetwork(steps: Steps, plan: SandboxPlan, host: NetworkSockets | undefined): void {
   if (!plan.fresh.has('net') || plan.spec.network.type === 'none') return;
-  const control = openControl(steps, 'set up the network');
-  bringUp(steps, control, 'lo');
-  if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, control);
+  const inside = openSockets(steps, plan.veth?.ipv6 !== undefined, 'set up the network');
+  bringUp(steps, inside, 'lo');
+  if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, inside);
   if (plan.veth?.byHelper && plan.veth.table !== undefined) awaitTranslation(steps);
   if (plan.veth !== undefined && host !== undefined) {
-    makeVeth(steps, plan.veth, host, control);
+    makeVeth(steps, plan.veth, host, inside);
     if (plan.veth.table !== undefined) awaitTranslation(steps);
-    steps.call('close', [host], 'close it');
+    closeSockets(steps, host);
   }
-  steps.call('close', [control], 'close it');
+  closeSockets(steps, inside);
 }
 
 function awaitTranslation(steps: Steps): void {

@@ -47,6 +47,13 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
   if (step.name === 'openat2' && errno === 'ENOENT') {
     return say('notFound', `${what}: it is not in the root, and could not be made there.`, hintForLacking(plan));
   }
+  if (step.name === 'bind') {
+    return say(
+      'unsupported',
+      `${what}: the kernel did not give it.`,
+      'IPv6 may be off in new net namespaces (the kernel parameter ipv6.disable_ipv6): leave network.ipv6 and network.address6 out.',
+    );
+  }
   if (step.name === 'chdir' && (errno === 'ENOENT' || errno === 'EACCES')) {
     return say(
       error.reason,

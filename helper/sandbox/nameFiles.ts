@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { isSystemError } from '../failure.ts';
 import type { SandboxNetwork } from '../protocol/sandboxes.ts';
+import { parseAddress6 } from './ipv6.ts';
 import type { Place, PlannedMount } from './mounts.ts';
 import type { ResolvedSpec } from './plan.ts';
 import type { RootPlan } from './root.ts';
@@ -43,8 +44,10 @@ export function nameFiles(
 }
 
 function hostsOf({ network, hostname, hosts }: ResolvedSpec): string {
-  const address = network.type === 'veth' ? network.address?.split('/')[0] : OWN_NAME_ADDRESS;
-  const own = hostname === undefined || address === undefined ? [] : [`${address}\t${hostname}`];
+  const addresses = network.type === 'veth' ? [network.address, network.address6] : [OWN_NAME_ADDRESS];
+  const own = addresses.flatMap((address) =>
+    hostname === undefined || address === undefined ? [] : [`${address.split('/')[0]}\t${hostname}`],
+  );
   return lines([...LOCAL, ...own, ...(hosts ?? []).map((entry) => `${entry.address}\t${entry.names.join(' ')}`)]);
 }
 
@@ -66,7 +69,7 @@ function lines(all: readonly string[]): string {
 export function withResolverOfHost(network: Veth, notes: string[]): Veth {
   if (network.nat !== true || network.nameservers !== undefined) return network;
   for (const file of RESOLVERS_OF_HOST) {
-    const found = parseResolver(read(file));
+    const found = parseResolver(read(file), network.address6 !== undefined);
     if (found.nameservers.length > 0) return { ...found, ...network };
   }
   notes.push(
@@ -76,22 +79,26 @@ export function withResolverOfHost(network: Veth, notes: string[]): Veth {
 }
 
 /** Of resolv.conf(5) what a sandbox can use; the last `search` or `domain` counts. */
-export function parseResolver(text: string): Pick<Veth, 'searchDomains' | 'resolverOptions'> & { nameservers: string[] } {
+export function parseResolver(
+  text: string,
+  hasIpv6: boolean,
+): Pick<Veth, 'searchDomains' | 'resolverOptions'> & { nameservers: string[] } {
   const found: ReturnType<typeof parseResolver> = { nameservers: [] };
   for (const line of text.split('\n')) {
     const [keyword, ...words] = line
       .replace(/[#;].*/, '')
       .trim()
       .split(/\s+/);
-    if (keyword === 'nameserver' && isReachedFromInside(words[0])) found.nameservers.push(words[0]!);
+    if (keyword === 'nameserver' && isReachedFromInside(words[0], hasIpv6)) found.nameservers.push(words[0]!);
     if ((keyword === 'search' || keyword === 'domain') && words.length > 0) found.searchDomains = words.filter(isName);
     if (keyword === 'options') found.resolverOptions = [...(found.resolverOptions ?? []), ...words];
   }
   return { ...found, nameservers: found.nameservers.slice(0, MAX_NAMESERVERS) };
 }
 
-/** The pair of interfaces has addresses of IPv4 only. */
-function isReachedFromInside(address = ''): boolean {
+/** Of IPv6 those that are on no link of the host's, where the pair of interfaces has addresses of that. */
+function isReachedFromInside(address = '', hasIpv6 = false): boolean {
+  if (hasIpv6 && parseAddress6(address) !== undefined) return true;
   return net.isIPv4(address) && !address.startsWith('127.') && address !== '0.0.0.0';
 }
 

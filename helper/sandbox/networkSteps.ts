@@ -1,11 +1,21 @@
 /** Steps that make and set up interfaces: rtnetlink(7), netdevice(7), and removing a table of nftables. */
-import { netlinkMessage, textAttribute } from '../kernel/netlink.ts';
-import { NLM_F_EXCL_CREATE, RTM_NEWLINK, vethPairBody } from '../kernel/vethPair.ts';
-import { type Argument, bytes, integer } from '../launcher/program.ts';
+import fs from 'node:fs';
+import { O_CLOEXEC } from '../kernel/files.ts';
+import { NETLINK_HEADER_BYTES, netlinkMessage, textAttribute } from '../kernel/netlink.ts';
+import { AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
+import {
+  ADDRESS_INDEX_AT,
+  addressBody,
+  NLM_F_EXCL_CREATE,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  vethPairBody,
+} from '../kernel/vethPair.ts';
+import { type Argument, bytes, integer, string, vectors } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-import { maskOf, textOf, type VethPlan } from './network.ts';
+import { bytesOf6, type Prefixed6, textOf6 } from './ipv6.ts';
+import { advertisementsOf, HOST_SETTINGS, maskOf, type NatTable, textOf, type VethPlan } from './network.ts';
 
-const AF_INET = 2;
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_DGRAM = 2;
@@ -16,12 +26,19 @@ const SIOCADDRT = 0x890b;
 const SIOCSIFFLAGS = 0x8914;
 const SIOCSIFADDR = 0x8916;
 const SIOCSIFNETMASK = 0x891c;
+const SIOCGIFINDEX = 0x8933;
 const IFF_UP = 0x1;
 const IFREQ_BYTES = 40;
+/** After the name. */
+const IFREQ_VALUE_AT = 16;
+const INDEX_BYTES = 4;
 const RTF_UP = 0x1;
 const RTF_GATEWAY = 0x2;
 /** struct rtentry of a 64-bit machine: destination at 8, gateway at 24, mask at 40, flags at 56. */
 const RTENTRY_BYTES = 120;
+/** struct in6_rtmsg of a 64-bit machine: gateway at 32, flags at 72. */
+const IN6_RTMSG_BYTES = 80;
+const SOCKADDR_IN6_BYTES = 28;
 
 const NLM_F_REQUEST = 0x1;
 
@@ -30,29 +47,44 @@ const NFNL_MSG_BATCH_END = 0x11;
 const NFNL_SUBSYS_NFTABLES = 10;
 const NFT_MSG_DELTABLE = 2;
 const NFTA_TABLE_NAME = 1;
-const NFPROTO_IPV4 = 2;
+/** By the names that nft(8) has for families. */
+const NFPROTO = { inet: 1, ip: 2 } as const;
 
 function openSocket(steps: Steps, [family, name]: [number, string], type: number, protocol: number, purpose: string): Argument {
   const kind = integer(type | SOCK_CLOEXEC, `${type === SOCK_RAW ? 'SOCK_RAW' : 'SOCK_DGRAM'}|SOCK_CLOEXEC`);
   return steps.call('socket', [integer(family, name), kind, integer(protocol)], purpose);
 }
 
-/** A socket by which interfaces of the present net namespace are set up, wherever its holder goes. */
-export function openControl(steps: Steps, purpose: string): Argument {
-  return openSocket(steps, [AF_INET, 'AF_INET'], SOCK_DGRAM, 0, purpose);
+/** By which interfaces of one net namespace are set up, wherever their holder goes. */
+export interface NetworkSockets {
+  control: Argument;
+  ipv6?: { control: Argument; link: Argument };
+}
+
+/** Those of the present net namespace. */
+export function openSockets(steps: Steps, hasIpv6: boolean, purpose: string): NetworkSockets {
+  const control = openSocket(steps, [AF_INET, 'AF_INET'], SOCK_DGRAM, 0, purpose);
+  if (!hasIpv6) return { control };
+  const ipv6 = openSocket(steps, [AF_INET6, 'AF_INET6'], SOCK_DGRAM, 0, purpose);
+  return { control, ipv6: { control: ipv6, link: openSocket(steps, [AF_NETLINK, 'AF_NETLINK'], SOCK_RAW, 0, purpose) } };
+}
+
+export function closeSockets(steps: Steps, { control, ipv6 }: NetworkSockets): void {
+  for (const socket of ipv6 === undefined ? [control] : [control, ipv6.control, ipv6.link])
+    steps.call('close', [socket], 'close it');
 }
 
 /** struct ifreq: the name, 16 bytes, then the flags. */
-export function bringUp(steps: Steps, control: Argument, name: string): void {
+export function bringUp(steps: Steps, { control }: NetworkSockets, name: string): void {
   const request = Buffer.alloc(IFREQ_BYTES);
   request.write(name, 0);
-  request.writeUInt16LE(IFF_UP, 16);
+  request.writeUInt16LE(IFF_UP, IFREQ_VALUE_AT);
   const text = `{ifr_name="${name}", ifr_flags=IFF_UP}`;
   steps.call('ioctl', [control, integer(SIOCSIFFLAGS, 'SIOCSIFFLAGS'), bytes(request, text)], `bring up ${name}`);
 }
 
-/** To be made inside; `host` is a control socket of the host's namespace, `inside` one of the new. */
-export function makeVeth(steps: Steps, plan: VethPlan, host: Argument, inside: Argument): void {
+/** To be made inside; `host` are sockets of the host's namespace, `inside` those of the new. */
+export function makeVeth(steps: Steps, plan: VethPlan, host: NetworkSockets, inside: NetworkSockets): void {
   const purpose = `make the interfaces ${plan.inside} and ${plan.outside}`;
   const link = openSocket(steps, [AF_NETLINK, 'AF_NETLINK'], SOCK_RAW, 0, purpose);
   const hostNamespace = steps.descriptor(plan.hostNamespace, '/proc/self/ns/net');
@@ -61,24 +93,43 @@ export function makeVeth(steps: Steps, plan: VethPlan, host: Argument, inside: A
   const text = `{RTM_NEWLINK, {${plan.inside}, "veth", peer={${plan.outside}, IFLA_NET_NS_FD=the host's}}}`;
   send(steps, link, message, text, purpose);
   steps.call('close', [link], purpose);
+  ignoreAdvertisements(steps, plan);
   setAddress(steps, host, plan.outside, plan.gateway, plan.prefixLength);
   bringUp(steps, host, plan.outside);
+  if (plan.ipv6 !== undefined) {
+    setAddress6(steps, host, plan.outside, { address: plan.ipv6.gateway, prefixLength: plan.ipv6.prefixLength });
+  }
   setUpInside(steps, plan, inside);
+}
+
+/** The directory is that of the host's net namespace, wherever it is looked into from. It may be read-only, in a container. */
+function ignoreAdvertisements(steps: Steps, plan: VethPlan): void {
+  if (plan.hostSettings === undefined) return;
+  const purpose = `heed no router advertisements from ${plan.inside}`;
+  const flags = { ignoreError: true };
+  const directory = steps.descriptor(plan.hostSettings, HOST_SETTINGS);
+  const mode = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
+  const file = steps.call('openat', [directory, string(advertisementsOf(plan)), mode], purpose, flags);
+  steps.call('write', [file, string('0'), integer(1)], purpose, flags);
+  steps.call('close', [file], purpose, flags);
 }
 
 /** What the helper does while the program waits there: root of another user namespace may make nothing on the host. */
 export const MAKE_INTERFACES = 'let the helper make the interfaces';
 
 /** The same where the net namespace belongs to a user namespace of its own. */
-export function awaitVeth(steps: Steps, plan: VethPlan, inside: Argument): void {
+export function awaitVeth(steps: Steps, plan: VethPlan, inside: NetworkSockets): void {
   steps.add({ kind: 'sync', purpose: `${MAKE_INTERFACES} ${plan.inside} and ${plan.outside}, and set up the latter` });
   setUpInside(steps, plan, inside);
 }
 
-function setUpInside(steps: Steps, plan: VethPlan, control: Argument): void {
-  setAddress(steps, control, plan.inside, plan.address, plan.prefixLength);
-  bringUp(steps, control, plan.inside);
-  addDefaultRoute(steps, control, plan.gateway);
+function setUpInside(steps: Steps, plan: VethPlan, sockets: NetworkSockets): void {
+  setAddress(steps, sockets, plan.inside, plan.address, plan.prefixLength);
+  bringUp(steps, sockets, plan.inside);
+  addDefaultRoute(steps, sockets, plan.gateway);
+  if (plan.ipv6 === undefined) return;
+  setAddress6(steps, sockets, plan.inside, plan.ipv6);
+  addDefaultRoute6(steps, sockets, plan.ipv6.gateway);
 }
 
 /** The kernel answers errors by a message that nobody reads; the next step then finds no such interface. */
@@ -89,11 +140,11 @@ function send(steps: Steps, socket: Argument, message: Buffer, text: string, pur
   });
 }
 
-function setAddress(steps: Steps, control: Argument, name: string, address: number, prefixLength: number): void {
+function setAddress(steps: Steps, { control }: NetworkSockets, name: string, address: number, prefixLength: number): void {
   const set = (request: number, requestName: string, value: number, purpose: string) => {
     const ifreq = Buffer.alloc(IFREQ_BYTES);
     ifreq.write(name, 0);
-    writeAddress(ifreq, 16, value);
+    writeAddress(ifreq, IFREQ_VALUE_AT, value);
     const text = `{ifr_name="${name}", ${textOf(value)}}`;
     steps.call('ioctl', [control, integer(request, requestName), bytes(ifreq, text)], purpose);
   };
@@ -101,7 +152,52 @@ function setAddress(steps: Steps, control: Argument, name: string, address: numb
   set(SIOCSIFNETMASK, 'SIOCSIFNETMASK', maskOf(prefixLength), `give ${name} the prefix length ${prefixLength}`);
 }
 
-function addDefaultRoute(steps: Steps, control: Argument, gateway: number): void {
+/**
+ * By rtnetlink(7), as ioctl(2) cannot leave out the search for another who has the address. That the kernel took it is seen by
+ * bind(2), which finds only an address that can be used.
+ */
+function setAddress6(
+  steps: Steps,
+  { control, ipv6 }: NetworkSockets,
+  name: string,
+  { address, prefixLength }: Prefixed6,
+): void {
+  if (ipv6 === undefined) return;
+  const text = textOf6(address);
+  const purpose = `give ${name} the address ${text}`;
+  const ifreq = Buffer.alloc(IFREQ_BYTES);
+  ifreq.write(name, 0);
+  const index = bytes(ifreq, `{ifr_name="${name}"}`);
+  steps.call('ioctl', [control, integer(SIOCGIFINDEX, 'SIOCGIFINDEX'), index], purpose);
+  const body = addressBody(0, { bytes: bytesOf6(address), prefixLength });
+  const message = netlinkMessage(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_EXCL_CREATE, body);
+  const at = NETLINK_HEADER_BYTES + ADDRESS_INDEX_AT;
+  const rest = at + INDEX_BYTES;
+  const parts = [
+    { buffer: message, offset: 0, length: at },
+    { buffer: ifreq, offset: IFREQ_VALUE_AT, length: INDEX_BYTES },
+    { buffer: message, offset: rest, length: message.length - rest },
+  ];
+  const shown = `{RTM_NEWADDR, {${name}, ${text}/${prefixLength}, IFA_F_NODAD}}`;
+  steps.call('writev', [ipv6.link, vectors(parts, shown), integer(parts.length)], purpose);
+  const own = Buffer.alloc(SOCKADDR_IN6_BYTES);
+  own.writeUInt16LE(AF_INET6, 0);
+  bytesOf6(address).copy(own, 8);
+  const size = integer(SOCKADDR_IN6_BYTES, 'sizeof(struct sockaddr_in6)');
+  steps.call('bind', [ipv6.control, bytes(own, `{AF_INET6, ${text}}`), size], `use the address ${text} of ${name}`);
+}
+
+function addDefaultRoute6(steps: Steps, { ipv6 }: NetworkSockets, gateway: bigint): void {
+  if (ipv6 === undefined) return;
+  const message = Buffer.alloc(IN6_RTMSG_BYTES);
+  bytesOf6(gateway).copy(message, 32);
+  message.writeUInt32LE(RTF_UP | RTF_GATEWAY, 72);
+  const text = textOf6(gateway);
+  const route = bytes(message, `{default via ${text}}`);
+  steps.call('ioctl', [ipv6.control, integer(SIOCADDRT, 'SIOCADDRT'), route], `route everything of IPv6 through ${text}`);
+}
+
+function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: number): void {
   const entry = Buffer.alloc(RTENTRY_BYTES);
   writeAddress(entry, 8, 0);
   writeAddress(entry, 24, gateway);
@@ -122,17 +218,17 @@ function writeAddress(into: Buffer, offset: number, address: number): void {
 }
 
 /** A transaction of nftables, in the present net namespace. Does nothing when there is no such table. */
-export function removeTable(steps: Steps, table: string): void {
-  const purpose = `remove the table ${table} of nftables`;
+export function removeTable(steps: Steps, { family: tableFamily, name }: NatTable): void {
+  const purpose = `remove the table ${name} of nftables`;
   const family = (value: number, resource: number) => Buffer.of(value, 0, resource >> 8, resource & 0xff);
   const batch = (type: number, sequence: number) =>
     netlinkMessage(type, NLM_F_REQUEST, family(0, NFNL_SUBSYS_NFTABLES), sequence);
-  const content = Buffer.concat([family(NFPROTO_IPV4, 0), textAttribute(NFTA_TABLE_NAME, table)]);
+  const content = Buffer.concat([family(NFPROTO[tableFamily], 0), textAttribute(NFTA_TABLE_NAME, name)]);
   const remove = netlinkMessage((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE, NLM_F_REQUEST, content, 1);
   const message = Buffer.concat([batch(NFNL_MSG_BATCH_BEGIN, 0), remove, batch(NFNL_MSG_BATCH_END, 2)]);
   const flags = { ignoreError: true };
   const kind = integer(SOCK_RAW | SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC');
   const netfilter = integer(NETLINK_NETFILTER, 'NETLINK_NETFILTER');
   const socket = steps.call('socket', [integer(AF_NETLINK, 'AF_NETLINK'), kind, netfilter], purpose, flags);
-  send(steps, socket, message, `{NFT_MSG_DELTABLE, {"${table}"}}`, purpose, true);
+  send(steps, socket, message, `{NFT_MSG_DELTABLE, {${tableFamily} "${name}"}}`, purpose, true);
 }

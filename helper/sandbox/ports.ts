@@ -8,6 +8,12 @@ export interface ForwardedPorts {
   close(): void;
 }
 
+/** Addresses inside. */
+export interface Inside {
+  ipv4: string;
+  ipv6?: string;
+}
+
 const LOCAL = '127.0.0.1';
 /** How long answers are waited for after the last datagram of a peer, as conntrack does for a stream of UDP. */
 const PEER_MILLIS = 120_000;
@@ -15,19 +21,24 @@ const PEER_MILLIS = 120_000;
 const MAX_PEERS = 256;
 
 /** Resolves when all of them are listened on; rejects with a `Failure`, and listens on none, when one cannot be. */
-export async function forwardPorts(ports: readonly PortForward[], address: string): Promise<ForwardedPorts> {
+export async function forwardPorts(ports: readonly PortForward[], inside: Inside): Promise<ForwardedPorts> {
   const forwarded: ForwardedPorts[] = [];
   const close = () => {
     for (const one of forwarded) one.close();
   };
   try {
     for (const port of ports)
-      forwarded.push(await (port.protocol === 'udp' ? forwardDatagrams : forwardConnections)(port, address));
+      forwarded.push(await (port.protocol === 'udp' ? forwardDatagrams : forwardConnections)(port, addressFor(port, inside)));
     return { close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** What comes by IPv6 goes on by it, as far as there is that inside. */
+function addressFor({ hostAddress = LOCAL }: PortForward, { ipv4, ipv6 }: Inside): string {
+  return net.isIPv6(hostAddress) ? (ipv6 ?? ipv4) : ipv4;
 }
 
 /** What cannot be listened on, in words. */
@@ -36,7 +47,7 @@ function refusal({ hostPort, hostAddress = LOCAL, protocol = 'tcp' }: PortForwar
   return new Failure(
     code === 'EADDRINUSE' ? 'busy' : 'permission',
     `The ${protocol.toUpperCase()} port ${hostPort} of ${hostAddress} cannot be used: ${code}.`,
-    { errno: code, hint: 'Choose another "hostPort".' },
+    { errno: code, hint: 'Choose another "hostPort", or "hostAddress".' },
   );
 }
 
@@ -51,7 +62,9 @@ function forwardConnections(port: PortForward, address: string): Promise<Forward
   };
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(refusal(port, error)));
-    server.listen(port.hostPort, port.hostAddress ?? LOCAL, () => resolve({ close }));
+    // Beside `::` the same port of every IPv4 address can be asked for.
+    const at = { port: port.hostPort, host: port.hostAddress ?? LOCAL, ipv6Only: true };
+    server.listen(at, () => resolve({ close }));
   });
 }
 
@@ -72,7 +85,7 @@ function relay(client: net.Socket, port: number, address: string, connections: S
 }
 
 function forwardDatagrams(port: PortForward, address: string): Promise<ForwardedPorts> {
-  const host = dgram.createSocket('udp4');
+  const host = socketFor(port.hostAddress ?? LOCAL);
   const peers = new Peers(host, port.containerPort, address);
   const close = () => {
     host.close();
@@ -90,6 +103,10 @@ function forwardDatagrams(port: PortForward, address: string): Promise<Forwarded
       resolve({ close });
     });
   });
+}
+
+function socketFor(address: string): dgram.Socket {
+  return net.isIPv6(address) ? dgram.createSocket({ type: 'udp6', ipv6Only: true }) : dgram.createSocket('udp4');
 }
 
 /** Those that have sent a datagram, each with a socket of its own, so that the sandbox can tell them apart and answers find back. */
@@ -122,7 +139,7 @@ class Peers {
   }
 
   private open(name: string, { address, port }: dgram.RemoteInfo): { socket: dgram.Socket; timer: NodeJS.Timeout } {
-    const socket = dgram.createSocket('udp4');
+    const socket = socketFor(this.address);
     socket.on('error', () => this.forget(name));
     socket.on('message', (answer, from) => {
       // Anybody can send to this socket.

@@ -39,6 +39,7 @@ import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
 import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
+import { textOf6 } from './ipv6.ts';
 import { textOf } from './network.ts';
 import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
@@ -118,7 +119,8 @@ export class Sandboxes {
     const address = textOf(veth.address);
     this.addresses.add(address);
     try {
-      const ports = await forwardPorts(spec.network.ports ?? [], address);
+      const ipv6 = veth.ipv6 === undefined ? {} : { ipv6: textOf6(veth.ipv6.address) };
+      const ports = await forwardPorts(spec.network.ports ?? [], { ipv4: address, ...ipv6 });
       return () => {
         this.addresses.delete(address);
         ports.close();

@@ -8,6 +8,7 @@ import {
   type SeccompProfile,
 } from '../protocol/sandboxes.ts';
 import { cString, namespaceRef, path, processRef } from '../schemas.ts';
+import { parseAddress6, parsePrefixed6 } from './ipv6.ts';
 
 const MAX_ARGUMENTS_BYTES = 128 * 1024;
 const MAX_ID = 4_294_967_294;
@@ -97,8 +98,26 @@ const mount = v.strictObject({
 const port = integerBetween(1, 65_535);
 const address = v.pipe(v.string(), v.ipv4('it must be an IPv4 address'));
 const ADDRESS_WITH_PREFIX = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!\/)|(?=\/))){4}\/(?:[89]|[12][0-9]|30)$/;
+const address6 = v.pipe(
+  v.string(),
+  v.check(
+    (text) => parseAddress6(text) !== undefined,
+    'it must be an IPv6 address that an interface can be given, like fd00:77::1',
+  ),
+);
+const addressWithPrefix6 = v.pipe(
+  v.string(),
+  v.check(
+    (text) => parsePrefixed6(text) !== undefined,
+    'it must be an IPv6 address that an interface can be given, with the length of its prefix, like fd00:77::2/64',
+  ),
+);
 const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
-const ipAddress = v.pipe(v.string(), v.ip('it must be an IP address'));
+const ipAddress = v.pipe(
+  v.string(),
+  v.ip('it must be an IP address'),
+  v.excludes('%', 'it must be an IP address without a zone'),
+);
 const hostNames = v.pipe(
   v.array(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a host name'))),
   v.minLength(1),
@@ -110,13 +129,16 @@ const network = v.variant('type', [
     type: v.literal('veth'),
     address: v.exactOptional(v.pipe(v.string(), v.regex(ADDRESS_WITH_PREFIX, 'it must be like 10.77.1.2/24'))),
     gateway: v.exactOptional(address),
+    ipv6: v.exactOptional(v.boolean()),
+    address6: v.exactOptional(addressWithPrefix6),
+    gateway6: v.exactOptional(address6),
     name: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,14}$/, 'it must be a name like eth0'))),
     nat: v.exactOptional(v.boolean()),
     ports: v.exactOptional(
       listOf(
         v.strictObject({
           protocol: v.exactOptional(v.picklist(['tcp', 'udp'])),
-          hostAddress: v.exactOptional(address),
+          hostAddress: v.exactOptional(ipAddress),
           hostPort: port,
           containerPort: port,
         }),

@@ -4,18 +4,21 @@ import { Failure, isSystemError, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { NETLINK_ROUTE, NetlinkError, openNetlink } from '../kernel/netlink.ts';
-import { makeVethPair, setUpInterface } from '../kernel/vethPair.ts';
-import type { VethPlan } from './network.ts';
+import { makeVethPair, type OwnAddress, setUpInterface } from '../kernel/vethPair.ts';
+import { bytesOf6 } from './ipv6.ts';
+import { advertisementsOf, bytesOf, HOST_SETTINGS, type VethPlan } from './network.ts';
 
 /** `pid` waits in the net namespace of the sandbox. Throws a `Failure`. */
-export function makeInterfaces({ inside, outside, gateway, prefixLength }: VethPlan, pid: number): undefined {
+export function makeInterfaces(plan: VethPlan, pid: number): undefined {
+  const { inside, outside } = plan;
   const opened: number[] = [];
   try {
     opened.push(...openNetlink(undefined, [NETLINK_ROUTE]));
     const namespace = fs.openSync(`/proc/${pid}/ns/net`, 'r');
     opened.push(namespace);
     makeVethPair(opened[0]!, outside, inside, namespace);
-    setUpInterface(opened[0]!, outside, gateway, prefixLength);
+    ignoreAdvertisements(plan);
+    setUpInterface(opened[0]!, outside, addressesOfHost(plan));
   } catch (error) {
     const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
     if (code === undefined) throw error;
@@ -23,4 +26,18 @@ export function makeInterfaces({ inside, outside, gateway, prefixLength }: VethP
   } finally {
     for (const descriptor of opened) close(descriptor);
   }
+}
+
+/** The settings may be read-only, in a container, or not there. */
+function ignoreAdvertisements(plan: VethPlan): void {
+  try {
+    fs.writeFileSync(`${HOST_SETTINGS}/${advertisementsOf(plan)}`, '0');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
+}
+
+function addressesOfHost({ gateway, prefixLength, ipv6 }: VethPlan): OwnAddress[] {
+  const address = { bytes: bytesOf(gateway), prefixLength };
+  return ipv6 === undefined ? [address] : [address, { bytes: bytesOf6(ipv6.gateway), prefixLength: ipv6.prefixLength }];
 }

@@ -16,7 +16,7 @@ import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { mapText } from '../../helper/sandbox/idMaps.ts';
 import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
 import { delegate } from '../fixtures/delegation.ts';
-import { inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { hasIpv6, inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
 
@@ -44,7 +44,7 @@ describe('a sandbox that is interrupted', {
     mounts: [{ destination: '/data', type: 'bind', source: folder }],
     timeOffsets: { boottime: 100 },
     hosts: [{ address: '192.0.2.7', names: ['seven'] }],
-    network: { type: 'veth', nameservers: ['192.0.2.53'] },
+    network: { type: 'veth', ipv6: hasIpv6, nameservers: ['192.0.2.53'] },
     resources: { pids: { limit: 10 }, memory: { limit: '64M' } },
     process: { args: ['/bin/busybox', 'sleep', '1000'], terminal: false },
   });

@@ -11,6 +11,7 @@ import {
   type Step,
   string,
   strings,
+  vectors,
 } from '../../helper/launcher/program.ts';
 import { syscallNumber } from '../../helper/launcher/syscalls.ts';
 
@@ -146,4 +147,26 @@ test('what a C string cannot hold, and what the launcher would not take, is refu
   );
   assert.throws(() => encodeProgram({ steps: [call('x'.repeat(MAX_DATA_BYTES))], descriptors: 4 }), RangeError);
   assert.throws(() => syscallNumber('setns', 'riscv64'), /riscv64/);
+});
+
+test('parts of buffers are written from where other steps read into them', () => {
+  const [whole, read] = [Buffer.from('0123456789'), Buffer.alloc(8)];
+  const parts = [
+    { buffer: whole, offset: 0, length: 3 },
+    { buffer: read, offset: 4, length: 2 },
+    { buffer: whole, offset: 5, length: 5 },
+  ];
+  const into: Step = { kind: 'syscall', name: 'read', arguments: [integer(0), bytes(read, '')], purpose: 'test' };
+  const from: Step = { kind: 'syscall', name: 'writev', arguments: [integer(1), vectors(parts, '')], purpose: 'test' };
+  const encoded = encodeProgram({ steps: [into, from], descriptors: 4 }, 'x64');
+  const { data, relocations } = dataOf(encoded);
+  const at = Number(stepAt(encoded, 1).arguments[1]);
+  const numberAt = (offset: number) => Number(data.readBigUInt64LE(offset));
+  const place = Number(stepAt(encoded, 0).arguments[1]);
+  assert.equal(stepAt(encoded, 1).kinds[1], 1);
+  assert.deepEqual(relocations, [at, at + 16, at + 32]);
+  assert.deepEqual([numberAt(at + 8), numberAt(at + 24), numberAt(at + 40)], [3, 2, 5]);
+  assert.equal(numberAt(at + 16), place + 4);
+  assert.equal(data.toString('latin1', numberAt(at), numberAt(at) + 3), '012');
+  assert.equal(data.toString('latin1', numberAt(at + 32), numberAt(at + 32) + 5), '56789');
 });

@@ -203,6 +203,9 @@ const FULL: SandboxSpec = {
     type: 'veth',
     address: '10.77.1.2/24',
     gateway: '10.77.1.1',
+    ipv6: true,
+    address6: 'fd00:77::2/64',
+    gateway6: 'fd00:77::1',
     name: 'eth0',
     nat: true,
     ports: [{ protocol: 'udp', hostAddress: '127.0.0.1', hostPort: 5353, containerPort: 53 }],
@@ -396,6 +399,7 @@ describe('changes', () => {
     assert.deepEqual(words('mounts'), ['4']);
     assert.deepEqual(words('network'), [
       { text: 'choice.network.veth', values: [] },
+      'IPv6',
       'NAT',
       { text: 'summary.ports', values: [1] },
       { text: 'summary.hosts', values: [1] },

@@ -110,9 +110,17 @@ test('where a pattern is not met, an editor says what to write', () => {
 });
 
 test('patterns of the published schema accept what the helper accepts', () => {
+  const veth = published.properties?.network?.anyOf?.[1]?.properties;
   const samples: [field: JsonSchema | undefined, good: string[], bad: string[]][] = [
     [published.properties?.name, ['a', 'A.b-c_9'], ['', '.a', 'a b', 'a/b', '../x']],
     [published.properties?.hostname, ['a.example'], ['', '-x', 'a b']],
+    [
+      veth?.address6,
+      ['fd00:77::2/64', 'FD00::1.2.3.4/127', '2001:db8::1/1'],
+      ['fd00::2', 'fe80::2/64', 'ff02::2/64', 'fd00::2/128', 'fd00::2%a/64'],
+    ],
+    [veth?.gateway6, ['fd00:77::1', '1:2:3:4:5:6:7:8'], ['fd00::1/64', '10.77.1.1', 'FEBF::1', '']],
+    [veth?.ports?.items?.properties?.hostAddress, ['127.0.0.1', '::', '::1'], ['', '1.2.3', 'fe80::1%eth0']],
   ];
   for (const [field, good, bad] of samples) {
     const pattern = new RegExp(field?.pattern ?? 'none');
@@ -131,6 +139,12 @@ test('a specification that is not one is refused, with where', () => {
     [{ process: { env: { 'A=B': 'c' } } }, 'process.env'],
     [{ name: '../x' }, 'name'],
     [{ network: { type: 'veth', address: '10.0.0.300/24' } }, 'network.address'],
+    [{ network: { type: 'veth', address6: 'fe80::2/64' } }, 'network.address6'],
+    [{ network: { type: 'veth', gateway6: 'fd00::1%eth0' } }, 'network.gateway6'],
+    [
+      { network: { type: 'veth', ports: [{ hostAddress: 'fe80::1%eth0', hostPort: 1, containerPort: 1 }] } },
+      'network.ports.0.hostAddress',
+    ],
   ];
   for (const [spec, where] of wrong) {
     const result = v.safeParse(sandboxSpec, spec);
