@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { chownSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type CgroupChange,
   CgroupsChange,
@@ -15,17 +14,17 @@ import {
   CgroupsWriteFile,
 } from '../../helper/protocol/cgroups.ts';
 import type { ErrorData, Reason } from '../../helper/protocol.ts';
-import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
+import { type MadeCgroup, makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
 import { mountDeafFileSystem } from '../fixtures/deafFileSystem.ts';
-import { isHelperRoot, isRoot, patient } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 import { refOfProcess, type Specimen, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const NAME = `isoscope-test-changes-${process.pid}`;
 const NOBODY = 65534;
 const PAGE = 4096;
 const MEBI = 1024 * 1024;
-const WAIT_MILLIS = patient(30_000);
 
 /** Joins the cgroup and then takes 40 MiB, which cannot be reclaimed as long as there is no swap. */
 const HOLD_MEMORY = `
@@ -36,7 +35,7 @@ process.stdin.resume();
 `;
 
 const skip = !isHelperRoot && 'only root may change cgroups';
-const without = (controller: string) => skip || (mountWith(controller) === undefined && `no hierarchy has ${controller}`);
+const without = (controller: string) => skip || withoutControllers(controller);
 
 /** A cgroup with the controller that lasts as long as the test. */
 function cgroupFor(t: TestContext, controller: string): MadeCgroup {
@@ -75,20 +74,8 @@ function refusal(reason: Reason, says: RegExp, errno?: string) {
   };
 }
 
-async function until(what: string, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + WAIT_MILLIS;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, `it did not come to this: ${what}`);
-    await delay(10);
-  }
-}
-
 const isFrozen = (cgroup: MadeCgroup) =>
   cgroup.version === 2 ? /^frozen 1$/m.test(cgroup.read('cgroup.events')) : cgroup.read('freezer.state') === 'FROZEN\n';
-const setFrozen = (cgroup: MadeCgroup, frozen: boolean) =>
-  cgroup.version === 2
-    ? cgroup.write('cgroup.freeze', frozen ? '1' : '0')
-    : cgroup.write('freezer.state', frozen ? 'FROZEN' : 'THAWED');
 const pidsOf = (cgroup: MadeCgroup) => cgroup.read('cgroup.procs').split('\n').filter(Boolean).map(Number);
 const hasEnded = (pid: number) => !existsSync(`/proc/${pid}`) || / [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
@@ -197,7 +184,7 @@ describe('limits', { skip }, () => {
     const done = change(helper, cgroup, below, ['belowUsage']);
     if (cgroup.version === 2) {
       await done;
-      await until('the kernel killed it', () => hasEnded(holder.pid));
+      await until(() => hasEnded(holder.pid), 'the kernel killed it');
     } else {
       await assert.rejects(done, refusal('busy', /cannot reclaim enough/, 'EBUSY'));
       assert.ok(!hasEnded(holder.pid));
@@ -287,13 +274,13 @@ describe('freezing', { skip: without('freezer') }, () => {
     const count = () => readFileSync(`/proc/${counter.pid}/schedstat`, 'utf8').split(' ')[0];
     await using helper = await startHelper();
     const result = await helper.request(CgroupsFreeze, { cgroup: cgroup.ref, frozen: true });
-    await until('it is frozen', () => isFrozen(cgroup));
+    await until(() => isFrozen(cgroup), 'it is frozen');
     const stopped = count();
     for (let at = 0; at < 50; at += 1) await helper.request(CgroupsReadFile, { cgroup: cgroup.ref, file: 'cgroup.procs' });
     assert.equal(count(), stopped);
     await undo(helper, result);
     assert.ok(!isFrozen(cgroup));
-    await until('it counts on', () => count() !== stopped);
+    await until(() => count() !== stopped, 'it counts on');
   });
 
   test('of a child below a frozen cgroup is undone to the child’s own state', async (t) => {
@@ -366,7 +353,7 @@ describe('killing', { skip: without('freezer') }, () => {
     const relay = `echo $$ > ${cgroup.directory}/cgroup.procs; echo there; r() { r & exit; }; r & r & r & r & wait`;
     const runner = await startSpecimen(['busybox', 'sh', '-c', relay]);
     t.after(runner.stop);
-    await until('they run', () => pidsOf(cgroup).length > 0);
+    await until(() => pidsOf(cgroup).length > 0, 'they run');
     const { killed } = await helper.request(CgroupsKill, { cgroup: cgroup.ref });
     assert.ok(killed !== undefined && killed > 0);
     assert.deepEqual(pidsOf(cgroup), []);
@@ -402,7 +389,7 @@ describe('killing', { skip: without('freezer') }, () => {
     await assert.rejects(killing, refusal('busy', new RegExp(`SIGKILL was sent.*: ${waiter.pid} \\(busybox, D\\)`)));
     assert.ok(!isFrozen(cgroup));
     release();
-    await until('it ended', () => hasEnded(waiter.pid));
+    await until(() => hasEnded(waiter.pid), 'it ended');
     assert.equal((await helper.request(CgroupsKill, { cgroup: cgroup.ref })).killed, 0);
   });
 

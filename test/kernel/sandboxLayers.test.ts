@@ -18,6 +18,7 @@ import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 
 const CHANGE = 'echo new >/added; rm /doomed; echo done >/ready; exec sleep 1000';
 
@@ -45,7 +46,7 @@ describe('the layers of a sandbox', { skip: !isHelperRoot && 'the helper is not 
   async function create(spec: SandboxSpec): Promise<Sandbox> {
     const { sandbox } = await helper.request(SandboxesCreate, { spec });
     const ready = `/proc/${sandbox.process?.pid}/root/ready`;
-    await until(async () => fs.existsSync(ready) && fs.statSync(ready).size > 0);
+    await until(() => fs.existsSync(ready) && fs.statSync(ready).size > 0, 'it has made its changes');
     return sandbox;
   }
 
@@ -83,7 +84,7 @@ describe('the layers of a sandbox', { skip: !isHelperRoot && 'the helper is not 
       assert.equal(await read(overlay, 1, '/doomed'), 'of the host\n');
       const open = () => fs.readdirSync(`/proc/${helper.process.pid}/fd`).map((name) => linkOf(helper, name));
       await helper.request(SandboxesStop, { sandbox: sandbox.id });
-      await until(async () => !open().includes('/'));
+      await until(() => !open().includes('/'), 'the root of the sandbox is closed');
       assert.equal(await overlayOf(sandbox), undefined);
       await assert.rejects(read(overlay, 0, '/added'), /no longer mounted/);
     });
@@ -185,12 +186,5 @@ function linkOf(helper: RunningHelper, name: string): string {
     return fs.readlinkSync(`/proc/${helper.process.pid}/fd/${name}`);
   } catch {
     return '';
-  }
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 30_000; !(await holds()); ) {
-    assert.ok(Date.now() < end, 'it does not come about');
-    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

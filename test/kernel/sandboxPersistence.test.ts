@@ -15,6 +15,7 @@ import {
 import { HostChanged, HostWatch, ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { until } from '../fixtures/until.ts';
 
 const CHANGE_MILLIS = 20_000;
 
@@ -73,7 +74,7 @@ describe('a persistent sandbox', () => {
 
   test('stays in the list when it has ended, with how, and starts again', async () => {
     const made = await create({ process: { args: ['sh', '-c', 'exit 3'] } });
-    await until(async () => (await found())?.state === 'ended');
+    await until(async () => (await found())?.state === 'ended', 'it has ended');
     await restartHelper();
     const ended = await found();
     assert.deepEqual([ended?.id, ended?.exit?.code], [made.id, 3]);
@@ -134,7 +135,7 @@ describe('a persistent sandbox', () => {
     await helper.request(HostWatch, { parts: [] });
     const { sandbox } = await helper.request(SandboxesRestart, { sandbox: name });
     process.kill(sandbox.process!.pid, 'SIGKILL');
-    await until(async () => (await found())?.state === 'ended');
+    await until(async () => (await found())?.state === 'ended', 'it has ended');
   });
 
   test('cannot have what lives in the helper', async () => {
@@ -163,9 +164,5 @@ describe('a persistent sandbox', () => {
       });
       Promise.resolve(act()).catch(end);
     });
-  }
-
-  async function until(condition: () => Promise<boolean>): Promise<void> {
-    for (const end = Date.now() + 20_000; !(await condition()); ) assert.ok(Date.now() < end, 'within 20 s');
   }
 });

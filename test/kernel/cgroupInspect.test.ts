@@ -1,0 +1,195 @@
+/** `cgroups/inspect` against the raw files; v1, v2 and hybrid. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import type { Cgroup, CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
+import { limitCpu, makeCgroup, unifiedMount, withoutControllers } from '../fixtures/cgroup.ts';
+import { cgroupClient } from '../fixtures/cgroupClient.ts';
+import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
+import { untilAnswer } from '../fixtures/until.ts';
+import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
+
+const NAME = `isoscope-test-${process.pid}`;
+const MIB = 2 ** 20;
+const WITH_SWAP = 'memory.memsw.limit_in_bytes';
+
+describe('what is told of a cgroup', () => {
+  const { list, inspect, row } = cgroupClient();
+
+  describe('limits', () => {
+    test('of CPU time are shares of a CPU, with the raw values', { skip: withoutControllers('cpu') }, async () => {
+      using made = makeCgroup('cpu', NAME);
+      limitCpu(made, 2000);
+      assert.equal((await row(made)).figures.cpuLimitCores, 0.02);
+      const cpu = (await inspect(made.ref)).cpu as Exclude<CgroupsInspectResult['cpu'], { lacking: unknown }>;
+      assert.deepEqual([cpu.quotaMicros, cpu.periodMicros], [2000, 100_000]);
+      const file = made.version === 1 ? 'cpu.cfs_quota_us' : 'cpu.max';
+      const raw = made.read(file).trim();
+      const limit = { own: 0.02, raw, file, effective: { value: 0.02, by: made.ref, raw, file }, headroom: 0.02 };
+      assert.deepEqual(cpu.limit, limit);
+      const weight = made.version === 1 ? 'cpu.shares' : 'cpu.weight';
+      assert.deepEqual('value' in cpu.weight && [cpu.weight.file, cpu.weight.value], [weight, Number(made.read(weight))]);
+    });
+
+    test('that an ancestor has bind below it, and what siblings use counts', {
+      skip: withoutControllers('pids'),
+    }, async (t) => {
+      using top = makeCgroup('pids', NAME);
+      const one = top.child('one', ['pids']);
+      const other = top.child('other');
+      top.write('pids.max', '10');
+      one.write('pids.max', '100');
+      const sleepers = [await startSleeper([]), await startSleeper([]), await startSleeper([])];
+      for (const { stop } of sleepers) t.after(stop);
+      one.write('cgroup.procs', String(sleepers[0]?.pid));
+      other.write('cgroup.procs', String(sleepers[1]?.pid));
+      other.write('cgroup.procs', String(sleepers[2]?.pid));
+      const { pids } = await inspect(one.ref);
+      assert.ok('limit' in pids);
+      assert.equal(pids.tasks, 1);
+      assert.deepEqual(pids.limit, {
+        own: 100,
+        raw: '100',
+        file: 'pids.max',
+        effective: { value: 10, by: top.ref, raw: '10', file: 'pids.max' },
+        headroom: 7,
+      });
+      assert.deepEqual((await row(top)).figures, { tasks: 3, tasksLimit: 10, ...onV2((await row(top)).figures) });
+    });
+
+    test('that are none are null, however the version writes it', { skip: withoutControllers('memory', 'pids') }, async () => {
+      using memory = makeCgroup('memory', `${NAME}-memory`);
+      const inspected = await inspect(memory.ref);
+      assert.ok('limit' in inspected.memory && 'own' in inspected.memory.limit);
+      const { own, effective, headroom, raw } = inspected.memory.limit;
+      assert.deepEqual([own, effective, headroom], [null, null, null]);
+      assert.equal(raw, memory.read(memory.version === 1 ? 'memory.limit_in_bytes' : 'memory.max').trim());
+      assert.equal((await row(memory)).figures.memoryLimitBytes, undefined);
+    });
+
+    test('close to being reached are marked', { skip: withoutControllers('pids') }, async (t) => {
+      using made = makeCgroup('pids', NAME);
+      made.write('pids.max', '1');
+      const sleeper = await startSleeper([]);
+      t.after(sleeper.stop);
+      made.write('cgroup.procs', String(sleeper.pid));
+      assert.ok((await row(made)).badges.includes('nearLimit'));
+    });
+  });
+
+  test('what a version or a cgroup has not is told apart from nothing', { skip: withoutControllers('pids') }, async () => {
+    using made = makeCgroup('pids', NAME);
+    const inspected = await inspect(made.ref);
+    assert.equal(inspected.directory, made.directory);
+    assert.equal(inspected.version, made.version);
+    assert.ok(inspected.files.some(({ name, writable }) => name === 'pids.max' && writable === isHelperRoot));
+    assert.ok(inspected.files.some(({ name, writable }) => name === 'pids.current' && !writable));
+    const names = inspected.files.map(({ name }) => name);
+    assert.deepEqual(names, names.toSorted());
+    if (made.version === 1) {
+      assert.deepEqual(inspected.memory, { lacking: 'controller' });
+      assert.deepEqual([inspected.events, inspected.notifyOnRelease], [{ lacking: 'version' }, false]);
+    } else {
+      assert.deepEqual(inspected.events, { populated: 0, frozen: 0 });
+      assert.deepEqual(inspected.notifyOnRelease, { lacking: 'version' });
+      assert.ok('bpf' in inspected.devices);
+    }
+  });
+
+  test('threaded cgroups have threads as members, and their domain and what cannot be used are named', {
+    skip: !isRoot && 'only root can make cgroups',
+  }, async (t) => {
+    const mount = unifiedMount();
+    if (mount === undefined) return t.skip('no v2 hierarchy is mounted');
+    const folder = `${mount.mountPoint}/${NAME}-threads`;
+    const names = ['', '/threaded', '/invalid'];
+    for (const name of names) mkdirSync(folder + name);
+    const process = await startSpecimen(['node', '-e', 'setInterval(() => undefined, 1e9); console.log("there")']);
+    t.after(async () => {
+      await process.stop();
+      for (const name of names.toReversed()) rmdirSync(folder + name);
+    });
+    writeFileSync(`${folder}/threaded/cgroup.type`, 'threaded');
+    writeFileSync(`${folder}/cgroup.procs`, String(process.pid));
+    const tid = readdirSync(`/proc/${process.pid}/task`)
+      .map(Number)
+      .find((id) => id !== process.pid);
+    writeFileSync(`${folder}/threaded/cgroup.threads`, String(tid));
+    const rows = (await list('unified')).cgroups.filter(({ path }) => path.startsWith(`/${NAME}-threads`));
+    const types = new Map(rows.map(({ path, type, memberCount }) => [path.slice(NAME.length + 9), [type, memberCount]]));
+    assert.deepEqual(Object.fromEntries(types), {
+      '': ['domain threaded', 1],
+      '/threaded': ['threaded', 1],
+      '/invalid': ['domain invalid', 0],
+    });
+    for (const one of rows) {
+      const inspected = await inspect(one);
+      assert.equal(inspected.type, one.type);
+      if (one.type !== 'threaded') continue;
+      assert.ok(Array.isArray(inspected.members));
+      assert.deepEqual(
+        inspected.members.map((member) => [member.pid, member.tid]),
+        [[process.pid, tid]],
+      );
+    }
+  });
+
+  test('figures of memory are those of the raw files', { skip: withoutControllers('memory') }, async (t) => {
+    using made = makeCgroup('memory', NAME);
+    const sleeper = await startSleeper([]);
+    t.after(sleeper.stop);
+    made.write('cgroup.procs', String(sleeper.pid));
+    made.write(made.version === 1 ? 'memory.limit_in_bytes' : 'memory.max', String(64 * MIB));
+    const inspected = await inspect(made.ref);
+    assert.ok('usageBytes' in inspected.memory && 'own' in inspected.memory.limit);
+    const usage = Number(made.read(made.version === 1 ? 'memory.usage_in_bytes' : 'memory.current'));
+    assert.equal(inspected.memory.usageBytes, usage);
+    assert.equal(inspected.memory.limit.own, 64 * MIB);
+    assert.equal((inspected.memory.limit.headroom ?? 0) + usage, 64 * MIB);
+    const anon = new RegExp(made.version === 1 ? '^total_rss ([0-9]+)$' : '^anon ([0-9]+)$', 'm').exec(
+      made.read('memory.stat'),
+    )?.[1];
+    assert.equal(inspected.memory.anonBytes, Number(anon));
+    const { figures } = await row(made);
+    assert.deepEqual([figures.memoryBytes, figures.memoryLimitBytes, figures.oomKills], [usage, 64 * MIB, 0]);
+  });
+
+  test('an OOM kill is counted and marked', { skip: withoutControllers('memory') }, async () => {
+    using made = makeCgroup('memory', NAME);
+    made.write(made.version === 1 ? 'memory.limit_in_bytes' : 'memory.max', String(16 * MIB));
+    if (made.version === 2) made.write('memory.swap.max', '0');
+    // A kernel without swap accounting has no such file.
+    else if (existsSync(`${made.directory}/${WITH_SWAP}`)) made.write(WITH_SWAP, String(16 * MIB));
+    const shell = `echo $$ > "${made.directory}/cgroup.procs"; exec tail /dev/zero`;
+    assert.throws(() => execFileSync('sh', ['-c', shell], { stdio: 'ignore' }), { signal: 'SIGKILL' });
+    const { figures, badges } = await untilAnswer(
+      'the OOM kill',
+      () => row(made),
+      (one) => (one.figures.oomKills ?? 0) > 0,
+    );
+    const file = made.version === 1 ? 'memory.oom_control' : 'memory.events';
+    assert.equal(figures.oomKills, Number(/^oom_kill ([0-9]+)$/m.exec(made.read(file))?.[1]));
+    assert.ok(badges.includes('oomKilled'));
+    const { memory } = await inspect(made.ref);
+    assert.ok('events' in memory && 'oomKills' in memory.events && memory.events.oomKills === figures.oomKills);
+  });
+
+  test('a cgroup that was made anew under the same name is another one', { skip: withoutControllers('pids') }, async () => {
+    const first = makeCgroup('pids', NAME);
+    first[Symbol.dispose]();
+    using second = makeCgroup('pids', NAME);
+    assert.notEqual(first.ref.ino, second.ref.ino);
+    await refusalOf(inspect(first.ref), 'gone');
+    assert.equal((await inspect(second.ref)).ino, second.ref.ino);
+    second[Symbol.dispose]();
+    await refusalOf(inspect(second.ref), 'gone');
+  });
+});
+
+/** v2 accounts for CPU time in every cgroup, and for memory where the controller is handed down. */
+function onV2(figures: Cgroup['figures']): Cgroup['figures'] {
+  const { tasks: _, tasksLimit: __, ...others } = figures;
+  return others;
+}

@@ -1,0 +1,201 @@
+/** `cgroups/subscribe` against the raw files and what processes really use; v1, v2 and hybrid. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readlinkSync, rmSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, type TestContext, test } from 'node:test';
+import {
+  type CgroupSample,
+  CgroupsSampled,
+  type CgroupsSampledParams,
+  CgroupsSubscribe,
+} from '../../helper/protocol/cgroups.ts';
+import { limitCpu, type MadeCgroup, makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
+import { cgroupClient } from '../fixtures/cgroupClient.ts';
+import { isHelperRoot } from '../fixtures/environment.ts';
+import { holdReads } from '../fixtures/heldRead.ts';
+import { untilAnswer } from '../fixtures/until.ts';
+import { startSpecimen } from '../fixtures/zoo.ts';
+
+const NAME = `isoscope-test-${process.pid}`;
+
+describe('samples of cgroups', () => {
+  const client = cgroupClient();
+  const { inspect, row } = client;
+
+  /** Samples of these cgroups as they come. */
+  async function subscribe(t: TestContext, cgroups: readonly MadeCgroup[], subscription = t.name) {
+    const taken: CgroupsSampledParams[] = [];
+    const listener = client.helper.connection.onNotification(CgroupsSampled, (params) => {
+      if (params.subscription === subscription) taken.push(params);
+    });
+    t.after(async () => {
+      listener.dispose();
+      await client.helper.request(CgroupsSubscribe, { cgroups: [], subscription });
+    });
+    await client.helper.request(CgroupsSubscribe, {
+      cgroups: cgroups.map(({ ref }) => ref),
+      subscription,
+      intervalMillis: 250,
+    });
+    const last = () => taken.at(-1);
+    const sampleLike = (what: string, isIt: (sample: CgroupSample | null) => boolean) =>
+      untilAnswer(
+        what,
+        async () => last()?.samples[0] ?? null,
+        (sample) => taken.length > 0 && isIt(sample),
+      );
+    return { taken, sampleLike };
+  }
+
+  test('measure a burner that may use 2 % of a CPU at 2 %, and its throttling', {
+    skip: withoutControllers('cpu'),
+  }, async (t) => {
+    using cpu = makeCgroup('cpu', NAME);
+    using cpuacct = cpu.version === 1 && !cpu.ref.hierarchy.includes('cpuacct') ? makeCgroup('cpuacct', NAME) : undefined;
+    limitCpu(cpu, 2000);
+    const burner = await startSpecimen(['sh', '-c', 'echo there; while :; do :; done']);
+    t.after(burner.stop);
+    for (const made of [cpu, cpuacct]) made?.write('cgroup.procs', String(burner.pid));
+    const { taken } = await subscribe(t, [cpu, cpuacct ?? cpu]);
+    const periods = (at: number) => taken.at(at)?.samples[0]?.periods ?? 0;
+    // Forty periods make a quota that is overdrawn for one of them count for little.
+    await untilAnswer(
+      'forty periods',
+      async () => periods(-1) - periods(0),
+      (passed) => passed >= 40,
+    );
+    const [first, last] = [taken[0], taken.at(-1)];
+    assert.ok(first && last);
+    const used = (last.samples[1]?.cpuUsageMicros ?? 0) - (first.samples[1]?.cpuUsageMicros ?? 0);
+    const share = used / 1000 / (last.monotonicMillis - first.monotonicMillis);
+    assert.ok(share > 0.01 && share < 0.03, `${share} of a CPU`);
+    const throttled = (last.samples[0]?.throttledPeriods ?? 0) - (first.samples[0]?.throttledPeriods ?? 0);
+    assert.ok(throttled > 20, `${throttled} periods throttled`);
+    assert.ok((last.samples[0]?.throttledMicros ?? 0) > (first.samples[0]?.throttledMicros ?? 0));
+    assert.equal(last.samples[0]?.cpuLimitCores, 0.02);
+    const shown = await row(cpu);
+    assert.ok(shown.badges.includes('throttled'));
+  });
+
+  test('count what is read from each block device, in bytes and in operations', {
+    skip: withoutControllers(mountWith('blkio') === undefined ? 'io' : 'blkio'),
+  }, async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-disk-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const { dev } = statSync(folder);
+    const number = `${(dev >> 8) & 0xfff}:${(dev & 0xff) | ((dev >> 12) & 0xfff00)}`;
+    if (!existsSync(`/sys/dev/block/${number}/queue`)) return t.skip(`${folder} is on no disk of its own`);
+    const disk = path.basename(readlinkSync(`/sys/dev/block/${number}`));
+    const file = path.join(folder, 'file');
+    execFileSync('dd', ['if=/dev/urandom', `of=${file}`, 'bs=4096', 'count=16', 'conv=fsync', 'status=none']);
+    using made = makeCgroup(mountWith('blkio') === undefined ? 'io' : 'blkio', NAME);
+    const { sampleLike } = await subscribe(t, [made]);
+    const read = `echo $$ > "${made.directory}/cgroup.procs"; dd "if=${file}" of=/dev/null iflag=direct bs=4096 count=16 status=none`;
+    execFileSync('sh', ['-c', read]);
+    const sample = await sampleLike('what was read', (one) => (one?.readOperations ?? 0) >= 16);
+    const { device, name, readBytes, readOperations } = sample?.devices?.find((one) => one.name === disk) ?? {};
+    assert.equal(device, number);
+    assert.deepEqual({ name, readBytes, readOperations }, { name: disk, readBytes: 65_536, readOperations: 16 });
+    assert.equal(sample?.readBytes, 65_536);
+  });
+
+  test('stand still while a cgroup is frozen, and go on when it is thawed', {
+    skip: withoutControllers('freezer', 'cpu'),
+  }, async (t) => {
+    using freezer = makeCgroup('freezer', NAME);
+    using counted = freezer.version === 1 ? makeCgroup('cpuacct', NAME) : undefined;
+    const burner = await startSpecimen(['sh', '-c', 'echo there; while :; do :; done']);
+    t.after(burner.stop);
+    for (const made of [freezer, counted]) made?.write('cgroup.procs', String(burner.pid));
+    const { taken, sampleLike } = await subscribe(t, [counted ?? freezer]);
+    const usage = () => taken.at(-1)?.samples[0]?.cpuUsageMicros ?? 0;
+    const running = usage();
+    await sampleLike('usage', (sample) => (sample?.cpuUsageMicros ?? 0) > running);
+    setFrozen(freezer, true);
+    await untilAnswer(
+      'the frozen badge',
+      () => row(freezer),
+      ({ badges }) => badges.includes('frozen'),
+    );
+    const from = taken.length;
+    await untilAnswer(
+      'samples of the frozen cgroup',
+      async () => taken.length,
+      (count) => count >= from + 4,
+    );
+    const standing = new Set(taken.slice(from).map(({ samples }) => samples[0]?.cpuUsageMicros));
+    assert.equal(standing.size, 1);
+    const { freezer: section } = await inspect(freezer.ref);
+    assert.ok('frozen' in section && section.frozen && section.self);
+    const frozenAt = usage();
+    setFrozen(freezer, false);
+    await sampleLike('usage after the thaw', (sample) => (sample?.cpuUsageMicros ?? 0) > frozenAt);
+    assert.ok(!(await row(freezer)).badges.includes('frozen'));
+  });
+
+  test('of a cgroup that is gone are null, and the others go on', { skip: withoutControllers('pids') }, async (t) => {
+    using lasting = makeCgroup('pids', `${NAME}-lasting`);
+    const passing = makeCgroup('pids', `${NAME}-passing`);
+    const { taken } = await subscribe(t, [passing, lasting]);
+    await untilAnswer(
+      'samples',
+      async () => taken.at(-1)?.samples,
+      (samples) => samples?.[0] !== null && samples?.[1] !== null && samples !== undefined,
+    );
+    passing[Symbol.dispose]();
+    const samples = await untilAnswer(
+      'the end',
+      async () => taken.at(-1)?.samples,
+      (all) => all?.[0] === null,
+    );
+    assert.equal(samples?.[1]?.tasks, 0);
+  });
+
+  test('of a cgroup whose file the kernel does not give say so, the others go on, and it comes back', {
+    skip: !isHelperRoot ? 'only root may take the descriptor' : withoutControllers('pids'),
+  }, async (t) => {
+    using held = makeCgroup('pids', `${NAME}-held`);
+    using other = makeCgroup('pids', `${NAME}-other`);
+    const { taken, sampleLike } = await subscribe(t, [held, other]);
+    await sampleLike('tasks', (sample) => sample?.tasks === 0);
+    const release = await holdReads(client.helper.process.pid!, `${held.directory}/pids.current`);
+    try {
+      const sample = await sampleLike('that it is held back', (one) => one?.heldBack !== undefined);
+      assert.deepEqual(sample, { heldBack: 'pids.current' });
+      const count = taken.length;
+      await untilAnswer(
+        'further samples',
+        async () => taken.length,
+        (more) => more >= count + 4,
+      );
+      assert.equal(taken.at(-1)?.samples[0]?.heldBack, 'pids.current');
+      assert.equal(taken.at(-1)?.samples[1]?.tasks, 0);
+      assert.ok((await row(other)).figures.tasks === 0, 'other requests are answered');
+    } finally {
+      await release[Symbol.asyncDispose]();
+    }
+    const again = await sampleLike('that it is read again', (one) => one?.heldBack === undefined);
+    assert.equal(again?.tasks, 0);
+  });
+
+  test('end with an empty subscription', { skip: withoutControllers('pids') }, async (t) => {
+    using made = makeCgroup('pids', NAME);
+    const { taken } = await subscribe(t, [made]);
+    await untilAnswer(
+      'a sample',
+      async () => taken.length,
+      (count) => count > 0,
+    );
+    await client.helper.request(CgroupsSubscribe, { cgroups: [], subscription: t.name });
+    const count = taken.length;
+    const { taken: others } = await subscribe(t, [made], 'another');
+    await untilAnswer(
+      'samples of another subscription',
+      async () => others.length,
+      (more) => more >= 3,
+    );
+    assert.equal(taken.length, count);
+  });
+});
