@@ -18,8 +18,7 @@ import { refOfProcess, startSleeper } from '../fixtures/zoo.ts';
 const NAME = `isoscope-test-${process.pid}`;
 
 describe('the list of cgroups', () => {
-  const client = cgroupClient();
-  const { list, inspect, row } = client;
+  const { request, list, inspect, row } = cgroupClient();
 
   test('has every hierarchy of /proc/self/cgroup, and of each what is mounted', async () => {
     const { hierarchies, mode, unreadable, truncated } = await list();
@@ -58,7 +57,7 @@ describe('the list of cgroups', () => {
     const all = await list();
     const [first] = all.hierarchies.filter(({ mountPoint }) => mountPoint !== undefined);
     assert.ok(first);
-    const { cgroups } = await client.helper.request(CgroupsList, { hierarchy: first.hierarchy, figures: false });
+    const { cgroups } = await request(CgroupsList, { hierarchy: first.hierarchy, figures: false });
     assert.ok(cgroups.length > 0);
     for (const { hierarchy, figures } of cgroups) assert.deepEqual([hierarchy, figures], [first.hierarchy, {}]);
     await assert.rejects(list('no such hierarchy'), { data: { reason: 'notFound', hint: 'Refresh the view.' } });

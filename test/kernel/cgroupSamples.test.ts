@@ -22,7 +22,7 @@ const NAME = `isoscope-test-${process.pid}`;
 
 describe('samples of cgroups', () => {
   const client = cgroupClient();
-  const { inspect, row } = client;
+  const { request, inspect, row } = client;
 
   /** Samples of these cgroups as they come. */
   async function subscribe(t: TestContext, cgroups: readonly MadeCgroup[], subscription = t.name) {
@@ -32,9 +32,9 @@ describe('samples of cgroups', () => {
     });
     t.after(async () => {
       listener.dispose();
-      await client.helper.request(CgroupsSubscribe, { cgroups: [], subscription });
+      await request(CgroupsSubscribe, { cgroups: [], subscription });
     });
-    await client.helper.request(CgroupsSubscribe, {
+    await request(CgroupsSubscribe, {
       cgroups: cgroups.map(({ ref }) => ref),
       subscription,
       intervalMillis: 250,
@@ -188,7 +188,7 @@ describe('samples of cgroups', () => {
       async () => taken.length,
       (count) => count > 0,
     );
-    await client.helper.request(CgroupsSubscribe, { cgroups: [], subscription: t.name });
+    await request(CgroupsSubscribe, { cgroups: [], subscription: t.name });
     const count = taken.length;
     const { taken: others } = await subscribe(t, [made], 'another');
     await untilAnswer(

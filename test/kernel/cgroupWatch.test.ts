@@ -1,13 +1,14 @@
 /** What is told of cgroups, and found in the list, while somebody watches them; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type Cgroup, CgroupsList } from '../../helper/protocol/cgroups.ts';
 import { HostChanged, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, setFrozen, unifiedMount, withoutControllers } from '../fixtures/cgroup.ts';
 import { cgroupClient } from '../fixtures/cgroupClient.ts';
 import { startHelper } from '../fixtures/helper.ts';
+import { openFilesOf } from '../fixtures/procFiles.ts';
 import { untilAnswer, WAIT_MILLIS } from '../fixtures/until.ts';
 import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
@@ -15,11 +16,11 @@ const NAME = `isoscope-test-${process.pid}`;
 
 describe('cgroups', () => {
   const client = cgroupClient();
-  const { list, row } = client;
+  const { request, list, row } = client;
 
   describe('while they are watched', () => {
-    before(() => client.helper.request(HostWatch, { parts: ['cgroups'] }));
-    after(() => client.helper.request(HostWatch, { parts: [] }));
+    before(() => request(HostWatch, { parts: ['cgroups'] }));
+    after(() => request(HostWatch, { parts: [] }));
 
     /** What happens in between raises a notification; the list then shows it. */
     async function told<T>(what: string, happen: () => void, ask: () => Promise<T>, isIt: (value: T) => boolean): Promise<T> {
@@ -179,9 +180,9 @@ describe('cgroups', () => {
       t.after(another.stop);
       made.write('cgroup.procs', String(another.pid));
       await untilAnswer('an open file', held, (files) => files.length > 0);
-      await client.helper.request(HostWatch, { parts: [] });
+      await request(HostWatch, { parts: [] });
       assert.deepEqual(await held(), []);
-      await client.helper.request(HostWatch, { parts: ['cgroups'] });
+      await request(HostWatch, { parts: ['cgroups'] });
     });
 
     test('what happened while they were not watched is there when they are again', {
@@ -192,13 +193,13 @@ describe('cgroups', () => {
       using old = made.child('old', ['pids']);
       const before = await row(made);
       assert.equal(before.figures.tasksLimit, 77);
-      await client.helper.request(HostWatch, { parts: [] });
+      await request(HostWatch, { parts: [] });
       await list();
       made.write('pids.max', '78');
       using other = makeCgroup('pids', `${NAME}-other`);
       old[Symbol.dispose]();
       using child = made.child('new', ['pids']);
-      await client.helper.request(HostWatch, { parts: ['cgroups'] });
+      await request(HostWatch, { parts: ['cgroups'] });
       assert.equal((await row(made)).figures.tasksLimit, 78);
       assert.equal((await row(other)).parent, before.parent);
       assert.equal((await row(child)).parent, made.ref.ino);
@@ -264,7 +265,7 @@ describe('cgroups', () => {
   });
 
   test('nothing is told while they are not watched', { skip: withoutControllers('pids') }, async () => {
-    await client.helper.request(HostWatch, { parts: ['processes'] });
+    await request(HostWatch, { parts: ['processes'] });
     let told = 0;
     const listener = client.helper.connection.onNotification(HostChanged, ({ parts }) => {
       if (parts.includes('cgroups')) told += 1;
@@ -278,18 +279,7 @@ describe('cgroups', () => {
     await changed;
     await sleeper.stop();
     listener.dispose();
-    await client.helper.request(HostWatch, { parts: [] });
+    await request(HostWatch, { parts: [] });
     assert.equal(told, 0);
   });
 });
-
-function openFilesOf(pid: number): string[] {
-  return readdirSync(`/proc/${pid}/fd`).flatMap((descriptor) => {
-    try {
-      return [readlinkSync(`/proc/${pid}/fd/${descriptor}`)];
-    } catch {
-      // Closed meanwhile.
-      return [];
-    }
-  });
-}

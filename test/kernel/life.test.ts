@@ -13,6 +13,7 @@ import { Initialize, type ProcessRef, ProgramsRun, TerminalsOpen, type Terminals
 import { encodeFrame, type Frame, FrameDecoder } from '../../helper/stream/frame.ts';
 import { isRoot, testUid } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { markedPids, pids, procText } from '../fixtures/procFiles.ts';
 import { until } from '../fixtures/until.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
@@ -67,7 +68,7 @@ describe('the helper', () => {
   const initialized = () => subject.connection.sendRequest(Initialize, {});
   const open = (): Promise<TerminalsOpenResult> =>
     subject.connection.sendRequest<TerminalsOpenResult>(TerminalsOpen.method, lasting());
-  const runs = () => until(() => marked(marker) > 0, 'the program runs');
+  const runs = () => until(() => markedPids(marker).length > 0, 'the program runs');
 
   async function attached(opened: TerminalsOpenResult): Promise<net.Socket> {
     // Of root's helper the path is below another /run.
@@ -83,7 +84,7 @@ describe('the helper', () => {
   }
 
   async function assertNothingLeft(): Promise<void> {
-    await until(() => marked(marker) === 0, 'every program has ended');
+    await until(() => markedPids(marker).length === 0, 'every program has ended');
     await until(() => fs.readdirSync(folder).length === 0, 'the folder is removed');
     await until(() => orphans().length === 0, 'no launcher is left');
   }
@@ -160,7 +161,7 @@ describe('the helper', () => {
       const terminal = await attached(await open());
       await runs();
       terminal.destroy();
-      await until(() => marked(marker) === 0, 'the program has ended');
+      await until(() => markedPids(marker).length === 0, 'the program has ended');
       await subject.connection.sendRequest(ProgramsRun.method, { ...lasting(), command: ['true'] });
     }
     const children = fs.readFileSync(`/proc/${subject.ref.pid}/task/${subject.ref.pid}/children`, 'utf8').trim().split(' ');
@@ -219,33 +220,16 @@ function isRunning({ process: { exitCode, signalCode } }: Subject): boolean {
   return exitCode === null && signalCode === null;
 }
 
-function pids(): number[] {
-  return fs.readdirSync('/proc').map(Number).filter(Number.isInteger);
-}
-
-function textOf(file: string): string {
-  try {
-    return fs.readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** How many processes have the marker in their command line, or are the `sleep` of one that has. */
-function marked(marker: string): number {
-  return pids().filter((pid) => textOf(`/proc/${pid}/cmdline`).includes(marker)).length;
-}
-
 function isZombie(pid: number): boolean {
-  return textOf(`/proc/${pid}/stat`).includes(') Z ');
+  return procText(pid, 'stat').includes(') Z ');
 }
 
 /** Launchers whose helper is gone; those of other helpers are theirs. */
 function orphans(): number[] {
   return pids().filter((pid) => {
-    if (!textOf(`/proc/${pid}/cmdline`).startsWith('isoscope-launcher')) return false;
-    const parent = /\) \S (\d+) /.exec(textOf(`/proc/${pid}/stat`))?.[1];
-    const parentCommand = textOf(`/proc/${parent}/cmdline`);
+    if (!procText(pid, 'cmdline').startsWith('isoscope-launcher')) return false;
+    const parent = /\) \S (\d+) /.exec(procText(pid, 'stat'))?.[1];
+    const parentCommand = procText(Number(parent), 'cmdline');
     return parentCommand !== '' && !parentCommand.includes('helper.js') && !parentCommand.startsWith('isoscope-launcher');
   });
 }

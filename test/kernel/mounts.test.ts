@@ -8,12 +8,11 @@ import { after, before, describe, test } from 'node:test';
 import { parseStat } from '../../helper/proc/stat.ts';
 import { type MountEntry, MountsList } from '../../helper/protocol/mounts.ts';
 import type { ProcessRef } from '../../helper/protocol.ts';
-import { isHelperRoot } from '../fixtures/environment.ts';
+import { unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
 import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
-const NEEDS_ROOT = !isHelperRoot && 'the helper is not root';
 /** Of a namespace with a table that is longer than what is sent; doubled so often. */
 const DOUBLINGS = 16;
 
@@ -95,7 +94,7 @@ describe('mounts/list', () => {
   });
 
   test('gives those of a process in a mount namespace of its own, and only what it mounted differs', {
-    skip: NEEDS_ROOT,
+    skip: unlessHelperIsRoot,
   }, async (t) => {
     const before = await list();
     const point = path.join(folder, 'a b\nc');
@@ -116,7 +115,7 @@ describe('mounts/list', () => {
   });
 
   test('sends what fits of a table that somebody made endless, and says how much is left out', {
-    skip: NEEDS_ROOT,
+    skip: unlessHelperIsRoot,
   }, async (t) => {
     const script = [
       `mount -t tmpfs endless "$1" && mount --make-rprivate "$1" && cd "$1"`,

@@ -16,8 +16,9 @@ import {
   type ProgramsRunResult,
 } from '../../helper/protocol.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
-import { has, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { has, isHelperRoot, isRoot, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { markedPids, pids, procText } from '../fixtures/procFiles.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { until } from '../fixtures/until.ts';
 import {
@@ -32,7 +33,6 @@ import {
 
 const NEEDS_DOCKER = unlessRootHas('docker', 'dockerd');
 const IS_UNIFIED = fs.existsSync('/sys/fs/cgroup/cgroup.controllers');
-const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 /** Whose rootless containers the helper enters: its own user's, or for root somebody's. */
 const ROOTLESS_UID = isRoot ? (isHelperRoot ? 54321 : testUid!) : process.getuid!();
 
@@ -108,7 +108,7 @@ describe('programs', () => {
       const source = new CancellationTokenSource();
       const params = { ...here(), command: ['sh', '-c', `sleep 1000; : ${marker}`] };
       const answer = helper.connection.sendRequest<ProgramsRunResult>(ProgramsRun.method, params, source.token);
-      await until(() => commandLines().some((line) => line.includes(marker)), 'the program runs');
+      await until(() => markedPids(marker).length > 0, 'the program runs');
       source.cancel();
       assert.deepEqual((await answer).exit, { signal: 'SIGKILL' });
       await ended(marker);
@@ -218,7 +218,7 @@ describe('programs', () => {
       return undefined;
     });
 
-    test('a pid namespace whose first process has ended is gone', { skip: NEEDS_ROOT_HELPER }, async () => {
+    test('a pid namespace whose first process has ended is gone', { skip: unlessHelperIsRoot }, async () => {
       const kept = await heldForChildren();
       try {
         await refused({ namespaces: [kept.namespace], command }, 'gone');
@@ -257,7 +257,7 @@ describe('programs', () => {
     });
   });
 
-  describe('every kind of namespace', { skip: NEEDS_ROOT_HELPER }, () => {
+  describe('every kind of namespace', { skip: unlessHelperIsRoot }, () => {
     let sleeper: Specimen;
     let leader: number;
     before(async () => {
@@ -280,7 +280,9 @@ describe('programs', () => {
       try {
         let pid: number | undefined;
         await until(() => {
-          pid = pids().find((candidate) => candidate !== process.pid && environmentOf(candidate).includes(`MARKER=${marker}`));
+          pid = pids().find(
+            (candidate) => candidate !== process.pid && procText(candidate, 'environ').includes(`MARKER=${marker}`),
+          );
           return pid !== undefined;
         }, 'the program runs');
         return NAMESPACE_KINDS.filter(
@@ -379,7 +381,7 @@ describe('programs', () => {
     });
   });
 
-  describe('a Docker container', { skip: NEEDS_DOCKER || NEEDS_ROOT_HELPER }, () => {
+  describe('a Docker container', { skip: NEEDS_DOCKER || unlessHelperIsRoot }, () => {
     let engine: Docker;
     const containers: DockerContainer[] = [];
     const start = (name: string, options: string[] = [], command?: string[]) => {
@@ -535,29 +537,7 @@ describe('programs', () => {
   });
 });
 
-function pids(): number[] {
-  return fs.readdirSync('/proc').map(Number).filter(Number.isInteger);
-}
-
-function environmentOf(pid: number): string {
-  try {
-    return fs.readFileSync(`/proc/${pid}/environ`, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-function commandLines(): string[] {
-  return pids().map((pid) => {
-    try {
-      return fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    } catch {
-      return '';
-    }
-  });
-}
-
 /** Resolves when no process has `marker` in its command line. */
 function ended(marker: string): Promise<void> {
-  return until(() => !commandLines().some((line) => line.includes(marker)), `every process with ${marker} has ended`);
+  return until(() => markedPids(marker).length === 0, `every process with ${marker} has ended`);
 }

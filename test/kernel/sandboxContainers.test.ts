@@ -10,7 +10,7 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { type Container, ContainersList, ProcessesList, TerminalsOpen } from '../../helper/protocol.ts';
-import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
+import { clientUid, isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen } from '../fixtures/screen.ts';
 
@@ -20,7 +20,6 @@ const SHELL: SandboxSpec = {
   root: { type: 'programs', programs: ['sh', 'sleep'] },
   process: { args: ['sleep', '600'] },
 };
-const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
 
 describe('a sandbox among the containers', () => {
   let helper: RunningHelper;
@@ -60,7 +59,7 @@ describe('a sandbox among the containers', () => {
   test('is joined by what a terminal in it runs', async (t) => {
     const sandbox = await create(t);
     const terminal = await helper.request(TerminalsOpen, { sandbox: sandbox.id, command: ['sh'] });
-    const screen = await attachScreen(terminal, { uid: CLIENT_UID });
+    const screen = await attachScreen(terminal, { uid: clientUid });
     t.after(() => screen[Symbol.asyncDispose]());
     await screen.shows(/[#$] $/);
     const { key } = await containerOf(sandbox);

@@ -16,13 +16,14 @@ import {
 import { ContainersList } from '../../helper/protocol.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { openFilesOf } from '../fixtures/procFiles.ts';
 import { until } from '../fixtures/until.ts';
 
 const CHANGE = 'echo new >/added; rm /doomed; echo done >/ready; exec sleep 1000';
 
-describe('the layers of a sandbox', { skip: !isHelperRoot && 'the helper is not root' }, () => {
+describe('the layers of a sandbox', { skip: unlessHelperIsRoot }, () => {
   let helper: RunningHelper;
   let folder: string;
   let root: string;
@@ -82,7 +83,7 @@ describe('the layers of a sandbox', { skip: !isHelperRoot && 'the helper is not 
       assert.deepEqual(await changesOf(overlay), ['added /added', 'deleted /doomed', 'added /ready']);
       assert.equal(await read(overlay, 0, '/added'), 'new\n');
       assert.equal(await read(overlay, 1, '/doomed'), 'of the host\n');
-      const open = () => fs.readdirSync(`/proc/${helper.process.pid}/fd`).map((name) => linkOf(helper, name));
+      const open = () => openFilesOf(helper.process.pid!);
       await helper.request(SandboxesStop, { sandbox: sandbox.id });
       await until(() => !open().includes('/'), 'the root of the sandbox is closed');
       assert.equal(await overlayOf(sandbox), undefined);
@@ -179,12 +180,4 @@ describe('the layers of a sandbox', { skip: !isHelperRoot && 'the helper is not 
 
 function refOf({ mountNamespace, mountId, device, key }: Overlay) {
   return { mountNamespace, mountId, device, key };
-}
-
-function linkOf(helper: RunningHelper, name: string): string {
-  try {
-    return fs.readlinkSync(`/proc/${helper.process.pid}/fd/${name}`);
-  } catch {
-    return '';
-  }
 }

@@ -12,29 +12,42 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { ProgramsRun } from '../../helper/protocol.ts';
-import { isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
-import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { isHelperRoot, isRoot, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
-import { sandboxOutput } from '../fixtures/sandboxOutput.ts';
+import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
-const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 const HAS_CGROUP2 = fs.readFileSync('/proc/filesystems', 'utf8').includes('cgroup2');
 type Mounts = NonNullable<SandboxSpec['mounts']>;
 
 describe('a mount of a sandbox', () => {
-  let helper: RunningHelper;
-  let folder: string;
-  before(async () => {
-    helper = await startHelper();
-    folder = fs.mkdtempSync('/var/tmp/isoscope-mounts-');
-    fs.chmodSync(folder, 0o755);
-  });
-  after(async () => {
-    await helper?.stop();
-    fs.rmSync(folder, { recursive: true, force: true });
-  });
+  const client = sandboxClient('/var/tmp/isoscope-mounts-');
+  const { request, inFolder, output, rootDirectory } = client;
 
-  const output = (spec: SandboxSpec, script: string) => sandboxOutput(helper, spec, script);
+  test('is made in the order that is given, with its options, inside the root', async () => {
+    const shared = inFolder('shared');
+    fs.mkdirSync(shared);
+    fs.chmodSync(shared, 0o777);
+    fs.writeFileSync(path.join(shared, 'file'), 'content');
+    const spec: SandboxSpec = {
+      root: { type: 'directory', path: rootDirectory('mounts') },
+      mounts: [
+        { destination: '/data', type: 'tmpfs', options: ['size=64K', 'mode=1777', 'noexec'] },
+        { destination: '/data/shared', type: 'bind', source: shared },
+        { destination: '/data/writable', type: 'bind', source: shared, options: ['rw'] },
+        { destination: '/etc/some/file', type: 'bind', source: path.join(shared, 'file') },
+        { destination: '/dev/mqueue', type: 'mqueue' },
+      ],
+    };
+    const script =
+      'cat /data/shared/file /etc/some/file; touch /data/shared/x || echo refused; touch /data/writable/y; cat /proc/self/mountinfo';
+    const text = await output(spec, script);
+    assert.match(text, /^contentcontentrefused\n/);
+    assert.ok(!fs.existsSync(path.join(shared, 'x')) && fs.existsSync(path.join(shared, 'y')));
+    assert.match(text, / \/data rw,nosuid,nodev,noexec[^-]* - tmpfs .*size=64k/);
+    assert.match(text, / \/data\/shared ro,nosuid,nodev/);
+    assert.match(text, / \/dev\/mqueue .* - mqueue/);
+  });
 
   test('of sysfs shows the interfaces of its own network, is read-only, and what is dangerous in it is covered', async () => {
     const script =
@@ -62,33 +75,33 @@ describe('a mount of a sandbox', () => {
 
   test('of overlay puts layers on each other, with a place for changes or without', async () => {
     for (const name of ['lower', 'middle', 'upper', 'work']) {
-      fs.mkdirSync(path.join(folder, name), { mode: 0o777 });
-      fs.chmodSync(path.join(folder, name), 0o777);
+      fs.mkdirSync(inFolder(name), { mode: 0o777 });
+      fs.chmodSync(inFolder(name), 0o777);
     }
-    fs.writeFileSync(path.join(folder, 'lower/file'), 'lower');
-    fs.writeFileSync(path.join(folder, 'lower/only'), 'only');
-    fs.writeFileSync(path.join(folder, 'middle/file'), 'middle');
+    fs.writeFileSync(inFolder('lower/file'), 'lower');
+    fs.writeFileSync(inFolder('lower/only'), 'only');
+    fs.writeFileSync(inFolder('middle/file'), 'middle');
     // Files whose owner is nobody inside cannot be changed there.
     const owner = testUid ?? 0;
     for (const file of ['lower', 'middle', 'middle/file', 'upper', 'work'])
-      if (isRoot) fs.chownSync(path.join(folder, file), owner, owner);
-    const layers = `lowerdir=${folder}/middle:${folder}/lower`;
+      if (isRoot) fs.chownSync(inFolder(file), owner, owner);
+    const layers = `lowerdir=${client.folder}/middle:${client.folder}/lower`;
     const root = { type: 'host' } as const;
     const over = (...options: string[]): Mounts => [{ destination: '/mnt', type: 'overlay', options: [layers, ...options] }];
     const script =
       'cat /mnt/file /mnt/only; echo; (echo new >/mnt/file) 2>&1; cat /mnt/file; grep -o " /mnt [^ ]*" /proc/self/mountinfo';
     const fixed = await output({ root, mounts: over('ro') }, script);
     assert.match(fixed, /^middleonly\n.*Read-only file system\nmiddle \/mnt ro,/);
-    const upper = [`upperdir=${folder}/upper`, `workdir=${folder}/work`];
+    const upper = [`upperdir=${client.folder}/upper`, `workdir=${client.folder}/work`];
     assert.match(await output({ root, mounts: over(...upper) }, script), /^middleonly\nnew\n \/mnt rw,nodev/);
-    assert.equal(fs.readFileSync(path.join(folder, 'upper/file'), 'utf8'), 'new\n');
-    assert.equal(fs.readFileSync(path.join(folder, 'middle/file'), 'utf8'), 'middle');
+    assert.equal(fs.readFileSync(inFolder('upper/file'), 'utf8'), 'new\n');
+    assert.equal(fs.readFileSync(inFolder('middle/file'), 'utf8'), 'middle');
   });
 
   test('takes the mounts below its source along, and makes them read-only, too', {
     skip: unlessRootHas('mount', 'umount'),
   }, async () => {
-    const source = path.join(folder, 'recursive');
+    const source = inFolder('recursive');
     fs.mkdirSync(path.join(source, 'below'), { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=1777', 'none', path.join(source, 'below')]);
     try {
@@ -102,10 +115,10 @@ describe('a mount of a sandbox', () => {
     }
   });
 
-  describe('from the host', { skip: NEEDS_ROOT_HELPER || unlessRootHas('mount', 'umount') }, () => {
+  describe('from the host', { skip: unlessHelperIsRoot || unlessRootHas('mount', 'umount') }, () => {
     let peer: string;
     before(() => {
-      peer = path.join(folder, 'peer');
+      peer = inFolder('peer');
       fs.mkdirSync(peer);
       execFileSync('mount', ['-t', 'tmpfs', 'none', peer]);
       execFileSync('mount', ['--make-shared', peer]);
@@ -123,9 +136,9 @@ describe('a mount of a sandbox', () => {
         mounts: [{ destination: '/mnt', type: 'bind', source: peer, options: ['rw', option] }],
         process: { args: ['sleep', '1000'], terminal: false, capabilities: ['CAP_SYS_ADMIN'] },
       };
-      const { sandbox } = await helper.request(SandboxesCreate, { spec });
+      const { sandbox } = await request(SandboxesCreate, { spec });
       const inside = async (...command: string[]) => {
-        const { stdout, stderr, exit } = await helper.request(ProgramsRun, { sandbox: sandbox.id, command });
+        const { stdout, stderr, exit } = await request(ProgramsRun, { sandbox: sandbox.id, command });
         assert.equal(exit.code, 0, stderr);
         return stdout;
       };
@@ -138,7 +151,7 @@ describe('a mount of a sandbox', () => {
       } finally {
         execFileSync('umount', [path.join(peer, 'outside')]);
         if (onHost().includes(`${peer}/inside `)) execFileSync('umount', [path.join(peer, 'inside')]);
-        await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+        await request(SandboxesRemove, { sandbox: sandbox.id });
       }
     }
 
@@ -153,7 +166,7 @@ describe('a mount of a sandbox', () => {
     test('that is shared follows and is followed, and that is said', async () => {
       assert.deepEqual(await exchange('rshared'), { insideSeesHosts: true, hostSeesInsides: true });
       const mounts: Mounts = [{ destination: '/mnt', type: 'bind', source: peer, options: ['shared'] }];
-      const { notes } = await helper.request(SandboxesExplain, { spec: { mounts } });
+      const { notes } = await request(SandboxesExplain, { spec: { mounts } });
       assert.ok(notes.some((note) => note.includes('is mounted on the host, too')));
     });
 
@@ -162,7 +175,7 @@ describe('a mount of a sandbox', () => {
       execFileSync('mount', ['-t', 'tmpfs', 'none', path.join(peer, 'outside')]);
       execFileSync('mount', ['--make-private', path.join(peer, 'outside')]);
       try {
-        const explain = (spec: SandboxSpec) => helper.request(SandboxesExplain, { spec });
+        const explain = (spec: SandboxSpec) => request(SandboxesExplain, { spec });
         const alone = await refusalOf(explain({ mounts: of(path.join(peer, 'outside')) }), 'invalid');
         assert.match(alone.message, /not a shared mount/);
         const apart = await refusalOf(explain({ namespaces: { user: 'new' }, mounts: of(peer) }), 'invalid');
@@ -173,8 +186,8 @@ describe('a mount of a sandbox', () => {
     });
   });
 
-  test('behind directories that its ids do not reach is taken by root for it', { skip: NEEDS_ROOT_HELPER }, async () => {
-    const closed = path.join(folder, 'closed');
+  test('behind directories that its ids do not reach is taken by root for it', { skip: unlessHelperIsRoot }, async () => {
+    const closed = inFolder('closed');
     fs.mkdirSync(path.join(closed, 'shared'), { recursive: true });
     fs.writeFileSync(path.join(closed, 'shared/file'), 'through');
     fs.chmodSync(closed, 0o700);
@@ -187,7 +200,7 @@ describe('a mount of a sandbox', () => {
     for (const name of ['proc', 'dev']) fs.mkdirSync(path.join(root, name));
     fs.copyFileSync('/bin/busybox', path.join(root, 'bin/busybox'));
     for (const access of ['readOnly', 'overlay'] as const) {
-      const { stdout } = await helper.request(SandboxesRun, {
+      const { stdout } = await request(SandboxesRun, {
         spec: {
           idMappings,
           root: { type: 'directory', path: root, access },
@@ -201,7 +214,7 @@ describe('a mount of a sandbox', () => {
   test('of files that a person may not read stays closed', {
     skip: (isHelperRoot || !isRoot) && 'the helper is root',
   }, async () => {
-    const closed = path.join(folder, 'others');
+    const closed = inFolder('others');
     fs.mkdirSync(path.join(closed, 'shared'), { recursive: true });
     fs.chmodSync(closed, 0o700);
     const mounts: Mounts = [{ destination: '/mnt', type: 'bind', source: path.join(closed, 'shared') }];

@@ -8,50 +8,26 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import {
-  SandboxesCreate,
-  SandboxesExplain,
-  SandboxesRemove,
-  SandboxesRun,
-  type SandboxesRunResult,
-  type SandboxSpec,
-} from '../../helper/protocol/sandboxes.ts';
+import { describe, test } from 'node:test';
+import { SandboxesCreate, SandboxesExplain, SandboxesRemove, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { ProgramsRun, TerminalsOpen } from '../../helper/protocol.ts';
-import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
-import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
-import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { clientUid, has, isHelperRoot, isRoot, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
-import { sandboxOutput } from '../fixtures/sandboxOutput.ts';
+import { sandboxClient } from '../fixtures/sandboxClient.ts';
 import { attachScreen } from '../fixtures/screen.ts';
 
-const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
-const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
 const NEEDS_ORDINARY_HELPER = (isHelperRoot || !isRoot) && 'the helper is root';
-const NEEDS_PYTHON = !has('python3') && 'python3 is not installed';
+const NEEDS_PYTHON = unlessHas('python3');
 const ENXIO = 6;
 const ENOSYS = 38;
 
 describe('like its peers, a sandbox', () => {
-  let helper: RunningHelper;
-  let folder: string;
-  before(async () => {
-    helper = await startHelper();
-    folder = fs.mkdtempSync('/var/tmp/isoscope-peers-');
-    fs.chmodSync(folder, 0o755);
-  });
-  after(async () => {
-    await helper?.stop();
-    fs.rmSync(folder, { recursive: true, force: true });
-  });
-
-  const run = (spec: SandboxSpec): Promise<SandboxesRunResult> => helper.request(SandboxesRun, { spec });
-  const script = (spec: SandboxSpec, text: string) => run({ ...spec, process: { ...spec.process, args: ['sh', '-c', text] } });
-  const output = (spec: SandboxSpec, script: string) => sandboxOutput(helper, spec, script);
-  /** A directory with a busybox, that belongs to whom the helper runs as. */
+  const client = sandboxClient('/var/tmp/isoscope-peers-');
+  const { request, inFolder, run, script, output } = client;
+  /** With directories in it that belong to the helper's user, too. */
   const rootDirectory = (name: string, ...directories: string[]): string => {
-    const root = makeBusyboxRoot(path.join(folder, name), ['proc', 'dev', ...directories], CLIENT_UID);
-    if (CLIENT_UID !== undefined) for (const one of directories) fs.chownSync(path.join(root, one), CLIENT_UID, CLIENT_UID);
+    const root = client.rootDirectory(name, ['proc', 'dev', ...directories]);
+    if (clientUid !== undefined) for (const one of directories) fs.chownSync(path.join(root, one), clientUid, clientUid);
     return root;
   };
   const ofDirectory = (root: string, more: SandboxSpec = {}): SandboxSpec => ({
@@ -71,7 +47,7 @@ describe('like its peers, a sandbox', () => {
       const root = rootDirectory('dangling');
       fs.symlinkSync('/missing/directory', path.join(root, 'link'));
       fs.symlinkSync('../../../other', path.join(root, 'up'));
-      const file = path.join(folder, 'source-of-dangling');
+      const file = inFolder('source-of-dangling');
       fs.writeFileSync(file, 'content');
       const mounts: SandboxSpec['mounts'] = [
         { destination: '/link/sub/file', type: 'bind', source: file },
@@ -83,17 +59,17 @@ describe('like its peers, a sandbox', () => {
       );
       assert.match(text, /^content/);
       assert.match(text, / \/other rw/);
-      assert.ok(!fs.existsSync(path.join(folder, 'other')) && !fs.existsSync('/other'));
+      assert.ok(!fs.existsSync(inFolder('other')) && !fs.existsSync('/other'));
     });
 
     test('in their order, each seeing what those before it brought', async () => {
       const sources = ['a/x', 'b/y', 'c/z'];
       for (const source of sources) {
-        fs.mkdirSync(path.join(folder, 'order', source), { recursive: true });
-        fs.writeFileSync(path.join(folder, 'order', source, 'file'), source);
+        fs.mkdirSync(inFolder(`order/${source}`), { recursive: true });
+        fs.writeFileSync(inFolder(`order/${source}/file`), source);
       }
       const at = (destination: string, name: string) =>
-        ({ destination, type: 'bind', source: path.join(folder, 'order', name) }) as const;
+        ({ destination, type: 'bind', source: inFolder(`order/${name}`) }) as const;
       const mounts = [at('/mnt', 'a'), at('/mnt/x', 'b'), at('/mnt/x/y', 'c'), at('/mnt/x/y/z', 'a')];
       const root = rootDirectory('order-root', 'mnt');
       assert.equal(await output(ofDirectory(root, { mounts }), 'cat /mnt/x/y/z/x/file'), 'a/x');
@@ -101,10 +77,10 @@ describe('like its peers, a sandbox', () => {
 
     test('what it makes a place for with directories of mode 0755 and files that only their owner may write', async () => {
       const root = rootDirectory('places');
-      fs.writeFileSync(path.join(folder, 'placed'), '');
+      fs.writeFileSync(inFolder('placed'), '');
       const mounts: SandboxSpec['mounts'] = [
-        { destination: '/made/directory', type: 'bind', source: folder },
-        { destination: '/made/file', type: 'bind', source: path.join(folder, 'placed') },
+        { destination: '/made/directory', type: 'bind', source: client.folder },
+        { destination: '/made/file', type: 'bind', source: inFolder('placed') },
       ];
       await output(ofDirectory(root, { mounts: mounts ?? [] }), 'true');
       const mode = (name: string) => fs.statSync(path.join(root, name)).mode & 0o777;
@@ -118,11 +94,11 @@ describe('like its peers, a sandbox', () => {
         await once(server, 'listening');
         return server;
       };
-      const servers = [await listen(path.join(folder, 's')), await listen(path.join(root, 'run/s'))];
+      const servers = [await listen(inFolder('s')), await listen(path.join(root, 'run/s'))];
       try {
-        const mounts: SandboxSpec['mounts'] = [{ destination: '/run/s', type: 'bind', source: path.join(folder, 's') }];
+        const mounts: SandboxSpec['mounts'] = [{ destination: '/run/s', type: 'bind', source: inFolder('s') }];
         const inode = await output(ofDirectory(root, { mounts: mounts ?? [] }), 'stat -c %i /run/s');
-        assert.equal(Number(inode), fs.statSync(path.join(folder, 's')).ino);
+        assert.equal(Number(inode), fs.statSync(inFolder('s')).ino);
       } finally {
         for (const server of servers) server.close();
       }
@@ -204,7 +180,7 @@ describe('like its peers, a sandbox', () => {
 
   describe('gives its program', () => {
     test('no file that the user could not read', { skip: NEEDS_ORDINARY_HELPER }, async () => {
-      const secret = path.join(folder, 'unreadable');
+      const secret = inFolder('unreadable');
       fs.writeFileSync(secret, 'secret', { mode: 0o600 });
       const mounts: SandboxSpec['mounts'] = [{ destination: '/tmp/file', type: 'bind', source: secret }];
       const { stdout } = await script(
@@ -222,7 +198,7 @@ describe('like its peers, a sandbox', () => {
     });
 
     test('its own arguments, though its name begins with a dash', async () => {
-      const bin = path.join(folder, 'dashes');
+      const bin = inFolder('dashes');
       fs.mkdirSync(bin);
       fs.writeFileSync(path.join(bin, '--dash'), '#!/bin/sh\necho "$#" "$@"\n', { mode: 0o755 });
       const root = { type: 'host', access: 'readWrite' } as const;
@@ -250,7 +226,7 @@ describe('like its peers, a sandbox', () => {
       assert.match(lacking.message, /\/no\/such/);
       if (!isHelperRoot) return;
       const root = { type: 'host', access: 'readWrite' } as const;
-      const closed = path.join(folder, 'closed-cwd');
+      const closed = inFolder('closed-cwd');
       fs.mkdirSync(closed, { mode: 0o700 });
       const refused = await refusalOf(run({ root, process: { args: ['true'], cwd: closed, user: { uid: 42 } } }), 'permission');
       assert.match(refused.message, /cannot be used in the sandbox: EACCES/);
@@ -272,30 +248,30 @@ describe('like its peers, a sandbox', () => {
       assert.match(await output({ process: { noNewPrivileges: false } }, 'grep NoNewPrivs /proc/self/status'), /\t0\n$/);
     });
 
-    test('devices that stay whose they are, whoever it runs as', { skip: NEEDS_ROOT_HELPER }, async () => {
+    test('devices that stay whose they are, whoever it runs as', { skip: unlessHelperIsRoot }, async () => {
       const owner = () => fs.statSync('/dev/null').uid;
       const before = owner();
       await run({ process: { args: ['true'], user: { uid: 1234 } } });
-      const { sandbox } = await helper.request(SandboxesCreate, {
+      const { sandbox } = await request(SandboxesCreate, {
         spec: { process: { args: ['sleep', '1000'], user: { uid: 1234 } } },
       });
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      await request(SandboxesRemove, { sandbox: sandbox.id });
       assert.equal(owner(), before);
     });
 
     test('a terminal that is its user’s, and has a name inside', {
-      skip: NEEDS_ROOT_HELPER,
+      skip: unlessHelperIsRoot,
     }, async () => {
       for (const uid of [0, 1234]) {
-        const { sandbox, terminal } = await helper.request(SandboxesCreate, {
+        const { sandbox, terminal } = await request(SandboxesCreate, {
           spec: { process: { args: ['sh'], user: { uid } } },
           columns: 101,
           rows: 31,
         });
-        await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
+        await using screen = attachScreen(terminal!, { uid: clientUid });
         screen.type('echo "is $(tty) $(stat -c %u $(tty))"\n');
         await screen.shows(new RegExp(`is /dev/pts/0 ${uid}\\b`));
-        await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+        await request(SandboxesRemove, { sandbox: sandbox.id });
       }
     });
   });
@@ -333,30 +309,33 @@ describe('like its peers, a sandbox', () => {
 
     test('for what is entered later, too', { skip: NEEDS_PYTHON }, async () => {
       const seccomp = { ...allowAll, syscalls: [{ names: ['getsid'], action: 'SCMP_ACT_ERRNO' as const, errnoRet: ENXIO }] };
-      const { sandbox } = await helper.request(SandboxesCreate, {
+      const { sandbox } = await request(SandboxesCreate, {
         spec: { seccomp, process: { args: ['sleep', '1000'], terminal: false } },
       });
-      const { stdout } = await helper.request(ProgramsRun, { sandbox: sandbox.id, command: ['python3', '-c', call(getsid)] });
+      const { stdout } = await request(ProgramsRun, {
+        sandbox: sandbox.id,
+        command: ['python3', '-c', call(getsid)],
+      });
       assert.equal(stdout, '-1 6\n');
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      await request(SandboxesRemove, { sandbox: sandbox.id });
     });
   });
 
   describe('runs a program in one that runs', () => {
     test('with its exit status, directory, environment and errors told', async () => {
-      const { sandbox } = await helper.request(SandboxesCreate, {
+      const { sandbox } = await request(SandboxesCreate, {
         spec: { process: { args: ['sleep', '1000'], terminal: false, env: { FROM_SPEC: 'yes' } } },
       });
-      const inside = (...command: string[]) => helper.request(ProgramsRun, { sandbox: sandbox.id, command });
+      const inside = (...command: string[]) => request(ProgramsRun, { sandbox: sandbox.id, command });
       for (const code of [0, 1, 42]) assert.equal((await inside('sh', '-c', `exit ${code}`)).exit.code, code);
       const { stdout } = await inside('sh', '-c', 'pwd; echo $FROM_SPEC $HOME');
       assert.equal(stdout, '/\nyes /root\n');
       assert.match((await refusalOf(inside('no-such-program'), 'notFound')).message, /no-such-program/);
-      const terminal = await helper.request(TerminalsOpen, { sandbox: sandbox.id, columns: 91, rows: 33 });
-      await using screen = attachScreen(terminal, { uid: CLIENT_UID });
+      const terminal = await request(TerminalsOpen, { sandbox: sandbox.id, columns: 91, rows: 33 });
+      await using screen = attachScreen(terminal, { uid: clientUid });
       screen.type('echo of $(hostname)\n');
       await screen.shows(/of host-sleep/);
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      await request(SandboxesRemove, { sandbox: sandbox.id });
     });
   });
 
@@ -366,7 +345,7 @@ describe('like its peers, a sandbox', () => {
       const maps: SandboxSpec = isHelperRoot
         ? { idMappings: { uidMappings: range, gidMappings: range } }
         : { namespaces: { user: 'new' } };
-      const { sandbox } = await helper.request(SandboxesCreate, {
+      const { sandbox } = await request(SandboxesCreate, {
         spec: { name: 'with-maps', ...maps, process: { args: ['sleep', '1000'], terminal: false } },
       });
       const text = await output(
@@ -375,20 +354,22 @@ describe('like its peers, a sandbox', () => {
       );
       assert.match(
         text,
-        new RegExp(`^user:\\[${sandbox.namespaces.user?.ino}\\]\\n\\s+0\\s+${isHelperRoot ? 100_000 : helper.host.uid}\\s`),
+        new RegExp(
+          `^user:\\[${sandbox.namespaces.user?.ino}\\]\\n\\s+0\\s+${isHelperRoot ? 100_000 : client.helper.host.uid}\\s`,
+        ),
       );
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      await request(SandboxesRemove, { sandbox: sandbox.id });
     });
 
     test('nothing of another owner: a net namespace whose user namespace it does not have', {
-      skip: NEEDS_ROOT_HELPER,
+      skip: unlessHelperIsRoot,
     }, async () => {
-      const { sandbox } = await helper.request(SandboxesCreate, {
+      const { sandbox } = await request(SandboxesCreate, {
         spec: { name: 'owner', process: { args: ['sleep', '1000'], terminal: false } },
       });
       const joining: SandboxSpec = { namespaces: { user: 'new', net: { sandbox: 'owner' } }, process: { args: ['true'] } };
       assert.match((await refusalOf(run(joining), 'permission')).message, /net/);
-      await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      await request(SandboxesRemove, { sandbox: sandbox.id });
     });
 
     test('clocks of its own with a user namespace of its own', async () => {
@@ -426,9 +407,9 @@ describe('like its peers, a sandbox', () => {
   test('that cannot be started tells no exit status, but what failed', async () => {
     const directory = await refusalOf(run({ process: { args: ['/'] } }), 'permission');
     assert.match(directory.message, /may not be executed/);
-    const { steps } = await helper.request(SandboxesExplain, { spec: { process: { args: ['/'], terminal: false } } });
+    const { steps } = await request(SandboxesExplain, { spec: { process: { args: ['/'], terminal: false } } });
     assert.match(steps[directory.data?.step ?? -1]?.call ?? '', /^execve\("\/"/);
-    const script = path.join(folder, 'no-interpreter');
+    const script = inFolder('no-interpreter');
     fs.writeFileSync(script, '#!/no/such/interpreter\n', { mode: 0o755 });
     assert.match(
       (await refusalOf(run({ root: { type: 'host', access: 'readWrite' }, process: { args: [script] } }), 'notFound')).message,
@@ -442,10 +423,10 @@ describe('like its peers, a sandbox', () => {
     const table = () =>
       execFileSync('cat', ['/proc/self/mountinfo'], { encoding: 'utf8' })
         .split('\n')
-        .filter((line) => line.includes(folder));
+        .filter((line) => line.includes(client.folder));
     const before = table();
     const root = rootDirectory('left', 'data');
-    const mounts: SandboxSpec['mounts'] = [{ destination: '/data', type: 'bind', source: folder }];
+    const mounts: SandboxSpec['mounts'] = [{ destination: '/data', type: 'bind', source: client.folder }];
     await output(ofDirectory(root, { mounts: mounts ?? [] }), 'true');
     assert.deepEqual(table(), before);
   });

@@ -6,49 +6,28 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   SandboxesCreate,
   SandboxesExplain,
   SandboxesRemove,
   SandboxesRun,
-  type SandboxesRunResult,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
-import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
-import { HELPER_PROGRAM, type RunningHelper, startHelper } from '../fixtures/helper.ts';
-import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
+import { clientUid, isHelperRoot, isRoot, testUid, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
+import { HELPER_PROGRAM, startHelper } from '../fixtures/helper.ts';
+import { sandboxClient } from '../fixtures/sandboxClient.ts';
 import { attachScreen } from '../fixtures/screen.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
-const NEEDS_PYTHON = !has('python3') && 'python3 is not installed';
-const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
-const NEEDS_ROOT_HELPER = !isHelperRoot && 'the helper is not root';
+const NEEDS_PYTHON = unlessHas('python3');
 const NEEDS_ORDINARY_HELPER = isHelperRoot && 'the helper is root';
 /** What a careless person might grant, short of what undoes everything. */
 const MANY = ['CAP_SYS_PTRACE', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH', 'CAP_SYS_CHROOT', 'CAP_MKNOD', 'CAP_FOWNER'];
 
 describe('a sandbox is safe from', () => {
-  let helper: RunningHelper;
-  let folder: string;
-  before(async () => {
-    helper = await startHelper();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-safety-'));
-    fs.chmodSync(folder, 0o755);
-  });
-  after(async () => {
-    await helper?.stop();
-    fs.rmSync(folder, { recursive: true, force: true });
-  });
-
-  const run = (spec: SandboxSpec): Promise<SandboxesRunResult> => helper.request(SandboxesRun, { spec });
-
-  const script = (spec: SandboxSpec, text: string) => run({ ...spec, process: { ...spec.process, args: ['sh', '-c', text] } });
-
-  const refused = (spec: SandboxSpec, reason: string): Promise<Rejection> => refusalOf(run(spec), reason);
-
-  const rootDirectory = (name: string): string => makeBusyboxRoot(path.join(folder, name), [], CLIENT_UID);
+  const client = sandboxClient(path.join(os.tmpdir(), 'isoscope-safety-'));
+  const { request, inFolder, run, script, refused, rootDirectory } = client;
 
   test('1 a host binary overwritten through /proc/self/exe', async () => {
     const launcher = path.join(path.dirname(HELPER_PROGRAM), 'launcher');
@@ -85,7 +64,7 @@ describe('a sandbox is safe from', () => {
   });
 
   describe('3 symlinked or racing mount destinations', () => {
-    const outside = () => path.join(folder, 'outside');
+    const outside = () => inFolder('outside');
     const mounting = (root: string, destination: string): SandboxSpec => ({
       root: { type: 'directory', path: root },
       dev: 'none',
@@ -94,7 +73,7 @@ describe('a sandbox is safe from', () => {
 
     test('which lead outside: they mean what they mean inside', async () => {
       fs.mkdirSync(outside(), { recursive: true });
-      const root = rootDirectory('symlinks');
+      const root = rootDirectory('symlinks', []);
       fs.symlinkSync(outside(), path.join(root, 'absolute'));
       fs.symlinkSync('../../../../../../../../etc', path.join(root, 'relative'));
       for (const link of ['absolute', 'relative']) {
@@ -109,7 +88,7 @@ describe('a sandbox is safe from', () => {
 
     test('which are exchanged while it is made', { timeout: 120_000 }, async () => {
       fs.mkdirSync(outside(), { recursive: true });
-      const root = rootDirectory('race');
+      const root = rootDirectory('race', []);
       fs.mkdirSync(path.join(root, 'swapped'));
       fs.symlinkSync(outside(), path.join(root, 'link'));
       // The sandbox may make the directory while neither is there, in whose place nothing can be renamed: then both are made anew.
@@ -145,13 +124,13 @@ describe('a sandbox is safe from', () => {
     });
 
     test('while the ordinary ones keep working', async () => {
-      const root = rootDirectory('ordinary');
+      const root = rootDirectory('ordinary', []);
       fs.mkdirSync(path.join(root, 'var'));
       fs.symlinkSync('/run', path.join(root, 'var/run'));
       fs.mkdirSync(path.join(root, 'real'));
       fs.symlinkSync('/real', path.join(root, 'absolute'));
-      if (CLIENT_UID !== undefined)
-        for (const name of ['var', 'real']) fs.chownSync(path.join(root, name), CLIENT_UID, CLIENT_UID);
+      if (clientUid !== undefined)
+        for (const name of ['var', 'real']) fs.chownSync(path.join(root, name), clientUid, clientUid);
       for (const [asked, real] of [
         ['/var/run/lock', '/run/lock'],
         ['/absolute/below', '/real/below'],
@@ -159,7 +138,7 @@ describe('a sandbox is safe from', () => {
         const { stdout, stderr } = await script(mounting(root, asked!), 'cat /proc/self/mountinfo');
         assert.ok(stdout.includes(` ${real} rw`), `${asked}: ${stdout}${stderr}`);
       }
-      const parent = path.join(folder, 'closed');
+      const parent = inFolder('closed');
       fs.mkdirSync(path.join(parent, 'shared'), { recursive: true });
       fs.writeFileSync(path.join(parent, 'shared/file'), 'through');
       fs.chmodSync(parent, 0o711);
@@ -168,13 +147,13 @@ describe('a sandbox is safe from', () => {
     });
 
     test('and sources: each is looked up once, and no symbolic link in its real path is followed', async () => {
-      const real = path.join(folder, 'source');
+      const real = inFolder('source');
       fs.mkdirSync(real);
       fs.writeFileSync(path.join(real, 'file'), 'content');
-      fs.symlinkSync(real, path.join(folder, 'source-link'));
-      const mounts: SandboxSpec['mounts'] = [{ destination: '/tmp', type: 'bind', source: path.join(folder, 'source-link') }];
+      fs.symlinkSync(real, inFolder('source-link'));
+      const mounts: SandboxSpec['mounts'] = [{ destination: '/tmp', type: 'bind', source: inFolder('source-link') }];
       assert.equal((await script({ mounts: mounts ?? [] }, 'cat /tmp/file')).stdout, 'content');
-      const { steps } = await helper.request(SandboxesExplain, { spec: { mounts: mounts ?? [] } });
+      const { steps } = await request(SandboxesExplain, { spec: { mounts: mounts ?? [] } });
       const opened = steps.filter(({ call }) => call.includes(`"${real}"`));
       assert.equal(opened.length, 1);
       assert.match(opened[0]!.call, /^openat2\(.*RESOLVE_NO_SYMLINKS/);
@@ -182,22 +161,24 @@ describe('a sandbox is safe from', () => {
   });
 
   test('4 masking through the root’s own /dev/null, and a terminal of its own /dev/pts', async () => {
-    const root = rootDirectory('devices');
+    const root = rootDirectory('devices', []);
     fs.mkdirSync(path.join(root, 'dev/pts'), { recursive: true });
     fs.writeFileSync(path.join(root, 'dev/null'), 'not a device');
     fs.symlinkSync('/etc/passwd', path.join(root, 'dev/pts/ptmx'));
     const spec: SandboxSpec = { root: { type: 'directory', path: root, access: 'overlay' }, dev: 'none' };
     const { stdout, stderr } = await script(spec, 'stat -c %t:%T /proc/interrupts; cat /proc/interrupts');
     assert.equal(stdout, '1:3\n', stderr);
-    const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { ...spec, process: { args: ['/bin/sh'] } } });
-    await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
+    const { sandbox, terminal } = await request(SandboxesCreate, {
+      spec: { ...spec, process: { args: ['/bin/sh'] } },
+    });
+    await using screen = attachScreen(terminal!, { uid: clientUid });
     screen.type('echo still $((1+1))\n');
     await screen.shows(/still 2/);
-    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await request(SandboxesRemove, { sandbox: sandbox.id });
   });
 
   test('5 a fake or redirected /proc', async () => {
-    const root = rootDirectory('proc');
+    const root = rootDirectory('proc', []);
     fs.mkdirSync(path.join(root, 'elsewhere'));
     fs.symlinkSync('/elsewhere', path.join(root, 'proc'));
     assert.match(
@@ -249,14 +230,14 @@ os.execvp(sys.argv[1], sys.argv[1:])
     // With pipes it has a session of its own as well, and no terminal.
     assert.match((await script({}, 'cut -d" " -f1,6,7 /proc/$$/stat')).stdout, /^(\d+) \1 0\n$/);
     // On a terminal it can reach that one only, which is its own: another session's is not even open.
-    const { sandbox, terminal } = await helper.request(SandboxesCreate, { spec: { process: { args: ['sh'] } } });
-    await using screen = attachScreen(terminal!, { uid: CLIENT_UID });
+    const { sandbox, terminal } = await request(SandboxesCreate, { spec: { process: { args: ['sh'] } } });
+    await using screen = attachScreen(terminal!, { uid: clientUid });
     screen.type('echo session $(cut -d" " -f6,7 /proc/$$/stat) end\n');
     const shown = await screen.shows(/session \d+ \d+ end/);
     const [, session, device] = /session (\d+) (\d+) end/.exec(shown) ?? [];
     assert.equal(session, '2');
     assert.notEqual(device, '0');
-    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await request(SandboxesRemove, { sandbox: sandbox.id });
   });
 
   describe('7 a helper that does for an ordinary user what the user may not', { skip: NEEDS_ORDINARY_HELPER }, () => {
@@ -266,7 +247,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
     });
 
     test('files of others stay closed', async () => {
-      const secret = path.join(folder, 'secret');
+      const secret = inFolder('secret');
       fs.writeFileSync(secret, 'secret', { mode: 0o600 });
       const { stdout } = await script({ root: { type: 'host', access: 'readWrite' } }, `cat ${secret}`);
       assert.equal(stdout, '');
@@ -293,13 +274,13 @@ os.execvp(sys.argv[1], sys.argv[1:])
   });
 
   test('8 code of the sandbox that runs in the helper', async () => {
-    const marker = path.join(folder, 'executed');
-    const canary = path.join(folder, 'canary');
+    const marker = inFolder('executed');
+    const canary = inFolder('canary');
     fs.writeFileSync(canary, `#!/bin/sh\ntouch ${marker}\n`, { mode: 0o755 });
     await run({ root: { type: 'programs', programs: [canary, 'true'] }, process: { args: ['true'] } });
-    await helper.request(SandboxesExplain, { spec: { root: { type: 'programs', programs: [canary] } } });
+    await request(SandboxesExplain, { spec: { root: { type: 'programs', programs: [canary] } } });
     assert.ok(!fs.existsSync(marker));
-    const maps = isRoot ? fs.readFileSync(`/proc/${helper.process.pid}/maps`, 'utf8') : '';
+    const maps = isRoot ? fs.readFileSync(`/proc/${client.helper.process.pid}/maps`, 'utf8') : '';
     assert.doesNotMatch(maps, /libnss|isoscope-safety/);
   });
 
@@ -307,7 +288,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
     const range = [{ containerID: 0, hostID: 100_000, size: 1000 }];
     // Of an id that is not root's, so that whose the files in /proc are tells whether it can be traced.
     const maps: SandboxSpec = isHelperRoot ? { idMappings: { uidMappings: range, gidMappings: range } } : {};
-    const { sandbox } = await helper.request(SandboxesCreate, {
+    const { sandbox } = await request(SandboxesCreate, {
       spec: { ...maps, process: { args: ['sleep', '1000'], terminal: false } },
     });
     const shown = sandbox.process!.pid;
@@ -321,7 +302,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
     }
     const program = isHelperRoot ? onlyChildOf(shown) : shown;
     assert.equal(fs.statSync(`/proc/${program}/mem`).uid, isHelperRoot ? 100_000 : testUid, 'while the program is its user’s');
-    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    await request(SandboxesRemove, { sandbox: sandbox.id });
   });
 
   test('10 cgroup paths that lead elsewhere, and release_agent (CVE-2022-0492)', async () => {
@@ -369,20 +350,20 @@ os.execvp(sys.argv[1], sys.argv[1:])
       await assert.rejects(run({ name, process: { args: ['true'] } }));
     // Characters that mean something in mount options, shells and terminals.
     const odd = 'a:b,c=d\\e \'f"\n\x1b[31m$(id)';
-    const root = rootDirectory(odd);
+    const root = rootDirectory(odd, []);
     for (const name of ['proc', 'dev']) fs.mkdirSync(path.join(root, name));
     const spec: SandboxSpec = { root: { type: 'directory', path: root, access: 'overlay' }, dev: 'none' };
     const { stdout, stderr } = await script(spec, 'touch /made; ls /');
     assert.equal(stdout, 'bin\ndev\nmade\nproc\n', stderr);
     assert.ok(!fs.existsSync(path.join(root, 'made')));
-    const { syscalls, equivalents, steps } = await helper.request(SandboxesExplain, { spec });
+    const { syscalls, equivalents, steps } = await request(SandboxesExplain, { spec });
     assert.equal(syscalls.split('\n').length, steps.length);
     assert.doesNotMatch(`${syscalls}${JSON.stringify(equivalents.map(({ command }) => command))}`, /\x1b/);
     const env = { 'A B': '$(id)', PATH: '/usr/bin:/bin' };
     assert.match((await run({ process: { env, args: ['env'] } })).stdout, /^A B=\$\(id\)$/m);
   });
 
-  test('what is on the host’s root only by a device node', { skip: NEEDS_ROOT_HELPER }, async () => {
+  test('what is on the host’s root only by a device node', { skip: unlessHelperIsRoot }, async () => {
     const text = 'mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk >/dev/null && echo read; echo end';
     const { stdout } = await script({ process: { capabilities: MANY } }, text);
     assert.equal(stdout, 'end\n');

@@ -12,14 +12,13 @@ import {
 } from '../../helper/protocol.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../helper/stream/frame.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
-import { has, inGuest, isHelperRoot, isRoot, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { clientUid, has, inGuest, isRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen, type Screen } from '../fixtures/screen.ts';
 import { until } from '../fixtures/until.ts';
 import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
-const NEEDS_DOCKER = unlessRootHas('docker', 'dockerd') || (!isHelperRoot && 'the helper is not root');
-const CLIENT_UID = isRoot && !isHelperRoot ? testUid : undefined;
+const NEEDS_DOCKER = unlessRootHas('docker', 'dockerd') || unlessHelperIsRoot;
 const WAIT_MILLIS = 20_000;
 
 describe('terminals', () => {
@@ -35,7 +34,7 @@ describe('terminals', () => {
   async function screen(params: TerminalsOpenParams): Promise<Screen & { opened: TerminalsOpenResult }> {
     const { columns = 80, rows = 24 } = params;
     const opened = await open(params);
-    return Object.assign(attachScreen(opened, { columns, rows, uid: CLIENT_UID }), { opened });
+    return Object.assign(attachScreen(opened, { columns, rows, uid: clientUid }), { opened });
   }
 
   const sh = (script: string) => ({ ...here(), command: ['sh', '-c', script] });
@@ -59,7 +58,7 @@ describe('terminals', () => {
   test('everything that was written before the end is shown, also when nobody was attached then', async () => {
     const opened = await open(sh('seq 1 500; echo the end'));
     await until(() => processesOf(helper).length === 0, 'the program has ended');
-    await using shown = attachScreen(opened, { uid: CLIENT_UID });
+    await using shown = attachScreen(opened, { uid: clientUid });
     assert.equal(await shown.exited, 0);
     assert.match(shown.text(), /^1\r\n2\r\n[\s\S]*\r\n500\r\nthe end\r\n$/);
   });
@@ -259,7 +258,7 @@ describe('terminals', () => {
     test('the terminal is the container’s root’s', async () => {
       const flags = ['--user', '--map-root-user', '--mount', '--pid', '--net', '--uts'];
       const sleeper = await startSleeper(['unshare', ...flags, '--fork', '--kill-child', '--mount-proc'], {
-        uid: CLIENT_UID ?? (isRoot ? 54321 : undefined),
+        uid: clientUid ?? (isRoot ? 54321 : undefined),
       });
       try {
         const leader = Number(fs.readFileSync(`/proc/${sleeper.pid}/task/${sleeper.pid}/children`, 'utf8').split(' ')[0]);
@@ -276,10 +275,7 @@ describe('terminals', () => {
   });
 
   test('a file system that never answers holds up neither the helper nor its end', {
-    skip:
-      unlessRootHas('unshare') ||
-      (!isHelperRoot && 'the helper is not root') ||
-      (!fs.existsSync('/dev/fuse') && 'there is no /dev/fuse'),
+    skip: unlessRootHas('unshare') || unlessHelperIsRoot || (!fs.existsSync('/dev/fuse') && 'there is no /dev/fuse'),
   }, async () => {
     // It is mounted, and nobody ever reads what is asked of it.
     const script =
