@@ -7,6 +7,7 @@ import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { type Specimen, startSleeper } from '../fixtures/zoo.ts';
+import { openCgroups } from './harness/cgroups.ts';
 import { helpersOf } from './harness/helperPids.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
@@ -40,10 +41,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
   before(async () => {
     sleeper = await startSleeper([]);
     workbench = await openWorkbench({ width: 1400, height: 1200 });
-    await workbench.openSidebar('Isoscope');
-    await workbench.view('Namespaces').row('Network', [], 60_000);
-    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
-    view = workbench.view('Cgroups');
+    view = await openCgroups(workbench);
   });
 
   after(async () => {
@@ -55,10 +53,9 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
   // What one test left open must not take the clicks of the next.
   afterEach(async () => {
     for (let layer = 0; layer < 2; layer += 1) await workbench.escape();
-    await clear();
+    await workbench.clearNotifications();
   });
 
-  const clear = async () => await workbench.runCommand('Notifications: Clear All Notifications');
   const shown = async (cgroup: MadeCgroup) => {
     await view.expand(rowOf(cgroup));
     return path.basename(cgroup.directory);
@@ -107,12 +104,12 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     if (!existsSync(path.join(made.memory.directory, file))) return;
     await setLimit(made.memory, 'Set Memory Limit', '64 MiB', /^64 MiB \(/);
     await written('Write', /is now 67108864/);
-    await clear();
+    await workbench.clearNotifications();
     if (!v2) {
       await setLimit(made.memory, 'Set Swap Limit', '32 MiB', /^32 MiB \(/);
       await workbench.notificationShows(/32|memsw/);
       assert.notEqual(made.memory.read(file).trim(), String(32 * 2 ** 20));
-      await clear();
+      await workbench.clearNotifications();
     }
     await setLimit(made.memory, 'Set Swap Limit', '128 MiB', /^128 MiB \(/);
     await written('Write', /is now 134217728/);
@@ -129,10 +126,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     assert.equal(cgroupOf(sleeper.pid, made.pids), made.pids.ref.path);
     await view.expand(await shown(made.pids));
     assert.ok((await (await view.row(/^busybox/)).innerText()).includes(String(sleeper.pid)));
-    await workbench.screenshot('cgroup-moved-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('cgroup-moved-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('cgroup-moved');
     await workbench.notificationAction('Undo');
     await eventually('the process to be back', async () => cgroupOf(sleeper.pid, made.pids) === home);
     await view.gone(/^busybox/);
@@ -153,7 +147,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await view.expand(await shown(made.pids));
     await view.row(/^workload/);
     await workbench.screenshot('cgroup-created');
-    await clear();
+    await workbench.clearNotifications();
     // Drawn anew under an open menu, the row would take the menu along.
     writeFileSync(path.join(child, 'cgroup.procs'), String(sleeper.pid));
     await view.row(/^workload.*1 task/);
@@ -161,7 +155,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await workbench.notificationShows(/process/);
     await workbench.screenshot('cgroup-remove-refused');
     assert.ok(existsSync(child));
-    await clear();
+    await workbench.clearNotifications();
     writeFileSync(path.join(made.pids.directory, 'cgroup.procs'), String(sleeper.pid));
     await view.row(/^workload.*empty/);
     await view.contextMenu(/^workload/, 'Remove');
@@ -180,7 +174,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await view.contextMenu('Unified', 'Enable or Disable Controller');
     if (words('cgroup.controllers').length === 0) {
       await workbench.notificationShows(/no controller that it could hand down/);
-      await clear();
+      await workbench.clearNotifications();
       return;
     }
     if (free === undefined) {
@@ -245,8 +239,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await view.contextMenu(rowOf(made.pids), 'Open Cgroup File');
     await workbench.answer('release_agent');
     await eventually('the editor', async () => (await workbench.editorText()).trim() === '');
-    await workbench.typeInEditor('/bin/isoscope-test');
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.saveInEditor('/bin/isoscope-test');
     const question = await workbench.dialogText();
     assert.match(question, /⚠ The kernel will start this program as root on the host/);
     assert.match(question, /Write Anyway/);
@@ -278,10 +271,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
     made.write('pids.max', '77');
     user = makeSudoUser(`isoscope-cg-${process.pid}`);
     workbench = await openWorkbench({ width: 1400, height: 1200, user, settings: { 'isoscope.elevation': 'never' } });
-    await workbench.openSidebar('Isoscope');
-    await workbench.view('Namespaces').row('Not running as root', [], 60_000);
-    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
-    view = workbench.view('Cgroups');
+    view = await openCgroups(workbench, 'Not running as root');
   });
 
   after(async () => {
@@ -295,7 +285,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
     await view.row(new RegExp(`^${NAME} .*of 77 tasks`));
     await workbench.screenshot('cgroups-without-root');
     await view.contextMenu(NAME, 'Inspect Cgroup');
-    await eventually('the page', async () => /77 tasks/.test(await workbench.webview().locator('body').innerText()));
+    await eventually('the page', async () => /77 tasks/.test(await workbench.pageText()));
     await workbench.screenshot('cgroup-page-without-root');
     await view.contextSubmenu(NAME, 'Set Limit', 'Set Limit of Tasks');
     await eventually('the box', async () => (await workbench.quickInput()).value === '77');
@@ -310,7 +300,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
   });
 
   test('its files open as read-only', async () => {
-    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.clearNotifications();
     await view.contextMenu(NAME, 'Open Cgroup File');
     await eventually('the files', async () =>
       (await workbench.quickPickItems()).some((item) => /pids\.max.*read-only/.test(item)),

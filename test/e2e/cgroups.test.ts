@@ -7,6 +7,7 @@ import { parseHierarchies } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
+import { openCgroups } from './harness/cgroups.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
 import { DEFAULT_WAIT_MILLIS, eventually } from './harness/wait.ts';
@@ -58,10 +59,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     engine = await startDocker();
     capped = engine.run(NAME, BURN, LIMITS);
     workbench = await openWorkbench({ width: 1400, height: 1200 });
-    await workbench.openSidebar('Isoscope');
-    await workbench.view('Namespaces').row('Network', [], 60_000);
-    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
-    view = workbench.view('Cgroups');
+    view = await openCgroups(workbench);
   });
 
   after(async () => {
@@ -76,7 +74,6 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     return await view.row(NAME);
   };
   const described = async () => (await view.rows()).find(({ label }) => label === NAME)?.description ?? '';
-  const pageText = async () => await workbench.webview().locator('body').innerText();
   /** A list that is drawn anew may close the menu under the click: then it is opened again, until the question with this answer is there. */
   const menuAsks = (tree: TreeView, entry: string, answer: string) =>
     eventually(`"${entry}" to ask`, async () => {
@@ -84,7 +81,6 @@ describe('Cgroups', { timeout: 400_000 }, () => {
       const isAsked = async () => (await workbench.quickPickItems()).some((item) => item.startsWith(answer));
       return await eventually('the question', isAsked, MENU_MILLIS);
     });
-  const clear = async () => await workbench.runCommand('Notifications: Clear All Notifications');
 
   test('every hierarchy of the host is there with its version and its mount options', async () => {
     await view.row(rowOf('memory'));
@@ -97,10 +93,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   test('a container’s cgroup goes by the container’s name, says that it has 2 % of one CPU, and is marked as throttled', async () => {
     await inTree('cpu');
     await view.row(new RegExp(`^${NAME} 2 % of one CPU, using [12](\\.\\d)? %.* throttled`));
-    await workbench.screenshot('cgroups-tree-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('cgroups-tree-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('cgroups-tree');
   });
 
   test('below it is its process, as the Containers view shows it', async () => {
@@ -111,18 +104,13 @@ describe('Cgroups', { timeout: 400_000 }, () => {
 
   test('the page on it says the limit with the raw figures, and what binds', async () => {
     await view.contextMenu(NAME, 'Inspect Cgroup');
-    await eventually('the page', async () => /Processes in it/.test(await pageText()));
-    const text = await pageText();
+    await eventually('the page', async () => /Processes in it/.test(await workbench.pageText()));
+    const text = await workbench.pageText();
     assert.ok(text.includes('2 % of one CPU (2,000 µs of every 100,000 µs)'), text);
     assert.match(text, /Effective limit\s+2 % of one CPU\s*its own binds/);
     assert.ok(text.includes(`${quotaFile}: ${raw('2000')}`), text);
     assert.match(text, /Throttled\s+in [\d,]+ of [\d,]+ periods/);
-    await workbench.screenshot('cgroup-page-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('cgroup-page-light');
-    await workbench.setTheme('highContrast');
-    await workbench.screenshot('cgroup-page-high-contrast');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('cgroup-page', ['dark', 'light', 'highContrast']);
   });
 
   test('a new limit is explained while it is typed and before it is written; then the kernel’s file has it, and it can be undone', async () => {
@@ -150,34 +138,28 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.notificationShows(new RegExp(`^Undone: .*${quotaFile} is now ${raw('2000')}\\.`));
     assert.equal(quota(), raw('2000'));
     await view.row(new RegExp(`^${NAME} 2 % of one CPU`));
-    await clear();
+    await workbench.clearNotifications();
   });
 
   test('its limit opens in an editor; what the kernel refuses comes back with the accepted format, and what it takes is there', async () => {
     await menuAsks(view, 'Open Cgroup File', quotaFile);
     await workbench.answer(quotaFile);
     await eventually('the editor', async () => (await workbench.editorText()).trim() === raw('2000'));
-    await workbench.typeInEditor('twelve');
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.saveInEditor('twelve');
     const refusal = await workbench.notificationShows(new RegExp(quotaFile.replaceAll('.', '\\.')));
     assert.match(refusal, v2 ? /QUOTA PERIOD/ : /microseconds of each period, at least 1,000, or -1/);
     assert.equal(quota(), raw('2000'));
     // VS Code's own message would begin with the URI, which has the whole identity of the cgroup in it.
     assert.doesNotMatch(refusal, /isoscope-cgroup:|FileSystemError/);
     await eventually('what the file holds', async () => (await workbench.editorText()).trim() === raw('2000'));
-    await workbench.screenshot('cgroup-editor-refused-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('cgroup-editor-refused-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('cgroup-editor-refused');
     await workbench.notificationAction('Edit Again');
     await eventually('the text that was refused', async () => (await workbench.editorText()).trim() === 'twelve');
-    await clear();
-    await workbench.typeInEditor(raw('3000'));
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.clearNotifications();
+    await workbench.saveInEditor(raw('3000'));
     await eventually('the kernel’s file', async () => quota() === raw('3000'));
     await view.row(new RegExp(`^${NAME} 3 % of one CPU`));
-    await workbench.typeInEditor(raw('2000'));
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.saveInEditor(raw('2000'));
     await eventually('the kernel’s file', async () => quota() === raw('2000'));
     await workbench.runCommand('View: Close Editor');
   });
@@ -187,8 +169,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.pick('By container');
     await view.row(new RegExp(`^${NAME} 2 % of one CPU.* of 64 MiB.* of 100 tasks.*throttled`));
     await view.contextMenu(NAME, 'Inspect Cgroup');
-    await eventually('the page', async () => /Working set/.test(await pageText()));
-    const text = await pageText();
+    await eventually('the page', async () => /Working set/.test(await workbench.pageText()));
+    const text = await workbench.pageText();
     for (const part of ['2 % of one CPU (2,000 µs of every 100,000 µs)', '64 MiB (67,108,864 bytes)', '100 tasks']) {
       assert.ok(text.includes(part), `${part} in ${text}`);
     }
@@ -210,7 +192,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await workbench.dialogButton('Thaw');
     await view.gone(new RegExp(`^${NAME} .*frozen`));
     await eventually('its counter to go on', async () => used() > frozenAt);
-    await clear();
+    await workbench.clearNotifications();
   });
 
   test('the Containers view leads to its cgroups and from there to the Cgroups view, and back', async () => {
@@ -255,8 +237,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await inTree('memory');
     await view.row(new RegExp(`^${risky} .*way out`));
     await view.contextMenu(risky, 'Inspect Cgroup');
-    await eventually('the page', async () => /Ways out of a container/.test(await pageText()));
-    const text = await pageText();
+    await eventually('the page', async () => /Ways out of a container/.test(await workbench.pageText()));
+    const text = await workbench.pageText();
     assert.match(text, /A container may write files of cgroups/);
     assert.match(
       text,
@@ -264,10 +246,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     );
     assert.match(text, /holds CAP_SYS_ADMIN in the host’s user namespace/);
     assert.match(text, /What to do\s+Mount its cgroups read-only/);
-    await workbench.screenshot('cgroup-way-out-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('cgroup-way-out-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('cgroup-way-out');
   });
 
   test('a file that was open before the window is reloaded is there again', async () => {

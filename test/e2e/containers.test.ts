@@ -73,12 +73,7 @@ describe('Containers', { timeout: 300_000 }, () => {
     for (const kind of ['net', 'pid', 'mnt', 'uts', 'ipc'])
       assert.doesNotMatch(described(kind) ?? 'missing', /shared|missing/, kind);
     for (const kind of ['user', 'time']) assert.match(described(kind) ?? 'missing', /^shared with the host/, kind);
-    await workbench.screenshot('containers-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('containers-light');
-    await workbench.setTheme('highContrast');
-    await workbench.screenshot('containers-high-contrast');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('containers', ['dark', 'light', 'highContrast']);
   });
 
   test('selection and unfolded rows stay when other containers come and go, and a stopped one is gone without a refresh', async () => {
@@ -191,12 +186,7 @@ describe('Containers', { timeout: 300_000 }, () => {
     assert.match(text, /shared with the host/);
     assert.match(text, /as pivot_root leaves it/);
     assert.match(text, /CAP_NET_BIND_SERVICE/);
-    await workbench.screenshot('process-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('process-light');
-    await workbench.setTheme('highContrast');
-    await workbench.screenshot('process-high-contrast');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('process', ['dark', 'light', 'highContrast']);
   });
 
   test('a helper that is killed leaves the rows, says so, and comes back with a click', async () => {

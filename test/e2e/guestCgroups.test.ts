@@ -8,6 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { type GuestHost, startGuestHost } from '../vm/guestHost.ts';
+import { openCgroups } from './harness/cgroups.ts';
 import { cores, Monitor, openMonitor } from './harness/monitor.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
@@ -28,8 +29,6 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
   let directory: string;
 
   const file = (name: string) => guest.run(`cat '${directory}/${name}'`);
-  const pageText = async () => await workbench.webview().locator('body').innerText();
-  const clear = async () => await workbench.runCommand('Notifications: Clear All Notifications');
   const row = (label: string | RegExp) => view.row(label, [], SLOW_MILLIS);
 
   before(async () => {
@@ -44,10 +43,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     // VS Code takes its environment from the login shell.
     appendFileSync(path.join(user.home, '.profile'), `PATH=${guest.path}:$PATH\n`);
     workbench = await openWorkbench({ user, width: 1400, height: 1200 });
-    await workbench.openSidebar('Isoscope');
-    await workbench.view('Namespaces').row('Network', [], SLOW_MILLIS);
-    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
-    view = workbench.view('Cgroups');
+    view = await openCgroups(workbench, 'Network', SLOW_MILLIS);
   });
 
   after(async () => {
@@ -67,26 +63,20 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     // The runtime's own cgroup, in the scope that systemd made for it, has the limits.
     await view.expand(`${NAME} (scope)`);
     await row(new RegExp(`^${NAME} 2 % of one CPU, using .* of 64 MiB.* throttled`));
-    await workbench.screenshot('v2-tree-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('v2-tree-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('v2-tree');
   });
 
   test('the page says the limit in words with the kernel’s text beside it, and pressure, which version 1 has not', async () => {
     assert.equal(await file('cpu.max'), '2000 100000');
     await view.contextMenu(NAME, 'Inspect Cgroup');
-    await eventually('the page', async () => /Processes in it/.test(await pageText()), SLOW_MILLIS);
-    const text = await pageText();
+    await eventually('the page', async () => /Processes in it/.test(await workbench.pageText()), SLOW_MILLIS);
+    const text = await workbench.pageText();
     assert.ok(text.includes('2 % of one CPU (2,000 µs of every 100,000 µs)'), text);
     assert.match(text, /Effective limit\s+2 % of one CPU\s*its own binds/);
     assert.ok(text.includes('cpu.max: 2000 100000'), text);
     assert.ok(text.includes('64 MiB (67,108,864 bytes)'), text);
     assert.match(text, /[Pp]ressure/);
-    await workbench.screenshot('v2-page-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('v2-page-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('v2-page');
   });
 
   test('a new limit is in the kernel’s file there once it is agreed to, the burner follows, and it is undone', async () => {
@@ -106,7 +96,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     await workbench.notificationShows(/^Undone: .*cpu\.max is now 2000 100000\./, SLOW_MILLIS);
     assert.equal(await file('cpu.max'), '2000 100000');
     await row(new RegExp(`^${NAME} 2 % of one CPU`));
-    await clear();
+    await workbench.clearNotifications();
   });
 
   test('its limit opens in an editor: what the kernel refuses comes back with the format, and what it takes is there', async () => {
@@ -114,22 +104,16 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     await eventually('the files', async () => (await workbench.quickPickItems()).some((item) => item.startsWith('cgroup.')));
     await workbench.answer('cpu.max');
     await eventually('the editor', async () => (await workbench.editorText()).trim() === '2000 100000', SLOW_MILLIS);
-    await workbench.typeInEditor('twelve');
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.saveInEditor('twelve');
     assert.match(await workbench.notificationShows(/cpu\.max/, SLOW_MILLIS), /QUOTA PERIOD/);
     assert.equal(await file('cpu.max'), '2000 100000');
     await eventually('what the file holds', async () => (await workbench.editorText()).trim() === '2000 100000', SLOW_MILLIS);
-    await workbench.screenshot('v2-editor-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('v2-editor-light');
-    await workbench.setTheme('dark');
-    await clear();
-    await workbench.typeInEditor('3000 100000');
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.screenshots('v2-editor');
+    await workbench.clearNotifications();
+    await workbench.saveInEditor('3000 100000');
     await row(new RegExp(`^${NAME} 3 % of one CPU`));
     assert.equal(await file('cpu.max'), '3000 100000');
-    await workbench.typeInEditor('2000 100000');
-    await workbench.page.keyboard.press('Control+S');
+    await workbench.saveInEditor('2000 100000');
     await row(new RegExp(`^${NAME} 2 % of one CPU`));
     await workbench.runCommand('View: Close Editor');
   });
@@ -151,10 +135,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     for (const title of ['CPU pressure', 'Memory pressure', 'I/O pressure']) {
       assert.ok((await monitor.charts()).includes(title), title);
     }
-    await workbench.screenshot('v2-monitor-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('v2-monitor-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('v2-monitor');
     await workbench.runCommand('View: Close Editor');
   });
 
@@ -172,7 +153,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     await workbench.dialogButton('Thaw');
     await view.gone(new RegExp(`^${NAME} .*frozen`));
     await eventually('its counter to go on', async () => (await used()) !== frozenAt);
-    await clear();
+    await workbench.clearNotifications();
   });
 
   test('an out-of-memory kill is counted and marked, and a cgroup comes and goes by itself', async () => {

@@ -154,10 +154,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.action('app.conf', 'Compare with the Layer Below');
     await editorShows(/listen 8080[\s\S]*listen 9090/);
     assert.deepEqual(await tabs(), ['app.conf (Image layer 4 ↔ Read-write layer)']);
-    await workbench.screenshot('layers-diff-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('layers-diff-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('layers-diff');
     await view.contextMenu('motd', 'Compare with the Image');
     await eventually('the comparison', async () => (await tabs())[0] === 'motd (Image layer 2 ↔ deleted)');
     await editorShows(/^welcome$/m);
@@ -245,7 +242,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     const file = path.join(folder, 'copy.txt');
     await workbench.saveAs(file);
     assert.equal(readFileSync(file, 'utf8'), 'new\n');
-    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.clearNotifications();
     await view.collapse('srv');
   });
 
@@ -323,7 +320,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.expand('srv');
     await view.click('huge');
     await workbench.notificationShows(/huge has 100 GiB: too much for an editor/);
-    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.clearNotifications();
     inside('rm /srv/huge');
   });
 
@@ -340,7 +337,7 @@ describe('Layers', { timeout: 420_000 }, () => {
       names.some((name) => /(^|\/)srv\/new\.txt$/.test(name)),
       names.join(' '),
     );
-    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.clearNotifications();
   });
 
   test('two containers are compared: the list of what differs, and each file side by side', async () => {
@@ -392,11 +389,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await lit('provides dark dark hidden dark hidden dark');
     const answer = () => workbench.webview().locator('.answer').innerText();
     assert.equal(await answer(), '/etc/app/app.conf comes from: Read-write layer. It hides 2 copies below.');
-    for (const theme of ['dark', 'light', 'highContrast'] as const) {
-      await workbench.setTheme(theme);
-      await workbench.screenshot(`layers-stack-lit-${theme}`);
-    }
-    await workbench.setTheme('dark');
+    await workbench.screenshots('layers-stack-lit', ['dark', 'light', 'highContrast']);
     await workbench.webview().locator('vscode-text-field input').fill('/etc/motd');
     await lit('hides dark dark dark dark hidden dark');
     assert.equal(await answer(), '/etc/motd was deleted by: Read-write layer.');

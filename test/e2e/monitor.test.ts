@@ -134,11 +134,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('it is readable in light and in high contrast, at once when the theme changes', async () => {
-    await workbench.setTheme('light');
-    await workbench.screenshot('monitor-light');
-    await workbench.setTheme('highContrast');
-    await workbench.screenshot('monitor-high-contrast');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('monitor', ['light', 'highContrast']);
   });
 
   test('the samples are exported as CSV and as JSON', async () => {

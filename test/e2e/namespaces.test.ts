@@ -83,10 +83,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     await unfold(view, 'Members', new RegExp(`^httpd -f -p 8099 ${NAME} · ${container.pid} · root`));
     await unfold(view, 'Kept alive by', /^Its members/);
     await view.row(/^Bind mount \/(var\/)?run\/docker\/netns\/\w+ in mnt:\[\d+\] \(host\)$/);
-    await workbench.screenshot('namespaces-dark');
-    await workbench.setTheme('light');
-    await workbench.screenshot('namespaces-light');
-    await workbench.setTheme('dark');
+    await workbench.screenshots('namespaces');
     await view.collapse(namespaceOf(container.pid, 'net'));
   });
 

@@ -147,7 +147,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.closePanel();
     await only('Containers');
     const pages = workbench.page.frameLocator('iframe.webview.ready:visible >> nth=0').frameLocator('#active-frame');
-    const page = () => workbench.webview().locator('body').innerText();
+    const page = () => workbench.pageText();
     await workbench.view('Containers').contextMenu('chrooted', 'Inspect Process');
     await eventually('what chroot leaves', async () => /can climb out to it/.test(await page()), 30_000, page);
     assert.match(await page(), /can be reached at|is not mounted here/);
@@ -160,7 +160,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
   });
 
   test('its notes stand at its row, and are not told again when it starts again', async () => {
-    await workbench.runCommand('Notifications: Clear All Notifications');
+    await workbench.clearNotifications();
     await only('Sandboxes');
     await sandboxes().expand(running('chrooted'));
     await sandboxes().row(/^Notes 1/);

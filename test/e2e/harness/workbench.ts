@@ -324,6 +324,10 @@ export class Workbench implements AsyncDisposable {
     await found.filter({ hasText: button }).first().click({ timeout: DEFAULT_WAIT_MILLIS });
   }
 
+  async clearNotifications(): Promise<void> {
+    await this.runCommand('Notifications: Clear All Notifications');
+  }
+
   /** What lies over the workbench, for the message of a wait that was in vain. */
   async shown(): Promise<string> {
     const texts = {
@@ -388,6 +392,11 @@ export class Workbench implements AsyncDisposable {
     return this.page.frameLocator('iframe.webview.ready:visible').last().frameLocator('#active-frame');
   }
 
+  /** Text of the page in the visible webview. */
+  async pageText(): Promise<string> {
+    return await this.webview().locator('body').innerText();
+  }
+
   /** Text of the active editor's visible lines. */
   async editorText(): Promise<string> {
     const lines = await this.page.locator('.editor-instance .view-lines .view-line').evaluateAll((elements) =>
@@ -409,6 +418,12 @@ export class Workbench implements AsyncDisposable {
     await this.page.keyboard.insertText(text);
   }
 
+  /** Replaces the whole text of the active editor, and saves it as a person would: whether it is taken is shown. */
+  async saveInEditor(text: string): Promise<void> {
+    await this.typeInEditor(text);
+    await this.page.keyboard.press('Control+S');
+  }
+
   /** What "copy" commands left on the clipboard. */
   async clipboard(): Promise<string> {
     return await this.page.evaluate<string>('navigator.clipboard.readText()');
@@ -422,8 +437,7 @@ export class Workbench implements AsyncDisposable {
     const wanted = JSON.stringify({ ...current, ...changes }, undefined, 2);
     await this.runCommand('Preferences: Open User Settings (JSON)');
     await this.page.locator('.tab.active[data-resource-name="settings.json"]').waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    await this.typeInEditor(wanted);
-    await this.page.keyboard.press('Control+S');
+    await this.saveInEditor(wanted);
     await eventually('the settings to be saved', async () => readFileSync(this.server.settingsFile, 'utf8') === wanted);
     await this.runCommand('View: Close Editor');
   }
@@ -449,6 +463,15 @@ export class Workbench implements AsyncDisposable {
     );
     await this.page.screenshot({ path: file });
     return file;
+  }
+
+  /** `<name>-<theme>.png` of what is shown, in each of the themes; it is dark again afterwards. */
+  async screenshots(name: string, themes: readonly Theme[] = ['dark', 'light']): Promise<void> {
+    for (const theme of themes) {
+      await this.setTheme(theme);
+      await this.screenshot(`${name}-${theme}`);
+    }
+    await this.setTheme('dark');
   }
 
   /** Logs of the extension host and of the extensions' output channels, as far as they are written. */

@@ -1,0 +1,10 @@
+import type { TreeView } from './tree.ts';
+import type { Workbench } from './workbench.ts';
+
+/** The Cgroups view, with the room of the others, once `hostRow` of the Namespaces view tells that the host has been read. */
+export async function openCgroups(workbench: Workbench, hostRow = 'Network', withinMillis = 60_000): Promise<TreeView> {
+  await workbench.openSidebar('Isoscope');
+  await workbench.view('Namespaces').row(hostRow, [], withinMillis);
+  for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
+  return workbench.view('Cgroups');
+}
