@@ -18,3 +18,8 @@ export class HelperError extends Error {
     this.data = data;
   }
 }
+
+/** Whether nothing went wrong but that an answer is no longer to come: the connection's state tells of a helper that ended. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled');
+}

@@ -4,10 +4,11 @@ import * as vscode from 'vscode';
 import { CgroupsList } from '../../helper/protocol/cgroups.ts';
 import type { HostPart } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
+import { HelperError, isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { CgroupModel } from './cgroupModel.ts';
 import { emptyDelta, type HostDelta, isEmpty } from './hostModel.ts';
+import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
 const PARTS: readonly HostPart[] = ['cgroups'];
@@ -19,8 +20,10 @@ export class Cgroups extends Disposable {
   private readonly connection: HelperConnection;
   private readonly log: vscode.LogOutputChannel;
   private readonly emitter = this.register(new vscode.EventEmitter<HostDelta>());
-  private round: Promise<void> | undefined;
-  private due = false;
+  private readonly rounds = new Rounds(
+    () => this.connection.state.kind === 'ready' && !this.disposed,
+    () => this.read(),
+  );
   private readonly viewers = new Viewers(
     () => this.begin(),
     () => this.end(),
@@ -78,24 +81,11 @@ export class Cgroups extends Disposable {
 
   /** Reads everything afresh. Never rejects: `problem` says why it failed. */
   refresh(): Promise<void> {
-    this.due = true;
-    this.round ??= this.rounds().finally(() => {
-      this.round = undefined;
-    });
-    return this.round;
-  }
-
-  /** Until nothing is due: what comes in while an answer is awaited makes one more round. */
-  private async rounds(): Promise<void> {
-    clearTimeout(this.timer);
-    while (this.due && this.connection.state.kind === 'ready' && !this.disposed) {
-      this.due = false;
-      await this.read();
-    }
-    if (this.viewers.any && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
+    return this.rounds.ask();
   }
 
   private async read(): Promise<void> {
+    clearTimeout(this.timer);
     try {
       const answer = await this.connection.request(CgroupsList, {});
       const delta = this.model.apply(answer, performance.now());
@@ -107,11 +97,11 @@ export class Cgroups extends Disposable {
     } catch (error) {
       this.fail(error);
     }
+    if (this.viewers.any && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
   }
 
   private fail(error: unknown): void {
-    // A helper that ended is told by the connection's state.
-    if (!(error instanceof HelperError) || error.reason === 'disconnected' || error.reason === 'cancelled') return;
+    if (!(error instanceof HelperError) || isUnanswered(error)) return;
     this.log.error(`reading the cgroups: ${error.message}`);
     this.lastProblem = error;
     this.emitter.fire({ ...emptyDelta(), cgroupList: true });

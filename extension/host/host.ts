@@ -15,11 +15,12 @@ import {
   ProcessesList,
 } from '../../helper/protocol.ts';
 import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
+import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { ContextKey } from '../ids.ts';
 import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
+import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
 const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'network'];
@@ -38,7 +39,10 @@ export class Host extends Disposable {
   /** Of the net namespaces that were looked into. */
   private readonly networks = new Map<NamespaceKey, Promise<NetworkInspectResult>>();
   private readonly due = new Set<HostPart>();
-  private round: Promise<void> | undefined;
+  private readonly rounds = new Rounds(
+    () => this.state.kind === 'ready' && !this.disposed,
+    () => this.readDue(),
+  );
   private watching: vscode.Disposable | undefined;
   private readonly viewers = new Viewers(
     () => this.begin(),
@@ -111,7 +115,7 @@ export class Host extends Disposable {
     if (this.state.kind !== 'ready') await this.connection.start().catch(() => undefined);
     this.revision = undefined;
     for (const part of PARTS) this.due.add(part);
-    await Promise.all([this.update(), this.cgroups.loaded ? this.cgroups.refresh() : undefined]);
+    await Promise.all([this.rounds.ask(), this.cgroups.loaded ? this.cgroups.refresh() : undefined]);
   }
 
   /** Resolves when the model is filled, for commands that need it before any view was opened. */
@@ -133,30 +137,20 @@ export class Host extends Disposable {
 
   private onChanged(parts: readonly HostPart[]): void {
     for (const part of parts) if (PARTS.includes(part)) this.due.add(part);
-    if (this.state.kind === 'ready' && this.due.size > 0) void this.update();
+    if (this.state.kind === 'ready' && this.due.size > 0) void this.rounds.ask();
   }
 
-  private update(): Promise<void> {
-    this.round ??= this.rounds().finally(() => {
-      this.round = undefined;
-    });
-    return this.round;
-  }
-
-  /** Rounds of questions until nothing is due. Changes that come in meanwhile are asked for together in the next round. */
-  private async rounds(): Promise<void> {
-    while (this.due.size > 0 && this.state.kind === 'ready' && !this.disposed) {
-      const parts = new Set(this.due);
-      this.due.clear();
-      try {
-        await this.read(parts);
-        this.setProblem(undefined);
-      } catch (error) {
-        // A helper that ended is told by the connection's state.
-        if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) continue;
-        this.log.error(`reading the host: ${error instanceof Error ? error.message : String(error)}`);
-        this.setProblem(error instanceof Error ? error.message : String(error));
-      }
+  /** Changes that come in meanwhile are asked for together in the next round. */
+  private async readDue(): Promise<void> {
+    const parts = new Set(this.due);
+    this.due.clear();
+    try {
+      await this.read(parts);
+      this.setProblem(undefined);
+    } catch (error) {
+      if (isUnanswered(error)) return;
+      this.log.error(`reading the host: ${error instanceof Error ? error.message : String(error)}`);
+      this.setProblem(error instanceof Error ? error.message : String(error));
     }
   }
 

@@ -3,8 +3,9 @@ import * as vscode from 'vscode';
 import { LayersList, type LayersListResult, type Overlay, type OverlayRef } from '../../helper/protocol/layers.ts';
 import type { HostPart } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
+import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
 /** What tells that an overlay came, went, or became a container's. */
@@ -24,8 +25,10 @@ export class Layers extends Disposable {
     () => this.end(),
   );
   private watching: vscode.Disposable | undefined;
-  private round: Promise<void> | undefined;
-  private due = false;
+  private readonly rounds = new Rounds(
+    () => !this.disposed,
+    () => this.read(),
+  );
   private timer: NodeJS.Timeout | undefined;
   /** Fires after the list, or why there is none, changed. */
   readonly onDidChange = this.emitter.event;
@@ -101,18 +104,7 @@ export class Layers extends Disposable {
 
   /** Reads the list afresh. Never rejects: `problem` tells. */
   reload(): Promise<void> {
-    this.due = true;
-    this.round ??= this.rounds().finally(() => {
-      this.round = undefined;
-    });
-    return this.round;
-  }
-
-  private async rounds(): Promise<void> {
-    while (this.due && !this.disposed) {
-      this.due = false;
-      await this.read();
-    }
+    return this.rounds.ask();
   }
 
   private async read(): Promise<void> {
@@ -125,8 +117,7 @@ export class Layers extends Disposable {
       this.everLoaded = true;
       this.lastProblem = undefined;
     } catch (error) {
-      // A helper that ended is told by the connection's state.
-      if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) return;
+      if (isUnanswered(error)) return;
       this.lastProblem = error;
     }
     this.emitter.fire();

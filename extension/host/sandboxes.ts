@@ -7,8 +7,9 @@ import * as vscode from 'vscode';
 import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts';
 import type { ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
+import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
 export const SPECIFICATIONS = '**/*.sandbox.json';
@@ -26,8 +27,10 @@ export class Sandboxes extends Disposable {
     () => this.end(),
   );
   private watching: vscode.Disposable | undefined;
-  private due = false;
-  private round: Promise<void> | undefined;
+  private readonly rounds = new Rounds(
+    () => this.connection.state.kind === 'ready' && !this.disposed,
+    () => this.readList(),
+  );
 
   /** Fires when `list` or `files` changed. */
   readonly onDidChange = this.emitter.event;
@@ -78,26 +81,19 @@ export class Sandboxes extends Disposable {
 
   /** Asks the helper afresh. Resolves when the list is current, or could not be read. */
   read(): Promise<void> {
-    this.due = true;
-    this.round ??= this.rounds().finally(() => {
-      this.round = undefined;
-    });
-    return this.round;
+    return this.rounds.ask();
   }
 
-  private async rounds(): Promise<void> {
-    while (this.due && this.connection.state.kind === 'ready' && !this.disposed) {
-      this.due = false;
-      try {
-        const { sandboxes } = await this.connection.request(SandboxesList, {});
-        const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
-        if (isDeepStrictEqual(known, this.known)) continue;
-        this.known = known;
-        this.emitter.fire();
-      } catch (error) {
-        if (error instanceof HelperError && (error.reason === 'disconnected' || error.reason === 'cancelled')) return;
-        this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
-      }
+  private async readList(): Promise<void> {
+    try {
+      const { sandboxes } = await this.connection.request(SandboxesList, {});
+      const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
+      if (isDeepStrictEqual(known, this.known)) return;
+      this.known = known;
+      this.emitter.fire();
+    } catch (error) {
+      if (isUnanswered(error)) return;
+      this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 
