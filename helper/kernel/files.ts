@@ -194,15 +194,20 @@ export function readNumberLines(directory: number, path: string): number[] | num
 
 /** Names in a directory whose names are all numbers, `.` and `..` left out, or `-errno`. */
 export function readNumbers(directory: number, path: string): number[] | number {
+  return readEntries(directory, path, collectNumbers);
+}
+
+/** What `collect` takes from every piece of the directory that the kernel gives, in `buffer`; or `-errno`. */
+function readEntries<T>(directory: number, path: string, collect: (length: number, into: T[]) => void): T[] | number {
   const descriptor = openAt(directory, path, O_DIRECTORY);
   if (descriptor < 0) return descriptor;
-  const numbers: number[] = [];
-  let result: number[] | number = numbers;
+  const entries: T[] = [];
+  let result: T[] | number = entries;
   for (;;) {
     const length = Number(getdentsCall(descriptor, buffer, buffer.length));
     if (length === -1) result = -lastErrno();
     if (length <= 0) break;
-    collectNumbers(length, numbers);
+    collect(length, entries);
   }
   closeCall(descriptor);
   return result;
@@ -237,18 +242,7 @@ export interface NameEntry {
 
 /** Every entry of a directory whose file system tells their types (cgroupfs does), `.` and `..` left out, or `-errno`. */
 export function readNames(directory: number, path: string): NameEntry[] | number {
-  const descriptor = openAt(directory, path, O_DIRECTORY);
-  if (descriptor < 0) return descriptor;
-  const entries: NameEntry[] = [];
-  let result: NameEntry[] | number = entries;
-  for (;;) {
-    const length = Number(getdentsCall(descriptor, buffer, buffer.length));
-    if (length === -1) result = -lastErrno();
-    if (length <= 0) break;
-    collectNames(length, entries);
-  }
-  closeCall(descriptor);
-  return result;
+  return readEntries(directory, path, collectNames);
 }
 
 const DT_DIR = 4;
