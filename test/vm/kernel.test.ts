@@ -54,7 +54,9 @@ async function compileSuites(folder: string): Promise<void> {
     entryPoints: [...suites, 'test/fixtures/readHolder.ts'].map((file) => ({ in: file, out: path.basename(file, '.ts') })),
     outdir: folder,
     bundle: true,
-    packages: 'external',
+    external: NODE_PACKAGES.flatMap((name) => [name, `${name}/*`]),
+    // What is of CommonJS asks for Node's own modules by it.
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
     platform: 'node',
     target: 'node24',
     format: 'esm',
