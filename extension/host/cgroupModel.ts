@@ -99,7 +99,10 @@ export class CgroupModel {
       .find((cores) => cores !== undefined);
   }
 
-  /** @param atMillis when the answer came, on a clock that does not jump */
+  /**
+   * The cgroups of a hierarchy that did not answer in time stay as they were: it may answer the next time, and what is unfolded would be folded.
+   * @param atMillis when the answer came, on a clock that does not jump
+   */
   apply(answer: CgroupsListResult, atMillis: number, delta: HostDelta = emptyDelta()): HostDelta {
     const before = this.placesText();
     this.mode = answer.mode;
@@ -108,7 +111,9 @@ export class CgroupModel {
     this.truncated = answer.truncated;
     if (this.placesText() !== before) delta.cgroupList = true;
     const present = new Set(answer.cgroups.map(keyOfCgroup));
-    for (const [key, cgroup] of this.cgroups) if (!present.has(key)) this.remove(key, cgroup, delta);
+    const silent = new Set(answer.unreadable.filter(({ why }) => why.unknown === 'busy').map(({ hierarchy }) => hierarchy));
+    for (const [key, cgroup] of this.cgroups)
+      if (!present.has(key) && !silent.has(cgroup.hierarchy)) this.remove(key, cgroup, delta);
     for (const cgroup of answer.cgroups) this.put(cgroup, atMillis, delta);
     if (delta.cgroupList) this.index();
     return delta;

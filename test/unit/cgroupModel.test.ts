@@ -43,6 +43,17 @@ test('children stand in the order of the names that people use, and follow a cgr
   assert.deepEqual(model.ofContainer('docker bbb'), []);
 });
 
+test('what was known of a hierarchy stays while it does not answer, and goes when it cannot be read', () => {
+  const model = new CgroupModel();
+  model.apply(answer(root, docker), 0);
+  model.apply({ ...answer(), unreadable: [{ hierarchy: 'cpu', why: { unknown: 'busy' } }] }, 1000);
+  assert.deepEqual(model.childrenOf(model.root('cpu')!), [docker]);
+  assert.equal(model.unreadable.length, 1);
+  assert.ok(isEmpty({ ...model.apply(answer(root, docker), 2000), cgroupList: false }));
+  model.apply({ ...answer(), unreadable: [{ hierarchy: 'cpu', why: { unknown: 'permission' } }] }, 3000);
+  assert.equal(model.root('cpu'), undefined);
+});
+
 test('a cgroup that is made anew with the name of another is another', () => {
   const model = new CgroupModel();
   model.apply(answer(root, docker), 0);
