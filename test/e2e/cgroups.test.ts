@@ -165,8 +165,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('by container there is one row with what every controller tells', async () => {
-    await workbench.runCommand('Isoscope: Group Cgroups…');
-    await workbench.pick('By container');
+    await workbench.choose('Isoscope: Group Cgroups…', 'By container');
     await view.row(new RegExp(`^${NAME} 2 % of one CPU.* of 64 MiB.* of 100 tasks.*throttled`));
     await view.contextMenu(NAME, 'Inspect Cgroup');
     await eventually('the page', async () => /Working set/.test(await workbench.pageText()));
@@ -201,8 +200,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await containers.expand('Cgroups');
     await containers.row(new RegExp(`^${rowOf('cpu')} 2 % of one CPU`));
     await workbench.screenshot('containers-cgroups');
-    await workbench.runCommand('Isoscope: Group Cgroups…');
-    await workbench.pick('By hierarchy');
+    await workbench.choose('Isoscope: Group Cgroups…', 'By hierarchy');
     if (v2) await containers.contextMenu(NAME, 'Reveal in Cgroups');
     else await menuAsks(containers, 'Reveal in Cgroups', rowOf('memory'));
     if (!v2) await workbench.pick(rowOf('memory'));

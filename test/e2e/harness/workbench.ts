@@ -18,6 +18,8 @@ export type Theme = keyof typeof THEMES;
 
 /** Within which an open palette has its rows. */
 const PALETTE_MILLIS = 5000;
+/** Within which a command asks what it has to ask at once. */
+const QUESTION_MILLIS = 3000;
 /** Within which a click shows the sidebar. */
 const SIDEBAR_MILLIS = 3000;
 
@@ -168,11 +170,20 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Chooses the first row with this text. */
-  async pick(text: string): Promise<void> {
+  async pick(text: string, withinMillis = DEFAULT_WAIT_MILLIS): Promise<void> {
     const row = this.quickInputRows().filter({ hasText: text }).first();
     // A click looks for its row twice a second only, and what takes the focus closes the question in less.
-    await row.waitFor({ timeout: DEFAULT_WAIT_MILLIS });
-    await row.click({ timeout: DEFAULT_WAIT_MILLIS });
+    await row.waitFor({ timeout: withinMillis });
+    await row.click({ timeout: withinMillis });
+  }
+
+  /** Runs a command that asks at once, and picks the row. A webview that comes to the front late takes the focus and so closes the question: it is asked again. */
+  async choose(title: string, text: string): Promise<void> {
+    await eventually(`"${text}" to be picked for "${title}"`, async () => {
+      await this.runCommand(title);
+      await this.pick(text, QUESTION_MILLIS);
+      return true;
+    });
   }
 
   /** Ticks or clears rows of a quick pick with boxes, so that exactly these are ticked, and accepts. */
