@@ -33,6 +33,13 @@ async function passwordBox(workbench: Workbench, again = false): Promise<void> {
   );
 }
 
+/** Until the box is gone: sudo takes its time over an answer, and what is asked next must not be answered in the box of before. */
+async function answerPassword(workbench: Workbench, text: string): Promise<void> {
+  await workbench.answer(text);
+  const boxes = workbench.page.locator('.quick-input-widget:visible');
+  await eventually('the password box to close', async () => (await boxes.count()) === 0, START_MILLIS);
+}
+
 describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   let user: SudoUser;
   let workbench: Workbench;
@@ -58,12 +65,12 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   });
 
   test('a wrong and an empty password are asked for again, and the right one gives root', async () => {
-    await workbench.answer('not the password');
+    await answerPassword(workbench, 'not the password');
     await passwordBox(workbench, true);
     await workbench.screenshot('elevation-wrong');
-    await workbench.answer('');
+    await answerPassword(workbench, '');
     await passwordBox(workbench, true);
-    await workbench.answer(user.password);
+    await answerPassword(workbench, user.password);
     await statusShows(workbench, 'Isoscope: root');
     await workbench.screenshot('elevation-root');
   });
