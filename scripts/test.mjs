@@ -33,10 +33,10 @@ const STAGES = {
   build: { minutes: 3, needs: ['build'], run: (signal) => check(signal, NODE, ['esbuild.mjs']) },
   unit: { minutes: 5, needs: ['build'], run: (signal) => testFolder(signal, 'unit') },
   vm: { minutes: 40, needs: ['build', 'vm'], beside: true, run: (signal, output) => testFolder(signal, 'vm', {}, output) },
-  kernel: { minutes: 20, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
+  kernel: { minutes: 15, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
   package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
   e2e: {
-    minutes: 20,
+    minutes: 15,
     needs: ['build', 'package', 'engines', 'kernelTests', 'browser', 'vm'],
     prepare: ensureCodeServer,
     run: endToEndTests,

@@ -1,4 +1,4 @@
-/** What the sections of a page on cgroups are made of: figures of one or several answers, as values, facts and limits with words. Pure. */
+/** What the sections of a page on cgroups are made of: figures of one or several answers, as values, facts and limits with words. */
 import * as vscode from 'vscode';
 import type { CgroupRef, CgroupsInspectResult, Figure, Lacking, Limit, Pressure } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol.ts';
