@@ -1,5 +1,5 @@
 /**
- * A reporter for node:test that writes the counts of a run and what failed in it as one line of JSON, for scripts/test.mjs to add
+ * A reporter for node:test that writes the counts of a run, what failed in it and what was skipped why, as one line of JSON, for scripts/test.mjs to add
  * up and to say again at the end, where it is not lost among the output of thousands of tests.
  */
 const MAX_FAILURE_LENGTH = 2000;
@@ -7,15 +7,23 @@ const MAX_FAILURE_LENGTH = 2000;
 /** @param {AsyncIterable<import('node:test/reporters').TestEvent>} events */
 async function* countReporter(events) {
   const failures = [];
+  const skips = [];
   for await (const { type, data } of events) {
     // A suite fails with its tests, which are told themselves.
     if (type === 'test:fail' && data.details.error?.failureType !== 'subtestsFailed') failures.push(failureText(data));
+    if (type === 'test:pass' && (data.skip !== undefined || data.todo !== undefined)) skips.push(skipOf(data));
     // One summary comes for each file, and one without a file for the whole run.
     if (type === 'test:summary' && data.file === undefined) {
       const { passed, failed, cancelled, skipped, todo } = data.counts;
-      yield `${JSON.stringify({ passed, failed: failed + cancelled, skipped: skipped + todo, failures })}\n`;
+      yield `${JSON.stringify({ passed, failed: failed + cancelled, skipped: skipped + todo, failures, skips })}\n`;
     }
   }
+}
+
+/** Node gives `true` where a test was skipped without a reason. */
+function skipOf({ name, skip, todo }) {
+  const reason = skip ?? todo;
+  return { name, reason: typeof reason === 'string' && reason !== '' ? reason : 'no reason was given' };
 }
 
 function failureText({ name, details }) {

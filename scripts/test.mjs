@@ -5,6 +5,8 @@
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { unexpectedSkips } from './expectedSkips.mjs';
+import { Leftovers } from './leftovers.mjs';
 import { OWN_TARGET, packageTarget } from './package.mjs';
 import {
   ensureCodeServer,
@@ -21,35 +23,48 @@ import { ensureTestUser } from './testUser.mjs';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** What a stage adds to the last lines. */
-const NOTHING = { passed: 0, failed: 0, skipped: 0, failures: [] };
+const NOTHING = { passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };
 
 /**
- * In this order; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. One that is `beside` goes on while those
+ * In this order; a stage that has shown nothing for `silentMinutes` is ended, however long it takes in all; `needs` are the purposes of scripts/prerequisites.mjs. A check counts as one test. One that is `beside` goes on while those
  * after it run, and its output is shown when all have ended: the guest computes at the lowest priority, while they mostly wait.
  */
 const STAGES = {
-  lint: { minutes: 3, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'lint']) },
-  types: { minutes: 5, needs: [], run: (signal) => check(signal, 'npm', ['run', '--silent', 'types']) },
-  build: { minutes: 3, needs: ['build'], run: (signal) => check(signal, NODE, ['esbuild.mjs']) },
-  unit: { minutes: 5, needs: ['build'], run: (signal) => testFolder(signal, 'unit') },
-  vm: { minutes: 40, needs: ['build', 'vm'], beside: true, run: (signal, output) => testFolder(signal, 'vm', {}, output) },
-  kernel: { minutes: 15, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
-  package: { minutes: 5, needs: ['build', 'package'], run: (signal) => testFolder(signal, 'package') },
+  lint: { silentMinutes: 3, needs: [], run: (stage) => check(stage, 'npm', ['run', '--silent', 'lint']) },
+  types: { silentMinutes: 5, needs: [], run: (stage) => check(stage, 'npm', ['run', '--silent', 'types']) },
+  build: { silentMinutes: 3, needs: ['build'], run: (stage) => check(stage, NODE, ['esbuild.mjs']) },
+  unit: { silentMinutes: 5, needs: ['build'], run: (stage) => testFolder(stage, 'unit') },
+  vm: { silentMinutes: 15, needs: ['build', 'vm'], beside: true, run: (stage) => testFolder(stage, 'vm') },
+  kernel: { silentMinutes: 10, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
+  package: { silentMinutes: 5, needs: ['build', 'package'], run: (stage) => testFolder(stage, 'package') },
   e2e: {
-    minutes: 15,
+    silentMinutes: 10,
     needs: ['build', 'package', 'engines', 'kernelTests', 'browser', 'vm'],
     prepare: ensureCodeServer,
     run: endToEndTests,
   },
 };
 
-async function check(signal, program, args) {
-  await run(program, args, { cwd: ROOT, env: nodeEnvironment(), signal });
+/**
+ * @typedef {object} RunningStage
+ * @property {AbortSignal} signal
+ * @property {number} silentMillis
+ * @property {number} [output] a descriptor, instead of standard error
+ * @property {Record<string, string>} environment by which what it starts is known
+ */
+
+/** @param {RunningStage} stage */
+async function check({ environment, ...stage }, program, args) {
+  await run(program, args, { cwd: ROOT, env: { ...nodeEnvironment(), ...environment }, ...stage });
   return { ...NOTHING, passed: 1 };
 }
 
-/** Runs every `*.test.ts` of a folder below test/, a file after the other, and gives the counts. */
-async function testFolder(signal, folder, environment = {}, output = undefined) {
+/**
+ * Runs every `*.test.ts` of a folder below test/, a file after the other, and gives the counts.
+ * @param {RunningStage} stage
+ * @param {string} [runName] by which scripts/expectedSkips.mjs knows the run
+ */
+async function testFolder({ environment: mark, ...stage }, folder, environment = {}, runName = folder) {
   const files = readdirSync(path.join(ROOT, 'test', folder)).filter((name) => name.endsWith('.test.ts'));
   if (files.length === 0) throw new Failure(`test/${folder} holds no test`);
   const work = mkdtempSync(path.join(os.tmpdir(), 'isoscope-test-'));
@@ -63,15 +78,15 @@ async function testFolder(signal, folder, environment = {}, output = undefined) 
       ...[0, 2].flatMap((at) => [`--test-reporter=${reporters[at]}`, `--test-reporter-destination=${reporters[at + 1]}`]),
       ...files.sort().map((name) => path.join('test', folder, name)),
     ];
-    const env = { ...nodeEnvironment(), ...environment };
-    const failure = await run(NODE, args, { cwd: ROOT, env, signal, output }).then(
+    const env = { ...nodeEnvironment(), ...mark, ...environment };
+    const failure = await run(NODE, args, { cwd: ROOT, env, ...stage }).then(
       () => undefined,
       (error) => error,
     );
     const result = readCounts(counts);
     // A failed run must not look green, whatever it counted.
     if (failure !== undefined && result.failed === 0) throw failure;
-    return result;
+    return withFailures(result, unexpectedSkips(runName, result.skips));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -86,19 +101,20 @@ function readCounts(file) {
 }
 
 /** As root, then with the helper as an ordinary user; an ordinary user can only do the second. */
-async function kernelTests(signal) {
-  if (process.getuid() !== 0) return testFolder(signal, 'kernel', { ISOSCOPE_TEST_UID: String(process.getuid()) });
-  const asRoot = await testFolder(signal, 'kernel');
+async function kernelTests(stage) {
+  const asUser = (uid) => testFolder(stage, 'kernel', { ISOSCOPE_TEST_UID: String(uid) }, 'kernel as a user');
+  if (process.getuid() !== 0) return asUser(process.getuid());
+  const asRoot = await testFolder(stage, 'kernel', {}, 'kernel as root');
   const uid = await ensureTestUser();
   say(`stage kernel again, with the helper as the ordinary user ${uid}`);
-  return added(asRoot, await testFolder(signal, 'kernel', { ISOSCOPE_TEST_UID: String(uid) }));
+  return added(asRoot, await asUser(uid));
 }
 
-async function endToEndTests(signal) {
+async function endToEndTests(stage) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-vsix-'));
   try {
     // One package for all of the tests; each would make its own otherwise.
-    return await testFolder(signal, 'e2e', { ISOSCOPE_VSIX: await packageTarget(OWN_TARGET, folder) });
+    return await testFolder(stage, 'e2e', { ISOSCOPE_VSIX: await packageTarget(OWN_TARGET, folder) });
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -110,7 +126,12 @@ function added(one, other) {
     failed: one.failed + other.failed,
     skipped: one.skipped + other.skipped,
     failures: [...one.failures, ...other.failures],
+    skips: [...one.skips, ...other.skips],
   };
+}
+
+function withFailures(counts, failures) {
+  return { ...counts, failed: counts.failed + failures.length, failures: [...counts.failures, ...failures] };
 }
 
 /** By Ctrl-C or a signal: no further stage starts. */
@@ -135,29 +156,40 @@ function failed(name, error) {
   return { ...NOTHING, failed: 1, failures: [why] };
 }
 
-/** Runs a stage within its time; whatever it throws is one failure, shown at once. */
+/** Runs a stage and removes what it leaves, also when it was interrupted; whatever it throws or leaves is a failure, shown at once. */
 async function runStage(name, output) {
   const stage = STAGES[name];
   const started = Date.now();
+  const leftovers = new Leftovers();
   const limit = new AbortController();
   const interrupt = () => {
     interrupted = true;
     limit.abort('interrupted');
   };
   for (const signal of SIGNALS) process.once(signal, interrupt);
-  const timer = setTimeout(() => limit.abort(`took longer than ${stage.minutes} minutes`), stage.minutes * 60_000);
   try {
-    const counts = await stage.run(limit.signal, output);
+    const counts = await stage.run({
+      signal: limit.signal,
+      silentMillis: stage.silentMinutes * 60_000,
+      environment: leftovers.environment,
+      ...(output === undefined ? {} : { output }),
+    });
     const seconds = Math.round((Date.now() - started) / 1000);
     say(`stage ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`);
     if (counts.passed + counts.failed === 0) throw new Failure('nothing ran');
-    return counts;
+    return withFailures(counts, await left(leftovers, name));
   } catch (error) {
-    return failed(name, error);
+    return withFailures(failed(name, error), await left(leftovers, name));
   } finally {
-    clearTimeout(timer);
     for (const signal of SIGNALS) process.off(signal, interrupt);
   }
+}
+
+async function left(leftovers, name) {
+  return (await leftovers.remove()).map((one) => {
+    say(`stage ${name} left ${one}`);
+    return `stage ${name} left ${one}`;
+  });
 }
 
 /** Starts a stage whose output waits in a file until `shown`. */
@@ -195,11 +227,19 @@ await main(async () => {
     if (interrupted) break;
   }
   for (const { shown } of beside) total = added(total, await shown());
+  for (const [reason, count] of reasonsOf(total.skips)) process.stdout.write(`skipped: ${count} × ${reason}\n`);
   for (const failure of total.failures) process.stdout.write(`failed: ${failure.replaceAll('\n', '\n    ')}\n`);
   const skipped = total.skipped === 0 ? '' : `, ${total.skipped} skipped`;
   process.stdout.write(`${total.passed} passed, ${total.failed} failed${skipped}\n`);
   process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 });
+
+/** The commonest first. */
+function reasonsOf(skips) {
+  const counts = new Map();
+  for (const { reason } of skips) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one);
+}
 
 function withBuild(named) {
   const needBuild = ['unit', 'kernel', 'package', 'vm', 'e2e'];

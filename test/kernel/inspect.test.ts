@@ -8,10 +8,11 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseStat } from '../../helper/proc/stat.ts';
 import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef, type RootView } from '../../helper/protocol.ts';
+import { startDocker } from '../fixtures/docker.ts';
+import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
 const BUSYBOX = '/bin/busybox';
-const IMAGE = 'isoscope-busybox';
 const testUid = process.env.ISOSCOPE_TEST_UID === undefined ? undefined : Number(process.env.ISOSCOPE_TEST_UID);
 const isRoot = process.getuid?.() === 0;
 const asUser = testUid !== undefined && testUid !== 0;
@@ -200,28 +201,21 @@ describe('what confines the view of the file system', { skip: needsRoot }, () =>
   });
 });
 
-const docker = privileged && spawnSync('docker', ['image', 'inspect', IMAGE]).status === 0;
-
 test('a container has what docker was told to give it', {
-  skip: docker ? false : `needs root, docker and ${IMAGE}`,
+  skip: unlessRootHas('docker', 'dockerd') || unlessHelperIsRoot,
 }, async () => {
-  const name = `isoscope-inspect-${process.pid}`;
+  await using docker = await startDocker();
   const options = ['--cap-drop', 'ALL', '--cap-add', 'CHOWN', '--security-opt', 'no-new-privileges', '-v', '/:/host'];
-  execFileSync('docker', ['run', '-d', '--name', name, ...options, IMAGE, 'sleep', '600']);
-  try {
-    const pid = Number(execFileSync('docker', ['inspect', '-f', '{{.State.Pid}}', name], { encoding: 'utf8' }));
-    const found = await inspect(refOf(pid));
-    assert.deepEqual(known(found.capabilities).effective, ['CAP_CHOWN']);
-    assert.deepEqual(known(found.capabilities).bounding, ['CAP_CHOWN']);
-    assert.equal(found.noNewPrivileges, true);
-    assert.equal(known(found.root).confinement, 'mountNamespace');
-    assert.ok(known(known(found.root).hostRootReachableAt).includes('/host'));
-    assert.deepEqual(found.nestedPids, [1]);
-    const isolated = found.isolation.filter(({ host }) => !host).map(({ namespace }) => namespace.kind);
-    for (const kind of ['mnt', 'pid', 'net', 'ipc', 'uts'] as const) assert.ok(isolated.includes(kind), kind);
-  } finally {
-    execFileSync('docker', ['rm', '-f', name]);
-  }
+  using container = docker.run(`isoscope-inspect-${process.pid}`, ['sleep', '600'], options);
+  const found = await inspect(refOf(container.pid));
+  assert.deepEqual(known(found.capabilities).effective, ['CAP_CHOWN']);
+  assert.deepEqual(known(found.capabilities).bounding, ['CAP_CHOWN']);
+  assert.equal(found.noNewPrivileges, true);
+  assert.equal(known(found.root).confinement, 'mountNamespace');
+  assert.ok(known(known(found.root).hostRootReachableAt).includes('/host'));
+  assert.deepEqual(found.nestedPids, [1]);
+  const isolated = found.isolation.filter(({ host }) => !host).map(({ namespace }) => namespace.kind);
+  for (const kind of ['mnt', 'pid', 'net', 'ipc', 'uts'] as const) assert.ok(isolated.includes(kind), kind);
 });
 
 test('what an ordinary user may not read of root’s process is unknown, and the rest is told', {

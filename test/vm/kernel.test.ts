@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { before, describe, test } from 'node:test';
 import { build } from 'esbuild';
+import { unexpectedSkips } from '../../scripts/expectedSkips.mjs';
 import { type Job, runInGuest } from './guest.ts';
 import { guestImage } from './image.ts';
 
@@ -94,6 +95,7 @@ interface Counts {
   failed: number;
   skipped: number;
   failures: string[];
+  skips: { name: string; reason: string }[];
 }
 
 describe('the kernel suites on systemd and pure cgroup v2', () => {
@@ -145,6 +147,8 @@ describe('the kernel suites on systemd and pure cgroup v2', () => {
       assert.equal(counts.length, GUESTS, 'each guest came to the end of its suites');
       assert.ok(passed > 0, 'no test ran in the guests');
       assert.equal(failed, 0, `in the guests failed: ${counts.flatMap(({ failures }) => failures).join('\n')}`);
+      const skips = counts.flatMap((one) => one.skips);
+      assert.deepEqual(unexpectedSkips(`guest as ${who}`, skips), []);
     });
   }
 });

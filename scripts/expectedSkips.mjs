@@ -1,0 +1,59 @@
+/**
+ * Why a test may be skipped, by the run that it is in: a reason that is not here fails the stage, so that an engine that broke, or a program
+ * that is not installed any more, does not pass for a choice. Each run has what the others cannot have.
+ */
+
+/** With the helper as root there is nothing that only an ordinary user is refused. */
+const AS_ROOT = [
+  /^the helper is root( here)?$/,
+  /^root (sees them|sees everything|may read them|can read names)$/,
+  /^needs (root that runs the helper as another user|a helper of an ordinary user beside root)$/,
+  /^root delegates cgroups to the ordinary user of ISOSCOPE_TEST_UID$/,
+  /^the user has no subordinate ids$/,
+];
+
+const AS_USER = [
+  /^the helper is not root$/,
+  /^the helper may not read these layers$/,
+  /^the layers of Docker are for root alone$/,
+  /^the run as root has it$/,
+  /^only root /,
+  /^only root, or who was given some, has cgroups to leave behind$/,
+  /^without a cgroup of its own only root can tell it from the host$/,
+];
+
+/** Debian 12 without systemd, with cgroups of both versions. */
+const ON_THIS_HOST = [
+  /^podman is tested in the guest, where cgroups are version 2$/,
+  /^the user has no systemd that hands down controllers$/,
+  /^no cgroup is delegated to the user$/,
+  /^memory is not in v2 here$/,
+  /^cgroup v1$/,
+];
+
+/** A Debian with systemd and version 2 alone, without Docker and LXC. */
+const IN_THE_GUEST = [];
+
+/** @type {Record<string, RegExp[]>} */
+export const EXPECTED_SKIPS = {
+  unit: [],
+  package: [],
+  e2e: [],
+  vm: [],
+  'kernel as root': [...AS_ROOT, ...ON_THIS_HOST],
+  'kernel as a user': [...AS_USER, ...ON_THIS_HOST],
+  'guest as root': [...AS_ROOT, ...IN_THE_GUEST],
+  'guest as user': [...AS_USER, ...IN_THE_GUEST],
+};
+
+/**
+ * @param {string} run
+ * @param {{ name: string, reason: string }[]} skips
+ * @returns {string[]} a failure for each that is not expected
+ */
+export function unexpectedSkips(run, skips) {
+  const expected = EXPECTED_SKIPS[run] ?? [];
+  return skips
+    .filter(({ reason }) => !expected.some((pattern) => pattern.test(reason)))
+    .map(({ name, reason }) => `${name}\nwas skipped, which is not expected in the run ${run}: ${reason}`);
+}
