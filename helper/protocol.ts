@@ -206,8 +206,9 @@ export interface RootView {
   /** File system type and source of the mount at its root. */
   mount?: { type: string; source: string };
   /**
-   * Where the host's root directory, or one above it on the same file system, is still mounted. A bind mount of a single file or
-   * folder below it (Docker's `/etc/hosts`) is none: it does not lead up to the rest.
+   * Where in its mount namespace the host's root directory, or one above it on the same file system, is still mounted. The paths begin
+   * at the namespace's root, so for a process that chroot(2) confines those not below `path` are hidden, and mounted all the same. A bind
+   * mount of a single file or folder below it (Docker's `/etc/hosts`) is none: it does not lead up to the rest.
    */
   hostRootReachableAt: string[] | Unknown;
 }

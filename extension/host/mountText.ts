@@ -15,10 +15,23 @@ const SOURCE_WIDTH = 32;
 /** Mount points that are named of each kind of propagation. */
 const MOST_NAMED = 20;
 
-export function mountTableText({ mounts, omitted }: MountsListResult): string {
+export function mountTableText({ mounts, omitted, complete, root }: MountsListResult): string {
   const lines = byPoint(mounts).map(mountLine);
+  const confined = confinementText(complete, root);
+  if (confined !== undefined) lines.unshift(`# ${confined}`);
   if (omitted > 0) lines.push(`# ${l10n.t('{0} more are left out.', omitted)}`);
   return `${[...lines, '', `# ${l10n.t('Propagation')}`, ...propagationLines(mounts)].join('\n')}\n`;
+}
+
+/** What a chrooted process's mounts are to it; undefined when it is at the root of all of them. */
+function confinementText(complete: boolean, root: MountsListResult['root']): string | undefined {
+  const path = typeof root === 'string' ? oneLine(root, MAX_FIELD) : undefined;
+  if (!complete && path !== undefined && path !== '/') {
+    return l10n.t('Only what is mounted below {0}, the root of the process. What is mounted above it is unknown.', path);
+  }
+  if (!complete) return l10n.t('Only what is mounted below the root of the process. What is mounted above it is unknown.');
+  if (path === undefined || path === '/') return undefined;
+  return l10n.t('chroot confines the process to {0}. The rest is mounted all the same: who joins its namespace sees it.', path);
 }
 
 /** Those on the same point stay in their order: the last one is what is seen. */

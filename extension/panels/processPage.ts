@@ -213,9 +213,11 @@ function confinementText(root: RootView): string {
     case 'host':
       return vscode.l10n.t('It sees the host’s files: nothing confines it.');
     case 'mountNamespace':
-      return vscode.l10n.t(
-        'It has mounts of its own and is at their root, as pivot_root leaves it. There is nothing above to climb to.',
-      );
+      return isAtHostRoot(root)
+        ? vscode.l10n.t('It has mounts of its own, but their root still is the host’s: it sees the host’s files.')
+        : vscode.l10n.t(
+            'It has mounts of its own and is at their root, as pivot_root leaves it. There is nothing above to climb to.',
+          );
     case 'chroot':
       return vscode.l10n.t(
         'chroot confines it to a directory of the host’s mounts. The rest is still mounted above; a process with CAP_SYS_CHROOT can climb out.',
@@ -227,19 +229,46 @@ function confinementText(root: RootView): string {
   }
 }
 
+function isAtHostRoot({ hostRootReachableAt }: RootView): boolean {
+  return !isUnknown(hostRootReachableAt) && hostRootReachableAt.includes('/');
+}
+
+/** What is left of the host's root: nothing, what its own paths lead to, or what chroot only hides. */
 function reachable(root: RootView): Value {
-  if (isUnknown(root.hostRootReachableAt))
-    return {
-      text: vscode.l10n.t('whether any of it can still be reached is {0}', unknownText(root.hostRootReachableAt)),
-      tone: 'unknown',
-    };
+  const { hostRootReachableAt: places } = root;
   if (root.confinement === 'host') return plain(vscode.l10n.t('is its own root'));
-  if (root.hostRootReachableAt.length === 0)
-    return plain(vscode.l10n.t('is not mounted here, though single files or folders of its file system may be'));
-  const places = root.hostRootReachableAt.slice(0, 20).map((place) => oneLine(place));
-  const more = root.hostRootReachableAt.length - places.length;
-  const text = more > 0 ? vscode.l10n.t('{0} and {1} more', places.join(', '), more) : places.join(', ');
-  return { text: vscode.l10n.t('can be reached at {0}', text), tone: places.includes('/') ? 'danger' : 'plain' };
+  if (isUnknown(places))
+    return { text: vscode.l10n.t('whether any of it can still be reached is {0}', unknownText(places)), tone: 'unknown' };
+  if (places.length === 0)
+    return plain(
+      vscode.l10n.t('is not mounted in its mount namespace, though single files or folders of its file system may be'),
+    );
+  const above = places.filter((place) => !isBelow(place, root.path));
+  if (above.length === 0) {
+    const tone = places.includes('/') ? 'danger' : 'plain';
+    return { text: vscode.l10n.t('can be reached at {0}', someOf(places)), tone };
+  }
+  const inside = places.filter((place) => isBelow(place, root.path));
+  return {
+    text:
+      inside.length === 0
+        ? vscode.l10n.t('is mounted at {0}, outside of its root', someOf(above))
+        : vscode.l10n.t('can be reached at {0}, and is mounted at {1}, outside of its root', someOf(inside), someOf(above)),
+    note: vscode.l10n.t(
+      'chroot hides it from paths, nothing more: whoever joins the mount namespace, as nsenter does, or climbs out reads its files',
+    ),
+    tone: 'danger',
+  };
+}
+
+function isBelow(place: string, root: string): boolean {
+  return root === '/' || place === root || place.startsWith(`${root}/`);
+}
+
+function someOf(all: readonly string[]): string {
+  const places = all.slice(0, 20).map((place) => oneLine(place));
+  const more = all.length - places.length;
+  return more > 0 ? vscode.l10n.t('{0} and {1} more', places.join(', '), more) : places.join(', ');
 }
 
 function credentialsSection(process: ProcessesInspectResult): Section {

@@ -1,6 +1,7 @@
 /** This host, as the requests ask for it: the model, kept fresh, and the lists that are derived from it. */
 import { Failure } from '../failure.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
+import type { MountsListResult } from '../protocol/mounts.ts';
 import type {
   ContainersListResult,
   HostPart,
@@ -21,6 +22,7 @@ import { ownNamespaces } from './hostNamespaces.ts';
 import { inspectProcess } from './inspection.ts';
 import type { OverlaySource } from './layers/overlays.ts';
 import { MountPins } from './mountPins.ts';
+import { listMounts } from './mountTable.ts';
 import { NamespaceLister, sameNamespace } from './namespaceList.ts';
 import { inspectNetwork, type OpenNetwork } from './network.ts';
 import { openNamespace } from './openNamespace.ts';
@@ -166,8 +168,12 @@ export class Host {
     await this.refresh(undefined);
     return inspectProcess(process, {
       describe: (record) => this.describe(record, userNames()),
-      membersOf: (mountNamespace) => this.model.namespaces.get(mountNamespace)?.members.keys() ?? [],
+      index: this.model.namespaces,
     });
+  }
+
+  listMounts(process: ProcessRef | undefined): MountsListResult {
+    return listMounts(process, this.model.namespaces);
   }
 
   private networkOf({ pid, startTime }: ProcessRef): NamespaceRef {

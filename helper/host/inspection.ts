@@ -18,6 +18,7 @@ import {
   type Unknown,
 } from '../protocol.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
+import type { NamespaceIndex } from './namespaceIndex.ts';
 import { readProcessIn } from './processReader.ts';
 import { namespaceOf, type ProcessRecord } from './processRecord.ts';
 import { namespaceRef } from './relations.ts';
@@ -28,8 +29,8 @@ import { unreadable } from './unreadable.ts';
 export interface Surroundings {
   /** The process as the lists show it. */
   describe(record: ProcessRecord): Process;
-  /** Pids of processes in a mount namespace. */
-  membersOf(mountNamespace: number): Iterable<number>;
+  /** Who is in each namespace. */
+  index: NamespaceIndex;
 }
 
 const MAX_STATUS_BYTES = 64 * 1024;
@@ -87,7 +88,7 @@ function rootOf(directory: number, record: ProcessRecord, surroundings: Surround
   // A zombie has neither mount namespace nor root any more.
   if (typeof mountNamespace !== 'number') return unreadable(mountNamespace === null ? -EACCES : -ENOENT);
   const own = mountNamespace !== ownNamespaces().mnt?.ino;
-  return readRootView(directory, own, surroundings.membersOf(mountNamespace));
+  return readRootView({ directory, mountNamespace, others: surroundings.index.get(mountNamespace) }, own);
 }
 
 function orUnknown(result: string | number): string | Unknown {

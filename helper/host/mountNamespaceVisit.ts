@@ -1,9 +1,10 @@
 /**
- * Reads the mounts of mount namespaces that no process is in (a bind mount or a descriptor keeps them): only who is in one can see
- * them. So a launcher enters, and is looked at from outside.
+ * Reads the mounts of mount namespaces whose root no process is at: nobody is in there (a bind mount or a descriptor keeps it), or only
+ * processes that chroot(2) confines. So a launcher enters, which puts it at the root, and is looked at from outside.
  */
-import { AT_FDCWD, O_PATH, openAt, readText } from '../kernel/files.ts';
-import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import fs from 'node:fs';
+import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
+import { CLONE_FLAGS, openOwner } from '../kernel/nsfs.ts';
 import { holdProcess } from '../launcher/holdProcess.ts';
 import { integer, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
@@ -15,13 +16,14 @@ export interface Visit {
 }
 
 export interface Visited {
-  /** `/proc/PID/mountinfo` as a process inside has it; undefined when the namespace could not be entered. */
+  /** `/proc/PID/mountinfo` as a process at its root has it; undefined when the namespace could not be entered, or it is too long. */
   mountinfo: string | undefined;
   /** `O_PATH` descriptor of what was found at `open`, of this process, for the caller to close. */
   opened: number | undefined;
 }
 
-const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
+const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
+const PR_SET_DUMPABLE = 4;
 /** It takes a millisecond; a file system in there that never answers must not hold the helper for ever. */
 const PATIENCE_SECONDS = 3;
 const NOTHING: Visited = { mountinfo: undefined, opened: undefined };
@@ -33,6 +35,8 @@ export function visitMountNamespaces(visits: Visit[]): Visited[] {
 
 function visit({ descriptor, open }: Visit): Visited {
   const steps = new Steps();
+  const owner = ownerToEnter(descriptor);
+  if (owner !== undefined) enterOwner(steps, owner);
   const namespace = steps.descriptor(descriptor, 'the mount namespace');
   steps.call('setns', [namespace, integer(CLONE_FLAGS.mnt, 'CLONE_NEWNS')], 'enter the mount namespace');
   const opening = steps.count;
@@ -42,9 +46,32 @@ function visit({ descriptor, open }: Visit): Visited {
   }
   steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
   using inside = holdProcess(steps.compiled(), PATIENCE_SECONDS);
+  if (owner !== undefined) close(owner);
   if (inside === undefined) return NOTHING;
   const mountinfo = readText(AT_FDCWD, `/proc/${inside.pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
   const found = inside.results.get(opening) ?? -1;
   const opened = found < 0 ? -1 : openAt(AT_FDCWD, `/proc/${inside.pid}/fd/${found}`, O_PATH);
-  return { mountinfo: typeof mountinfo === 'string' ? mountinfo : undefined, opened: opened < 0 ? undefined : opened };
+  const isWhole = typeof mountinfo === 'string' && mountinfo.length < MAX_MOUNTINFO_BYTES;
+  return { mountinfo: isWhole ? mountinfo : undefined, opened: opened < 0 ? undefined : opened };
+}
+
+/**
+ * Who is not root may enter what a user namespace of theirs owns, from inside of that one (setns(2)). A descriptor of it for the
+ * caller to close.
+ */
+function ownerToEnter(mountNamespace: number): number | undefined {
+  if (process.geteuid?.() === 0) return undefined;
+  const owner = openOwner(mountNamespace);
+  if (owner < 0) return undefined;
+  if (fs.fstatSync(owner).ino !== fs.statSync('/proc/self/ns/user').ino) return owner;
+  close(owner);
+  return undefined;
+}
+
+function enterOwner(steps: Steps, owner: number): void {
+  const namespace = steps.descriptor(owner, 'the user namespace that owns it');
+  steps.call('setns', [namespace, integer(CLONE_FLAGS.user, 'CLONE_NEWUSER')], 'enter the user namespace that owns it');
+  // Entering made it one that nobody may look at, since its privilege has changed.
+  const call = [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)];
+  steps.call('prctl', call, 'let it be looked at by its own user');
 }

@@ -1,21 +1,18 @@
 /**
  * Bind mounts of namespaces (`ip netns add` makes one), in every mount namespace of the host, and the overlay mounts, which the
  * same reading finds. Each mount namespace has a table of its own, so each is read, once, through a process that sees the whole
- * of it; one without a process is visited.
+ * of it; one without such a process is visited.
  */
-import { AT_FDCWD, close, readLinkText, readText } from '../kernel/files.ts';
+import { close } from '../kernel/files.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceKind, Pin } from '../protocol.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';
 import type { IndexedNamespace, NamespaceIndex } from './namespaceIndex.ts';
-import { openPlace, type Place, placesOf, reopenNamespace } from './places.ts';
+import { type NamespaceTable, readers, tableAmongMembers } from './namespaceRoot.ts';
+import { openFirst, type Place, placesOf, reopenNamespace } from './places.ts';
 
-/** 100,000 mounts, the kernel's default limit (fs.mount-max), take about 20 MB. */
-const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
-/** Members of a mount namespace that are asked, until one is not in a chroot. */
-const MAX_ATTEMPTS = 8;
-/** Mount namespaces without a process that are visited at a time. */
+/** Mount namespaces without a process at their root that are visited at a time. */
 const MAX_VISITS = 64;
 
 /** A namespace that a mount pins. */
@@ -86,17 +83,21 @@ export class MountPins {
 
   private readTables(changed: ReadonlySet<number> | 'all'): void {
     const tables = new Map<number, MountTable>();
-    const empty: IndexedNamespace[] = [];
+    const partial: IndexedNamespace[] = [];
     for (const namespace of this.index.namespaces) {
       if (namespace.kind !== 'mnt') continue;
       const known = changed === 'all' || changed.has(namespace.ino) ? undefined : this.tables.get(namespace.ino);
-      const table = known ?? readTable(namespace);
-      tables.set(namespace.ino, table ?? UNREAD);
-      if (table === undefined) empty.push(namespace);
+      if (known !== undefined) {
+        tables.set(namespace.ino, known);
+        continue;
+      }
+      const table = tableAmongMembers(namespace);
+      tables.set(namespace.ino, table === undefined ? UNREAD : tableOf(table, namespace.ino));
+      if (table?.complete !== true) partial.push(namespace);
     }
     this.tables = tables;
     this.arrange();
-    this.visit(empty);
+    this.visit(partial);
   }
 
   *namespaces(): Generator<{ kind: NamespaceKind; ino: number }> {
@@ -160,8 +161,9 @@ export class MountPins {
     }
   }
 
-  private visit(empty: readonly IndexedNamespace[]): void {
-    const unread = new Set(empty.map(({ ino }) => ino));
+  /** Those that nobody is at the root of: processes that chroot confines are shown only what is below their roots. */
+  private visit(partial: readonly IndexedNamespace[]): void {
+    const unread = new Set(partial.map(({ ino }) => ino));
     for (const [ino, table] of this.tables) if (table === UNREAD && this.index.get(ino) === undefined) unread.add(ino);
     const visits: { ino: number; descriptor: number }[] = [];
     for (const ino of unread) {
@@ -173,51 +175,14 @@ export class MountPins {
     visits.forEach(({ ino, descriptor }, at) => {
       close(descriptor);
       const mountinfo = visited[at]?.mountinfo;
-      if (mountinfo !== undefined) this.tables.set(ino, tableOf(mountinfo, ino, true));
+      if (mountinfo !== undefined) this.tables.set(ino, tableOf({ mountinfo, complete: true }, ino));
     });
     if (visits.length > 0) this.arrange();
   }
 }
 
-/** A descriptor of the namespace by the first place that leads to it. */
-export function openFirst(places: Iterable<Place>, ino: number): number | undefined {
-  let attempts = 0;
-  for (const place of places) {
-    const descriptor = openPlace(place, ino);
-    if (descriptor >= 0) return descriptor;
-    attempts += 1;
-    if (attempts === MAX_ATTEMPTS) break;
-  }
-  return undefined;
-}
-
-/** Undefined when there is nobody in the mount namespace to read it through. */
-function readTable(namespace: IndexedNamespace): MountTable | undefined {
-  let best: MountTable | undefined;
-  let attempts = 0;
-  for (const { pid, prefix } of readers(namespace)) {
-    const directory = `/proc/${pid}/${prefix}`;
-    const text = readText(AT_FDCWD, `${directory}mountinfo`, MAX_MOUNTINFO_BYTES);
-    best ??= UNREAD;
-    if (typeof text === 'string') {
-      const complete = readLinkText(AT_FDCWD, `${directory}root`) === '/';
-      best = tableOf(text, namespace.ino, complete);
-      if (complete) return best;
-    }
-    attempts += 1;
-    if (attempts === MAX_ATTEMPTS) break;
-  }
-  return best;
-}
-
-function tableOf(mountinfo: string, mountNamespace: number, complete: boolean): MountTable {
+function tableOf({ mountinfo, complete }: NamespaceTable, mountNamespace: number): MountTable {
   return { mounts: namespaceMounts(mountinfo, mountNamespace), overlays: overlayMounts(mountinfo), complete };
-}
-
-/** The processes, then the single threads, that are in a mount namespace. */
-export function* readers({ members, pins }: IndexedNamespace): Generator<{ pid: number; prefix: string }> {
-  for (const pid of members.keys()) yield { pid, prefix: '' };
-  for (const [pid, own] of pins) for (const pin of own) if (pin.by === 'thread') yield { pid, prefix: `task/${pin.tid}/` };
 }
 
 function namespaceMounts(mountinfo: string, mountNamespace: number): NamespaceMount[] {

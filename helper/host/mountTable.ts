@@ -1,25 +1,31 @@
-/** The answer to `mounts/list`: which mounts a process sees. */
+/** The answer to `mounts/list`: which mounts there are in the mount namespace of a process. */
 import { Failure, reasonOf } from '../failure.ts';
-import { AT_FDCWD, close, openDirectory, readText } from '../kernel/files.ts';
-import { errnoName } from '../kernel/libc.ts';
+import { AT_FDCWD, close, openDirectory, readLinkText, readNamespaceLink } from '../kernel/files.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
 import type { ProcessRef } from '../protocol.ts';
+import type { NamespaceIndex } from './namespaceIndex.ts';
+import { type NamespaceTable, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { readProcessIn } from './processReader.ts';
+import { unreadable } from './unreadable.ts';
 
-/** `fs.mount-max` allows a namespace 100,000 mounts, of which each may have options of many kilobytes. */
-const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
 const MAX_SENT_BYTES = 4 * 1024 * 1024;
 
-/** Throws a `Failure`: `gone` when the process has ended or the pid is another's, `permission` when it may not be read. */
-export function listMounts(process: ProcessRef | undefined): MountsListResult {
-  if (process === undefined) return tableIn(AT_FDCWD, '/proc/self/mountinfo', 'the host');
+/**
+ * `index` knows who else is in that mount namespace. Throws a `Failure`: `gone` when the process has ended or the pid is another's,
+ * `permission` when it may not be read.
+ */
+export function listMounts(process: ProcessRef | undefined, index: NamespaceIndex): MountsListResult {
+  if (process === undefined) return sent(readable(tableThrough(AT_FDCWD, '/proc/self/'), 'the host'));
   const { pid, startTime } = process;
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) throw gone(pid);
   try {
     if (readProcessIn(directory)?.startTime !== startTime) throw gone(pid);
-    return tableIn(directory, 'mountinfo', `process ${pid}`);
+    const mountNamespace = readNamespaceLink(directory, 'ns/mnt');
+    const table = tableOfNamespace({ directory, mountNamespace, others: index.get(mountNamespace) });
+    const root = readLinkText(directory, 'root');
+    return { ...sent(readable(table, `process ${pid}`)), root: typeof root === 'string' ? root : unreadable(root) };
   } finally {
     close(directory);
   }
@@ -29,19 +35,21 @@ function gone(pid: number): Failure {
   return new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
 }
 
-function tableIn(directory: number, path: string, whose: string): MountsListResult {
-  const text = readText(directory, path, MAX_MOUNTINFO_BYTES);
-  if (typeof text === 'number') {
-    const errno = errnoName(-text);
-    const reason = reasonOf(errno);
-    throw new Failure(reason, `The mounts of ${whose} cannot be read: ${errno}.`, {
-      errno,
-      hint: reason === 'permission' ? 'Restart the helper as root.' : 'It may be ending; a zombie has no mounts any more.',
-    });
-  }
-  const lines = text.split('\n').filter((line) => line !== '');
-  const sent = withinBytes(lines);
-  return { mounts: parseMountinfo(sent.join('\n')), omitted: lines.length - sent.length };
+function readable(table: ReturnType<typeof tableOfNamespace> | number, whose: string): NamespaceTable {
+  const result = typeof table === 'number' ? unreadable(table) : table;
+  if (!('unknown' in result)) return result;
+  const { errno } = result;
+  const reason = errno === undefined ? result.unknown : reasonOf(errno);
+  throw new Failure(reason, `The mounts of ${whose} cannot be read: ${errno ?? reason}.`, {
+    ...(errno === undefined ? {} : { errno }),
+    hint: reason === 'permission' ? 'Restart the helper as root.' : 'It may be ending; a zombie has no mounts any more.',
+  });
+}
+
+function sent({ mountinfo, complete }: NamespaceTable): MountsListResult {
+  const lines = mountinfo.split('\n').filter((line) => line !== '');
+  const fitting = withinBytes(lines);
+  return { mounts: parseMountinfo(fitting.join('\n')), omitted: lines.length - fitting.length, complete };
 }
 
 function withinBytes(lines: string[]): string[] {

@@ -4,9 +4,9 @@ import { AT_FDCWD, close, openDirectory, readNamespaceLink } from '../kernel/fil
 import { openOwner, openParent } from '../kernel/nsfs.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol.ts';
-import { MountPins, openFirst } from './mountPins.ts';
+import { MountPins } from './mountPins.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
-import { isNamespace, nsfsDevice, openPlace } from './places.ts';
+import { isNamespace, nsfsDevice, openFirst, openPlace } from './places.ts';
 import { listPids, readProcess } from './processReader.ts';
 
 /** Levels of user or pid namespaces: the kernel allows 32 of each (user_namespaces(7), pid_namespaces(7)). */

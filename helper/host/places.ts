@@ -45,6 +45,21 @@ export function refOfDescriptor(descriptor: number, kind: NamespaceRef['kind']):
   return { kind, dev, ino };
 }
 
+/** Ways that are tried: of many members of a namespace all may be ending, or not for this user to look at. */
+const MAX_ATTEMPTS = 8;
+
+/** A descriptor of the namespace by the first place that leads to it. */
+export function openFirst(places: Iterable<Place>, ino: number): number | undefined {
+  let attempts = 0;
+  for (const place of places) {
+    const descriptor = openPlace(place, ino);
+    if (descriptor >= 0) return descriptor;
+    attempts += 1;
+    if (attempts === MAX_ATTEMPTS) break;
+  }
+  return undefined;
+}
+
 /** Where the index knows a namespace to be found, the surest first. */
 export function* placesOf({ kind, members, pins }: IndexedNamespace): Generator<Place> {
   for (const pid of members.keys()) yield { pid, path: `ns/${kind}` };

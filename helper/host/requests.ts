@@ -18,7 +18,6 @@ import {
 import { namespaceKind, namespaceRef, processRef, revision } from '../schemas.ts';
 import { Host } from './host.ts';
 import { identity } from './identity.ts';
-import { listMounts } from './mountTable.ts';
 
 const HOST_PARTS = ['processes', 'namespaces', 'containers', 'network', 'cgroups', 'mounts', 'sandboxes'] as const;
 const since = v.exactOptional(revision);
@@ -57,7 +56,7 @@ export function serveHost(requests: Dispatcher, notify: Notify, { streamSocket }
   requests.on(NamespacesInspect, v.strictObject({ namespace: namespaceRef }), ({ namespace }) =>
     host.inspectNamespace(namespace),
   );
-  requests.on(MountsList, v.strictObject({ process: v.exactOptional(processRef) }), ({ process }) => listMounts(process));
+  requests.on(MountsList, v.strictObject({ process: v.exactOptional(processRef) }), ({ process }) => host.listMounts(process));
   requests.on(NetworkInspect, network, (params) => host.inspectNetwork(params));
   return host;
 }

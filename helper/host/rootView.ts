@@ -2,26 +2,20 @@
 import { AT_FDCWD, close, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { RootView, Unknown } from '../protocol.ts';
+import { type Member, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { unreadable } from './unreadable.ts';
 
-const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
 const MAX_FDINFO_BYTES = 4096;
 /** Of the places where the host's root is mounted; a container can add as many as `fs.mount-max`. */
 const MAX_PLACES = 1000;
-/** Processes of the same mount namespace that are asked for a mount which the process itself is not shown. */
-const MAX_PEERS = 16;
 
-/**
- * Reads the view of the process whose `/proc/PID` is held as `directory`. `peers` are other processes in its mount
- * namespace: proc_pid_mountinfo(5) leaves out what is not below the reader's root, so a process whose root is a mere
- * directory is not shown the mount that it stands on.
- */
-export function readRootView(directory: number, ownMountNamespace: boolean, peers: Iterable<number>): RootView | Unknown {
+/** Reads the view of the process; `ownMountNamespace`: it is in another one than the host's. */
+export function readRootView(member: Member, ownMountNamespace: boolean): RootView | Unknown {
   // The link is a path from the root of the mount namespace, not from the root of whoever reads it, unless they share it.
-  const path = readLinkText(directory, 'root');
+  const path = readLinkText(member.directory, 'root');
   if (typeof path === 'number') return unreadable(path);
-  const mounts = readMounts(directory, 'mountinfo');
-  const mount = mountOfRoot(directory, 'root', mounts, peers);
+  const mounts = mountsOf(member);
+  const mount = Array.isArray(mounts) ? mountOfRoot(member.directory, 'root', mounts) : undefined;
   return {
     confinement: confinementOf(path !== '/', ownMountNamespace),
     path,
@@ -35,28 +29,18 @@ function confinementOf(belowRoot: boolean, ownMountNamespace: boolean): RootView
   return belowRoot ? 'chroot' : 'host';
 }
 
-function readMounts(directory: number, path: string): Mount[] | Unknown {
-  const text = readText(directory, path, MAX_MOUNTINFO_BYTES);
-  if (typeof text === 'number') return unreadable(text);
-  // A table that was cut off would hide what its rest says.
-  if (text.length >= MAX_MOUNTINFO_BYTES) return { unknown: 'kernel', errno: 'EFBIG' };
-  return parseMountinfo(text);
+/** All of the namespace's: a part would hide what its rest says. */
+function mountsOf(member: Member): Mount[] | Unknown {
+  const table = tableOfNamespace(member);
+  if ('unknown' in table) return table;
+  if (table.complete) return parseMountinfo(table.mountinfo);
+  // As root it was not for lack of privilege: the table is too long, or the process that was to look did not get there.
+  return process.geteuid?.() === 0 ? { unknown: 'kernel' } : { unknown: 'permission', errno: 'EPERM' };
 }
 
-function mountOfRoot(directory: number, path: string, mounts: Mount[] | Unknown, peers: Iterable<number>): Mount | undefined {
+function mountOfRoot(directory: number, path: string, mounts: Mount[]): Mount | undefined {
   const id = mountIdOf(directory, path);
-  if (id === undefined) return undefined;
-  const find = (table: Mount[] | Unknown) => (Array.isArray(table) ? table.find((mount) => mount.id === id) : undefined);
-  const shown = find(mounts) ?? find(readMounts(AT_FDCWD, '/proc/self/mountinfo'));
-  if (shown !== undefined) return shown;
-  let asked = 0;
-  for (const pid of peers) {
-    // Mount ids are unique on the host while the mount lives, so a peer that moved elsewhere cannot mislead.
-    const mount = find(readMounts(AT_FDCWD, `/proc/${pid}/mountinfo`));
-    asked += 1;
-    if (mount !== undefined || asked === MAX_PEERS) return mount;
-  }
-  return undefined;
+  return id === undefined ? undefined : mounts.find((mount) => mount.id === id);
 }
 
 /** `mnt_id` of proc_pid_fdinfo(5), of a directory that is opened only as a place (`O_PATH`). */
@@ -71,9 +55,9 @@ function mountIdOf(directory: number, path: string): number | undefined {
 
 /** Where the directory that is the host's root, or one above it on its file system, is mounted. */
 function placesOfHostRoot(mounts: Mount[]): string[] | Unknown {
-  const own = readMounts(AT_FDCWD, '/proc/self/mountinfo');
-  if (!Array.isArray(own)) return own;
-  const hostRoot = mountOfRoot(AT_FDCWD, '/', own, []);
+  const own = tableThrough(AT_FDCWD, '/proc/self/');
+  if (typeof own === 'number') return unreadable(own);
+  const hostRoot = mountOfRoot(AT_FDCWD, '/', parseMountinfo(own.mountinfo));
   if (hostRoot === undefined) return { unknown: 'notFound' };
   const places = new Set<string>();
   for (const { device, root, mountPoint } of mounts) {

@@ -1,6 +1,6 @@
 /** The part of the protocol about mount tables. Types and constants only. */
 import { RequestType } from 'vscode-jsonrpc';
-import type { ErrorData, ProcessRef } from '../protocol.ts';
+import type { ErrorData, ProcessRef, Unknown } from '../protocol.ts';
 
 /** One line of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)), its octal escapes undone. */
 export interface MountEntry {
@@ -10,7 +10,7 @@ export interface MountEntry {
   device: string;
   /** The directory of the file system that is mounted. */
   root: string;
-  /** As the process sees it. */
+  /** From the root of the mount namespace; of a table that is only a part, from the root of the process. */
   mountPoint: string;
   /** Of the mount: `ro`, `nosuid`, … */
   options: string[];
@@ -32,7 +32,14 @@ export interface MountsListResult {
   mounts: MountEntry[];
   /** How many more there are: 4 MiB of the table are sent. */
   omitted: number;
+  /**
+   * False: only those below the root directory of the process could be read. proc_pid_mountinfo(5) leaves out the others, which are
+   * mounted all the same: who joins the namespace is at its root and reaches them.
+   */
+  complete: boolean;
+  /** The root directory of the process, as a path in its mount namespace. Absent for the host's. */
+  root?: string | Unknown;
 }
 
-/** The mounts that a process sees: those below its root directory, in its mount namespace. */
+/** The mounts of a process's mount namespace. */
 export const MountsList = new RequestType<MountsListParams, MountsListResult, ErrorData>('mounts/list');

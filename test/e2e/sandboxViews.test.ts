@@ -150,9 +150,12 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     const page = () => workbench.pageText();
     await workbench.view('Containers').contextMenu('chrooted', 'Inspect Process');
     await eventually('what chroot leaves', async () => /can climb out to it/.test(await page()), 30_000, page);
-    assert.match(await page(), /can be reached at|is not mounted here/);
+    assert.match(await page(), /is mounted at \/, outside of its root/);
+    assert.match(await page(), /as nsenter does, or climbs out reads its files/);
+    await workbench.screenshot('sandbox-chroot-page');
     await workbench.view('Containers').contextMenu('ns1', 'Inspect Process');
     await eventually('what pivot_root leaves', async () => /as pivot_root leaves it/.test(await page()), 30_000, page);
+    assert.match(await page(), /is not mounted in its mount namespace/);
     await workbench.runCommand('View: Move Editor into Right Group');
     await pages.locator('h1').waitFor({ timeout: 30_000 });
     await workbench.screenshot('sandbox-chroot-pivot-root');

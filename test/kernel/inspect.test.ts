@@ -2,12 +2,29 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, realpathSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseStat } from '../../helper/proc/stat.ts';
-import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef, type RootView } from '../../helper/protocol.ts';
+import { MountsList } from '../../helper/protocol/mounts.ts';
+import {
+  NamespacesList,
+  ProcessesInspect,
+  type ProcessesInspectResult,
+  type ProcessRef,
+  type RootView,
+} from '../../helper/protocol.ts';
 import { startDocker } from '../fixtures/docker.ts';
 import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
@@ -25,6 +42,7 @@ const started: ChildProcess[] = [];
 
 before(async () => {
   jail = realpathSync(mkdtempSync(path.join(os.tmpdir(), 'isoscope-jail-')));
+  chmodSync(jail, 0o755);
   mkdirSync(path.join(jail, 'old'));
   copyFileSync(BUSYBOX, path.join(jail, 'busybox'));
   helper = await startHelper(isRoot && testUid !== undefined ? { uid: testUid, gid: testUid } : {});
@@ -73,6 +91,14 @@ async function rootOf(target: ProcessRef): Promise<RootView> {
 
 function has(program: string): boolean {
   return spawnSync(program, ['--version']).error === undefined;
+}
+
+/** The inode number of what is at a path for whoever joins the mount namespace; undefined when nothing is. */
+function throughNsenter({ pid }: ProcessRef, file: string): number | undefined {
+  // A program of the host, which needs nothing from there.
+  const options = ['-m', '-t', String(pid), BUSYBOX, 'stat', '-c', '%i', file];
+  const { status, stdout } = spawnSync('nsenter', options, { encoding: 'utf8' });
+  return status === 0 ? Number(stdout) : undefined;
 }
 
 function mask(pid: number, field: string): string {
@@ -170,6 +196,12 @@ describe('what confines the view of the file system', { skip: needsRoot }, () =>
     assert.equal(root.mount?.type, below);
   });
 
+  test('chroot leaves the host’s root mounted above it, where nsenter reads the host’s files', async () => {
+    const target = await start(['chroot', jail], '/busybox');
+    assert.ok(known((await rootOf(target)).hostRootReachableAt).includes('/'));
+    assert.equal(throughNsenter(target, '/etc/shadow'), statSync('/etc/shadow').ino);
+  });
+
   test('a mount namespace that nothing was changed in still reaches the whole host', async () => {
     const root = await rootOf(await start(['unshare', '--mount']));
     assert.equal(root.confinement, 'mountNamespace');
@@ -181,7 +213,50 @@ describe('what confines the view of the file system', { skip: needsRoot }, () =>
     const root = await rootOf(target);
     assert.equal(root.confinement, 'chrootInMountNamespace');
     assert.equal(root.path, jail);
+    assert.ok(known(root.hostRootReachableAt).includes('/'));
+    assert.equal(throughNsenter(target, '/etc/shadow'), statSync('/etc/shadow').ino);
+    const below = execFileSync('findmnt', ['-n', '-o', 'FSTYPE', '-T', jail], { encoding: 'utf8' }).trim().split('\n').at(-1);
+    assert.equal(root.mount?.type, below);
+  });
+
+  test('nothing of the host’s root is left when it was unmounted before chroot', async () => {
+    const pivot =
+      'mount --bind "$0" "$0" && mkdir -p "$0/in" && cp "$0/busybox" "$0/in" && cd "$0" && pivot_root . old && umount -l /old && exec "$@"';
+    const shell = ['unshare', '--mount', BUSYBOX, 'sh', '-c', pivot, jail, '/busybox', 'chroot', '/in'];
+    const target = await start(shell, '/busybox');
+    const root = await rootOf(target);
+    assert.equal(root.confinement, 'chrootInMountNamespace');
+    assert.equal(root.path, '/in');
     assert.deepEqual(root.hostRootReachableAt, []);
+    assert.equal(throughNsenter(target, '/etc/shadow'), undefined);
+  });
+
+  test('mounts/list gives the whole table of a namespace that only a chrooted process is in, as findmnt in there does', async () => {
+    const target = await start(['unshare', '--mount', 'chroot', jail], '/busybox');
+    const { mounts, complete, root } = await helper.request(MountsList, { process: target });
+    assert.equal(complete, true);
+    assert.equal(root, jail);
+    const inside = execFileSync('nsenter', ['-m', '-t', String(target.pid), 'cat', '/proc/self/mountinfo'], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual(
+      mounts.map(({ id }) => String(id)),
+      inside.match(/^\d+/gm),
+    );
+  });
+
+  test('a namespace that is bound to a file above the root of the only process there is found', async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-bound-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const file = path.join(folder, 'net');
+    const script = ': > "$1" && unshare --net="$1" true && exec chroot "$2" "$3" sh -c "echo there; exec $3 sleep 600"';
+    const target = await start(['unshare', '--mount', 'sh', '-c', script, 'sh', file, jail, '/busybox'], '/busybox');
+    const { namespaces } = await helper.request(NamespacesList, { kinds: ['net'] });
+    const own = statSync(`/proc/${target.pid}/ns/mnt`).ino;
+    const points = namespaces
+      .flatMap(({ pins }) => pins)
+      .map((pin) => pin.by === 'bindMount' && pin.mountNamespace === own && pin.mountPoint);
+    assert.ok(points.includes(file));
   });
 
   test('after pivot_root the old root is found where it is still mounted', async () => {
@@ -228,4 +303,14 @@ test('what an ordinary user may not read of root’s process is unknown, and the
   assert.deepEqual(found.isolation, []);
   assert.deepEqual(known(found.credentials).uid, [0, 0, 0, 0]);
   assert.ok(known(found.capabilities).bounding.length > 0);
+});
+
+test('an ordinary user sees what is above the root of their own chrooted process in a user namespace', {
+  skip: asUser ? false : 'needs a helper of an ordinary user',
+}, async () => {
+  const options = isRoot && testUid !== undefined ? { uid: testUid, gid: testUid } : {};
+  const target = await start(['unshare', '--user', '--map-root-user', '--mount', 'chroot', jail], '/busybox', options);
+  const root = known((await inspect(target)).root);
+  assert.equal(root.confinement, 'chrootInMountNamespace');
+  assert.ok(known(root.hostRootReachableAt).includes('/'));
 });

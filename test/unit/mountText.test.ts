@@ -14,7 +14,7 @@ const OWN = `80 79 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 83 80 0:5 / /dev rw - devtmpfs udev rw,mode=755
 91 82 0:61 / /proc rw,nosuid - proc proc rw`;
 
-const text = (mountinfo: string, omitted = 0) => mountTableText({ mounts: parseMountinfo(mountinfo), omitted });
+const text = (mountinfo: string, omitted = 0) => mountTableText({ mounts: parseMountinfo(mountinfo), omitted, complete: true });
 const fields = (mountinfo: string) =>
   text(mountinfo)
     .split('\n')
@@ -57,4 +57,12 @@ test('propagation is told by kind, and what was left out by number', () => {
   const mixed =
     '1 0 0:1 / /a rw master:3 shared:4 - tmpfs x rw\n2 0 0:1 / /b rw unbindable - tmpfs x rw\n3 0 0:1 / /c rw master:3 - tmpfs x rw';
   assert.match(text(mixed, 7), /# 7 more are left out\.\n\n# Propagation\nslave: \/c\nslave, shared: \/a\nunbindable: \/b\n$/);
+});
+
+test('of a table that was read through a chroot it is said what the rest is', () => {
+  const told = (complete: boolean, root: string) => mountTableText({ mounts: parseMountinfo(OWN), omitted: 0, complete, root });
+  assert.match(told(true, '/srv/jail'), /^# chroot confines the process to \/srv\/jail\. The rest is mounted all the same/);
+  assert.match(told(false, '/srv/jail'), /^# Only what is mounted below \/srv\/jail, .* above it is unknown\./);
+  assert.match(told(false, '/'), /^# Only what is mounted below the root of the process\. .* unknown\./);
+  assert.match(told(true, '/'), /^\/ {2,}ext4/);
 });

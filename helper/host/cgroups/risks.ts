@@ -12,6 +12,7 @@ import { parseStatus } from '../../proc/status.ts';
 import type { CgroupRisk } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
+import { tableOfNamespace, tableThrough } from '../namespaceRoot.ts';
 import type { Owner } from './ownCgroups.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -50,12 +51,12 @@ function readReach({ pid, startTime }: ProcessRef): CgroupReach | undefined {
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return isGone(directory) ? undefined : UNREADABLE;
   try {
-    const [stat, status, mountinfo] = ['stat', 'status', 'mountinfo'].map((file) => readText(directory, file, MAX_BYTES));
+    const [stat, status] = ['stat', 'status'].map((file) => readText(directory, file, MAX_BYTES));
     if (stat === undefined || isGone(stat)) return undefined;
     if (typeof stat === 'string' && parseStat(stat)?.startTime !== startTime) return undefined;
     return {
       isHostAdmin: typeof status === 'string' ? isHostAdmin(status, directory) : undefined,
-      writable: typeof mountinfo === 'string' ? writableHierarchies(mountinfo) : mountinfo === -EINVAL ? [] : undefined,
+      writable: writableHierarchies(directory),
     };
   } finally {
     close(directory);
@@ -73,13 +74,19 @@ function isHostAdmin(status: string, directory: number): boolean | undefined {
   return ino < 0 || hostUser === undefined ? undefined : ino === hostUser;
 }
 
-function writableHierarchies(mountinfo: string): CgroupReach['writable'] {
-  return parseMountinfo(mountinfo)
+/** Those above the root of a process that chroot(2) confines count: it can climb out to them. */
+function writableHierarchies(directory: number): CgroupReach['writable'] {
+  const mountNamespace = readNamespaceLink(directory, 'ns/mnt');
+  const table = mountNamespace < 0 ? tableThrough(directory) : tableOfNamespace({ directory, mountNamespace });
+  if (typeof table === 'number') return table === -EINVAL ? [] : undefined;
+  if ('unknown' in table) return table.errno === 'EINVAL' ? [] : undefined;
+  const found = parseMountinfo(table.mountinfo)
     .filter(({ type, options, superOptions }) => type === 'cgroup' && options.includes('rw') && superOptions.includes('rw'))
     .map(({ mountPoint, superOptions }) => ({
       mountPoint,
       hierarchy: superOptions.filter((word) => word !== 'rw').join(),
     }));
+  return found.length === 0 && !table.complete ? undefined : found;
 }
 
 /** The `key`s of those that could use it now, and of those of which that is not known. */

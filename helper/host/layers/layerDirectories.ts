@@ -11,8 +11,8 @@ import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
 import type { Unknown } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
+import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';
 import { unreadable } from '../unreadable.ts';
-import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
 import type { RootLayer } from './rootLayers.ts';
 
 const MAX_FDINFO_BYTES = 4096;

@@ -13,11 +13,11 @@ import type { Unknown } from '../../protocol.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { ownCapabilities } from '../identity.ts';
 import { isInitial } from '../initialNamespaces.ts';
+import { type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';
 import type { OpenedStack, OpenStack } from './fileRequests.ts';
 import { type LayerDirectory, openLayerDirectory, openMount } from './layerDirectories.ts';
 import type { MarkStyle } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
-import { type NamespaceRoot, openNamespaceRoot } from './namespaceRoot.ts';
 import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overlays.ts';
 
 const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
