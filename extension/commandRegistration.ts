@@ -1,12 +1,14 @@
 import * as vscode from 'vscode';
 import { showFailure } from './failureMessage.ts';
 import type { CommandId } from './ids.ts';
+import { say } from './words/notify.ts';
+import { asCommand } from './words/runningCommand.ts';
 
 /** Registers a command whose failure is shown to the person, with what can be done about it. */
 export function registerCommand<A extends unknown[]>(id: CommandId, run: (...given: A) => unknown): vscode.Disposable {
   return vscode.commands.registerCommand(id, async (...given: A) => {
     try {
-      await run(...given);
+      await asCommand(id, () => run(...given));
     } catch (error) {
       void showFailure(error);
     }
@@ -21,9 +23,7 @@ export function registerCommand<A extends unknown[]>(id: CommandId, run: (...giv
 export function registerRowCommand<A extends unknown[]>(id: CommandId, run: (...given: A) => unknown): vscode.Disposable {
   return registerCommand<A>(id, (...given) => {
     if (given.length === 0 || isRow(given[0])) return run(...given);
-    return vscode.window.showInformationMessage(
-      vscode.l10n.t('The list was drawn again just then, and the row is not known any more. Choose the entry again.'),
-    );
+    return say(vscode.l10n.t('The list was drawn again just then, and the row is not known any more. Choose the entry again.'));
   });
 }
 

@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import { HelperError } from './connection/helperError.ts';
+import { plainLines } from './host/plainText.ts';
 import { type CommandId, Command as Id } from './ids.ts';
+import { complain } from './words/notify.ts';
 
 /** A button of an error message, and what it does. */
 export interface MessageAction {
@@ -13,12 +15,13 @@ export async function showFailure(error: unknown, offered: MessageAction[] = [])
   if (error instanceof vscode.CancellationError) return;
   if (error instanceof HelperError && error.reason === 'cancelled') return;
   const actions = [...offered, ...actionsFor(error)];
-  const choice = await vscode.window.showErrorMessage(failureText(error), ...actions.map((action) => action.title));
+  const choice = await complain(failureText(error), ...actions.map((action) => action.title));
   await actions.find((action) => action.title === choice)?.run();
 }
 
+/** Why something failed, in plain words for a person. */
 export function failureText(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = plainLines(error instanceof Error ? error.message : String(error));
   const hint = error instanceof HelperError ? error.hint : undefined;
   return hint === undefined ? message : `${message} ${hint}`;
 }

@@ -1,5 +1,8 @@
 /** Everything that package.json and the code both name. A test holds package.json against these. */
 
+/** The extension's own name, `publisher.name`. */
+export const EXTENSION = 'isoscope.isoscope';
+
 export const Command = {
   restartHelper: 'isoscope.helper.restart',
   restartHelperAsRoot: 'isoscope.helper.restartAsRoot',

@@ -8,6 +8,8 @@ import { overlayRef } from './host/overlayStack.ts';
 import { Scheme } from './ids.ts';
 import type { LayerTarget } from './target.ts';
 import { overlayContainer, overlayName, pathText } from './trees/layerWords.ts';
+import { ask } from './words/box.ts';
+import { pick } from './words/pick.ts';
 
 export interface LayerSpot {
   overlay: Overlay;
@@ -24,30 +26,30 @@ export class LayerPicks {
   }
 
   /** An overlay; undefined when the person chose none. */
-  async overlay(target: LayerTarget | undefined, title: string): Promise<Overlay | undefined> {
+  async overlay(target: LayerTarget | undefined): Promise<Overlay | undefined> {
     const given = target?.overlay ?? (target?.place === undefined ? undefined : await this.find(target.place));
-    return given ?? (await this.pick(title));
+    return given ?? (await this.pick());
   }
 
   /** A place in a layer; undefined when the person chose none. `path` asks for a path where none was given. */
-  async spot(target: LayerTarget | undefined, title: string): Promise<LayerSpot | undefined> {
+  async spot(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
     const place = target?.place ?? activePlace();
     const known = target?.overlay ?? (place === undefined ? undefined : await this.find(place));
     if (place !== undefined && known !== undefined) return { overlay: known, place };
-    const overlay = known ?? (await this.pick(title));
-    const path = overlay === undefined ? undefined : await this.path(title, overlay);
+    const overlay = known ?? (await this.pick());
+    const path = overlay === undefined ? undefined : await this.path(overlay);
     if (overlay === undefined || path === undefined) return undefined;
     return { overlay, place: { overlay: overlayRef(overlay), layer: 'merged', path } };
   }
 
   /** Another overlay than `overlay`; undefined when the person chose none. */
-  async other(overlay: Overlay, title: string): Promise<Overlay | undefined> {
-    return await this.pick(title, overlay);
+  async other(overlay: Overlay): Promise<Overlay | undefined> {
+    return await this.pick(overlay);
   }
 
   /** A layer that was given, or one that the person chooses; undefined when none was. */
-  async layer(target: LayerTarget | undefined, title: string): Promise<LayerSpot | undefined> {
-    const overlay = await this.overlay(target, title);
+  async layer(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
+    const overlay = await this.overlay(target);
     if (overlay === undefined) return undefined;
     return { overlay, place: target?.place ?? { overlay: overlayRef(overlay), layer: 'merged', path: '/' } };
   }
@@ -65,7 +67,7 @@ export class LayerPicks {
     return this.layers.find(place.overlay);
   }
 
-  private async pick(title: string, except?: Overlay): Promise<Overlay | undefined> {
+  private async pick(except?: Overlay): Promise<Overlay | undefined> {
     await Promise.all([this.host.load(), this.layers.reload()]);
     if (this.layers.problem !== undefined) throw this.layers.problem;
     const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
@@ -78,19 +80,17 @@ export class LayerPicks {
       ofContainer: overlayContainer(this.host.model, overlay) !== undefined && overlay.isRoot,
     }));
     items.sort((a, b) => Number(b.ofContainer) - Number(a.ofContainer) || a.label.localeCompare(b.label));
+    const of = except === undefined ? undefined : overlayName(this.host.model, except);
     const placeHolder = vscode.l10n.t('Container, or overlay mount');
-    return (await vscode.window.showQuickPick(items, { title, placeHolder, matchOnDescription: true, matchOnDetail: true }))
-      ?.overlay;
+    return (await pick(items, { of, placeHolder, matchOnDescription: true, matchOnDetail: true }))?.overlay;
   }
 
-  private async path(title: string, overlay: Overlay): Promise<string | undefined> {
-    return await vscode.window.showInputBox({
-      title,
-      prompt: vscode.l10n.t('A path in {0}, as the container names it', overlayName(this.host.model, overlay)),
-      value: '/',
-      valueSelection: [1, 1],
-      validateInput: (text) => (text.startsWith('/') ? undefined : vscode.l10n.t('It begins with /.')),
-    });
+  private async path(overlay: Overlay): Promise<string | undefined> {
+    const of = overlayName(this.host.model, overlay);
+    const prompt = vscode.l10n.t('A path in {0}, as the container names it', of);
+    return await ask({ of, prompt, value: '/', valueSelection: [1, 1] }, (text) =>
+      text.startsWith('/') ? undefined : vscode.l10n.t('It begins with /.'),
+    );
   }
 }
 

@@ -33,6 +33,7 @@ import { LayersTree } from './trees/layers.ts';
 import { LayersSections } from './trees/layersSection.ts';
 import { overlayName } from './trees/layerWords.ts';
 import type { TreeFilter } from './trees/treeFilter.ts';
+import { duringInView } from './words/notify.ts';
 
 export interface LayersWiring {
   context: vscode.ExtensionContext;
@@ -107,7 +108,7 @@ function showWhileMeasuring(sizes: LayerSizes): vscode.Disposable {
   return sizes.onDidChangeBusy((busy) => {
     void vscode.commands.executeCommand('setContext', ContextKey.layersMeasuring, busy);
     if (!busy) return;
-    void vscode.window.withProgress({ location: { viewId: View.layers } }, async () => {
+    duringInView(View.layers, async () => {
       await new Promise<void>((resolve) => {
         const ended = sizes.onDidChangeBusy(() => {
           ended.dispose();

@@ -1,5 +1,5 @@
 /** The extension's entry: constructs its parts, wires them, and hands what must end to VS Code. */
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { registerCgroups } from './cgroups.ts';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { compareMounts } from './commands/compareMounts.ts';
@@ -23,7 +23,6 @@ import { SyscallDocuments } from './documents/syscalls.ts';
 import { Host } from './host/host.ts';
 import { Command, Scheme } from './ids.ts';
 import { registerLayers } from './layers.ts';
-import { createLog } from './log.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { TerminalOpener } from './programs/terminal.ts';
 import { registerSandboxes } from './sandboxes.ts';
@@ -34,6 +33,8 @@ import { NamespacesTree } from './trees/namespaces.ts';
 import type { TreeNode } from './trees/node.ts';
 import { RowDecorations } from './trees/rowDecorations.ts';
 import { TreeFilter } from './trees/treeFilter.ts';
+import { createLog } from './words/log.ts';
+import { registerDocuments } from './words/titled.ts';
 
 export function activate(context: vscode.ExtensionContext): void {
   const log = createLog();
@@ -54,8 +55,8 @@ export function activate(context: vscode.ExtensionContext): void {
     mounts,
     new StatusBar(connection),
     followWithContextKeys(connection),
-    vscode.workspace.registerTextDocumentContentProvider(Scheme.syscalls, new SyscallDocuments(connection)),
-    vscode.workspace.registerTextDocumentContentProvider(Scheme.output, outputs),
+    registerDocuments(Scheme.syscalls, new SyscallDocuments(connection)),
+    registerDocuments(Scheme.output, outputs),
     registerCommand(Command.restartHelper, () => connection.restart()),
     registerCommand(Command.restartHelperAsRoot, () => connection.restart('root')),
     registerCommand(Command.restartHelperAsUser, () => connection.restart('user')),
@@ -83,7 +84,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerRowCommand(Command.copyId, copyId),
     registerRowCommand(Command.copyPid, copyPid),
     registerRowCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
-    vscode.workspace.registerTextDocumentContentProvider(Scheme.mounts, mounts),
+    registerDocuments(Scheme.mounts, mounts),
     registerRowCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, mounts, target)),
     registerRowCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),

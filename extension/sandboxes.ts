@@ -28,6 +28,7 @@ import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
 import { SandboxesTree } from './trees/sandboxes.ts';
 import type { TreeFilter } from './trees/treeFilter.ts';
+import { registerDocuments } from './words/titled.ts';
 
 interface Parts {
   context: vscode.ExtensionContext;
@@ -47,7 +48,7 @@ export function registerSandboxes({ context, log, connection, terminals, outputs
   const tree = new SandboxesTree(host, sandboxes, filter, context.extensionUri);
   return vscode.Disposable.from(
     tree,
-    vscode.workspace.registerTextDocumentContentProvider(Scheme.sandbox, new SandboxExplanations(connection)),
+    registerDocuments(Scheme.sandbox, new SandboxExplanations(connection)),
     vscode.languages.registerCodeLensProvider({ pattern: SPECIFICATIONS }, new SandboxLenses()),
     vscode.languages.registerCodeLensProvider({ scheme: Scheme.sandbox }, new CommandLineLenses()),
     registerCommand(Command.copyText, (text: string) => copyText(text)),

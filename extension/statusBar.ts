@@ -3,16 +3,16 @@ import type { InitializeResult } from '../helper/protocol.ts';
 import type { ConnectionState, HelperConnection } from './connection/connection.ts';
 import type { WithoutRoot } from './connection/start.ts';
 import { Disposable } from './disposable.ts';
-import { markdownText } from './host/plainText.ts';
 import { Command } from './ids.ts';
+import { createStatusItem, setStatusText } from './words/titled.ts';
+import { paragraphs } from './words/tooltip.ts';
 
 /** Says in the status bar as whom the helper runs. Hidden until it was started for the first time. */
 export class StatusBar extends Disposable {
-  private readonly item = this.register(vscode.window.createStatusBarItem('isoscope.helper', vscode.StatusBarAlignment.Left));
+  private readonly item = this.register(createStatusItem('isoscope.helper', vscode.l10n.t('Isoscope helper')));
 
   constructor(connection: HelperConnection) {
     super();
-    this.item.name = vscode.l10n.t('Isoscope helper');
     this.item.command = Command.showHelperActions;
     this.register(connection.onDidChangeState((state) => this.show(state)));
     this.show(connection.state);
@@ -24,15 +24,16 @@ export class StatusBar extends Disposable {
       return;
     }
     const look = lookOf(state);
-    this.item.text = look.text;
+    setStatusText(this.item, look.icon, look.text);
     this.item.tooltip = look.tooltip;
     this.item.backgroundColor = look.failed === true ? new vscode.ThemeColor('statusBarItem.errorBackground') : undefined;
-    this.item.accessibilityInformation = { label: look.text.replace(/^\$\([^)]*\) /, '') };
     this.item.show();
   }
 }
 
 interface Look {
+  /** A product icon's name. */
+  icon: string;
   text: string;
   tooltip: vscode.MarkdownString;
   failed?: boolean;
@@ -42,22 +43,22 @@ function lookOf(state: Exclude<ConnectionState, { kind: 'stopped' }>): Look {
   switch (state.kind) {
     case 'starting':
       return {
-        text: `$(sync~spin) ${vscode.l10n.t('Isoscope: starting')}`,
-        tooltip: paragraphs([vscode.l10n.t('The helper is being started.')]),
+        icon: 'sync~spin',
+        text: vscode.l10n.t('Isoscope: starting'),
+        tooltip: paragraphs(vscode.l10n.t('The helper is being started.')),
       };
     case 'failed':
       return {
-        text: `$(error) ${vscode.l10n.t('Isoscope: not running')}`,
-        tooltip: paragraphs([state.message, vscode.l10n.t('Click to restart it or to see its log.')]),
+        icon: 'error',
+        text: vscode.l10n.t('Isoscope: not running'),
+        tooltip: paragraphs(state.message, vscode.l10n.t('Click to restart it or to see its log.')),
         failed: true,
       };
     case 'ready':
       return {
-        text:
-          state.host.uid === 0
-            ? `$(shield) ${vscode.l10n.t('Isoscope: root')}`
-            : `$(person) ${vscode.l10n.t('Isoscope: user')}`,
-        tooltip: paragraphs([modeWords(state.host), ...withoutRootWords(state.withoutRoot), ...hostWords(state.host)]),
+        icon: state.host.uid === 0 ? 'shield' : 'person',
+        text: state.host.uid === 0 ? vscode.l10n.t('Isoscope: root') : vscode.l10n.t('Isoscope: user'),
+        tooltip: paragraphs(modeWords(state.host), ...withoutRootWords(state.withoutRoot), ...hostWords(state.host)),
       };
   }
 }
@@ -99,8 +100,4 @@ function hostWords(host: InitializeResult): string[] {
     vscode.l10n.t('Changes are noticed by {0}.', changes),
     vscode.l10n.t('Helper {0}, process {1}', host.version, host.pid),
   ];
-}
-
-function paragraphs(texts: string[]): vscode.MarkdownString {
-  return new vscode.MarkdownString(texts.map((text) => markdownText(text)).join('\n\n'));
 }

@@ -9,7 +9,6 @@ import { pickCgroup } from './cgroupPicks.ts';
 import { askForValue } from './valueBox.ts';
 
 export interface BytesLimit {
-  title: string;
   prompt: (inspected: CgroupsInspectResult) => string;
   /** What holds now, `null` for no limit. Throws when there can be none. */
   now: (inspected: CgroupsInspectResult) => number | null;
@@ -17,12 +16,12 @@ export interface BytesLimit {
 }
 
 export async function setBytesLimit(changes: CgroupChanges, target: CommandTarget, limit: BytesLimit): Promise<void> {
-  const cgroup = await pickCgroup(changes.host, target, 'memory', limit.title);
+  const cgroup = await pickCgroup(changes.host, target, 'memory');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const now = limit.now(inspected);
   const bytes = await askForValue({
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), limit.title),
+    of: cgroupTitle(inspected),
     prompt: limit.prompt(inspected),
     placeholder: vscode.l10n.t('64 MiB, 1.5 GiB or max'),
     value: now === null ? 'max' : exactBytes(now),

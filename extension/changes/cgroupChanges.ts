@@ -22,6 +22,7 @@ import { cgroupTitle, changeOutcome, changeTitle } from '../host/cgroupWords.ts'
 import type { Host } from '../host/host.ts';
 import { oneLine } from '../host/plainText.ts';
 import { Command, ContextKey } from '../ids.ts';
+import { say } from '../words/notify.ts';
 import { confirmed } from './confirmation.ts';
 
 interface Undoable {
@@ -84,13 +85,13 @@ export class CgroupChanges extends Disposable {
     const outcome = vscode.l10n.t('{0}: {1}.', name, outcomeOf(change, result));
     const message = [outcome, ...(await this.readBack(cgroup, change, explained))].join(' ');
     if (result.undo.length === 0) {
-      void vscode.window.showInformationMessage(message);
+      void say(message);
       return;
     }
     const entry: Undoable = { title: vscode.l10n.t('{0}: {1}', name, changeTitle(change)), steps: result.undo };
     this.push(entry);
     const undo = vscode.l10n.t('Undo');
-    const choice = await vscode.window.showInformationMessage(message, undo);
+    const choice = await say(message, undo);
     if (choice === undo) await vscode.commands.executeCommand(Command.undoCgroupChange, entry);
   }
 
@@ -124,7 +125,7 @@ export class CgroupChanges extends Disposable {
   async undo(given?: Undoable): Promise<void> {
     const entry = given ?? this.undoable.at(-1);
     if (entry === undefined || !this.undoable.includes(entry)) {
-      void vscode.window.showInformationMessage(vscode.l10n.t('There is no change of a cgroup left to undo.'));
+      void say(vscode.l10n.t('There is no change of a cgroup left to undo.'));
       return;
     }
     try {
@@ -132,7 +133,7 @@ export class CgroupChanges extends Disposable {
       if (restored === undefined) return;
       this.forget(entry);
       const done = vscode.l10n.t('Undone: {0}.', entry.title);
-      void vscode.window.showInformationMessage([done, ...restored].join(' '));
+      void say([done, ...restored].join(' '));
     } catch (error) {
       // What is gone can never be put back, and must not stand before what can.
       if (error instanceof HelperError && (error.reason === 'gone' || error.reason === 'notFound')) this.forget(entry);

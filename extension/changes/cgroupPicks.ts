@@ -7,6 +7,8 @@ import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgr
 import type { Host } from '../host/host.ts';
 import type { CommandTarget } from '../target.ts';
 import { parts } from '../trees/words.ts';
+import { say } from '../words/notify.ts';
+import { pick } from '../words/pick.ts';
 
 /** What the hierarchy has to be able to: a controller by its name on v2, or `any`. */
 export type Ability = 'cpu' | 'memory' | 'pids' | 'io' | 'freezer' | 'any';
@@ -29,27 +31,20 @@ export async function cgroupsOf(host: Host, target: CommandTarget): Promise<read
 }
 
 /** Undefined when the person chose none. */
-export async function pickCgroup(
-  host: Host,
-  target: CommandTarget,
-  ability: Ability,
-  title: string,
-): Promise<CgroupRef | undefined> {
+export async function pickCgroup(host: Host, target: CommandTarget, ability: Ability): Promise<CgroupRef | undefined> {
   await host.cgroups.load();
   const { model } = host.cgroups;
   const given = await cgroupsOf(host, target);
   const candidates = usable(model, withContainers(model, given, ability), ability);
   if (given.length > 0 && candidates.length === 0) {
-    void vscode.window.showInformationMessage(
-      vscode.l10n.t('{0} does not act on it: this cgroup is of another hierarchy.', ability),
-    );
+    void say(vscode.l10n.t('{0} does not act on it: this cgroup is of another hierarchy.', ability));
     return undefined;
   }
   if (candidates.length === 1) return candidates[0];
   const known = (candidates.length > 0 ? candidates : usable(model, [...model.cgroups.values()], ability))
     .map((ref) => model.cgroup(ref))
     .filter((cgroup) => cgroup !== undefined);
-  return await choose(model, known, title);
+  return await choose(model, known);
 }
 
 /** On v1 a container's cgroup of one hierarchy leads to that of another, where the controller is. */
@@ -69,15 +64,14 @@ function usable(model: CgroupModel, cgroups: readonly CgroupRef[], ability: Abil
   return ability !== 'any' && v1.length > 0 ? v1.map(refOfCgroup) : found.map(refOfCgroup);
 }
 
-async function choose(model: CgroupModel, cgroups: readonly Cgroup[], title: string): Promise<CgroupRef | undefined> {
+async function choose(model: CgroupModel, cgroups: readonly Cgroup[]): Promise<CgroupRef | undefined> {
   const items = cgroups.map((cgroup) => ({
     label: cgroupTitle(cgroup),
     description: hierarchyTitle(cgroup.hierarchy),
     detail: parts(shortPath(cgroup.path), ...figuresText(cgroup, model.coresUsed(cgroup))),
     cgroup,
   }));
-  const picked = await vscode.window.showQuickPick(items, {
-    title,
+  const picked = await pick(items, {
     placeHolder: vscode.l10n.t('Cgroup: its name, container, hierarchy or path'),
     matchOnDescription: true,
     matchOnDetail: true,

@@ -1,16 +1,14 @@
 import * as vscode from 'vscode';
 import type { CgroupsExplainResult } from '../../helper/protocol/cgroups.ts';
+import { askModally } from '../words/notify.ts';
 import { explainText } from './explainText.ts';
 
 /** A modal question with every step and every warning. A danger names itself in the button. */
 export async function confirmed(title: string, verb: string, explained: CgroupsExplainResult): Promise<boolean> {
   const danger = explained.warnings.some(({ severity }) => severity === 'danger');
   const agree = danger ? vscode.l10n.t('{0} Anyway', verb) : verb;
-  const options = { modal: true, detail: explainText(explained) };
   // What ends processes is grave without any warning.
   const grave = explained.warnings.length > 0 || explained.steps.some((step) => step.do === 'signal');
-  const choice = await (grave
-    ? vscode.window.showWarningMessage(title, options, agree)
-    : vscode.window.showInformationMessage(title, options, agree));
+  const choice = await askModally({ message: title, detail: explainText(explained), choices: [agree], grave });
   return choice === agree;
 }

@@ -5,9 +5,11 @@ import { HelperError } from '../connection/helperError.ts';
 import type { Reading } from '../host/cgroupInput.ts';
 import { lackingText } from '../host/cgroupWords.ts';
 import { isUnknown } from '../trees/words.ts';
+import { ask } from '../words/box.ts';
 
 export interface ValueQuestion<T> {
-  title: string;
+  /** Whose value it is. */
+  of: string;
   /** What the value is, and which texts are accepted. */
   prompt: string;
   placeholder: string;
@@ -20,17 +22,11 @@ export interface ValueQuestion<T> {
 
 /** Undefined when the person gave none. */
 export async function askForValue<T>(question: ValueQuestion<T>): Promise<T | undefined> {
-  const typed = await vscode.window.showInputBox({
-    title: question.title,
-    prompt: question.prompt,
-    placeHolder: question.placeholder,
-    value: question.value,
-    ignoreFocusOut: true,
-    validateInput: (text) => {
-      const reading = question.read(text);
-      if ('problem' in reading) return { message: reading.problem, severity: vscode.InputBoxValidationSeverity.Error };
-      return { message: question.words(reading.value), severity: vscode.InputBoxValidationSeverity.Info };
-    },
+  const { of, prompt, placeholder, value } = question;
+  const typed = await ask({ of, prompt, placeHolder: placeholder, value, ignoreFocusOut: true }, (text) => {
+    const reading = question.read(text);
+    if ('problem' in reading) return { message: reading.problem, severity: vscode.InputBoxValidationSeverity.Error };
+    return { message: question.words(reading.value), severity: vscode.InputBoxValidationSeverity.Info };
   });
   const reading = typed === undefined ? undefined : question.read(typed);
   return reading !== undefined && 'value' in reading ? reading.value : undefined;

@@ -12,7 +12,7 @@ export async function compareBelow(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.spot(target, vscode.l10n.t('Compare with the Layer Below'));
+  const spot = await picks.spot(target);
   if (spot === undefined) return;
   const { overlay } = spot;
   const { path } = spot.place;

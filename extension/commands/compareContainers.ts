@@ -2,12 +2,15 @@ import * as vscode from 'vscode';
 import { type LayerPath, LayersChanges, type Overlay } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { type Copy, copyAt, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import { showFailure } from '../failureMessage.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import { difference, layersNotShared, overlayRef } from '../host/overlayStack.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { countText, overlayName, pathText } from '../trees/layerWords.ts';
+import { during } from '../words/notify.ts';
+import { pickWithButtons } from '../words/pick.ts';
 
 const PAGE = 10_000;
 /** More paths than a person goes through; beyond, the list says that it is not all. */
@@ -26,11 +29,10 @@ export async function compareContainers(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const title = vscode.l10n.t('Compare Two Containers');
-  const spot = await picks.layer(target, title);
+  const spot = await picks.layer(target);
   if (spot === undefined) return;
   const { overlay, place } = spot;
-  const other = await picks.other(overlay, vscode.l10n.t('Compare {0} with', overlayName(host.model, overlay)));
+  const other = await picks.other(overlay);
   if (other === undefined) return;
   const compare = new Comparison(connection, host, overlay, other);
   if (target?.entry !== undefined && target.entry.type !== 'directory') return compare.show(place.path);
@@ -41,27 +43,14 @@ export async function compareContainers(
 
 /** The list stays open, so that one file after the other can be looked at. */
 async function choose(compare: Comparison, { items, complete }: { items: Difference[]; complete: boolean }): Promise<void> {
-  const pick = vscode.window.createQuickPick<Difference>();
-  pick.title = compare.title;
-  pick.placeholder = complete
+  const placeHolder = complete
     ? vscode.l10n.t('{0} paths differ', countText(items.length))
     : vscode.l10n.t('The first {0} paths that differ', countText(items.length));
-  pick.items = items;
-  pick.matchOnDescription = true;
-  pick.ignoreFocusOut = true;
-  const hidden = new Promise<void>((resolve) => pick.onDidHide(resolve));
-  pick.onDidAccept(async () => {
-    const [item] = pick.selectedItems;
-    if (item === undefined) return;
-    try {
-      await compare.show(item.path);
-    } catch (error) {
-      void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
-    }
+  const question = { of: compare.title, placeHolder, matchOnDescription: true, ignoreFocusOut: true };
+  await pickWithButtons(items, question, ({ path }) => {
+    void compare.show(path).catch(showFailure);
+    return 'stay';
   });
-  pick.show();
-  await hidden;
-  pick.dispose();
 }
 
 class Comparison {
@@ -103,8 +92,7 @@ class Comparison {
 
   /** Paths at or below `path` that differ. What both stacks have at the bottom cannot: only the layers above are gone through. */
   async list(path: string): Promise<{ items: Difference[]; complete: boolean }> {
-    const options = { location: vscode.ProgressLocation.Notification, title: this.title, cancellable: true };
-    return await vscode.window.withProgress(options, async (progress, token) => {
+    return await during({ title: this.title }, async (report, token) => {
       const candidates = new Set<string>();
       for (const [overlay, other] of [
         [this.mine, this.theirs],
@@ -113,7 +101,7 @@ class Comparison {
         for (const { index } of layersNotShared(overlay, other))
           for await (const changed of this.changes(overlay, index, token)) {
             if (isAtOrBelow(changed, path)) candidates.add(changed);
-            progress.report({ message: vscode.l10n.t('{0} changed paths', countText(candidates.size)) });
+            report(vscode.l10n.t('{0} changed paths', countText(candidates.size)));
           }
       return await this.differing([...candidates].sort(compareNames), token);
     });

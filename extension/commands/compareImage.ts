@@ -13,7 +13,7 @@ export async function compareImage(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.spot(target, vscode.l10n.t('Compare with the Image'));
+  const spot = await picks.spot(target);
   if (spot === undefined) return;
   const { overlay, place } = spot;
   const { path } = place;

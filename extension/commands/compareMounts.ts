@@ -6,6 +6,7 @@ import { oneLine } from '../host/plainText.ts';
 import { pickProcess } from '../programs/picks.ts';
 import type { CommandTarget } from '../target.ts';
 import { processName } from '../trees/words.ts';
+import { compare } from '../words/titled.ts';
 
 /** The mounts that a process sees beside those of the host: what a mount namespace changes is what differs. */
 export async function compareMounts(
@@ -18,7 +19,7 @@ export async function compareMounts(
   if (given === undefined && target.namespace !== undefined) {
     throw new Error(vscode.l10n.t('No process is in this namespace through which its mounts could be read.'));
   }
-  const process = given ?? (await pickProcess(connection, vscode.l10n.t('Compare Mounts with the Host')));
+  const process = given ?? (await pickProcess(connection));
   if (process === undefined) return;
   const ref = { pid: process.pid, startTime: process.startTime };
   const known = host.model.process(ref);
@@ -28,10 +29,6 @@ export async function compareMounts(
       : known === undefined
         ? vscode.l10n.t('process {0}', ref.pid)
         : processName(known);
-  await vscode.commands.executeCommand(
-    'vscode.diff',
-    tables.uri(vscode.l10n.t('host'), {}),
-    tables.uri(name, { process: ref }),
-    vscode.l10n.t('Mounts: host ↔ {0}', name),
-  );
+  const title = vscode.l10n.t('Mounts: host ↔ {0}', name);
+  await compare(tables.uri(vscode.l10n.t('host'), {}), tables.uri(name, { process: ref }), title);
 }

@@ -4,10 +4,11 @@ import type { Host } from '../host/host.ts';
 import { nsenterNamespace, nsenterProcess } from '../host/nsenter.ts';
 import type { CommandTarget } from '../target.ts';
 import { namespaceId } from '../trees/words.ts';
+import { say, sayDone } from '../words/notify.ts';
 
 export async function copyText(text: string): Promise<void> {
   await vscode.env.clipboard.writeText(text);
-  vscode.window.setStatusBarMessage(vscode.l10n.t('$(check) Copied'), 2000);
+  sayDone(vscode.l10n.t('Copied'));
 }
 
 /** The engine's whole id of a container, or `net:[4026532281]`. */
@@ -25,7 +26,7 @@ export async function copyPid(target: CommandTarget): Promise<void> {
 export async function copyNsenter(host: Host, target: CommandTarget): Promise<void> {
   const line = target.namespace === undefined ? processLine(host, target) : nsenterNamespace(target.namespace);
   if (line !== undefined) return copyText(line);
-  void vscode.window.showInformationMessage(
+  void say(
     vscode.l10n.t('No file that nsenter could open is known for it: no process is in it, and nothing in sight holds it.'),
   );
 }

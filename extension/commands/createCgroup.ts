@@ -10,14 +10,13 @@ import type { CommandTarget } from '../target.ts';
 
 /** Makes an empty cgroup below another. */
 export async function createCgroup(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Create Child Cgroup');
-  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  const cgroup = await pickCgroup(changes.host, target, 'any');
   if (cgroup === undefined) return;
   const { model } = changes.host.cgroups;
   const taken = model.childrenOf(cgroup).map(nameOfCgroup);
   const above = cgroupTitle(model.cgroup(cgroup) ?? cgroup);
   const name = await askForValue({
-    title: vscode.l10n.t('{0}: {1}', above, title),
+    of: above,
     prompt: vscode.l10n.t('Name of the new cgroup, which begins empty'),
     placeholder: vscode.l10n.t('workload'),
     value: '',

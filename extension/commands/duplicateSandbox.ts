@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { specificationIn } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
@@ -8,9 +7,7 @@ import { newSandboxFile } from './newSandboxFile.ts';
 /** Writes the specification of a sandbox, or of a file, to a new file under another name. */
 export async function duplicateSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {
   const spec =
-    target.file === undefined
-      ? (await sandboxOf(sandboxes, target, vscode.l10n.t('Duplicate Sandbox')))?.spec
-      : (await specificationIn(target.file)).spec;
+    target.file === undefined ? (await sandboxOf(sandboxes, target))?.spec : (await specificationIn(target.file)).spec;
   if (spec === undefined) return;
   const name = `${spec.name ?? 'sandbox'}-copy`;
   await newSandboxFile({ ...spec, name }, name);

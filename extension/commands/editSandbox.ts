@@ -10,6 +10,6 @@ export async function editSandbox(sandboxes: Sandboxes, target: SandboxTarget = 
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(target.file));
     return;
   }
-  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Edit Sandbox'));
+  const sandbox = await sandboxOf(sandboxes, target);
   if (sandbox !== undefined) await openAsFile(sandbox.spec);
 }

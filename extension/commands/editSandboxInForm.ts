@@ -17,7 +17,7 @@ export async function editSandboxInForm(
     await vscode.commands.executeCommand('vscode.openWith', file, FORM_EDITOR);
     return;
   }
-  const sandbox = await sandboxOf(sandboxes, target as SandboxTarget, vscode.l10n.t('Edit Sandbox in Form'));
+  const sandbox = await sandboxOf(sandboxes, target as SandboxTarget);
   if (sandbox !== undefined) await panels.show(sandbox.spec);
 }
 

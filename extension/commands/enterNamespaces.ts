@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
 import { askForEntry, type Proposal } from '../programs/entry.ts';
@@ -13,7 +12,7 @@ export async function enterNamespaces(
   target: CommandTarget = {},
   proposal: Proposal = 'usual',
 ): Promise<void> {
-  const entry = await askForEntry(connection, target, vscode.l10n.t('Enter Namespaces'), proposal);
+  const entry = await askForEntry(connection, target, proposal);
   if (entry === undefined) return;
   if (entry.explain) return showSyscalls(entry.name, { ...entry.params, terminal: true });
   try {

@@ -17,7 +17,7 @@ export async function exportLayer(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.layer(target, vscode.l10n.t('Export as Tar'));
+  const spot = await picks.layer(target);
   if (spot === undefined) return;
   await save(connection, host, spot.overlay, spot.place);
 }
@@ -29,7 +29,7 @@ export async function exportChanges(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const overlay = await picks.overlay(target, vscode.l10n.t('Export Changes as Tar'));
+  const overlay = await picks.overlay(target);
   if (overlay === undefined) return;
   const top = overlay.layers.find(({ role }) => role === 'readWrite');
   if (top === undefined) throw new Error(vscode.l10n.t('This overlay is read-only: no layer takes changes.'));

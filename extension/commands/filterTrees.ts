@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { TreeFilter } from '../trees/treeFilter.ts';
+import { createBox } from '../words/box.ts';
 
 /**
  * Asks for the text to filter the trees by, and filters as it is typed. Escape brings back the filter from before. The box stays
@@ -7,11 +8,11 @@ import type { TreeFilter } from '../trees/treeFilter.ts';
  */
 export function filterTrees(filter: TreeFilter): void {
   const before = filter.text;
-  const box = vscode.window.createInputBox();
-  box.title = vscode.l10n.t('Filter containers, namespaces and cgroups');
-  box.placeholder = vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything');
-  box.value = before;
-  box.ignoreFocusOut = true;
+  const box = createBox({
+    placeHolder: vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything'),
+    value: before,
+    ignoreFocusOut: true,
+  });
   let accepted = false;
   box.onDidChangeValue((text) => {
     filter.text = text;

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { CgroupGrouping, CgroupsTree } from '../trees/cgroups.ts';
+import { pick } from '../words/pick.ts';
 
 /** Asks how the Cgroups view is to group. */
 export async function groupCgroups(tree: CgroupsTree): Promise<void> {
@@ -20,6 +21,6 @@ export async function groupCgroups(tree: CgroupsTree): Promise<void> {
   const items = choices.map((choice) =>
     choice.grouping === tree.grouping ? { ...choice, description: vscode.l10n.t('shown now') } : choice,
   );
-  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Group cgroups') });
+  const picked = await pick(items);
   if (picked !== undefined) await tree.group(picked.grouping);
 }

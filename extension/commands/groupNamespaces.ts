@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Grouping } from '../host/hierarchy.ts';
 import type { NamespacesTree } from '../trees/namespaces.ts';
+import { pick } from '../words/pick.ts';
 
 /** Asks how the Namespaces view is to group. */
 export async function groupNamespaces(tree: NamespacesTree): Promise<void> {
@@ -27,6 +28,6 @@ export async function groupNamespaces(tree: NamespacesTree): Promise<void> {
   const items = choices.map((choice) =>
     choice.grouping === tree.grouping ? { ...choice, description: vscode.l10n.t('shown now') } : choice,
   );
-  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Group namespaces') });
+  const picked = await pick(items);
   if (picked !== undefined) await tree.group(picked.grouping);
 }

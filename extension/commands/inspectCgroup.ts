@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import { cgroupsOf, pickCgroup } from '../changes/cgroupPicks.ts';
 import type { Host } from '../host/host.ts';
 import type { CgroupPanels } from '../panels/cgroupPanels.ts';
@@ -11,6 +10,6 @@ export async function inspectCgroup(host: Host, panels: CgroupPanels, target: Co
     panels.show(given);
     return;
   }
-  const picked = await pickCgroup(host, {}, 'any', vscode.l10n.t('Inspect Cgroup'));
+  const picked = await pickCgroup(host, {}, 'any');
   if (picked !== undefined) panels.show([picked]);
 }

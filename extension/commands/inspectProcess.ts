@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { ProcessPanels } from '../panels/processPanels.ts';
 import { pickProcess } from '../programs/picks.ts';
@@ -10,10 +9,6 @@ export async function inspectProcess(
   panels: ProcessPanels,
   target: CommandTarget = {},
 ): Promise<void> {
-  const process =
-    target.process ??
-    target.container?.leader ??
-    target.namespace?.leader ??
-    (await pickProcess(connection, vscode.l10n.t('Inspect Process')));
+  const process = target.process ?? target.container?.leader ?? target.namespace?.leader ?? (await pickProcess(connection));
   if (process !== undefined) panels.show({ pid: process.pid, startTime: process.startTime });
 }

@@ -1,12 +1,10 @@
-import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import type { CommandTarget } from '../target.ts';
 
 /** Kills every process of a cgroup and below: a container by its cgroup that can be frozen, so that none is left that could fork. */
 export async function killCgroup(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Kill All in Cgroup');
   const ability = target.container === undefined ? 'any' : 'freezer';
-  const cgroup = await pickCgroup(changes.host, target, ability, title);
+  const cgroup = await pickCgroup(changes.host, target, ability);
   if (cgroup !== undefined) await changes.make(cgroup, { kind: 'kill' });
 }

@@ -7,6 +7,7 @@ import { overlayRef, placeKey } from '../host/overlayStack.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { bytesText, entriesText, overlayName, pathText } from '../trees/layerWords.ts';
+import { during } from '../words/notify.ts';
 
 /** Measures a directory; or every layer of an overlay, of the one that is selected, or of all. It can be cancelled, and what is known by then stays. */
 export async function measureLayers(
@@ -22,21 +23,16 @@ export async function measureLayers(
     chosen.place === undefined
       ? layerPlaces(chosen.overlay === undefined ? layers.overlays : [chosen.overlay])
       : [chosen.place];
-  const options = {
-    location: vscode.ProgressLocation.Notification,
-    title: vscode.l10n.t('Measuring layers'),
-    cancellable: true,
-  };
-  await vscode.window.withProgress(options, async (progress, token) => {
+  await during({ title: vscode.l10n.t('Measuring layers') }, async (report, token) => {
     for (const [done, place] of places.entries()) {
       if (token.isCancellationRequested) return;
       const overlay = layers.find(place.overlay);
       const name = overlay === undefined ? '' : overlayName(host.model, overlay);
       const step = vscode.l10n.t('{0} of {1}: {2}', done + 1, places.length, name);
-      progress.report({ message: step });
-      using _ = reporting(sizes, place, (text) => progress.report({ message: `${step}, ${text}` }));
+      report(step);
+      using _ = reporting(sizes, place, (text) => report(`${step}, ${text}`));
       if (!(await sizes.remeasure(place, token))) return;
-      progress.report({ message: step, increment: 100 / places.length });
+      report(step, 100 / places.length);
     }
   });
 }

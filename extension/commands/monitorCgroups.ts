@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { cgroupsOf, pickCgroup } from '../changes/cgroupPicks.ts';
 import type { Host } from '../host/host.ts';
@@ -15,7 +14,7 @@ export async function monitorCgroups(
   const targets = selected.length > 0 ? selected : [target];
   const cgroups: CgroupRef[] = (await Promise.all(targets.map((one) => cgroupsOf(host, one)))).flat();
   if (cgroups.length === 0) {
-    const picked = await pickCgroup(host, {}, 'any', vscode.l10n.t('Monitor Cgroups'));
+    const picked = await pickCgroup(host, {}, 'any');
     if (picked !== undefined) cgroups.push(picked);
   }
   if (cgroups.length > 0) panels.show(cgroups);

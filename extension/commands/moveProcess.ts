@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
@@ -7,10 +6,9 @@ import type { CommandTarget } from '../target.ts';
 
 /** Moves a process that the person chooses into a cgroup. */
 export async function moveProcess(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Move Process Here');
-  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  const cgroup = await pickCgroup(changes.host, target, 'any');
   if (cgroup === undefined) return;
   const name = cgroupTitle(changes.host.cgroups.model.cgroup(cgroup) ?? cgroup);
-  const process = await pickProcess(changes.connection, vscode.l10n.t('{0}: {1}', name, title));
+  const process = await pickProcess(changes.connection, { of: name });
   if (process !== undefined) await changes.make(cgroup, { kind: 'move', process });
 }

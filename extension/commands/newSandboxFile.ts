@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { fileName } from '../documents/fileName.ts';
 import { SUFFIX, specificationText } from '../programs/sandboxSpec.ts';
 
 const EXAMPLE: SandboxSpec = {
@@ -13,7 +14,7 @@ const EXAMPLE: SandboxSpec = {
 export async function newSandboxFile(spec: SandboxSpec = EXAMPLE, name = 'my'): Promise<void> {
   const [folder] = vscode.workspace.workspaceFolders ?? [];
   const file = await vscode.window.showSaveDialog({
-    ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder.uri, `${name}${SUFFIX}`) }),
+    ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder.uri, `${fileName(name)}${SUFFIX}`) }),
     // A filter is held against what follows the last dot: with "sandbox.json" VS Code's own dialog would add that once more.
     filters: { [vscode.l10n.t('Sandbox')]: ['json'] },
     saveLabel: vscode.l10n.t('Make'),

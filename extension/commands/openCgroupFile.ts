@@ -6,14 +6,14 @@ import { refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
+import { pick } from '../words/pick.ts';
 
 /** Permission bits of the owner, the group and others. */
 const ANY_READ = 0o444;
 
 /** Opens one of a cgroup's files in an editor, where saving writes it. */
 export async function openCgroupFile(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Open Cgroup File');
-  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  const cgroup = await pickCgroup(changes.host, target, 'any');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   // What can only be written, such as cgroup.kill, is an order: there is nothing to open.
@@ -24,8 +24,8 @@ export async function openCgroupFile(changes: CgroupChanges, target: CommandTarg
     iconPath: new vscode.ThemeIcon(writable ? 'edit' : 'file'),
     name,
   }));
-  const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+  const picked = await pick(items, {
+    of: cgroupTitle(inspected),
     placeHolder: inspected.directory,
   });
   if (picked === undefined) return;

@@ -17,7 +17,7 @@ export async function openHiddenFile(
   tree: LayersTree,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.spot(target, vscode.l10n.t('Open the Hidden File'));
+  const spot = await picks.spot(target);
   if (spot === undefined) return;
   const { overlay, place } = spot;
   const layer = place.layer === 'merged' ? (target?.entry?.providedBy ?? 0) : place.layer;

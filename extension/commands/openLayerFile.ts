@@ -23,7 +23,7 @@ export async function openLayerFile(
   tree: LayersTree,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.spot(target, vscode.l10n.t('Open File of a Layer'));
+  const spot = await picks.spot(target);
   if (spot === undefined) return;
   const { overlay, place } = spot;
   const entry = target?.entry ?? (await copyAt(connection, place))?.entry;

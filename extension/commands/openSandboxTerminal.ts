@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { paramsOf, sandboxOf } from '../programs/sandboxTargets.ts';
@@ -11,7 +10,7 @@ export async function openSandboxTerminal(
   target: SandboxTarget = {},
 ): Promise<void> {
   if (target.file !== undefined) {
-    const params = await paramsOf(target, vscode.l10n.t('Open Terminal in Sandbox'));
+    const params = await paramsOf(target);
     if (params === undefined) return;
     await sandboxes.read();
     const running = sandboxes.list.find(({ name, state }) => state === 'running' && name === params.spec.name);
@@ -19,8 +18,7 @@ export async function openSandboxTerminal(
     const { args: _args, terminal: _terminal, ...process } = params.spec.process ?? {};
     return starter.start({ ...params, spec: { ...params.spec, process } });
   }
-  const title = vscode.l10n.t('Open Terminal in Sandbox');
-  const sandbox = await sandboxOf(sandboxes, target, title, ({ state }) => state === 'running');
+  const sandbox = await sandboxOf(sandboxes, target, ({ state }) => state === 'running');
   if (sandbox?.process === undefined) return;
   await starter.openTerminal(sandbox);
 }

@@ -6,6 +6,7 @@ import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+import { askModally } from '../words/notify.ts';
 
 /** Ends a sandbox and removes what is left of it. Asks first when something runs in it or it was to be kept. */
 export async function removeSandbox(
@@ -14,18 +15,16 @@ export async function removeSandbox(
   starter: SandboxStarter,
   target: SandboxTarget = {},
 ): Promise<void> {
-  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Remove Sandbox'));
+  const sandbox = await sandboxOf(sandboxes, target);
   if (sandbox === undefined) return;
   if (sandbox.state === 'running' || sandbox.persistent) {
     const remove = vscode.l10n.t('Remove');
-    const choice = await vscode.window.showWarningMessage(
-      vscode.l10n.t('Remove the sandbox {0}?', oneLine(sandbox.name)),
-      {
-        modal: true,
-        detail: vscode.l10n.t('Everything that runs in it is ended. Directories that its specification keeps changes in stay.'),
-      },
-      remove,
-    );
+    const choice = await askModally({
+      message: vscode.l10n.t('Remove the sandbox {0}?', oneLine(sandbox.name)),
+      detail: vscode.l10n.t('Everything that runs in it is ended. Directories that its specification keeps changes in stay.'),
+      choices: [remove],
+      grave: true,
+    });
     if (choice !== remove) return;
   }
   const removed = connection.request(SandboxesRemove, { sandbox: sandbox.id });

@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
@@ -6,6 +5,6 @@ import type { SandboxTarget } from '../target.ts';
 
 /** Ends a sandbox, and makes it again from its specification. */
 export async function restartSandbox(sandboxes: Sandboxes, starter: SandboxStarter, target: SandboxTarget = {}): Promise<void> {
-  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Restart Sandbox'));
+  const sandbox = await sandboxOf(sandboxes, target);
   if (sandbox !== undefined) await starter.restart(sandbox.id, { spec: sandbox.spec });
 }

@@ -11,6 +11,8 @@ import type { CommandTarget } from '../target.ts';
 import type { CgroupsTree } from '../trees/cgroups.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
 import { isUnknown } from '../trees/words.ts';
+import { say } from '../words/notify.ts';
+import { pick } from '../words/pick.ts';
 
 /** Shows the cgroup of a process or container, or a cgroup itself, where it stands in the Cgroups view. */
 export async function revealInCgroups(
@@ -22,26 +24,24 @@ export async function revealInCgroups(
 ): Promise<void> {
   await host.load();
   await host.cgroups.load();
-  const title = vscode.l10n.t('Reveal in Cgroups');
-  const cgroups = await candidates(connection, host, target, title);
+  const cgroups = await candidates(connection, host, target);
   if (cgroups === undefined) return;
-  const cgroup = await pickOne(host, cgroups, title);
+  const cgroup = await pickOne(host, cgroups);
   if (cgroup === undefined) return;
   if (tree.rowOf(cgroup) === undefined) filter.text = '';
   if (tree.rowOf(cgroup) === undefined) await tree.group('hierarchy');
   if (tree.rowOf(cgroup) !== undefined) return tree.reveal(() => tree.rowOf(cgroup));
-  void vscode.window.showInformationMessage(vscode.l10n.t('It is no longer there: the cgroup is gone.'));
+  void say(vscode.l10n.t('It is no longer there: the cgroup is gone.'));
 }
 
 async function candidates(
   connection: HelperConnection,
   host: Host,
   target: CommandTarget,
-  title: string,
 ): Promise<readonly CgroupRef[] | undefined> {
   const given = await cgroupsOf(host, target);
   if (given.length > 0) return given;
-  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection, title));
+  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection));
   return process === undefined ? undefined : await ofProcess(host, process);
 }
 
@@ -53,11 +53,11 @@ async function ofProcess(host: Host, process: ProcessRef): Promise<CgroupRef[]> 
 }
 
 /** Which hierarchy, where it is not the root in several: being in a root says nothing. */
-async function pickOne(host: Host, cgroups: readonly CgroupRef[], title: string): Promise<CgroupRef | undefined> {
+async function pickOne(host: Host, cgroups: readonly CgroupRef[]): Promise<CgroupRef | undefined> {
   const below = cgroups.filter(({ path }) => path !== '/');
   const choices = below.length > 0 ? below : cgroups;
   if (choices.length === 0) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('No cgroup of it can be seen from here.'));
+    void say(vscode.l10n.t('No cgroup of it can be seen from here.'));
     return undefined;
   }
   if (choices.length === 1) return choices[0];
@@ -66,6 +66,6 @@ async function pickOne(host: Host, cgroups: readonly CgroupRef[], title: string)
     description: shortPath(cgroup.path),
     cgroup,
   }));
-  const picked = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('In which hierarchy?') });
+  const picked = await pick(items, { placeHolder: vscode.l10n.t('In which hierarchy?') });
   return picked?.cgroup;
 }

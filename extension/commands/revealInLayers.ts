@@ -6,6 +6,7 @@ import { pickContainer } from '../programs/picks.ts';
 import type { CommandTarget, LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { containerName } from '../trees/words.ts';
+import { say } from '../words/notify.ts';
 
 /** Shows where a container's layers, or a file in one of them, stand in the Layers view. */
 export async function revealInLayers(
@@ -23,7 +24,5 @@ export async function revealInLayers(
   const found = overlay ?? (container === undefined ? undefined : tree.overlayOf(container));
   if (found !== undefined) return tree.revealOverlay(found);
   const name = container === undefined ? '' : containerName(container);
-  void vscode.window.showInformationMessage(
-    vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name),
-  );
+  void say(vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name));
 }

@@ -8,7 +8,9 @@ import type { CommandTarget } from '../target.ts';
 import type { NamespacesTree } from '../trees/namespaces.ts';
 import type { TreeNode } from '../trees/node.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
-import { commandText, kindIcon, kindTitle, namespaceId, parts } from '../trees/words.ts';
+import { kindIcon, kindTitle, namespaceId, parts, processName } from '../trees/words.ts';
+import { say } from '../words/notify.ts';
+import { pick } from '../words/pick.ts';
 
 /** Shows a namespace, or a process among the members of one of its namespaces, in the Namespaces view. */
 export async function revealInNamespaces(
@@ -24,7 +26,7 @@ export async function revealInNamespaces(
   // The pid tree has only pid namespaces in it.
   if (find() === undefined && tree.grouping === 'pid') await tree.group('kind');
   if (find() !== undefined) return tree.reveal(find);
-  void vscode.window.showInformationMessage(vscode.l10n.t('It is no longer there: the process or the namespace has ended.'));
+  void say(vscode.l10n.t('It is no longer there: the process or the namespace has ended.'));
 }
 
 async function rowFinder(
@@ -38,8 +40,7 @@ async function rowFinder(
     await host.load();
     return () => tree.rowOf(namespace);
   }
-  const process =
-    target.process ?? target.container?.leader ?? (await pickProcess(connection, vscode.l10n.t('Reveal in Namespaces')));
+  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection));
   if (process === undefined) return undefined;
   await host.load();
   const known = host.model.process(process);
@@ -60,8 +61,8 @@ async function pickKind(host: Host, process: Process): Promise<NamespaceKind | u
     ];
   });
   items.sort((a, b) => Number(a.shared) - Number(b.shared));
-  const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('Reveal {0} in Namespaces', commandText(process)),
+  const picked = await pick(items, {
+    of: processName(process),
     placeHolder: vscode.l10n.t('Among the members of which namespace?'),
   });
   return picked?.namespaceKind;

@@ -7,6 +7,7 @@ import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { CommandTarget } from '../target.ts';
 import type { SandboxesTree } from '../trees/sandboxes.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
+import { say } from '../words/notify.ts';
 
 /** Shows the sandbox that a container, a process or a namespace is of where it stands in the Sandboxes view. */
 export async function revealInSandboxes(
@@ -19,16 +20,13 @@ export async function revealInSandboxes(
   await Promise.all([host.load(), sandboxes.read()]);
   const container = containerOf(host, target);
   const isGiven = target.container !== undefined || target.process !== undefined || target.namespace !== undefined;
-  const sandbox =
-    container === undefined && !isGiven
-      ? await sandboxOf(sandboxes, {}, vscode.l10n.t('Reveal in Sandboxes'))
-      : sandboxes.ledBy(container?.leader);
+  const sandbox = container === undefined && !isGiven ? await sandboxOf(sandboxes, {}) : sandboxes.ledBy(container?.leader);
   if (sandbox !== undefined) {
     if (tree.rowOf(sandbox) === undefined) filter.text = '';
     return tree.reveal(() => tree.rowOf(sandbox));
   }
   if (!isGiven) return;
-  void vscode.window.showInformationMessage(
+  void say(
     container?.engine === 'isoscope'
       ? vscode.l10n.t('{0} was made in another window, which lists it among its sandboxes.', oneLine(container.name))
       : vscode.l10n.t('It is in no sandbox. Sandboxes are what Isoscope itself has made.'),

@@ -8,6 +8,8 @@ import { splitCommandLine } from '../programs/commandLine.ts';
 import { askForEntry, type Proposal } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
 import type { CommandTarget } from '../target.ts';
+import { ask } from '../words/box.ts';
+import { during } from '../words/notify.ts';
 
 /** Runs a program to its end in a subset of a target's namespaces, and shows what it wrote and its exit status. */
 export async function runInNamespaces(
@@ -16,7 +18,7 @@ export async function runInNamespaces(
   target: CommandTarget = {},
   proposal: Proposal = 'usual',
 ): Promise<void> {
-  const entry = await askForEntry(connection, target, vscode.l10n.t('Run Command in Namespaces'), proposal);
+  const entry = await askForEntry(connection, target, proposal);
   if (entry === undefined) return;
   const command = await askForCommand(entry.name);
   if (command === undefined) return;
@@ -29,23 +31,20 @@ export async function runInNamespaces(
 }
 
 async function askForCommand(where: string): Promise<string[] | undefined> {
-  const line = await vscode.window.showInputBox({
-    title: vscode.l10n.t('Run Command in Namespaces'),
-    prompt: vscode.l10n.t('Program and arguments, to run in {0}. No shell reads them; quotes keep words together.', where),
+  const question = {
+    of: where,
+    prompt: vscode.l10n.t('Program and arguments. No shell reads them; quotes keep words together.'),
     placeHolder: 'ip addr',
     ignoreFocusOut: true,
-    validateInput: (text) => (splitCommandLine(text) === undefined ? vscode.l10n.t('A quote is not closed.') : undefined),
-  });
+  };
+  const line = await ask(question, (text) =>
+    splitCommandLine(text) === undefined ? vscode.l10n.t('A quote is not closed.') : undefined,
+  );
   const words = line === undefined ? undefined : splitCommandLine(line);
   return words === undefined || words.length === 0 ? undefined : words;
 }
 
 function run(connection: HelperConnection, params: ProgramParams & { command: string[] }): Promise<ProgramsRunResult> {
   const title = vscode.l10n.t('Running {0}', params.command.map(shellWord).join(' '));
-  return Promise.resolve(
-    vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
-      (_progress, token) => connection.request(ProgramsRun, params, token),
-    ),
-  );
+  return during({ title }, (_report, token) => connection.request(ProgramsRun, params, token));
 }

@@ -43,14 +43,12 @@ export async function runInNewNamespace(
   const asking: Asking = { connection, mustOwnUsers: isUnprivileged(connection), last };
   const process = target === undefined || target instanceof vscode.Uri ? undefined : processOf(target);
   const folder = process === undefined ? currentFolder(target) : undefined;
-  const title = vscode.l10n.t('Run in New Namespace');
-  const namespaces =
-    process === undefined ? await newOnes(title, asking) : await sharedOnes(asking, process, target as CommandTarget);
+  const namespaces = process === undefined ? await newOnes(asking) : await sharedOnes(asking, process, target as CommandTarget);
   if (namespaces === undefined) return;
   const ownFiles = namespaces.mnt === 'new';
-  const root = ownFiles ? await askForRoot(title, last.root) : { type: 'host' as const, access: 'readWrite' as const };
+  const root = ownFiles ? await askForRoot(last.root) : { type: 'host' as const, access: 'readWrite' as const };
   if (root === undefined) return;
-  const answer = await askForCommandLine(title, last.command, inFolder({ root, namespaces }, folder).process?.cwd);
+  const answer = await askForCommandLine(last.command, inFolder({ root, namespaces }, folder).process?.cwd);
   if (answer === undefined) return;
   const kinds = process === undefined ? chosenKinds(namespaces, asking) : last.kinds;
   const choices: SandboxChoices = { kinds, root: ownFiles ? root : last.root, command: answer.text };
@@ -78,9 +76,8 @@ function processOf(target: CommandTarget): ProcessRef | undefined {
   return target.process ?? target.container?.leader ?? target.namespace?.leader;
 }
 
-async function newOnes(title: string, { mustOwnUsers, last }: Asking): Promise<Namespaces | undefined> {
+async function newOnes({ mustOwnUsers, last }: Asking): Promise<Namespaces | undefined> {
   const kinds = await askForKinds({
-    title,
     placeHolder: vscode.l10n.t('Namespaces of its own'),
     picked: mustOwnUsers ? [...last.kinds, 'user'] : last.kinds,
     description: (kind) =>
@@ -105,7 +102,7 @@ async function sharedOnes(
     return ino !== undefined && ino !== null && ino !== host[kind]?.ino;
   });
   const joined = await askForKinds({
-    title: vscode.l10n.t('The Same Namespaces as {0}, but…', oneLine(target.container?.name ?? details.name)),
+    of: oneLine(target.container?.name ?? details.name),
     placeHolder: vscode.l10n.t('Namespaces to share with it; the others are made anew'),
     picked: own,
     description: (kind) => {

@@ -8,6 +8,7 @@ import { baseName } from '../host/overlayStack.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { bytesText, pathText } from '../trees/layerWords.ts';
+import { during, say } from '../words/notify.ts';
 
 /** Writes a copy of a file of a layer to disk, as the user, as it is read: it never lies in memory whole. */
 export async function saveLayerCopy(
@@ -16,7 +17,7 @@ export async function saveLayerCopy(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const place = target?.place ?? (await picks.spot(target, vscode.l10n.t('Save Copy As')))?.place;
+  const place = target?.place ?? (await picks.spot(target))?.place;
   if (place === undefined) return;
   const copy = await copyAt(connection, place);
   if (copy?.entry.type !== 'file') throw new Error(vscode.l10n.t('{0} is no regular file.', pathText(place.path)));
@@ -56,13 +57,9 @@ export async function saveStream(
 ): Promise<void> {
   const unfinished = `${chosen.fsPath}.part`;
   const title = vscode.l10n.t('Saving {0}', name);
-  const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
-  await vscode.window.withProgress(options, async (progress, token) => {
+  await during({ title }, async (report, token) => {
     try {
-      await write(
-        unfinished,
-        read(token, (message) => progress.report({ message })),
-      );
+      await write(unfinished, read(token, report));
       if (token.isCancellationRequested) throw new vscode.CancellationError();
       await rename(unfinished, chosen.fsPath);
     } catch (error) {
@@ -70,7 +67,7 @@ export async function saveStream(
       throw error;
     }
   });
-  void vscode.window.showInformationMessage(vscode.l10n.t('Saved {0}.', chosen.fsPath));
+  void say(vscode.l10n.t('Saved {0}.', chosen.fsPath));
 }
 
 /** A sparse file of many gigabytes stays one: what is all zero becomes a hole. */

@@ -8,15 +8,14 @@ import type { CommandTarget } from '../target.ts';
 
 /** As a share of one CPU, as CPUs, or as quota and period. */
 export async function setCpuLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Set CPU Limit');
-  const cgroup = await pickCgroup(changes.host, target, 'cpu', title);
+  const cgroup = await pickCgroup(changes.host, target, 'cpu');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const cpu = present(inspected.cpu, vscode.l10n.t('The CPU limit'));
   const { own } = present(cpu.limit, vscode.l10n.t('The CPU limit'));
   const period = figureOr(cpu.periodMicros, USUAL_PERIOD_MICROS);
   const bandwidth = await askForValue({
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    of: cgroupTitle(inspected),
     prompt: vscode.l10n.t('A share of one CPU, CPUs, quota/period in µs, or max'),
     placeholder: vscode.l10n.t('50 %, 1.5 cores, 2000/100000 or max'),
     value: own === null ? 'max' : percentText(own),

@@ -11,15 +11,14 @@ const BOUNDS = { 2: { least: 1, most: 10_000, usual: 100 }, 1: { least: 2, most:
 
 /** The share among siblings that compete for the CPU. */
 export async function setCpuWeight(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Set CPU Weight');
-  const cgroup = await pickCgroup(changes.host, target, 'cpu', title);
+  const cgroup = await pickCgroup(changes.host, target, 'cpu');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const what = vscode.l10n.t('The CPU weight');
   const { value, file } = present(present(inspected.cpu, what).weight, what);
   const { least, most, usual } = BOUNDS[inspected.version];
   const weight = await askForValue({
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    of: cgroupTitle(inspected),
     prompt: vscode.l10n.t(
       'How much it gets beside its siblings when all of them want the CPU ({0}, usually {1})',
       file,

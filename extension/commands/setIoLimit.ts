@@ -7,6 +7,7 @@ import { type Reading, readBytes, readCount } from '../host/cgroupInput.ts';
 import { bytesText, cgroupTitle, numberText } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
+import { pick } from '../words/pick.ts';
 
 type Limits = CgroupIoDevice['limits'];
 type Kind = keyof Limits;
@@ -16,35 +17,34 @@ const MOST_OPERATIONS = 2 ** 32 - 1;
 
 /** Bytes or operations a second, of one device. */
 export async function setIoLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Set I/O Limit');
-  const cgroup = await pickCgroup(changes.host, target, 'io', title);
+  const cgroup = await pickCgroup(changes.host, target, 'io');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const io = present(inspected.io, vscode.l10n.t('The I/O limit'));
-  const whole = vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title);
-  const device = await pickDevice(whole, figureOr(io.devices, []));
-  const kind = device === undefined ? undefined : await pickKind(whole, device);
+  const of = cgroupTitle(inspected);
+  const device = await pickDevice(of, figureOr(io.devices, []));
+  const kind = device === undefined ? undefined : await pickKind(of, device);
   if (device === undefined || kind === undefined) return;
-  const value = await askForRate(whole, kind, device.limits[kind]);
+  const value = await askForRate(of, kind, device.limits[kind]);
   if (value === undefined) return;
   const change: CgroupChange = { kind: 'ioLimit', device: device.device, [kind]: value };
   await changes.make(cgroup, change);
 }
 
-async function pickDevice(title: string, devices: readonly CgroupIoDevice[]): Promise<CgroupIoDevice | undefined> {
+async function pickDevice(of: string, devices: readonly CgroupIoDevice[]): Promise<CgroupIoDevice | undefined> {
   const items = devices.map((device) => ({
     label: oneLine(device.name ?? device.device, 60),
     description: device.device,
     device,
   }));
   const other = { label: vscode.l10n.t('Another device…'), description: vscode.l10n.t('by its numbers'), device: undefined };
-  const picked = await vscode.window.showQuickPick([...items, other], {
-    title,
+  const picked = await pick([...items, other], {
+    of,
     placeHolder: vscode.l10n.t('A whole disk: the kernel limits no partition'),
   });
   if (picked === undefined || picked.device !== undefined) return picked?.device;
   const numbers = await askForValue({
-    title,
+    of,
     prompt: vscode.l10n.t('Major and minor number of the disk, as lsblk(8) lists them'),
     placeholder: '8:0',
     value: '',
@@ -59,7 +59,7 @@ function readDevice(text: string): Reading<string> {
   return /^\d{1,4}:\d{1,7}$/.test(trimmed) ? { value: trimmed } : { problem: vscode.l10n.t('Type two numbers such as 8:0.') };
 }
 
-async function pickKind(title: string, { limits }: CgroupIoDevice): Promise<Kind | undefined> {
+async function pickKind(of: string, { limits }: CgroupIoDevice): Promise<Kind | undefined> {
   const labels: [Kind, string][] = [
     ['readBytes', vscode.l10n.t('Bytes read a second')],
     ['writtenBytes', vscode.l10n.t('Bytes written a second')],
@@ -67,7 +67,7 @@ async function pickKind(title: string, { limits }: CgroupIoDevice): Promise<Kind
     ['writeOperations', vscode.l10n.t('Write operations a second')],
   ];
   const items = labels.map(([kind, label]) => ({ label, description: rateWords(kind, limits[kind]), limit: kind }));
-  const picked = await vscode.window.showQuickPick(items, { title, placeHolder: vscode.l10n.t('What to limit') });
+  const picked = await pick(items, { of, placeHolder: vscode.l10n.t('What to limit') });
   return picked?.limit;
 }
 
@@ -80,10 +80,10 @@ function rateWords(kind: Kind, value: number | null): string {
   return isBytes(kind) ? vscode.l10n.t('{0} a second', bytesText(value)) : vscode.l10n.t('{0} a second', numberText(value));
 }
 
-async function askForRate(title: string, kind: Kind, now: number | null): Promise<number | null | undefined> {
+async function askForRate(of: string, kind: Kind, now: number | null): Promise<number | null | undefined> {
   const count = { least: 1, most: MOST_OPERATIONS, unlimited: true };
   return await askForValue({
-    title,
+    of,
     prompt: isBytes(kind) ? vscode.l10n.t('Bytes a second, or max') : vscode.l10n.t('Operations a second, or max'),
     placeholder: isBytes(kind) ? vscode.l10n.t('10 MiB or max') : vscode.l10n.t('100 or max'),
     value: now === null ? 'max' : String(now),

@@ -8,7 +8,6 @@ import type { CommandTarget } from '../target.ts';
 export async function setMemoryHigh(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
   const what = vscode.l10n.t('The memory throttle');
   await setBytesLimit(changes, target, {
-    title: vscode.l10n.t('Set Memory Throttle'),
     prompt: () => vscode.l10n.t('Above this much memory its processes are slowed down; none is killed (memory.high)'),
     now: ({ memory }) => present(present(memory, what).highBytes, what),
     change: (limitBytes) => ({ kind: 'memoryHigh', limitBytes }),

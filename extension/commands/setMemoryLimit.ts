@@ -8,7 +8,6 @@ import type { CommandTarget } from '../target.ts';
 export async function setMemoryLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
   const what = vscode.l10n.t('The memory limit');
   await setBytesLimit(changes, target, {
-    title: vscode.l10n.t('Set Memory Limit'),
     prompt: () => vscode.l10n.t('The most memory that it may have; out of it, the kernel kills one of its processes'),
     now: ({ memory }) => present(present(memory, what).limit, what).own,
     change: (limitBytes) => ({ kind: 'memoryLimit', limitBytes }),

@@ -8,7 +8,6 @@ import type { CommandTarget } from '../target.ts';
 export async function setSwapLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
   const what = vscode.l10n.t('The swap limit');
   await setBytesLimit(changes, target, {
-    title: vscode.l10n.t('Set Swap Limit'),
     prompt: ({ version }) =>
       version === 2
         ? vscode.l10n.t('The most swap that it may use (memory.swap.max)')

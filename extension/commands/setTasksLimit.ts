@@ -11,14 +11,13 @@ const MOST_TASKS = 4_194_304;
 
 /** How many processes and threads there may be. */
 export async function setTasksLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Set Limit of Tasks');
-  const cgroup = await pickCgroup(changes.host, target, 'pids', title);
+  const cgroup = await pickCgroup(changes.host, target, 'pids');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const what = vscode.l10n.t('The limit of tasks');
   const { own } = present(present(inspected.pids, what).limit, what);
   const limit = await askForValue({
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+    of: cgroupTitle(inspected),
     prompt: vscode.l10n.t('How many processes and threads it may have, those below it counted; fork fails beyond'),
     placeholder: vscode.l10n.t('100 or max'),
     value: own === null ? 'max' : String(own),

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
 import { Command, type CommandId } from '../ids.ts';
+import { pick } from '../words/pick.ts';
 
 interface Action extends vscode.QuickPickItem {
   command: CommandId;
@@ -8,8 +9,7 @@ interface Action extends vscode.QuickPickItem {
 
 /** What a click on the status bar offers. */
 export async function showHelperActions(connection: HelperConnection): Promise<void> {
-  const picked = await vscode.window.showQuickPick(actionsFor(connection), {
-    title: vscode.l10n.t('Isoscope helper'),
+  const picked = await pick(actionsFor(connection), {
     placeHolder: vscode.l10n.t('What to do with the helper'),
   });
   if (picked !== undefined) await vscode.commands.executeCommand(picked.command);
@@ -17,21 +17,28 @@ export async function showHelperActions(connection: HelperConnection): Promise<v
 
 function actionsFor({ state }: HelperConnection): Action[] {
   const restart: Action = {
-    label: `$(debug-restart) ${vscode.l10n.t('Restart Helper')}`,
+    label: vscode.l10n.t('Restart Helper'),
+    iconPath: new vscode.ThemeIcon('debug-restart'),
     ...(state.kind === 'failed' ? { detail: state.message } : {}),
     command: Command.restartHelper,
   };
   const asRoot: Action = {
-    label: `$(shield) ${vscode.l10n.t('Restart Helper as Root')}`,
+    label: vscode.l10n.t('Restart Helper as Root'),
+    iconPath: new vscode.ThemeIcon('shield'),
     detail: vscode.l10n.t('Asks for a password when sudo wants one.'),
     command: Command.restartHelperAsRoot,
   };
   const asUser: Action = {
-    label: `$(person) ${vscode.l10n.t('Restart Helper Without Root')}`,
+    label: vscode.l10n.t('Restart Helper Without Root'),
+    iconPath: new vscode.ThemeIcon('person'),
     detail: vscode.l10n.t('What it may not read is then shown as unknown.'),
     command: Command.restartHelperAsUser,
   };
-  const log: Action = { label: `$(output) ${vscode.l10n.t('Show Log')}`, command: Command.showHelperLog };
+  const log: Action = {
+    label: vscode.l10n.t('Show Log'),
+    iconPath: new vscode.ThemeIcon('output'),
+    command: Command.showHelperLog,
+  };
   // For a window that is root's own there is nothing to choose.
   if (process.getuid?.() === 0) return [restart, log];
   const isRoot = state.kind === 'ready' && state.host.uid === 0;

@@ -10,6 +10,9 @@ import type { LayerPicks, LayerSpot } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { overlayContainer, pathText } from '../trees/layerWords.ts';
 import { namespacePlace } from '../trees/words.ts';
+import { pick } from '../words/pick.ts';
+import { createTerminal } from '../words/titled.ts';
+import { copyText } from './copy.ts';
 
 interface Choice extends vscode.QuickPickItem {
   run: () => unknown;
@@ -22,14 +25,14 @@ export async function showOnDisk(
   picks: LayerPicks,
   target?: LayerTarget,
 ): Promise<void> {
-  const spot = await picks.layer(target, vscode.l10n.t('Show on Disk'));
+  const spot = await picks.layer(target);
   if (spot === undefined) return;
   const onDisk = await diskPath(connection, host, spot);
   const directory = target?.entry === undefined || target.entry.type === 'directory' ? onDisk.path : dirname(onDisk.path);
   const choices: Choice[] = [copyChoice(onDisk.path)];
   if (onDisk.elsewhere === undefined) choices.push(...(await choicesFor(directory)));
-  const picked = await vscode.window.showQuickPick(choices, {
-    title: pathText(onDisk.path),
+  const picked = await pick(choices, {
+    of: pathText(onDisk.path),
     placeHolder:
       onDisk.elsewhere === undefined
         ? vscode.l10n.t('On the disk of this host')
@@ -72,10 +75,7 @@ function copyChoice(path: string): Choice {
   return {
     label: vscode.l10n.t('Copy Path'),
     iconPath: new vscode.ThemeIcon('copy'),
-    run: async () => {
-      await vscode.env.clipboard.writeText(path);
-      vscode.window.setStatusBarMessage(vscode.l10n.t('$(check) Copied'), 2000);
-    },
+    run: () => copyText(path),
   };
 }
 
@@ -90,7 +90,7 @@ async function choicesFor(directory: string): Promise<Choice[]> {
         label: vscode.l10n.t('Copy a Command That Lists It as Root'),
         description: pathText(command),
         iconPath: new vscode.ThemeIcon('shield'),
-        run: () => vscode.env.clipboard.writeText(command),
+        run: () => copyText(command),
       },
     ];
   }
@@ -99,7 +99,7 @@ async function choicesFor(directory: string): Promise<Choice[]> {
     {
       label: vscode.l10n.t('Open Terminal There'),
       iconPath: new vscode.ThemeIcon('terminal'),
-      run: () => vscode.window.createTerminal({ cwd: uri, name: pathText(directory) }).show(),
+      run: () => createTerminal({ cwd: uri, name: pathText(directory) }).show(),
     },
     {
       label: vscode.l10n.t('Open Folder in New Window'),

@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { ProgramParams } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
@@ -10,7 +9,7 @@ import type { CommandTarget } from '../target.ts';
 export async function showTargetSyscalls(connection: HelperConnection, target: CommandTarget = {}): Promise<void> {
   const known = knownEntry(target);
   if (known !== undefined) return showSyscalls(known.name, { ...known.params, terminal: true });
-  const entry = await askForEntry(connection, target, vscode.l10n.t('Show the Syscalls'));
+  const entry = await askForEntry(connection, target);
   if (entry !== undefined) await showSyscalls(entry.name, { ...entry.params, terminal: true });
 }
 

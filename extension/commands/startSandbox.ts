@@ -1,10 +1,10 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { paramsOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 
 /** Runs the specification of a file; `target` may be the file as the explorer gives it. */
 export async function startSandbox(starter: SandboxStarter, target: SandboxTarget | vscode.Uri = {}): Promise<void> {
-  const params = await paramsOf(target, vscode.l10n.t('Run Sandbox'));
+  const params = await paramsOf(target);
   if (params !== undefined) await starter.start(params);
 }

@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import { SandboxesStop } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
@@ -16,7 +15,7 @@ export async function stopSandbox(
   starter: SandboxStarter,
   target: SandboxTarget = {},
 ): Promise<void> {
-  const sandbox = await sandboxOf(sandboxes, target, vscode.l10n.t('Stop Sandbox'), ({ state }) => state === 'running');
+  const sandbox = await sandboxOf(sandboxes, target, ({ state }) => state === 'running');
   if (sandbox === undefined) return;
   const stopped = connection.request(SandboxesStop, { sandbox: sandbox.id, graceMillis: GRACE_MILLIS });
   starter.closeTerminals(sandbox.id);

@@ -5,11 +5,11 @@ import { present } from '../changes/valueBox.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
+import { pick } from '../words/pick.ts';
 
 /** v2: enables or disables a controller for the children of a cgroup. */
 export async function switchController(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {
-  const title = vscode.l10n.t('Enable or Disable Controller');
-  const cgroup = await pickCgroup(changes.host, target, 'any', title);
+  const cgroup = await pickCgroup(changes.host, target, 'any');
   if (cgroup === undefined) return;
   const inspected = await changes.inspect(cgroup);
   const enabled = present(inspected.childControllers, vscode.l10n.t('The controllers of its children'));
@@ -28,8 +28,8 @@ export async function switchController(changes: CgroupChanges, target: CommandTa
     description: enabled.includes(controller) ? vscode.l10n.t('enabled; choose to disable') : vscode.l10n.t('choose to enable'),
     controller,
   }));
-  const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('{0}: {1}', cgroupTitle(inspected), title),
+  const picked = await pick(items, {
+    of: cgroupTitle(inspected),
     placeHolder: vscode.l10n.t('For the children; except at the root, v2 wants no process beside children with controllers'),
   });
   if (picked === undefined) return;

@@ -3,7 +3,8 @@ import * as vscode from 'vscode';
 import type { NotificationType, RequestType } from 'vscode-jsonrpc';
 import { type ErrorData, HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol.ts';
 import { Disposable } from '../disposable.ts';
-import { logHelperLine } from '../log.ts';
+import { logHelperLine } from '../words/log.ts';
+import { warn } from '../words/notify.ts';
 import type { Preference } from './elevation.ts';
 import { HelperError } from './helperError.ts';
 import type { Ending, HelperProcess } from './helperProcess.ts';
@@ -198,7 +199,7 @@ export class HelperConnection extends Disposable {
       'The helper could not become root, and runs as you. {0}',
       detail.split('\n').slice(-3).join(' '),
     );
-    void vscode.window.showWarningMessage(message, showLog).then((choice) => {
+    void warn(message, showLog).then((choice) => {
       if (choice === showLog) this.options.log.show();
     });
   }

@@ -1,4 +1,5 @@
 import type { ErrorData, Reason } from '../../helper/protocol.ts';
+import { plainLines } from '../host/plainText.ts';
 
 /** `disconnected`: the helper is not running, or ended before it answered. `cancelled`: the caller's token said so. */
 export type HelperErrorReason = Reason | 'disconnected' | 'cancelled';
@@ -12,9 +13,10 @@ export class HelperError extends Error {
   readonly data: ErrorData | undefined;
 
   constructor(reason: HelperErrorReason, message: string, hint?: string, data?: ErrorData) {
-    super(message);
+    // Whoever throws it, and wherever VS Code shows it: names that others chose are in it.
+    super(plainLines(message));
     this.reason = reason;
-    this.hint = hint;
+    this.hint = hint === undefined ? undefined : plainLines(hint);
     this.data = data;
   }
 }

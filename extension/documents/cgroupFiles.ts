@@ -18,6 +18,7 @@ import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
 import { shortIds } from '../host/cgroupWords.ts';
 import { Scheme } from '../ids.ts';
+import { say } from '../words/notify.ts';
 import { fileName } from './fileName.ts';
 
 /** Counters have no event; an editor that is open need not be faster than one reads. */
@@ -148,8 +149,7 @@ export class CgroupFiles extends Disposable implements vscode.FileSystemProvider
     const ref = refOf(uri);
     const text = Buffer.from(content).toString();
     try {
-      if (!(await this.write(ref, text)))
-        void vscode.window.showInformationMessage(vscode.l10n.t('Nothing was written to {0}.', ref.file));
+      if (!(await this.write(ref, text))) void say(vscode.l10n.t('Nothing was written to {0}.', ref.file));
     } catch (error) {
       if (!isRefusal(error)) throw fileErrorOf(error);
       const { reason, message, hint } = error;

@@ -13,6 +13,7 @@ import { HelperError } from '../connection/helperError.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import { baseName, copyBelow, overlayRef, pathIn } from '../host/overlayStack.ts';
 import { entryName, layerName, overlayName } from '../trees/layerWords.ts';
+import { compare } from '../words/titled.ts';
 import { emptyUri, layerUri } from './layerUri.ts';
 
 export interface Copy {
@@ -106,7 +107,7 @@ export function side(model: HostModel, overlay: Overlay, copy: Copy | undefined,
 
 export async function showDifference(path: string, left: Side, right: Side): Promise<void> {
   const title = `${entryName(baseName(path))} (${left.name} ↔ ${right.name})`;
-  await vscode.commands.executeCommand('vscode.diff', left.uri, right.uri, title, { preview: true });
+  await compare(left.uri, right.uri, title);
 }
 
 /** Only regular files can be shown side by side. Throws what a person is to read. */

@@ -14,11 +14,14 @@ import {
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import { failureText } from '../failureMessage.ts';
 import { wellFormedName } from '../host/fileNameText.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { baseName, parentPath } from '../host/overlayStack.ts';
 import { Command, Scheme } from '../ids.ts';
 import { bytesText, entryName } from '../trees/layerWords.ts';
+import { warn } from '../words/notify.ts';
+import { paragraphs } from '../words/tooltip.ts';
 import { isEmptyUri, layerPlace } from './layerUri.ts';
 
 /** The most that an editor is given: larger files go to disk, where they are written as they are read. */
@@ -36,7 +39,7 @@ export class LayerFiles extends Disposable implements vscode.FileSystemProvider 
     super();
     this.connection = connection;
     this.layerWatch = layerWatch;
-    const isReadonly = new vscode.MarkdownString(readOnlyReason());
+    const isReadonly = paragraphs(readOnlyReason());
     this.register(vscode.workspace.registerFileSystemProvider(Scheme.layer, this, { isCaseSensitive: true, isReadonly }));
   }
 
@@ -131,8 +134,7 @@ export class LayerFiles extends Disposable implements vscode.FileSystemProvider 
 export async function offerCopy(place: LayerPath, sizeBytes: number): Promise<void> {
   const save = vscode.l10n.t('Save Copy As…');
   const text = vscode.l10n.t('{0} has {1}: too much for an editor.', entryName(baseName(place.path)), bytesText(sizeBytes));
-  if ((await vscode.window.showWarningMessage(text, save)) === save)
-    await vscode.commands.executeCommand(Command.saveLayerCopy, { place });
+  if ((await warn(text, save)) === save) await vscode.commands.executeCommand(Command.saveLayerCopy, { place });
 }
 
 export function readOnlyReason(): string {
@@ -146,9 +148,9 @@ function refusal(): Error {
 }
 
 function fileError(uri: vscode.Uri, error: unknown): unknown {
-  if (!(error instanceof HelperError)) return error;
+  if (!(error instanceof HelperError)) return new vscode.FileSystemError(failureText(error));
   if (error.reason === 'notFound') return vscode.FileSystemError.FileNotFound(uri);
-  const message = [error.message, error.hint].filter(Boolean).join(' ');
+  const message = failureText(error);
   return error.reason === 'permission'
     ? vscode.FileSystemError.NoPermissions(message)
     : vscode.FileSystemError.Unavailable(message);

@@ -26,9 +26,19 @@ export function isEmptyUri(uri: vscode.Uri): boolean {
   return uri.query === 'empty';
 }
 
-/** Throws when it is none of ours: the helper checks what it says. */
+/** @throws FileSystemError when it is none of ours: anybody can write a URI. The helper checks what it says. */
 export function layerPlace(uri: vscode.Uri): LayerPath {
-  const { overlay, layer } = JSON.parse(uri.query) as LayerRef;
+  const { overlay, layer } = layerRef(uri);
   const rest = uri.path.split('/').slice(2).map(wireName).join('/');
   return { overlay, layer, path: `/${rest}` };
+}
+
+function layerRef(uri: vscode.Uri): LayerRef {
+  try {
+    const ref = JSON.parse(uri.query) as LayerRef | null;
+    if (typeof ref === 'object' && ref !== null) return ref;
+  } catch {
+    // Not even JSON.
+  }
+  throw vscode.FileSystemError.FileNotFound(uri);
 }

@@ -17,14 +17,19 @@ import type { FromMonitor, MonitorFigure, MonitorPoint, ToMonitor } from '../../
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
-import { pickText } from '../host/plainText.ts';
+import { showFailure } from '../failureMessage.ts';
 import { Command } from '../ids.ts';
+import { complain, say } from '../words/notify.ts';
+import { pickSeveral } from '../words/pick.ts';
+import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { type ExportFormat, exportText } from './monitorExport.ts';
 import { KEPT_MILLIS, MonitorHistory, merged, SAMPLE_MILLIS } from './monitorHistory.ts';
 import { lackingFigures, monitorCharts, monitorWords } from './monitorPage.ts';
 import { type MonitorSubject, refKey, subjectsOf } from './monitorSubjects.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
+/** What the page gives back or draws as lines: keys are identities, points are numbers. */
+const KEPT = new Set(['key', 'cgroups', 'points']);
 const VIEW_TYPE = 'isoscope.monitor';
 /** As many as a subscription may have. */
 const MOST_CGROUPS = 64;
@@ -53,7 +58,7 @@ export class MonitorPanels extends Disposable {
       return;
     }
     const title = vscode.l10n.t('Monitor');
-    this.adopt(vscode.window.createWebviewPanel(VIEW_TYPE, title, vscode.ViewColumn.Active), cgroups);
+    this.adopt(createPanel(VIEW_TYPE, title), cgroups);
   }
 
   private adopt(webviewPanel: vscode.WebviewPanel, cgroups: readonly CgroupRef[]): void {
@@ -202,7 +207,8 @@ class MonitorPanel extends Disposable {
     this.asked = this.subjects.flatMap(({ cgroups }) => cgroups.slice(0, 1));
     for (const { key } of this.subjects) if (listed.has(key)) this.gone.delete(key);
     const titles = this.subjects.map(({ title }) => title);
-    this.panel.title = vscode.l10n.t('Monitor: {0}', titles.slice(0, 3).join(', ') + (titles.length > 3 ? ', …' : ''));
+    const names = titles.slice(0, 3).join(', ') + (titles.length > 3 ? ', …' : '');
+    setPanelTitle(this.panel, vscode.l10n.t('Monitor: {0}', names));
   }
 
   private sampled(): CgroupRef[] {
@@ -275,13 +281,12 @@ class MonitorPanel extends Disposable {
     const items = list.then((answer) =>
       subjectsOf(answer.cgroups, answer)
         .filter(({ cgroups }) => cgroups.every((ref) => !shown.has(refKey(ref))))
-        .map((subject) => ({ label: pickText(subject.title), description: pickText(subject.place), subject })),
+        .map((subject) => ({ label: subject.title, description: subject.place, subject })),
     );
     try {
-      const chosen = await vscode.window.showQuickPick(items, {
-        title: vscode.l10n.t('Cgroups to add to the monitor'),
+      const chosen = await pickSeveral(items, {
+        otherwise: vscode.l10n.t('Cgroups to add to the monitor'),
         matchOnDescription: true,
-        canPickMany: true,
       });
       const added = chosen?.map(({ subject }) => subject.cgroups[0]).filter((ref) => ref !== undefined) ?? [];
       if (added.length === 0 || this.disposed) return;
@@ -289,7 +294,7 @@ class MonitorPanel extends Disposable {
       this.asked = [...this.asked, ...added];
       await this.sample();
     } catch (error) {
-      void vscode.window.showErrorMessage(error instanceof Error ? error.message : String(error));
+      void showFailure(error);
     }
   }
 
@@ -316,11 +321,11 @@ class MonitorPanel extends Disposable {
     try {
       await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
     } catch (error) {
-      void vscode.window.showErrorMessage(vscode.l10n.t('The samples could not be saved. {0}', String(error)));
+      void complain(vscode.l10n.t('The samples could not be saved. {0}', String(error)));
       return;
     }
     const open = vscode.l10n.t('Open');
-    const choice = await vscode.window.showInformationMessage(vscode.l10n.t('The samples are in {0}.', uri.fsPath), open);
+    const choice = await say(vscode.l10n.t('The samples are in {0}.', uri.fsPath), open);
     if (choice === open) await vscode.window.showTextDocument(uri);
   }
 
@@ -369,7 +374,7 @@ class MonitorPanel extends Disposable {
   }
 
   private send(message: ToMonitor): void {
-    if (this.ready) void this.panel.webview.postMessage(message);
+    if (this.ready) send(this.panel, message, KEPT);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { Command, type CommandId } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
+import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 /** What a panel is on. `R` is what the helper answers about it. */
@@ -50,7 +51,7 @@ export class PagePanel<R> extends Disposable {
     super();
     this.host = host;
     this.subject = subject;
-    this.panel = vscode.window.createWebviewPanel(subject.viewType, subject.title, vscode.ViewColumn.Active, {
+    this.panel = createPanel(subject.viewType, subject.title, {
       enableScripts: true,
       enableFindWidget: true,
       localResourceRoots: [webviewRoot(extensionUri)],
@@ -129,7 +130,7 @@ export class PagePanel<R> extends Disposable {
       const answer = await this.subject.ask(mine.token);
       if (this.latest !== mine) return;
       this.shown = answer;
-      this.panel.title = this.subject.titleOf(answer);
+      setPanelTitle(this.panel, this.subject.titleOf(answer));
       this.sendPage(answer);
       this.schedule();
     } catch (error) {
@@ -172,7 +173,7 @@ export class PagePanel<R> extends Disposable {
   }
 
   private send(message: ToPage): void {
-    if (this.ready) void this.panel.webview.postMessage(message);
+    if (this.ready) send(this.panel, message);
   }
 }
 

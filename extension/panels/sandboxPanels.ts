@@ -12,11 +12,15 @@ import { failureText, showFailure } from '../failureMessage.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
 import { paramsFor, specificationOf, specificationText } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { createPanel, send } from '../words/titled.ts';
 import { formTexts } from './sandboxFormTexts.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 /** Of package.json's customEditors. */
 export const FORM_EDITOR = 'isoscope.sandboxForm';
+
+/** A specification is edited as it is; the schema is ours. */
+const KEPT = new Set(['spec', 'schema', 'value', 'path']);
 
 interface Parts {
   connection: HelperConnection;
@@ -44,7 +48,7 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
       process: { args: ['bash'] },
     };
     const title = vscode.l10n.t('New Sandbox');
-    const panel = vscode.window.createWebviewPanel('isoscope.sandbox', title, vscode.ViewColumn.Active);
+    const panel = createPanel('isoscope.sandbox', title);
     this.register(new SandboxForm(this.parts, panel, new NewSpecification(spec ?? first)));
   }
 
@@ -276,6 +280,6 @@ class SandboxForm extends Disposable {
   }
 
   private send(message: ToForm): void {
-    if (!this.disposed) void this.panel.webview.postMessage(message);
+    if (!this.disposed) send(this.panel, message, KEPT);
   }
 }

@@ -13,8 +13,12 @@ import type { LayerWatch } from '../host/layerWatch.ts';
 import { entryOf, overlayRef, parentPath, pathIn, placeKey } from '../host/overlayStack.ts';
 import { Command } from '../ids.ts';
 import { overlayName } from '../trees/layerWords.ts';
+import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { stackPage } from './stackPage.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
+
+/** The path in the field is the person's, to be edited and given back. */
+const KEPT = new Set(['path']);
 
 export interface StackParts {
   connection: HelperConnection;
@@ -63,7 +67,7 @@ class StackPanel extends Disposable {
     super();
     this.all = all;
     this.overlay = overlay;
-    this.panel = vscode.window.createWebviewPanel('isoscope.stack', this.title(), vscode.ViewColumn.Active, {
+    this.panel = createPanel('isoscope.stack', this.title(), {
       enableScripts: true,
       enableFindWidget: true,
       localResourceRoots: [webviewRoot(all.extensionUri)],
@@ -118,7 +122,7 @@ class StackPanel extends Disposable {
 
   private onList(): void {
     this.overlay = this.all.layers.overlay(this.overlay.key) ?? this.overlay;
-    this.panel.title = this.title();
+    setPanelTitle(this.panel, this.title());
     this.draw();
     void this.ask();
   }
@@ -260,6 +264,6 @@ class StackPanel extends Disposable {
   }
 
   private send(message: ToStack): void {
-    if (this.ready) void this.panel.webview.postMessage(message);
+    if (this.ready) send(this.panel, message, KEPT);
   }
 }

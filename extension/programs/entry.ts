@@ -1,5 +1,4 @@
 /** From what a command was given to what the helper is to enter. */
-import * as vscode from 'vscode';
 import {
   type Container,
   type InitializeResult,
@@ -50,23 +49,21 @@ export type Proposal = 'usual' | 'hostTools';
 export async function askForEntry(
   connection: HelperConnection,
   target: CommandTarget,
-  title: string,
   proposal: Proposal = 'usual',
 ): Promise<Entry | undefined> {
   const { namespace } = target;
   if (namespace !== undefined && namespace.leader === undefined) {
     return { params: namespaceEntry(namespace), name: `${namespace.kind}:[${namespace.ino}]`, target, explain: false };
   }
-  const process = processOf(target) ?? (await pickProcess(connection, title));
+  const process = processOf(target) ?? (await pickProcess(connection));
   if (process === undefined) return undefined;
   const details = await connection.request(ProcessesInspect, { process });
   const called = oneLine(target.container?.name ?? `${details.name} ${process.pid}`);
   // Rows move while a list is live: what is asked says of whom, so that nobody enters another than they meant.
-  const question = vscode.l10n.t('{0}: {1}', title, called);
   const choices = kindChoices(details.namespaces, hostOf(connection).namespaces, target.namespace?.kind ?? 'net');
-  const kinds = await pickKinds(proposal === 'hostTools' ? withHostTools(choices) : choices, question);
+  const kinds = await pickKinds(proposal === 'hostTools' ? withHostTools(choices) : choices, called);
   if (kinds === undefined) return undefined;
-  const choice = await pickIdentity(details.user, question);
+  const choice = await pickIdentity(details.user, called);
   if (choice === undefined) return undefined;
   return {
     params: { process, kinds, identity: choice.identity },

@@ -11,6 +11,8 @@ import {
 import type { HelperConnection } from '../connection/connection.ts';
 import { isContainer } from '../host/hierarchy.ts';
 import { oneLine } from '../host/plainText.ts';
+import { pick, pickSeveral, pickWithButtons } from '../words/pick.ts';
+import type { QuestionHead } from '../words/runningCommand.ts';
 import type { KindChoice } from './kinds.ts';
 
 type Carrying<T> = vscode.QuickPickItem & { value: T };
@@ -27,8 +29,7 @@ export async function pickContainer(connection: HelperConnection): Promise<Conta
       }),
     ),
   );
-  const picked = await vscode.window.showQuickPick(containers, {
-    title: vscode.l10n.t('Open Terminal in Container'),
+  const picked = await pick(containers, {
     placeHolder: vscode.l10n.t('Container'),
     matchOnDescription: true,
   });
@@ -36,7 +37,7 @@ export async function pickContainer(connection: HelperConnection): Promise<Conta
 }
 
 /** Undefined when the person chose none. */
-export async function pickProcess(connection: HelperConnection, title: string): Promise<ProcessRef | undefined> {
+export async function pickProcess(connection: HelperConnection, head: QuestionHead = {}): Promise<ProcessRef | undefined> {
   const processes = connection.request(ProcessesList, {}).then((answer) =>
     answer.processes
       .filter((process) => !process.kernelThread && process.state !== 'Z')
@@ -49,8 +50,8 @@ export async function pickProcess(connection: HelperConnection, title: string): 
         }),
       ),
   );
-  const picked = await vscode.window.showQuickPick(processes, {
-    title,
+  const picked = await pick(processes, {
+    ...head,
     placeHolder: vscode.l10n.t('Process: its name, pid, user or command line'),
     matchOnDescription: true,
     matchOnDetail: true,
@@ -59,7 +60,7 @@ export async function pickProcess(connection: HelperConnection, title: string): 
 }
 
 /** Undefined when the person chose none. */
-export async function pickKinds(choices: readonly KindChoice[], title: string): Promise<NamespaceKind[] | undefined> {
+export async function pickKinds(choices: readonly KindChoice[], of: string): Promise<NamespaceKind[] | undefined> {
   const items = choices.map(
     (choice): Carrying<NamespaceKind> => ({
       label: choice.kind,
@@ -69,10 +70,9 @@ export async function pickKinds(choices: readonly KindChoice[], title: string): 
       value: choice.kind,
     }),
   );
-  const picked = await vscode.window.showQuickPick(items, {
-    title,
+  const picked = await pickSeveral(items, {
+    of,
     placeHolder: vscode.l10n.t('Namespaces to enter; without mnt the tools of the host are used'),
-    canPickMany: true,
     matchOnDescription: true,
   });
   if (picked === undefined || picked.length === 0) return undefined;
@@ -108,15 +108,12 @@ export interface IdentityChoice {
 }
 
 /** Undefined when the person chose none. */
-export async function pickIdentity(targetUser: string, title: string): Promise<IdentityChoice | undefined> {
+export async function pickIdentity(targetUser: string, of: string): Promise<IdentityChoice | undefined> {
   const explain: vscode.QuickInputButton = {
     iconPath: new vscode.ThemeIcon('list-ordered'),
     tooltip: vscode.l10n.t('Show the Syscalls'),
   };
-  const pick = vscode.window.createQuickPick<Carrying<'root' | 'target'>>();
-  pick.title = title;
-  pick.placeholder = vscode.l10n.t('Run as');
-  pick.items = [
+  const items: Carrying<'root' | 'target'>[] = [
     {
       label: vscode.l10n.t('Root'),
       description: vscode.l10n.t('Uid 0 of the user namespace entered'),
@@ -130,17 +127,10 @@ export async function pickIdentity(targetUser: string, title: string): Promise<I
       value: 'target',
     },
   ];
-  try {
-    return await new Promise<IdentityChoice | undefined>((resolve) => {
-      pick.onDidAccept(() => {
-        const [item] = pick.selectedItems;
-        if (item !== undefined) resolve({ identity: item.value, explain: false });
-      });
-      pick.onDidTriggerItemButton(({ item }) => resolve({ identity: item.value, explain: true }));
-      pick.onDidHide(() => resolve(undefined));
-      pick.show();
-    });
-  } finally {
-    pick.dispose();
-  }
+  let choice: IdentityChoice | undefined;
+  await pickWithButtons(items, { of, placeHolder: vscode.l10n.t('Run as') }, (item, how) => {
+    choice = { identity: item.value, explain: how === 'button' };
+    return 'close';
+  });
+  return choice;
 }

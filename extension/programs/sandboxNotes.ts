@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { SandboxParams } from '../../helper/protocol/sandboxes.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { oneLine } from '../host/plainText.ts';
+import { say } from '../words/notify.ts';
 
 const TOLD = 'isoscope.toldSandboxNotes';
 const MOST_TOLD = 500;
@@ -29,6 +30,6 @@ export class SandboxNotes {
       fresh.length === 1
         ? vscode.l10n.t('{0}: {1}', oneLine(name), first)
         : vscode.l10n.t('{0}: {1} And {2} more.', oneLine(name), first, fresh.length - 1);
-    if ((await vscode.window.showInformationMessage(text, show)) === show) await showExplanation(params);
+    if ((await say(text, show)) === show) await showExplanation(params);
   }
 }

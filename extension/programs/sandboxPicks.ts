@@ -6,21 +6,23 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { oneLine } from '../host/plainText.ts';
 import { dangerOf } from '../panels/dangerousCapabilities.ts';
 import { isUnknown, unknownText } from '../trees/words.ts';
+import { say } from '../words/notify.ts';
+import { pick, pickSeveral } from '../words/pick.ts';
 import { pickProcess } from './picks.ts';
 
 /** More is no filter. */
 const MAX_PROFILE_BYTES = 1024 * 1024;
 
 /** Undefined when the person picked nothing. `now` is what the field has. */
-export async function pickFor(connection: HelperConnection, pick: Pick, now: Json | undefined): Promise<Json | undefined> {
-  switch (pick) {
+export async function pickFor(connection: HelperConnection, what: Pick, now: Json | undefined): Promise<Json | undefined> {
+  switch (what) {
     case 'folder':
       return (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true }))?.[0]?.fsPath;
     case 'file':
       return (await vscode.window.showOpenDialog({ filters: { tar: ['tar', 'gz', 'tgz', 'zst'], '*': ['*'] } }))?.[0]?.fsPath;
     case 'docker':
     case 'podman':
-      return pickImage(connection, pick);
+      return pickImage(connection, what);
     case 'join':
       return pickToJoin(connection);
     case 'capabilities':
@@ -31,30 +33,30 @@ export async function pickFor(connection: HelperConnection, pick: Pick, now: Jso
 }
 
 async function pickImage(connection: HelperConnection, engine: 'docker' | 'podman'): Promise<string | undefined> {
-  const title = engine === 'docker' ? vscode.l10n.t('Image of Docker') : vscode.l10n.t('Image of Podman');
+  const otherwise = engine === 'docker' ? vscode.l10n.t('Image of Docker') : vscode.l10n.t('Image of Podman');
   const { images } = await connection.request(SandboxesImages, { engine });
   if (isUnknown(images)) throw new Error(vscode.l10n.t('The images of {0} are {1}.', engine, unknownText(images)));
   if (images.length === 0) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('The storage of {0} on this host has no image.', engine));
+    void say(vscode.l10n.t('The storage of {0} on this host has no image.', engine));
     return undefined;
   }
   const items = images.map(({ reference, id }) => ({ label: oneLine(reference), description: id.slice(0, 12), reference }));
-  return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true }))?.reference;
+  return (await pick(items, { otherwise, matchOnDescription: true }))?.reference;
 }
 
 type Joined = { sandbox: string } | { process: { pid: number; startTime: number } };
 
 async function pickToJoin(connection: HelperConnection): Promise<Joined | undefined> {
-  const title = vscode.l10n.t('Join the Namespace of');
+  const otherwise = vscode.l10n.t('Join the Namespace of');
   const { sandboxes } = await connection.request(SandboxesList, {});
   const running = sandboxes
     .filter(({ state }) => state === 'running')
     .map(({ name }) => ({ label: oneLine(name), iconPath: new vscode.ThemeIcon('vm'), sandbox: name }));
   const process = { label: vscode.l10n.t('A process…'), iconPath: new vscode.ThemeIcon('symbol-event'), sandbox: undefined };
-  const picked = await vscode.window.showQuickPick([...running, process], { title });
+  const picked = await pick([...running, process], { otherwise });
   if (picked === undefined) return undefined;
   if (picked.sandbox !== undefined) return { sandbox: picked.sandbox };
-  const chosen = await pickProcess(connection, title);
+  const chosen = await pickProcess(connection, { otherwise });
   return chosen === undefined ? undefined : { process: chosen };
 }
 
@@ -64,10 +66,9 @@ async function pickCapabilities(now: readonly string[]): Promise<string[] | unde
     const danger = dangerOf(label);
     return { label, picked: has.has(label), ...(danger === undefined ? {} : { description: danger }) };
   });
-  const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('Capabilities'),
+  const picked = await pickSeveral(items, {
+    otherwise: vscode.l10n.t('Capabilities'),
     placeHolder: vscode.l10n.t('What the program may do; none is safest'),
-    canPickMany: true,
     matchOnDescription: true,
   });
   return picked?.map(({ label }) => label);

@@ -17,6 +17,7 @@ import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
 import { oneLine } from '../host/plainText.ts';
+import { during, warn } from '../words/notify.ts';
 import type { SandboxNotes } from './sandboxNotes.ts';
 import { commandWords } from './sandboxWords.ts';
 import type { TerminalOpener } from './terminal.ts';
@@ -71,10 +72,7 @@ export class SandboxStarter extends Disposable {
 
   private async run(params: SandboxParams): Promise<void> {
     const title = vscode.l10n.t('Running {0}', commandWords(params.spec));
-    const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
-    const result = await vscode.window.withProgress(options, (_progress, token) =>
-      this.connection.request(SandboxesRun, params, token),
-    );
+    const result = await during({ title }, (_report, token) => this.connection.request(SandboxesRun, params, token));
     const name = params.spec.name ?? 'sandbox';
     const { exit, notes } = result;
     await this.outputs.show(name, params.spec.process?.args ?? [], result, { end: exit.message, notes });
@@ -91,7 +89,7 @@ export class SandboxStarter extends Disposable {
   /** An end that nobody asked for and that a terminal does not tell by itself is told. */
   private onEnded({ name, exit }: SandboxesEndedParams): void {
     if (exit.reason === 'oom' || exit.reason === 'timeout') {
-      void vscode.window.showWarningMessage(`${oneLine(name)}: ${exit.message}`);
+      void warn(`${oneLine(name)}: ${exit.message}`);
     }
   }
 }

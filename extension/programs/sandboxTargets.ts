@@ -4,6 +4,8 @@ import type { Sandbox, SandboxParams } from '../../helper/protocol/sandboxes.ts'
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxTarget } from '../target.ts';
+import { say } from '../words/notify.ts';
+import { pick } from '../words/pick.ts';
 import { SUFFIX, specificationIn } from './sandboxSpec.ts';
 import { commandWords, rootWords } from './sandboxWords.ts';
 
@@ -11,14 +13,13 @@ import { commandWords, rootWords } from './sandboxWords.ts';
 export async function sandboxOf(
   sandboxes: Sandboxes,
   target: SandboxTarget,
-  title: string,
   which: (sandbox: Sandbox) => boolean = () => true,
 ): Promise<Sandbox | undefined> {
   if (target.sandbox !== undefined) return target.sandbox;
   await sandboxes.read();
   const found = sandboxes.list.filter(which);
   if (found.length === 0) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('There is no such sandbox.'));
+    void say(vscode.l10n.t('There is no such sandbox.'));
     return undefined;
   }
   const items = found.map((sandbox) => ({
@@ -27,11 +28,11 @@ export async function sandboxOf(
     description: rootWords(sandbox.spec.root),
     detail: commandWords(sandbox.spec),
   }));
-  return (await vscode.window.showQuickPick(items, { title, matchOnDescription: true, matchOnDetail: true }))?.sandbox;
+  return (await pick(items, { matchOnDescription: true, matchOnDetail: true }))?.sandbox;
 }
 
 /** The specification of a file, of a sandbox, of the active editor, or of a file that the person picks. */
-export async function paramsOf(target: SandboxTarget | vscode.Uri, title: string): Promise<SandboxParams | undefined> {
+export async function paramsOf(target: SandboxTarget | vscode.Uri): Promise<SandboxParams | undefined> {
   if (!vscode.workspace.isTrusted) {
     throw new Error(vscode.l10n.t('A sandbox file is run only in a trusted workspace: what it says is executed.'));
   }
@@ -42,10 +43,10 @@ export async function paramsOf(target: SandboxTarget | vscode.Uri, title: string
   if (active?.path.endsWith(SUFFIX) === true) return specificationIn(active);
   const files = await vscode.workspace.findFiles(`**/*${SUFFIX}`);
   if (files.length === 0) {
-    void vscode.window.showInformationMessage(vscode.l10n.t('The workspace holds no file whose name ends with {0}.', SUFFIX));
+    void say(vscode.l10n.t('The workspace holds no file whose name ends with {0}.', SUFFIX));
     return undefined;
   }
   const items = files.map((file) => ({ file, label: oneLine(vscode.workspace.asRelativePath(file)) }));
-  const picked = await vscode.window.showQuickPick(items, { title });
+  const picked = await pick(items);
   return picked === undefined ? undefined : specificationIn(picked.file);
 }

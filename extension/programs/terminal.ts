@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { TerminalsOpen, type TerminalsOpenParams, type TerminalsOpenResult } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { createTerminal } from '../words/titled.ts';
 
 export interface TerminalOptions {
   /** What its tab says. */
@@ -25,7 +26,7 @@ export class TerminalOpener {
 
   /** Shows a terminal that the helper holds ready under a one-time token. */
   attach({ streamSocket, token }: TerminalsOpenResult, options: TerminalOptions): vscode.Terminal {
-    const terminal = vscode.window.createTerminal({
+    const terminal = createTerminal({
       name: options.name,
       iconPath: new vscode.ThemeIcon(options.icon),
       shellPath: process.execPath,

@@ -15,10 +15,10 @@ import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../hos
 import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { engineIcon } from './engineIcon.ts';
 import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { isUnknown, mutedIcon, parts, processCount } from './words.ts';
 

@@ -7,13 +7,13 @@ import { figuresText } from '../host/cgroupWords.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../host/hierarchy.ts';
 import { type HostDelta, namespaceKey } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { InterfacesGroup } from './networkNodes.ts';
 import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCount } from './words.ts';
 

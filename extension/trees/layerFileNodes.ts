@@ -12,6 +12,7 @@ import type { LayerWatch } from '../host/layerWatch.ts';
 import { childPath, overlayRef } from '../host/overlayStack.ts';
 import { Command } from '../ids.ts';
 import type { LayerTarget } from '../target.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import type { DirectoryWatches } from './directoryWatches.ts';
 import { markDecoration } from './layerDecorations.ts';
 import type { LayerOptions } from './layerOptions.ts';
@@ -30,7 +31,6 @@ import {
   typeText,
 } from './layerWords.ts';
 import { MoreNode, type TreeContext, TreeNode } from './node.ts';
-import { factsTooltip } from './tooltip.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { parts, reasonText, unknownText } from './words.ts';
 

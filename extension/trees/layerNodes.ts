@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { Layer, Overlay } from '../../helper/protocol/layers.ts';
 import type { Container } from '../../helper/protocol.ts';
 import type { LayerTarget } from '../target.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { engineIcon } from './engineIcon.ts';
 import { DirectoryRow, type LayerParts } from './layerFileNodes.ts';
 import {
@@ -20,7 +21,6 @@ import {
   shortDigest,
 } from './layerWords.ts';
 import { type TreeContext, TreeNode } from './node.ts';
-import { factsTooltip } from './tooltip.ts';
 import { unknownRow } from './unknownNode.ts';
 import { parts, reasonText, unknownText } from './words.ts';
 

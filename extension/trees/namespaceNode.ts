@@ -4,11 +4,11 @@ import type { IdMapping, Namespace, NamespaceRef, Process, Unknown } from '../..
 import { members, type NamespaceForest, sortedNamespaces } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf, type NamespaceKey } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { InterfacesGroup, RoutesGroup, SocketsGroup } from './networkNodes.ts';
 import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { pinText } from './pins.ts';
 import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
 import { unknownRow, unreadableRow } from './unknownNode.ts';
 import {
   isUnknown,

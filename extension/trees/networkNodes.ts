@@ -13,9 +13,9 @@ import { compareNames } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
 import { Command } from '../ids.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { type FactNode, GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { isUnknown, namespacePlace, parts, processName } from './words.ts';
 

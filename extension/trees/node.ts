@@ -7,8 +7,8 @@ import type { Host } from '../host/host.ts';
 import type { HostDelta, HostModel } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import type { MarkDecoration } from './layerDecorations.ts';
-import { factsTooltip } from './tooltip.ts';
 
 /** A list shows this many rows, and a last one that shows as many more. */
 export const CHUNK = 500;

@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import type { Process, ProcessRef } from '../../helper/protocol.ts';
 import { childProcesses, containerOf } from '../host/hierarchy.ts';
 import type { HostDelta } from '../host/hostModel.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { type TreeContext, TreeNode } from './node.ts';
-import { factsTooltip } from './tooltip.ts';
 import { commandText, containerName, isUnknown, namespaceId, parts, unknownText } from './words.ts';
 
 /** Whether a process's row has below it the processes that it started, or stands alone in a list of members. */

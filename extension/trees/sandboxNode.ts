@@ -8,11 +8,11 @@ import { oneLine } from '../host/plainText.ts';
 import { Command } from '../ids.ts';
 import { commandWords, isOverlay, ownKinds, rootWords } from '../programs/sandboxWords.ts';
 import type { SandboxTarget } from '../target.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { CgroupsSection } from './containerNode.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { type FactNode, GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
-import { factsTooltip } from './tooltip.ts';
 import { parts } from './words.ts';
 
 export class SandboxNode extends TreeNode implements SandboxTarget {

@@ -5,6 +5,7 @@ import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
 import { type HostDelta, type HostModel, isEmpty } from '../host/hostModel.ts';
 import { Command, type CommandId, type ViewId } from '../ids.ts';
+import { createView, setViewTexts } from '../words/titled.ts';
 import { CHUNK, type FactNode, type TreeContext, TreeNode } from './node.ts';
 import { RefreshQueue } from './refreshQueue.ts';
 import { rowUri } from './rowDecorations.ts';
@@ -45,9 +46,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     this.extensionUri = extensionUri;
     this.root = new RootNode(this, '', undefined);
     this.queue = this.register(new RefreshQueue<TreeNode>(this.root, (rows) => this.draw(rows)));
-    this.view = this.register(
-      vscode.window.createTreeView(viewId, { treeDataProvider: this, showCollapseAll: true, canSelectMany }),
-    );
+    this.view = this.register(createView(viewId, { treeDataProvider: this, showCollapseAll: true, canSelectMany }));
     this.register(this.view.onDidChangeVisibility(({ visible }) => this.watchWhile(visible)));
     this.register(new vscode.Disposable(() => this.watchWhile(false)));
     this.register(host.onDidChange((delta) => this.onChange(delta)));
@@ -134,8 +133,8 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
 
   private updateTitle(): void {
     const text = this.filter.text === '' ? undefined : `“${this.filter.text}”`;
-    this.view.description = [this.title(), text].filter((part) => part !== undefined).join(' · ');
-    this.view.message = this.message() ?? '';
+    const description = [this.title(), text].filter((part) => part !== undefined).join(' · ');
+    setViewTexts(this.view, description, this.message() ?? '');
   }
 
   /** A line above the rows, for what concerns all of them. */

@@ -2,8 +2,8 @@ import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Command } from '../ids.ts';
+import { factsTooltip } from '../words/tooltip.ts';
 import { TreeNode } from './node.ts';
-import { factsTooltip } from './tooltip.ts';
 import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from './words.ts';
 
 /** Something that could not be read, and why. Where root could read it, choosing the row restarts the helper as root. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { markdownText, oneLine, pickText, shellWord } from '../../extension/host/plainText.ts';
+import { documentText, markdownText, oneLine, plainLines, plainTexts, shellWord } from '../../extension/host/plainText.ts';
 
 test('a name with newlines and control characters stays on one line and shows that they are there', () => {
   assert.equal(oneLine('a\nb\tc\u001b[31m\u007f'), 'a⏎b␉c␛[31m␡');
@@ -35,8 +35,40 @@ test('Markdown, HTML, links, command links and icons in a name are shown as they
   );
 });
 
-test('an icon in the name of a pick is shown as it is written', () => {
-  assert.equal(pickText('$(trash) a $b'), '\\$(trash) a $b');
+test('neither a link nor an icon is left in a text, and what is plain already stays as it is', () => {
+  const hostile = '[click](command:workbench.action.terminal.new) [x](https://e.x) $(trash) [y](file:///etc) $(sync~spin)';
+  for (const text of [oneLine(hostile, 500), plainLines(hostile)]) {
+    assert.doesNotMatch(text, /\]\(|\$\(/);
+    assert.equal(text.replaceAll('\u2060', ''), hostile, 'the eye sees the name itself');
+    assert.equal(oneLine(text, 500), text);
+    assert.equal(plainLines(text), text);
+  }
+});
+
+test('a joiner that a name brings along stands in no other place than between what it keeps apart', () => {
+  assert.equal(oneLine('a\u2060b$\u2060(c)'), 'a\ufffdb$\u2060(c)');
+});
+
+test('every character that only controls or formats is replaced, whichever it is', () => {
+  const hidden = ['\u0085', '\u00ad', '\u061c', '\u180e', '\u200d', '\u2028', '\u206f', '\ufff9', '\u{e0041}', '\u{1d173}'];
+  for (const character of hidden) {
+    for (const text of [oneLine(`a${character}b`), plainLines(`a${character}b`), documentText(`a${character}b`)])
+      assert.ok(!text.includes(character), `U+${character.codePointAt(0)?.toString(16)}`);
+  }
+});
+
+test('a document keeps its lines and what can be copied from it', () => {
+  assert.equal(documentText('a\n\tb $(c) [d](e)\r\u001b[31m'), 'a\n\tb $(c) [d](e)⏎␛[31m');
+});
+
+test('every text of a message is made plain, but what the page gives back', () => {
+  const message = { title: 'a\u202eb', rows: [{ note: 'c\u0007', key: 'k\u0007' }], count: 1, none: null };
+  assert.deepEqual(plainTexts(message, new Set(['key'])), {
+    title: 'a\ufffdb',
+    rows: [{ note: 'c␇', key: 'k\u0007' }],
+    count: 1,
+    none: null,
+  });
 });
 
 test('a word of a command line is quoted when a shell would read anything in it', () => {
