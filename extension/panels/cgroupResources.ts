@@ -159,19 +159,35 @@ export function ioSection(answers: CgroupAnswers): Section | undefined {
     devices === undefined || devices.length === 0
       ? facts(fact(vscode.l10n.t('Devices'), io.devices, () => none(vscode.l10n.t('none was used or limited yet'))))
       : [{ kind: 'table', table: ioTable(devices) }];
+  const uncounted = devices?.filter((device) => device.uncounted) ?? [];
   return {
     heading: vscode.l10n.t('I/O'),
     blocks: [
       ...blocks,
+      ...(uncounted.length === 0 ? [] : facts(fact(vscode.l10n.t('Not counted'), uncountedText(uncounted), plain))),
       ...facts(fact(vscode.l10n.t('Weight'), io.weight, (value) => plain(numberText(value)))),
       ...pressureBlocks(vscode.l10n.t('I/O'), io.pressure),
     ],
   };
 }
 
+/** Why nothing is known of these disks, and what changes that. */
+export function uncountedText(disks: readonly CgroupIoDevice[]): string {
+  const names = disks.map(({ name, device }) => oneLine(name ?? device)).join(', ');
+  return vscode.l10n.t(
+    '{0}: since Linux 6.10, version 1 counts what is done on a disk only once a limit was set on it in any cgroup.',
+    names,
+  );
+}
+
 function ioTable(devices: readonly CgroupIoDevice[]): Table {
-  const amount = (done: number | undefined, limit: number | null, words: (value: number) => string): Value => {
-    const text = done === undefined ? '–' : words(done);
+  const amount = (
+    done: number | undefined,
+    limit: number | null,
+    words: (value: number) => string,
+    uncounted = false,
+  ): Value => {
+    const text = done !== undefined ? words(done) : uncounted ? vscode.l10n.t('unknown') : '–';
     return limit === null ? plain(text) : plain(text, vscode.l10n.t('at most {0} a second', words(limit)));
   };
   return {
@@ -183,13 +199,13 @@ function ioTable(devices: readonly CgroupIoDevice[]): Table {
       vscode.l10n.t('Reads'),
       vscode.l10n.t('Writes'),
     ],
-    rows: devices.map(({ device, name, limits, ...done }) => ({
+    rows: devices.map(({ device, name, limits, uncounted, ...done }) => ({
       cells: [
         name === undefined ? code(device) : { ...code(name), note: device },
-        amount(done.readBytes, limits.readBytes, bytesText),
-        amount(done.writtenBytes, limits.writtenBytes, bytesText),
-        amount(done.readOperations, limits.readOperations, numberText),
-        amount(done.writeOperations, limits.writeOperations, numberText),
+        amount(done.readBytes, limits.readBytes, bytesText, uncounted),
+        amount(done.writtenBytes, limits.writtenBytes, bytesText, uncounted),
+        amount(done.readOperations, limits.readOperations, numberText, uncounted),
+        amount(done.writeOperations, limits.writeOperations, numberText, uncounted),
       ],
     })),
   };

@@ -1,9 +1,10 @@
 /** The words of the monitor's page: its charts, its controls, and why a figure is not there. */
 import * as vscode from 'vscode';
-import type { CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
+import type { CgroupIoDevice, CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol.ts';
 import type { MonitorChart, MonitorFigure, MonitorWords } from '../../webview/monitorMessages.ts';
 import { isUnknown, reasonText } from '../trees/words.ts';
+import { uncountedText } from './cgroupResources.ts';
 
 export function monitorCharts(): MonitorChart[] {
   return [
@@ -130,7 +131,7 @@ export function monitorWords(): MonitorWords {
   };
 }
 
-type Absent = Lacking | Unknown;
+type Absent = Lacking | Unknown | { uncounted: CgroupIoDevice[] };
 
 /** Why figures are not there, when none of the cgroup's `parts` has them. */
 export function lackingFigures(parts: readonly CgroupsInspectResult[]): Partial<Record<MonitorFigure, string>> {
@@ -164,7 +165,7 @@ function absence(part: CgroupsInspectResult, figure: MonitorFigure): Absent | un
     case 'written':
     case 'readOperations':
     case 'writeOperations':
-      return 'lacking' in io ? io : absentOf(io.devices);
+      return 'lacking' in io ? io : (absentOf(io.devices) ?? uncountedOf(io.devices));
     case 'ioPressure':
       return 'lacking' in io ? io : absentOf(io.pressure);
     case 'tasks':
@@ -177,6 +178,12 @@ function absentOf<T>(figure: Figure<T>): Absent | undefined {
   return isLacking(figure) ? figure : undefined;
 }
 
+/** The sums over all devices are not known when one of them is not counted. */
+function uncountedOf(devices: Figure<CgroupIoDevice[]>): Absent | undefined {
+  const uncounted = Array.isArray(devices) ? devices.filter((device) => device.uncounted) : [];
+  return uncounted.length === 0 ? undefined : { uncounted };
+}
+
 function isLacking(value: unknown): value is Lacking {
   return typeof value === 'object' && value !== null && 'lacking' in value;
 }
@@ -185,6 +192,8 @@ function isLacking(value: unknown): value is Lacking {
 function absenceText(reasons: readonly Absent[]): string {
   const unknown = reasons.find(isUnknown);
   if (unknown !== undefined) return vscode.l10n.t('Unknown: {0}.', reasonText(unknown.unknown));
+  const uncounted = reasons.flatMap((reason) => ('uncounted' in reason ? reason.uncounted : []));
+  if (uncounted.length > 0) return uncountedText(uncounted);
   const has = (lacking: Lacking['lacking']) => reasons.some((reason) => isLacking(reason) && reason.lacking === lacking);
   if (has('version')) return vscode.l10n.t('This version of cgroups does not have it.');
   if (has('kernel')) return vscode.l10n.t('This kernel was built without it, or has it turned off.');

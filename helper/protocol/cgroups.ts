@@ -188,6 +188,11 @@ export interface CgroupIoDevice {
     writeOperations: number | null;
   };
   weight?: number;
+  /**
+   * v1 only: the kernel counts nothing of this disk in any cgroup, since nowhere a limit was set on it yet (Linux 6.10 and newer): what was read
+   * and written is unknown.
+   */
+  uncounted?: true;
 }
 
 export interface CgroupIo {
@@ -280,7 +285,10 @@ export interface CgroupIoCounters {
   writeOperations?: number;
 }
 
-/** Counters as they stand; the client makes rates of them. Absent: lacking or unknown. */
+/**
+ * Counters as they stand; the client makes rates of them. Absent: lacking or unknown, as the sums over all devices are where one is not counted
+ * (`CgroupIoDevice.uncounted`).
+ */
 export interface CgroupSample extends CgroupIoCounters {
   cpuUsageMicros?: number;
   periods?: number;

@@ -7,7 +7,7 @@ import os from 'node:os';
 import { numberOfBytes, numberOfKey, parseBlkio, parseNestedKeyed } from '../../proc/cgroupValues.ts';
 import { parsePressure } from '../../proc/pressure.ts';
 import type { CgroupIoCounters, CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
-import { blockDeviceName } from './blockDevices.ts';
+import { blockDeviceName, uncountedDisks } from './blockDevices.ts';
 import { HeldFile, heldBackFile, heldBackKey, readTogether } from './boundedReads.ts';
 import { type Link, openChain } from './chain.ts';
 import { openFile } from './directory.ts';
@@ -218,6 +218,7 @@ function readBlkio(sample: CgroupSample, read: ReadFile): void {
       writeOperations: operations?.get(device)?.get('Write'),
     })),
     operations === undefined ? BYTES : BYTES_AND_OPERATIONS,
+    uncountedDisks().every((disk) => bytes.has(disk)),
   );
 }
 
@@ -227,9 +228,15 @@ const MAX_DEVICES = 64;
 
 type DeviceCounters = { device: string } & Record<(typeof BYTES_AND_OPERATIONS)[number], number | undefined>;
 
-/** A device without a line has had none: the sums are known all the same. */
-function putDevices(sample: CgroupSample, devices: readonly DeviceCounters[], counters: readonly (keyof CgroupIoCounters)[]) {
-  for (const counter of counters) sample[counter] = devices.reduce((sum, device) => sum + (device[counter] ?? 0), 0);
+/** Where all devices are counted, one without a line has had none: the sums are known all the same. */
+function putDevices(
+  sample: CgroupSample,
+  devices: readonly DeviceCounters[],
+  counters: readonly (keyof CgroupIoCounters)[],
+  areAllCounted = true,
+) {
+  if (areAllCounted)
+    for (const counter of counters) sample[counter] = devices.reduce((sum, one) => sum + (one[counter] ?? 0), 0);
   sample.devices = devices.slice(0, MAX_DEVICES).map((counted) => {
     const { device } = counted;
     const name = blockDeviceName(device);

@@ -21,7 +21,7 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
-import { blockDeviceName } from './blockDevices.ts';
+import { blockDeviceName, uncountedDisks } from './blockDevices.ts';
 import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion, whyNoLimit } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
 
@@ -234,7 +234,8 @@ function blkioDevices(texts: CgroupTexts, bytesText: string): CgroupIoDevice[] {
   const throttle = (name: string) => deviceValues(texts, [`blkio.throttle.${name}_device`]);
   const limits = [throttle('read_bps'), throttle('write_bps'), throttle('read_iops'), throttle('write_iops')] as const;
   const weights = deviceValues(texts, ['blkio.weight_device', 'blkio.bfq.weight_device']);
-  return devicesOf(bytes, serviced, weights, ...limits).map((device) =>
+  const uncounted = uncountedDisks().filter((disk) => !bytes.has(disk));
+  const described = devicesOf(bytes, serviced, weights, ...limits).map((device) =>
     deviceOf(
       device,
       [
@@ -252,7 +253,14 @@ function blkioDevices(texts: CgroupTexts, bytesText: string): CgroupIoDevice[] {
       weights.get(device),
     ),
   );
+  const lacking = uncounted.filter((disk) => !described.some(({ device }) => device === disk));
+  return [...described, ...lacking.map((disk) => deviceOf(disk, NOTHING_COUNTED, NO_LIMITS, undefined))].map((device) =>
+    uncounted.includes(device.device) ? { ...device, uncounted: true } : device,
+  );
 }
+
+const NOTHING_COUNTED: Four<undefined> = [undefined, undefined, undefined, undefined];
+const NO_LIMITS: Four<null> = [null, null, null, null];
 
 function deviceValues(texts: CgroupTexts, files: readonly string[]): Map<string, number> {
   const text = files.map((name) => texts.get(name)).find((found) => typeof found === 'string');
