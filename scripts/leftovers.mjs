@@ -1,6 +1,7 @@
 /**
- * What a stage of the tests leaves on the machine. Its processes are known by a variable of their environment; mounts, cgroups, tables of
- * nftables and containers by their names, against what was there before.
+ * What a stage of the tests leaves on the machine. Its processes are known by a variable of their environment, containers by a label; mounts,
+ * cgroups and tables of nftables by their names, against what was there before. Whoever uses Isoscope beside the tests is left alone: what
+ * comes and goes, or has a process in it, is not counted.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -19,7 +20,12 @@ const CGROUP_DEPTH = 3;
 
 export class Leftovers {
   #id = randomBytes(8).toString('hex');
-  #before = new Set(standing(undefined).map(keyOf));
+  #before;
+
+  /** @param {boolean} touchesKernel whether it makes anything but processes */
+  constructor(touchesKernel) {
+    this.#before = touchesKernel ? new Set(standing(undefined).map(keyOf)) : undefined;
+  }
 
   /** Added to the environment of all that the stage starts. */
   get environment() {
@@ -36,8 +42,21 @@ export class Leftovers {
     const processes = this.#processes();
     const told = processes.map((pid) => `process ${pid} ${nameOf(pid)}`);
     await this.#end(processes);
-    const others = standing(this.#id).filter((one) => !this.#before.has(keyOf(one)));
-    return [...told, ...others.map(removed)];
+    return [...told, ...(await this.#others()).map(removed)];
+  }
+
+  /** What stands for so long without a process. */
+  async #others() {
+    if (this.#before === undefined) return [];
+    const look = () => standing(this.#id).filter((one) => !this.#before.has(keyOf(one)));
+    let found = look();
+    const deadline = Date.now() + END_MILLIS;
+    while (found.length > 0 && Date.now() < deadline) {
+      await sleep(POLL_MILLIS);
+      const keys = new Set(look().map(keyOf));
+      found = found.filter((one) => keys.has(keyOf(one)));
+    }
+    return found;
   }
 
   /** First asked, since a code-server or a dockerd has much to put away itself. */
@@ -76,7 +95,8 @@ function mounts() {
 }
 
 function cgroups() {
-  return cgroupsBelow(CGROUPS, CGROUP_DEPTH).map((name) => ({ kind: 'cgroup', name, remove: () => removeCgroup(name) }));
+  const empty = cgroupsBelow(CGROUPS, CGROUP_DEPTH).filter((name) => !isPopulated(name));
+  return empty.map((name) => ({ kind: 'cgroup', name, remove: () => removeCgroup(name) }));
 }
 
 function cgroupsBelow(folder, depth) {
@@ -93,9 +113,12 @@ function foldersOf(folder) {
   }
 }
 
+function isPopulated(folder) {
+  return read(`${folder}/cgroup.procs`) !== '' || foldersOf(folder).some(isPopulated);
+}
+
 function removeCgroup(folder) {
   for (const below of foldersOf(folder)) removeCgroup(below);
-  for (const pid of read(`${folder}/cgroup.procs`).split('\n').filter(Boolean)) send(Number(pid), 'SIGKILL');
   rmdirSync(folder);
 }
 

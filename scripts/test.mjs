@@ -35,10 +35,11 @@ const STAGES = {
   build: { silentMinutes: 3, needs: ['build'], run: (stage) => check(stage, NODE, ['esbuild.mjs']) },
   unit: { silentMinutes: 5, needs: ['build'], run: (stage) => testFolder(stage, 'unit') },
   vm: { silentMinutes: 15, needs: ['build', 'vm'], beside: true, run: (stage) => testFolder(stage, 'vm') },
-  kernel: { silentMinutes: 10, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
+  kernel: { silentMinutes: 10, touchesKernel: true, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
   package: { silentMinutes: 5, needs: ['build', 'package'], run: (stage) => testFolder(stage, 'package') },
   e2e: {
     silentMinutes: 10,
+    touchesKernel: true,
     needs: ['build', 'package', 'engines', 'kernelTests', 'browser', 'vm'],
     prepare: ensureCodeServer,
     run: endToEndTests,
@@ -160,7 +161,7 @@ function failed(name, error) {
 async function runStage(name, output) {
   const stage = STAGES[name];
   const started = Date.now();
-  const leftovers = new Leftovers();
+  const leftovers = new Leftovers(stage.touchesKernel === true);
   const limit = new AbortController();
   const interrupt = () => {
     interrupted = true;
