@@ -380,6 +380,7 @@ const NETWORK: Control[] = [
   line('network.gateway6', 'text', { placeholder: 'fd00:77::1', shown: hasIpv6, mistake: 'ipv6' }),
   line('network.name', 'text', { placeholder: 'eth0', shown: isVeth, mistake: 'interface' }),
   tick('network.nat', () => false, { shown: isVeth }),
+  tick('network.peers', () => false, { shown: isVeth }),
   {
     type: 'list',
     path: ['network', 'ports'],

@@ -134,6 +134,7 @@ function networkTexts(): FormTexts {
     'network.gateway6': l10n.t('IPv6 gateway'),
     'network.name': l10n.t('Interface'),
     'network.nat': l10n.t('Reach the outside through the host (NAT)'),
+    'network.peers': l10n.t('Reach other sandboxes that ask for the same'),
     'network.ports.protocol': l10n.t('Protocol'),
     'network.ports.hostAddress': l10n.t('Listens at'),
     'network.ports.hostPort': l10n.t('Port of host'),

@@ -22,6 +22,7 @@ const RECEIVE_SECONDS = 2;
 
 export const NETLINK_ROUTE = 0;
 export const NETLINK_SOCK_DIAG = 4;
+export const NETLINK_NETFILTER = 12;
 
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -89,6 +90,25 @@ export function ask(descriptor: number, type: number, body: Buffer): NetlinkMess
 /** Asks for a change, and waits until it is made; `flags` beside those of every request. @throws NetlinkError, SyscallError */
 export function change(descriptor: number, type: number, flags: number, body: Buffer): void {
   exchange(descriptor, type, NLM_F_REQUEST | NLM_F_ACK | flags, body);
+}
+
+/**
+ * Sends messages that the kernel carries out together or not at all, and waits for the answer to the last of them that asks for one. Their
+ * sequence numbers are the caller's. @throws NetlinkError, SyscallError
+ */
+export function sendBatch(descriptor: number, messages: readonly Buffer[]): void {
+  const last = messages.findLast((message) => (message.readUInt16LE(6) & NLM_F_ACK) !== 0)?.readUInt32LE(8);
+  const whole = Buffer.concat(messages);
+  checked('send', Number(send(descriptor, whole, whole.length, 0)));
+  for (;;) {
+    const length = checked('recv', Number(recv(descriptor, buffer, buffer.length, 0)));
+    for (const message of messagesOf(Buffer.from(buffer.subarray(0, length)))) {
+      if (message.type !== NLMSG_ERROR) continue;
+      const errno = -message.payload.readInt32LE(0);
+      if (errno !== 0) throw new NetlinkError(errno);
+      if (message.sequence === last) return;
+    }
+  }
 }
 
 let sequence = 0;

@@ -121,6 +121,8 @@ export type SandboxNetwork =
       name?: string;
       /** Translate addresses through nftables, so that the outside is reached. Default false. */
       nat?: boolean;
+      /** Reach, through the host, other sandboxes that ask for the same. Default false. */
+      peers?: boolean;
       ports?: PortForward[];
       /** For /etc/resolv.conf. Default: with `nat` what the host has, as far as it is reached from inside; else none. */
       nameservers?: string[];

@@ -3,7 +3,9 @@
  * pid 1 that builds the root and then reaps, and the one that becomes the program. Before them comes a keeper when something of
  * the host is to be removed in the end and the one that waits has entered a user namespace, from which it could not.
  */
+import { textOfTable } from '../kernel/nftables.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { addressText } from '../kernel/rtnetlink.ts';
 import { type Argument, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { KEEPER } from '../proc/sandboxTitle.ts';
@@ -22,7 +24,7 @@ import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
-import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets, removeTable } from './networkSteps.ts';
+import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
@@ -40,6 +42,8 @@ export interface CompileOptions {
   statusPipe: number;
   /** Where it is told whether memory ran out. */
   memoryPipe: number;
+  /** The socket that the table of nftables belongs to, if it could be made. */
+  table?: number;
 }
 
 const PR_SET_DUMPABLE = 4;
@@ -50,7 +54,8 @@ const SIGKILL = 9;
 /** What the process outside enters or makes; the rest is for pid 1. */
 const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
 
-export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: CompileOptions): CompiledSandbox {
+export function compileSandbox(plan: SandboxPlan, options: CompileOptions): CompiledSandbox {
+  const { statusPipe } = options;
   const steps = new Steps();
   const status = steps.descriptor(statusPipe, 'pipe of the wait status');
   const { cgroups, root, keeper } = parent(steps, plan);
@@ -66,20 +71,19 @@ export function compileSandbox(plan: SandboxPlan, { statusPipe, memoryPipe }: Co
   const split = steps.count;
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
-  cleanUp(steps, plan, memoryPipe);
+  cleanUp(steps, plan, options);
   return { ...steps.compiled(), fork, ...(init ? { init: split } : {}), ...(keeper === undefined ? {} : { keeper }) };
 }
 
-/** By the process outside, in the end: what would outlive all processes and namespaces. */
-function cleanUp(steps: Steps, plan: SandboxPlan, memoryPipe: number): void {
-  if (!leavesSomething(plan)) return;
+/** By the process outside, in the end: what would outlive all processes and namespaces. Only that process keeps descriptors until then. */
+function cleanUp(steps: Steps, plan: SandboxPlan, { memoryPipe, table }: CompileOptions): void {
+  if (plan.cgroups.length === 0 && table === undefined) return;
   steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
   removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
-  if (plan.veth?.table !== undefined) removeTable(steps, plan.veth.table);
-}
-
-function leavesSomething({ cgroups, veth }: SandboxPlan): boolean {
-  return cgroups.length > 0 || veth?.table !== undefined;
+  if (table === undefined || plan.veth?.rules === undefined) return;
+  const rules = textOfTable(plan.veth.rules, addressText);
+  const socket = steps.descriptor(table, 'socket of nftables');
+  steps.call('close', [socket], `let go of the table of nftables that the helper made, which ends with it: ${rules}`);
 }
 
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
@@ -93,7 +97,7 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
   );
   const cgroups = makeCgroups(steps, plan.cgroups, !staysItself(plan));
   const canCleanUp = own().privileged ? !hasUserNamespace(plan) : staysItself(plan);
-  const keeper = leavesSomething(plan) && !canCleanUp ? keep(steps, plan) : undefined;
+  const keeper = plan.cgroups.length > 0 && !canCleanUp ? keep(steps, plan) : undefined;
   // Before a user namespace is entered that may have given up changing groups.
   if (plan.user.groups?.when === 'beforeUserNamespace') setGroups(steps, plan.user.groups.ids);
   for (const namespace of plan.joined) if (OUTSIDE.includes(namespace.kind)) enter(steps, namespace);
@@ -250,17 +254,11 @@ function setUpNetwork(steps: Steps, plan: SandboxPlan, host: NetworkSockets | un
   const inside = openSockets(steps, plan.veth?.ipv6 !== undefined, 'set up the network');
   bringUp(steps, inside, 'lo');
   if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, inside);
-  if (plan.veth?.byHelper && plan.veth.table !== undefined) awaitTranslation(steps);
   if (plan.veth !== undefined && host !== undefined) {
     makeVeth(steps, plan.veth, host, inside);
-    if (plan.veth.table !== undefined) awaitTranslation(steps);
     closeSockets(steps, host);
   }
   closeSockets(steps, inside);
-}
-
-function awaitTranslation(steps: Steps): void {
-  steps.add({ kind: 'sync', purpose: 'let nft translate addresses' });
 }
 
 /** Of the last process: it gives up everything that the program is not to have, and becomes it. */

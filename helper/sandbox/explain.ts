@@ -10,7 +10,8 @@ import type { SandboxPlan } from './plan.ts';
 const NO_PIPE = -1;
 
 export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
-  const { program, fork, init } = compileSandbox(plan, { statusPipe: NO_PIPE, memoryPipe: NO_PIPE - 1 });
+  const table = plan.veth?.rules === undefined ? {} : { table: NO_PIPE - 2 };
+  const { program, fork, init } = compileSandbox(plan, { statusPipe: NO_PIPE, memoryPipe: NO_PIPE - 1, ...table });
   const by = (index: number): SandboxStep['by'] => {
     if (index <= fork) return 'parent';
     return init !== undefined && index <= init ? 'init' : 'child';

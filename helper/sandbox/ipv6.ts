@@ -26,6 +26,11 @@ UNUSABLE.addSubnet('ff00::', 8, 'ipv6');
 export function parseAddress6(text: string): bigint | undefined {
   // Node takes a zone (`fe80::1%eth0`) for part of an address.
   if (!net.isIPv6(text) || text.includes('%') || UNUSABLE.check(text, 'ipv6')) return undefined;
+  return numberOf6(text);
+}
+
+/** Of any address without a zone. */
+export function numberOf6(text: string): bigint {
   // The URL parser writes an embedded address of IPv4 as groups, too.
   const [head = '', tail] = new URL(`http://[${text}]/`).hostname.slice(1, -1).split('::');
   const [first, last] = [groupsOf(head), groupsOf(tail ?? '')];

@@ -1,11 +1,23 @@
 /** The network of a sandbox that has a pair of interfaces: addresses, names, and what is asked of the host. */
 import fs from 'node:fs';
-import os from 'node:os';
-import { Failure, isSystemError } from '../failure.ts';
+import { Failure, isSystemError, reasonOf } from '../failure.ts';
 import { AT_FDCWD, openDirectory } from '../kernel/files.ts';
+import { errnoName } from '../kernel/libc.ts';
+import { NetlinkError } from '../kernel/netlink.ts';
+import { type NftChain, type NftRule, type NftTable, openOwnedTable } from '../kernel/nftables.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxNetwork } from '../protocol/sandboxes.ts';
-import { isOfHost, lowestOther, type Prefixed6, parseAddress6, parsePrefixed6, privatePrefix6, textOf6 } from './ipv6.ts';
+import { overlap, type Prefix, prefixesOfHost, prefixOf, refuseTaken, type TakenPrefix } from './hostPrefixes.ts';
+import {
+  bytesOf6,
+  isOfHost,
+  lowestOther,
+  type Prefixed6,
+  parseAddress6,
+  parsePrefixed6,
+  privatePrefix6,
+  textOf6,
+} from './ipv6.ts';
 
 export interface VethPlan {
   /** IPv4, as numbers: inside, and of the host's end. */
@@ -19,16 +31,11 @@ export interface VethPlan {
   outside: string;
   /** The helper makes it, since the net namespace belongs to a user namespace that has no say on the host. */
   byHelper: boolean;
-  /** The table of nftables that translates addresses. */
-  table?: NatTable;
+  /** The table of nftables that keeps sandboxes apart unless they ask for each other, and translates addresses if that is asked for. */
+  rules?: NftTable;
   /** Of the helper: its own net namespace, and the directory of what is set for each interface there, if the kernel has IPv6. */
   hostNamespace: number;
   hostSettings?: number;
-}
-
-export interface NatTable {
-  family: 'ip' | 'inet';
-  name: string;
 }
 
 type Veth = Extract<SandboxNetwork, { type: 'veth' }>;
@@ -36,28 +43,74 @@ type Veth = Extract<SandboxNetwork, { type: 'veth' }>;
 /** Of IPv6, a directory for each interface of the net namespace of who looks. */
 export const HOST_SETTINGS = '/proc/sys/net/ipv6/conf';
 
-/** 10.77.0.0/16 in pieces of /30: the network, the host's end, the end inside, the broadcast address. */
-const POOL = 0x0a4d0000;
+/**
+ * 10.77.0.0/16 in pieces of /30: the network, the host's end, the end inside, the broadcast address. Where that is somebody's already (a VPN
+ * to 10.0.0.0/8), 198.18.0.0/16, which is routed nowhere (RFC 2544).
+ */
+const POOLS = [0x0a4d0000, 0xc6120000];
+const POOL_LENGTH = 16;
 const POOL_PIECES = 1 << 14;
 const PIECE_PREFIX = 30;
+/** What the names of all our interfaces on the host begin with. */
+const OUTSIDE_PREFIX = 'iso';
+const CHOOSE = 'Choose another, or leave it out.';
 
-/** The network with every address filled in. Throws a `Failure` when they contradict each other. */
+/** What is not for this sandbox: prefixes of the host, and of `taken` by other sandboxes. */
+export function takenPrefixes(id: string, taken: readonly string[]): TakenPrefix[] {
+  const ofSandboxes = taken.map((text) => ({ ...prefixOf(text), text, isAddress: false, interface: 'another sandbox' }));
+  return [...prefixesOfHost(outsideName(id)), ...ofSandboxes];
+}
+
+/**
+ * The network with every address filled in. Throws a `Failure` when they contradict each other, or are not for a sandbox. `taken`: what others
+ * have, address with prefix length.
+ */
 export function resolveVeth(network: Veth, id: string, taken: readonly string[]): Veth {
-  const given = network.address ?? freeAddress(id, taken);
+  const prefixes = takenPrefixes(id, taken);
+  const given = network.address ?? freeAddress(id, prefixes);
   const [text = '', length = ''] = given.split('/');
   const address = numberOf(text);
   const base = (address & maskOf(Number(length))) >>> 0;
   const gateway = network.gateway ?? textOf(address === base + 1 ? base + 2 : base + 1);
   const isInside = (maskOf(Number(length)) & numberOf(gateway)) >>> 0 === base;
+  const ofNobody = (number: number) =>
+    number === base ? 'network' : number === broadcastOf(base, length) ? 'broadcast' : undefined;
+  for (const [field, one, whole] of [
+    ['address', text, given],
+    ['gateway', gateway, given],
+  ] as const) {
+    const kind = ofNobody(numberOf(one));
+    if (kind !== undefined && isInside) {
+      throw new Failure('invalid', `"network.${field}": ${one} is the ${kind} address of ${whole}.`, { hint: CHOOSE });
+    }
+  }
   if (!isInside || numberOf(gateway) === address) {
     throw new Failure('invalid', `"network.gateway": ${gateway} is not another address of ${given}.`);
   }
-  refuseOfHost('address', text, 'IPv4');
-  return { ...network, address: given, gateway, ...resolveIpv6(network, id), name: network.name ?? 'eth0' };
+  if (network.gateway !== undefined) refuseAddress('gateway', gateway, prefixes);
+  refuseTaken('address', given, prefixes);
+  return { ...network, address: given, gateway, ...resolveIpv6(network, id, prefixes), name: network.name ?? 'eth0' };
+}
+
+/** Only the very address: what else is wrong with it is wrong with the other end, which has the prefix. */
+function refuseAddress(field: string, address: string, prefixes: readonly TakenPrefix[]): void {
+  refuseTaken(
+    field,
+    address,
+    prefixes.filter(({ isAddress }) => isAddress),
+  );
+}
+
+function broadcastOf(base: number, length: string): number {
+  return (base | ~maskOf(Number(length))) >>> 0;
 }
 
 /** The part of the network that is of IPv6, which it has only when it is asked for. */
-function resolveIpv6({ ipv6, address6, gateway6 }: Veth, id: string): Pick<Veth, 'ipv6' | 'address6' | 'gateway6'> {
+function resolveIpv6(
+  { ipv6, address6, gateway6 }: Veth,
+  id: string,
+  prefixes: readonly TakenPrefix[],
+): Pick<Veth, 'ipv6' | 'address6' | 'gateway6'> {
   const isGiven = address6 !== undefined || gateway6 !== undefined;
   if (ipv6 === false && isGiven) {
     throw new Failure('invalid', '"network.ipv6" is false, and an address of IPv6 is given.', {
@@ -76,7 +129,8 @@ function resolveIpv6({ ipv6, address6, gateway6 }: Veth, id: string): Pick<Veth,
   if (gateway === own.address || !isOfHost(gateway, own)) {
     throw new Failure('invalid', `"network.gateway6": ${host} is not another address of ${prefixed}.`);
   }
-  refuseOfHost('address6', address, 'IPv6');
+  if (gateway6 !== undefined) refuseAddress('gateway6', host, prefixes);
+  refuseTaken('address6', prefixed, prefixes);
   return { ipv6: true, address6: prefixed, gateway6: host };
 }
 
@@ -85,13 +139,6 @@ function checkIpv6(): void {
   if (sysctl('net/ipv6/conf/default/disable_ipv6') === '0') return;
   throw new Failure('unsupported', 'IPv6 is off on the host, and was asked for by "network".', {
     hint: 'Allow it for new interfaces (sysctl net.ipv6.conf.default.disable_ipv6=0), or leave "ipv6" and "address6" out.',
-  });
-}
-
-function refuseOfHost(field: string, address: string, family: 'IPv4' | 'IPv6'): void {
-  if (!addressesOfHost(family).includes(address)) return;
-  throw new Failure('busy', `"network.${field}": the host has ${address} itself.`, {
-    hint: 'Choose another, or leave it out.',
   });
 }
 
@@ -122,19 +169,23 @@ export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, d
   disposables.push(() => fs.closeSync(hostNamespace));
   const hostSettings = openDirectory(AT_FDCWD, HOST_SETTINGS);
   if (hostSettings >= 0) disposables.push(() => fs.closeSync(hostSettings));
-  return {
+  const veth: Omit<VethPlan, 'rules'> = {
     address: numberOf(address),
     gateway: numberOf(network.gateway ?? ''),
     prefixLength: Number(length),
     inside: network.name ?? 'eth0',
-    outside: `iso${id.slice(0, 12)}`,
+    outside: outsideName(id),
     hostNamespace,
     ...(hostSettings < 0 ? {} : { hostSettings }),
     byHelper: hasUserNamespace,
     ...(ipv6 === undefined ? {} : { ipv6 }),
-    ...(network.nat === true ? { table: { family: ipv6 === undefined ? 'ip' : 'inet', name: `isoscope_${id}` } } : {}),
   };
+  const rules = rulesOf(veth, network, id);
+  return { ...veth, ...(rules.chains.length === 0 ? {} : { rules }) };
 }
+
+/** Fifteen bytes, which is all that a name may have. */
+const outsideName = (id: string) => `${OUTSIDE_PREFIX}${id.slice(0, 12)}`;
 
 function planIpv6({ address6, gateway6 }: Veth): VethPlan['ipv6'] {
   const own = parsePrefixed6(address6 ?? '');
@@ -151,20 +202,20 @@ function checkForwarding(what: string, setting: 'ipv4.ip_forward' | 'ipv6.conf.a
 }
 
 /** Begins at a place of its own for every sandbox, so that two helpers seldom choose the same. */
-function freeAddress(id: string, taken: readonly string[]): string {
-  const used = new Set([...taken, ...addressesOfHost('IPv4')].map((address) => numberOf(address) >>> 2));
+function freeAddress(id: string, taken: readonly TakenPrefix[]): string {
   const start = Number.parseInt(id.slice(0, 4), 16) % POOL_PIECES;
-  for (let count = 0; count < POOL_PIECES; count += 1) {
-    const base = POOL + ((start + count) % POOL_PIECES) * 4;
-    if (!used.has(base >>> 2)) return `${textOf(base + 2)}/${PIECE_PREFIX}`;
+  for (const pool of POOLS) {
+    const around = taken.filter((one) => overlap(one, pieceOf(pool, POOL_LENGTH)));
+    for (let count = 0; count < POOL_PIECES; count += 1) {
+      const base = pool + ((start + count) % POOL_PIECES) * 4;
+      if (!around.some((one) => overlap(one, pieceOf(base, PIECE_PREFIX)))) return `${textOf(base + 2)}/${PIECE_PREFIX}`;
+    }
   }
-  throw new Failure('busy', 'All of 10.77.0.0/16 is in use.', { hint: 'Choose "network.address" yourself.' });
+  throw new Failure('busy', 'All of 10.77.0.0/16 and 198.18.0.0/16 is in use.', { hint: 'Choose "network.address" yourself.' });
 }
 
-function addressesOfHost(wanted: 'IPv4' | 'IPv6'): string[] {
-  return Object.values(os.networkInterfaces()).flatMap((all) =>
-    (all ?? []).filter(({ family }) => family === wanted).map(({ address }) => address),
-  );
+function pieceOf(base: number, length: number): Prefix {
+  return { address: BigInt(base), length, bits: 32 };
 }
 
 function numberOf(address: string): number {
@@ -192,13 +243,49 @@ export function advertisementsOf({ outside }: VethPlan): string {
   return `${outside}/accept_ra`;
 }
 
-/** For nft(8): what comes from inside leaves with the host's address. */
-export function natRules({ table, address, ipv6, outside }: VethPlan): string {
-  const rule = (family: string, source: string) => `    ${family} saddr ${source} oifname != "${outside}" masquerade\n`;
-  return `table ${table?.family} ${table?.name} {
-  chain postrouting {
-    type nat hook postrouting priority srcnat; policy accept;
-${rule('ip', textOf(address))}${ipv6 === undefined ? '' : rule('ip6', textOf6(ipv6.address))}  }
+/** What comes from inside reaches no other sandbox, and leaves with the host's address. */
+function rulesOf({ address, ipv6, outside }: Omit<VethPlan, 'rules'>, { nat, peers }: Veth, id: string): NftTable {
+  const others: NftRule = {
+    matches: [
+      { interface: 'iifname', is: '==', name: outside },
+      { interface: 'oifname', is: '==', prefix: OUTSIDE_PREFIX },
+    ],
+    verdict: 'drop',
+  };
+  const translated = (family: 'ip' | 'ip6', source: Buffer): NftRule => ({
+    matches: [
+      { source, family },
+      { interface: 'oifname', is: '!=', name: outside },
+    ],
+    verdict: 'masquerade',
+  });
+  const sources = [
+    translated('ip', bytesOf(address)),
+    ...(ipv6 === undefined ? [] : [translated('ip6', bytesOf6(ipv6.address))]),
+  ];
+  const chains: NftChain[] = [];
+  if (peers !== true) chains.push({ hook: 'forward', rules: [others] });
+  if (nat === true) chains.push({ hook: 'postrouting', rules: sources });
+  return { name: `isoscope_${id}`, chains };
 }
-`;
+
+/** What the kernel makes of the plan's table: the socket that it belongs to. Undefined, with a note, when there is none to be had and none is needed. */
+export function openTable({ rules }: VethPlan, nat: boolean, notes: string[]): number | undefined {
+  if (rules === undefined) return undefined;
+  try {
+    return openOwnedTable(rules);
+  } catch (error) {
+    const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
+    if (code === undefined) throw error;
+    if (nat) {
+      throw new Failure(reasonOf(code), `Addresses cannot be translated: nftables says ${code}.`, {
+        errno: code,
+        hint: 'The kernel may have no nftables, or have it in modules that are not loaded. Leave "nat" out.',
+      });
+    }
+    notes.push(
+      `The kernel has no nftables for it (${code}): where the host forwards packets, sandboxes with interfaces reach each other.`,
+    );
+    return undefined;
+  }
 }

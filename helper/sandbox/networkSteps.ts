@@ -1,7 +1,7 @@
-/** Steps that make and set up interfaces: rtnetlink(7), netdevice(7), and removing a table of nftables. */
+/** Steps that make and set up interfaces: rtnetlink(7), netdevice(7). */
 import fs from 'node:fs';
 import { O_CLOEXEC } from '../kernel/files.ts';
-import { NETLINK_HEADER_BYTES, netlinkMessage, textAttribute } from '../kernel/netlink.ts';
+import { NETLINK_HEADER_BYTES, netlinkMessage } from '../kernel/netlink.ts';
 import { AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
 import {
   ADDRESS_INDEX_AT,
@@ -14,13 +14,12 @@ import {
 import { type Argument, bytes, integer, string, vectors } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { bytesOf6, type Prefixed6, textOf6 } from './ipv6.ts';
-import { advertisementsOf, HOST_SETTINGS, maskOf, type NatTable, textOf, type VethPlan } from './network.ts';
+import { advertisementsOf, HOST_SETTINGS, maskOf, textOf, type VethPlan } from './network.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_DGRAM = 2;
 const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_NETFILTER = 12;
 
 const SIOCADDRT = 0x890b;
 const SIOCSIFFLAGS = 0x8914;
@@ -41,14 +40,6 @@ const IN6_RTMSG_BYTES = 80;
 const SOCKADDR_IN6_BYTES = 28;
 
 const NLM_F_REQUEST = 0x1;
-
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
-const NFNL_SUBSYS_NFTABLES = 10;
-const NFT_MSG_DELTABLE = 2;
-const NFTA_TABLE_NAME = 1;
-/** By the names that nft(8) has for families. */
-const NFPROTO = { inet: 1, ip: 2 } as const;
 
 function openSocket(steps: Steps, [family, name]: [number, string], type: number, protocol: number, purpose: string): Argument {
   const kind = integer(type | SOCK_CLOEXEC, `${type === SOCK_RAW ? 'SOCK_RAW' : 'SOCK_DGRAM'}|SOCK_CLOEXEC`);
@@ -215,20 +206,4 @@ function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: num
 function writeAddress(into: Buffer, offset: number, address: number): void {
   into.writeUInt16LE(AF_INET, offset);
   into.writeUInt32BE(address >>> 0, offset + 4);
-}
-
-/** A transaction of nftables, in the present net namespace. Does nothing when there is no such table. */
-export function removeTable(steps: Steps, { family: tableFamily, name }: NatTable): void {
-  const purpose = `remove the table ${name} of nftables`;
-  const family = (value: number, resource: number) => Buffer.of(value, 0, resource >> 8, resource & 0xff);
-  const batch = (type: number, sequence: number) =>
-    netlinkMessage(type, NLM_F_REQUEST, family(0, NFNL_SUBSYS_NFTABLES), sequence);
-  const content = Buffer.concat([family(NFPROTO[tableFamily], 0), textAttribute(NFTA_TABLE_NAME, name)]);
-  const remove = netlinkMessage((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_DELTABLE, NLM_F_REQUEST, content, 1);
-  const message = Buffer.concat([batch(NFNL_MSG_BATCH_BEGIN, 0), remove, batch(NFNL_MSG_BATCH_END, 2)]);
-  const flags = { ignoreError: true };
-  const kind = integer(SOCK_RAW | SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC');
-  const netfilter = integer(NETLINK_NETFILTER, 'NETLINK_NETFILTER');
-  const socket = steps.call('socket', [integer(AF_NETLINK, 'AF_NETLINK'), kind, netfilter], purpose, flags);
-  send(steps, socket, message, `{NFT_MSG_DELTABLE, {${tableFamily} "${name}"}}`, purpose, true);
 }

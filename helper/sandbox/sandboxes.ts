@@ -37,10 +37,11 @@ import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
+import { refuseTaken } from './hostPrefixes.ts';
 import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf6 } from './ipv6.ts';
-import { textOf } from './network.ts';
+import { takenPrefixes, textOf } from './network.ts';
 import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
 import { forwardPorts } from './ports.ts';
 import { type LiveSandbox, SandboxRegistry } from './registry.ts';
@@ -68,7 +69,7 @@ export class Sandboxes {
   private readonly registry: SandboxRegistry;
   /** Names of those that are being made. */
   private readonly reserved = new Set<string>();
-  /** Of the ends inside of pairs of interfaces. */
+  /** Of the pairs of interfaces: address with prefix length. */
   private readonly addresses = new Set<string>();
   private readonly services: SandboxServices;
 
@@ -114,19 +115,27 @@ export class Sandboxes {
   }
 
   /** Listens on the ports that lead into it, and notes its address, until what this resolves with is called. */
-  private async takeNetwork({ spec, veth }: SandboxPlan): Promise<() => void> {
+  private async takeNetwork({ id, spec, veth }: SandboxPlan): Promise<() => void> {
     if (veth === undefined || spec.network.type !== 'veth') return () => undefined;
-    const address = textOf(veth.address);
-    this.addresses.add(address);
+    const { address, address6 } = spec.network;
+    const own = [address, address6].filter((one) => one !== undefined);
+    // Another may have been made since this was planned.
+    const others = takenPrefixes(id, [...this.addresses]);
+    if (address !== undefined) refuseTaken('address', address, others);
+    if (address6 !== undefined) refuseTaken('address6', address6, others);
+    for (const one of own) this.addresses.add(one);
+    const leave = () => {
+      for (const one of own) this.addresses.delete(one);
+    };
     try {
       const ipv6 = veth.ipv6 === undefined ? {} : { ipv6: textOf6(veth.ipv6.address) };
-      const ports = await forwardPorts(spec.network.ports ?? [], { ipv4: address, ...ipv6 });
+      const ports = await forwardPorts(spec.network.ports ?? [], { ipv4: textOf(veth.address), ...ipv6 });
       return () => {
-        this.addresses.delete(address);
+        leave();
         ports.close();
       };
     } catch (error) {
-      this.addresses.delete(address);
+      leave();
       throw error;
     }
   }

@@ -134,6 +134,7 @@ const network = v.variant('type', [
     gateway6: v.exactOptional(address6),
     name: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,14}$/, 'it must be a name like eth0'))),
     nat: v.exactOptional(v.boolean()),
+    peers: v.exactOptional(v.boolean()),
     ports: v.exactOptional(
       listOf(
         v.strictObject({

@@ -17,16 +17,16 @@ import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
-import { compileSandbox } from './compile.ts';
+import { type CompiledSandbox, compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { mapOwners } from './heldTrees.ts';
 import { type IdMaps, mapText } from './idMaps.ts';
 import { mountMappedLayers } from './mappedLayers.ts';
-import { natRules } from './network.ts';
+import { openTable } from './network.ts';
 import { MAKE_INTERFACES } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { HOLD_LAYERS, UNPACK_IMAGE } from './rootSteps.ts';
-import { makeInterfaces } from './vethOnHost.ts';
+import { makeInterfaces, untilGone } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
 const START_DEADLINE_SECONDS = 30;
@@ -60,12 +60,22 @@ export function startSandbox(
   plan: SandboxPlan,
   stdio: [number | 'ignore', number | 'ignore', number | 'ignore'],
 ): StartedSandbox {
-  const [pipe, memory] = [openPipe(), openPipe()];
-  const compiled = compileSandbox(plan, { statusPipe: pipe.write, memoryPipe: memory.write });
+  /** What only the launcher keeps, and what is read in the end. */
+  const [theirs, ours]: [number[], number[]] = [[], []];
+  const pipeOf = () => {
+    const pipe = openPipe();
+    theirs.push(pipe.write);
+    ours.push(pipe.read);
+    return pipe;
+  };
   const held: HeldLayers = {};
-  let launched: Launched;
   try {
-    launched = launch({
+    const [pipe, memory] = [pipeOf(), pipeOf()];
+    const table = plan.veth && openTable(plan.veth, asksTranslation(plan), plan.notes);
+    if (table !== undefined) theirs.push(table);
+    const ends = { statusPipe: pipe.write, memoryPipe: memory.write };
+    const compiled = compileSandbox(plan, { ...ends, ...(table === undefined ? {} : { table }) });
+    const launched = launch({
       program: compiled.program,
       stdio,
       descriptors: compiled.descriptors,
@@ -74,18 +84,28 @@ export function startSandbox(
         if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
         if (step.purpose.startsWith(UNPACK_IMAGE)) return unpackImage(plan, pid, compiled.program, results);
         if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
-        if (step === natStep(compiled.program)) return translate(plan);
         return enterIds(pid, plan, held);
       },
     });
+    return watch(plan, { compiled, launched, held, status: pipe.read, memory: memory.read });
   } catch (error) {
-    close(pipe.read);
-    close(memory.read);
+    for (const descriptor of ours) close(descriptor);
     throw error;
   } finally {
-    close(pipe.write);
-    close(memory.write);
+    for (const descriptor of theirs) close(descriptor);
   }
+}
+
+interface Begun {
+  compiled: CompiledSandbox;
+  launched: Launched;
+  held: HeldLayers;
+  /** Pipes that tell how it ended. */
+  status: number;
+  memory: number;
+}
+
+function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: Begun): StartedSandbox {
   holdImage(held, plan);
   let leader: ProcessRef | undefined;
   const note = (results: StepResult[]) => {
@@ -97,10 +117,11 @@ export function startSandbox(
   };
   let ranOutOfMemory = false;
   const ended = launched.ended.then(async (end) => {
-    const exact = exactEnd(pipe.read, end);
-    ranOutOfMemory = tellsKill(remaining(memory.read));
+    const exact = exactEnd(status, end);
+    ranOutOfMemory = tellsKill(remaining(memory));
     for (const descriptor of Object.values(held)) close(descriptor);
     await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
+    if (plan.veth !== undefined) await untilGone(plan.veth);
     return exact;
   });
   return {
@@ -232,22 +253,8 @@ function holdImage(held: HeldLayers, { root }: SandboxPlan): void {
   if (descriptor >= 0) held.image = descriptor;
 }
 
-/** The last point at which the program waits. */
-function natStep({ steps }: SyscallProgram): Step | undefined {
-  return steps.findLast(({ kind, purpose }) => kind === 'sync' && purpose.includes('nft'));
-}
-
-async function translate({ veth }: SandboxPlan): Promise<undefined> {
-  if (veth === undefined) return undefined;
-  const nft = promisify(execFile)('nft', ['-f', '-'], { env: { PATH: SYSTEM_PATH } });
-  nft.child.stdin?.on('error', () => undefined);
-  nft.child.stdin?.end(natRules(veth));
-  try {
-    await nft;
-  } catch (error) {
-    throw toolFailure('nft', 'translate addresses', 'nftables', error);
-  }
-  return undefined;
+function asksTranslation({ spec: { network } }: SandboxPlan): boolean {
+  return network.type === 'veth' && network.nat === true;
 }
 
 /** What a program of the host said when it failed. */

@@ -1,5 +1,6 @@
 /** The pair of interfaces of a sandbox with a user namespace, made by the helper while the sandbox waits: its end goes with its net namespace. */
 import fs from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, isSystemError, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
@@ -26,6 +27,19 @@ export function makeInterfaces(plan: VethPlan, pid: number): undefined {
   } finally {
     for (const descriptor of opened) close(descriptor);
   }
+}
+
+const GONE_MILLIS = 2000;
+const LOOK_MILLIS = 5;
+
+/**
+ * Resolves when the end on the host is no more: the kernel removes it some time after the net namespace of the other, and its addresses are
+ * taken until then. Given up where somebody else holds that namespace.
+ */
+export async function untilGone({ outside }: VethPlan): Promise<void> {
+  const end = performance.now() + GONE_MILLIS;
+  // Of the net namespace of who looks, unlike sysfs.
+  while (fs.existsSync(`/proc/sys/net/ipv4/conf/${outside}`) && performance.now() < end) await sleep(LOOK_MILLIS);
 }
 
 /** The settings may be read-only, in a container, or not there. */

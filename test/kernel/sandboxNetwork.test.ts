@@ -6,7 +6,13 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { SandboxesCreate, SandboxesRemove, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import {
+  SandboxesCreate,
+  SandboxesExplain,
+  SandboxesRemove,
+  SandboxesRun,
+  type SandboxSpec,
+} from '../../helper/protocol/sandboxes.ts';
 import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
@@ -148,6 +154,102 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     await until(() => !onHost('ss', '-Hlnu').includes('18081'));
   });
 
+  test('reaches another sandbox only when both ask for it, though the host forwards', { skip: NEEDS_NFT }, async () => {
+    const serve = { args: ['busybox', 'httpd', '-f', '-p', '8080', '-h', '/'], terminal: false };
+    for (const namespaces of [{}, { user: 'new' }] as const) {
+      for (const peers of [false, true]) {
+        const { sandbox } = await helper.request(SandboxesCreate, {
+          spec: { namespaces, network: { type: 'veth', address: '10.99.4.2/30', peers }, process: serve },
+        });
+        const asked = (also: boolean) =>
+          output(
+            { namespaces, network: { type: 'veth', peers: also } },
+            'timeout 2 bash -c "</dev/tcp/10.99.4.2/8080" && echo in',
+          );
+        // It listens, for whoever may reach it.
+        await until(() => onHost('bash', '-c', '</dev/tcp/10.99.4.2/8080; echo in'));
+        assert.deepEqual(
+          [await asked(false), await asked(true)].map((text) => /^in$/m.test(text)),
+          [false, peers],
+        );
+        await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+      }
+    }
+  });
+
+  test('is refused with addresses that are not for it, explained or run, with the field and the reason', async () => {
+    onHost('ip', 'route', 'add', '10.120.0.0/16', 'via', OUTSIDE);
+    const { sandbox } = await helper.request(SandboxesCreate, {
+      spec: { network: { type: 'veth', address: '10.99.5.2/24' }, process: { args: ['sleep', '1000'], terminal: false } },
+    });
+    const refused: [address: string, gateway: string | undefined, words: RegExp][] = [
+      ['10.0.0.5/8', undefined, /"network.address": 10.0.0.5\/8 overlaps 10\.\d+\.\d+\.\d+/],
+      ['10.120.7.2/24', undefined, /"network.address": .* overlaps 10.120.0.0\/16, to which the host has a route \(out\)/],
+      ['127.0.0.2/8', undefined, /"network.address": .* overlaps 127.0.0.0\/8, which is loopback/],
+      ['126.0.0.2/8', '126.0.0.1', /^$/],
+      ['192.0.2.1/24', undefined, /"network.address": the host has 192.0.2.1 itself/],
+      ['192.0.2.77/30', undefined, /"network.address": .* overlaps 192.0.2.0\/24, to which the host has a route \(out\)/],
+      ['10.99.9.255/24', undefined, /"network.address": 10.99.9.255 is the broadcast address/],
+      ['10.99.9.0/24', undefined, /"network.address": 10.99.9.0 is the network address/],
+      ['10.99.9.2/24', '10.99.9.255', /"network.gateway": 10.99.9.255 is the broadcast address/],
+      ['10.99.9.2/24', '10.99.9.0', /"network.gateway": 10.99.9.0 is the network address/],
+      ['192.0.2.2/24', '192.0.2.1', /"network.gateway": the host has 192.0.2.1 itself/],
+      ['224.0.0.5/24', undefined, /overlaps 224.0.0.0\/4, which is multicast/],
+      ['255.255.255.254/24', undefined, /overlaps 240.0.0.0\/4/],
+      ['0.0.0.5/24', undefined, /overlaps 0.0.0.0\/8/],
+      ['169.254.169.254/16', undefined, /overlaps 169.254.0.0\/16, which is link-local/],
+      ['10.99.5.130/25', undefined, /"network.address": .* overlaps (10.99.5.0\/24)/],
+    ];
+    for (const [given, gateway, words] of refused) {
+      const network = { type: 'veth', address: given, ...(gateway === undefined ? {} : { gateway }) } as const;
+      const told = async (ask: Promise<unknown>) =>
+        ask.then(
+          () => '',
+          (error: Error) => error.message,
+        );
+      const run = { network, process: { args: ['true'] } };
+      assert.match(await told(helper.request(SandboxesRun, { spec: run })), words, given);
+      assert.match(await told(helper.request(SandboxesExplain, { spec: run })), words, `${given}, explained`);
+    }
+    await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+    // As soon as one has ended what it had is free.
+    for (let round = 0; round < 3; round += 1) await output({ network: { type: 'veth', address: '10.99.5.2/24' } }, 'true');
+  });
+
+  test('finds addresses of its own where a VPN has all of 10.0.0.0/8, and the way to the rest in two halves', async () => {
+    const routes = ['10.0.0.0/8', '0.0.0.0/1', '128.0.0.0/1'];
+    for (const route of routes) onHost('ip', 'route', 'add', route, 'via', OUTSIDE);
+    try {
+      assert.match(await output({ network: { type: 'veth' } }, 'ip -4 -br addr show eth0'), /198\.18\.\d+\.\d+\/30/);
+    } finally {
+      for (const route of routes) onHost('ip', 'route', 'del', route);
+    }
+  });
+
+  test('leaves neither interface nor table, whichever of its processes is killed', { skip: NEEDS_NFT }, async () => {
+    for (const namespaces of [{}, { user: 'new' }] as const) {
+      for (const persistent of [false, true]) {
+        for (const which of [0, 1, 2]) {
+          const { sandbox } = await helper.request(SandboxesCreate, {
+            spec: {
+              namespaces,
+              persistent,
+              network: { type: 'veth', nat: true },
+              process: { args: ['sleep', '1000'], terminal: false },
+            },
+          });
+          const chain = [sandbox.process!.pid];
+          for (const pid of [...chain]) chain.unshift(parentOf(pid));
+          chain.push(...childrenOf(sandbox.process!.pid));
+          assert.match(onHost('nft', 'list', 'tables'), new RegExp(`isoscope_${sandbox.id}`));
+          process.kill(chain[which]!, 'SIGKILL');
+          await until(() => onHost('nft', 'list', 'tables') === '' && !/iso/.test(onHost('ip', '-br', 'link')));
+          if (persistent) await helper.request(SandboxesRemove, { sandbox: sandbox.id });
+        }
+      }
+    }
+  });
+
   test('asks the name servers that were given', async () => {
     const network: SandboxSpec['network'] = {
       type: 'veth',
@@ -194,6 +296,14 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     }
   });
 });
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
+}
+
+function childrenOf(pid: number): number[] {
+  return fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
+}
 
 /** What `ask` answers once it neither throws nor says that it is not so. */
 async function until<T>(ask: () => T): Promise<T> {

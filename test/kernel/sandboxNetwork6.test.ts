@@ -90,11 +90,16 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     await until(() => !interfaces().includes(name), `${name} is gone`);
   }
 
-  async function output(spec: SandboxSpec, script: string): Promise<string> {
+  async function outputOf(spec: SandboxSpec, script: string): Promise<string> {
     const process = { args: ['bash', '-c', script], timeout: 30 };
     const { stdout, stderr } = await helper.request(SandboxesRun, { spec: { ...spec, process } });
-    await until(() => interfaces().length === 0, 'no interface is left');
     return stdout + stderr;
+  }
+
+  async function output(spec: SandboxSpec, script: string): Promise<string> {
+    const text = await outputOf(spec, script);
+    await until(() => interfaces().length === 0, 'no interface is left');
+    return text;
   }
 
   /** Runs what tells addresses, in the net namespace of a process, until the test ends. */
@@ -231,6 +236,22 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     await remove(old);
   });
 
+  test('reaches another one by IPv6, too, only when both ask for it', { skip: NEEDS_NFT }, async () => {
+    for (const peers of [false, true]) {
+      const server = await create({ network: { type: 'veth', address6: 'fd00:86::2/64', peers } });
+      const asked = async (also: boolean) =>
+        /seen fd00:87::2/.test(
+          await outputOf({ network: { type: 'veth', address6: 'fd00:87::2/64', peers: also } }, connect('fd00:86::2', 7005)),
+        );
+      {
+        // In the net namespace, which is there for as long.
+        using _telling = await tellAt(server.pid, '::', 7005);
+        assert.deepEqual([await asked(false), await asked(true)], [false, peers]);
+      }
+      await remove(server);
+    }
+  });
+
   test('knows its own name by both addresses', async () => {
     const network = { type: 'veth', address: '10.99.8.2/30', address6: 'fd00:0:81::2/64' } as const;
     const text = await output({ name: 'known', network }, 'cat /etc/hosts; getent ahostsv6 known | cut -d" " -f1 | uniq');
@@ -244,7 +265,7 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     assert.match(syscalls, /writev\(.*{RTM_NEWADDR, {iso\w+, fd00:82::1\/64, IFA_F_NODAD}}, 3\)/);
     assert.match(syscalls, /writev\(.*{RTM_NEWADDR, {eth0, fd00:82::2\/64, IFA_F_NODAD}}, 3\)/);
     assert.match(syscalls, /SIOCADDRT, {default via fd00:82::1}/);
-    assert.match(syscalls, /NFT_MSG_DELTABLE, {inet "isoscope_/);
+    assert.match(syscalls, /table inet isoscope_\w+ {.*ip6 saddr fd00:82::2 oifname != "iso\w+" masquerade/);
     assert.equal(spec.network?.type === 'veth' && spec.network.gateway6, 'fd00:82::1');
   });
 
@@ -264,8 +285,19 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
       [{ gateway6: 'fd00:83::1' }, /gateway6": fd00:83::1 is not another address of fd/],
       [{ address6: '2001:db8:0::1/64' }, /address6": the host has 2001:db8::1 itself/],
       [{ address6: 'fd00:83::2/64', ipv6: false }, /"network.ipv6" is false/],
+      [{ address6: '2001:db8::7/64' }, /address6": 2001:db8::7\/64 overlaps 2001:db8::1, an address of the host \(out\)/],
+      [{ address6: '2001:db8::7/32' }, /address6": .* overlaps 2001:db8::1, an address of the host/],
+      [{ address6: 'fd00:99::7/64' }, /address6": .* overlaps fd00:99::\/48, to which the host has a route \(out\)/],
+      [{ address6: 'fc00::2/6' }, /address6": .* overlaps fe80::\/10, which is link-local/],
+      [{ address6: '4000::2/1' }, /address6": .* overlaps (::\/96|2001:db8::1)/],
+      [{ address6: 'fd00:83::2/64', gateway6: 'fd00:83::' }, /gateway6/],
     ];
-    for (const [network, words] of refused) await assert.rejects(create({ network: { type: 'veth', ...network } }), words);
+    onHost('ip', '-6', 'route', 'add', 'fd00:99::/48', 'dev', 'out');
+    for (const [network, words] of refused) {
+      const spec: SandboxSpec = { network: { type: 'veth', ...network } };
+      await assert.rejects(create(spec), words);
+      await assert.rejects(helper.request(SandboxesExplain, { spec }), words);
+    }
     assert.deepEqual(interfaces(), []);
   });
 
