@@ -244,10 +244,10 @@ function maskText(mask: bigint): string {
   return `0x${mask.toString(16)}`;
 }
 
-export function loadFilter(steps: Steps, { instructions, name }: SeccompFilter): void {
+export function loadFilter(steps: Steps, { instructions, name, flags }: SeccompFilter): void {
   const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${name} */}`);
   const operation = integer(SECCOMP_SET_MODE_FILTER, 'SECCOMP_SET_MODE_FILTER');
-  steps.call('seccomp', [operation, integer(0), program], `load the seccomp filter (${name})`);
+  steps.call('seccomp', [operation, integer(flags?.value ?? 0, flags?.text), program], `load the seccomp filter (${name})`);
 }
 
 /** As execvp(3) does it: every place in turn, until one has the program. */

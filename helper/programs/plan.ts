@@ -43,6 +43,8 @@ export interface Plan {
 export interface SeccompFilter {
   instructions: Buffer;
   name: string;
+  /** SECCOMP_FILTER_FLAG_…, and how they are written. */
+  flags?: { value: number; text: string };
 }
 
 export interface PlanOptions {

@@ -19,6 +19,7 @@ import { planVeth, resolveVeth, type VethPlan } from './network.ts';
 import { planRoot, type RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
+import { givenFilter } from './seccompProfile.ts';
 import { planUser, type UserPlan } from './user.ts';
 
 export interface SandboxPlan {
@@ -104,6 +105,10 @@ const MASKED_PATHS = [
 const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
 const MAX_FILTERS = 16;
+const DEFAULT_NAME =
+  process.arch === 'x64'
+    ? 'the default profile, for 64-bit and 32-bit programs'
+    : 'the default profile; it kills 32-bit programs';
 
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
@@ -131,7 +136,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
         : inPath(environment, spec.process.args);
-    const seccomp = seccompOf(spec, user);
+    const seccomp = seccompOf(spec, user, notes);
     const veth =
       spec.network.type === 'veth'
         ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
@@ -383,9 +388,9 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
 /** By the bounding set that it is for: compiling one takes longer than all the rest of a plan. */
 const defaultFilters = new Map<bigint, Buffer>();
 
-function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFilter | undefined {
+function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan, notes: string[]): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
-  if (seccomp !== 'default') return { instructions: compileSeccomp(seccomp), name: 'the given profile' };
+  if (seccomp !== 'default') return givenFilter(seccomp, notes);
   const { bounding } = identity.capabilities;
   let instructions = defaultFilters.get(bounding);
   if (instructions === undefined) {
@@ -394,7 +399,7 @@ function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan): SeccompFi
     if (defaultFilters.size >= MAX_FILTERS) defaultFilters.clear();
     defaultFilters.set(bounding, instructions);
   }
-  return { instructions, name: 'the default profile' };
+  return { instructions, name: DEFAULT_NAME };
 }
 
 function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {

@@ -1,22 +1,50 @@
 /**
  * From a seccomp profile, as the OCI specification writes it, to the program that the kernel runs at every system call (seccomp(2),
- * Documentation/userspace-api/seccomp_filter.rst, linux/bpf_common.h). Pure.
+ * Documentation/userspace-api/seccomp_filter.rst). Pure.
  *
- * A call of another architecture kills the process: its numbers mean other calls. A call that is newer than the table gets ENOSYS, so that
- * programs fall back to an older one, and so does the x32 ABI.
+ * A call made in a way that the profile does not name kills the process: its numbers mean other calls; but x32 gets ENOSYS, as from a kernel
+ * without it. So does a call that is newer than the table, unless the default action lets it through: programs fall back to an older one.
  */
 import { Failure } from '../failure.ts';
 import type { SeccompAction, SeccompProfile } from '../protocol/sandboxes.ts';
-import { SYSCALL_TABLE } from './syscallTable.ts';
+import {
+  ARCHITECTURE_OFFSET,
+  answer,
+  answerWhen,
+  encode,
+  type Instruction,
+  instruction,
+  JUMP,
+  JUMP_EQUAL,
+  JUMP_GREATER_EQUAL,
+  LOAD,
+  NUMBER_OFFSET,
+} from './seccompInstructions.ts';
+import { SYSCALL_TABLE, type SyscallEntry } from './syscallTable.ts';
 
-type Rule = NonNullable<SeccompProfile['syscalls']>[number];
-type Comparison = NonNullable<Rule['args']>[number];
+export type Rule = NonNullable<SeccompProfile['syscalls']>[number];
 
-/** AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64 (linux/audit.h), with the column of the table. */
-const ARCHITECTURES = {
-  x64: { audit: 0xc000003e, column: 0, name: 'SCMP_ARCH_X86_64' },
-  arm64: { audit: 0xc00000b7, column: 1, name: 'SCMP_ARCH_AARCH64' },
-} as const;
+/** A way to call Linux: AUDIT_ARCH_… (linux/audit.h), its column of the table, the bytes of a register, and a bit that all its numbers have. */
+export interface CallingWay {
+  name: string;
+  audit: number;
+  column: 0 | 1 | 2 | 3;
+  register: 4 | 8;
+  bit?: number;
+}
+
+/** __X32_SYSCALL_BIT. */
+const X32_BIT = 0x40000000;
+const AUDIT_X86_64 = 0xc000003e;
+/** The processor's own first. */
+const WAYS: Readonly<Record<string, readonly CallingWay[]>> = {
+  x64: [
+    { name: 'SCMP_ARCH_X86_64', audit: AUDIT_X86_64, column: 0, register: 8 },
+    { name: 'SCMP_ARCH_X32', audit: AUDIT_X86_64, column: 1, register: 8, bit: X32_BIT },
+    { name: 'SCMP_ARCH_X86', audit: 0x40000003, column: 2, register: 4 },
+  ],
+  arm64: [{ name: 'SCMP_ARCH_AARCH64', audit: 0xc00000b7, column: 3, register: 8 }],
+};
 
 const RETURN: Record<Exclude<SeccompAction, 'SCMP_ACT_ERRNO'>, number> = {
   SCMP_ACT_KILL: 0x00000000,
@@ -30,68 +58,66 @@ const RETURN_ERRNO = 0x00050000;
 const EPERM = 1;
 const ENOSYS = 38;
 
-/** `struct seccomp_data`: int nr; u32 arch; u64 instruction_pointer; u64 args[6]. */
-const NUMBER_OFFSET = 0;
-const ARCHITECTURE_OFFSET = 4;
-const ARGUMENTS_OFFSET = 16;
-
-const LOAD = 0x20; // BPF_LD | BPF_W | BPF_ABS
-const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
-const JUMP = 0x05; // BPF_JMP | BPF_JA
-const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const JUMP_GREATER = 0x25;
-const JUMP_GREATER_EQUAL = 0x35;
-const RETURN_VALUE = 0x06; // BPF_RET | BPF_K
-
 /** BPF_MAXINSNS. */
 const MOST_INSTRUCTIONS = 4096;
 /** Offsets of conditional jumps are one byte. */
 const FARTHEST = 255;
-/** __X32_SYSCALL_BIT. */
-const X32 = 0x40000000;
 
-interface Instruction {
-  code: number;
-  jt: number;
-  jf: number;
-  k: number;
+/** Throws a `Failure`: `unsupported` on another processor. */
+export function waysOf(architecture: string): readonly [CallingWay, ...CallingWay[]] {
+  const [own, ...others] = WAYS[architecture] ?? [];
+  if (own === undefined) throw new Failure('unsupported', `There is no seccomp filter for ${architecture}.`);
+  return [own, ...others];
 }
 
-const instruction = (code: number, k: number, jt = 0, jf = 0): Instruction => ({ code, jt, jf, k: k >>> 0 });
-const answer = (value: number): Instruction => instruction(RETURN_VALUE, value);
+/** Those that the profile is for; without a word of it the processor's own. */
+export function coveredWays({ architectures }: SeccompProfile, architecture: string): CallingWay[] {
+  const all = waysOf(architecture);
+  const named = new Set(architectures ?? [all[0].name]);
+  return all.filter(({ name }) => named.has(name));
+}
+
+/** Whether a call that no rule names is made. */
+export function isPermissive(action: SeccompAction): boolean {
+  return action === 'SCMP_ACT_ALLOW' || action === 'SCMP_ACT_LOG';
+}
+
+/** How many bytes of the argument the kernel takes. */
+export function argumentBytes(
+  [, , , , widths = '', widths32 = '']: SyscallEntry,
+  { register }: CallingWay,
+  index: number,
+): number {
+  const digit = (register === 8 ? widths : widths32)[index];
+  return digit === undefined ? register : Number(digit);
+}
 
 /**
  * The instructions, 8 bytes each (`struct sock_filter`, little-endian).
- * @throws Failure `unsupported` on another architecture, `invalid` when the profile needs more instructions than the kernel takes.
+ * @throws Failure `unsupported` on another processor, `invalid` when the profile needs more instructions than the kernel takes.
  */
 export function compileSeccomp(profile: SeccompProfile, architecture: string = process.arch): Buffer {
-  const target = ARCHITECTURES[architecture as keyof typeof ARCHITECTURES];
-  if (target === undefined) throw new Failure('unsupported', `There is no seccomp filter for ${architecture}.`);
-  if (profile.architectures !== undefined && !profile.architectures.includes(target.name)) {
-    throw new Failure('invalid', `The seccomp profile is not for this architecture: it lacks ${target.name}.`);
-  }
-  const otherwise = returnValue(profile.defaultAction, profile.defaultErrnoRet);
-  const instructions = [
-    instruction(LOAD, ARCHITECTURE_OFFSET),
-    instruction(JUMP_EQUAL, target.audit, 1, 0),
-    answer(RETURN.SCMP_ACT_KILL_PROCESS),
-    instruction(LOAD, NUMBER_OFFSET),
-    ...choose(leaves(profile, target.column, otherwise)),
-  ];
-  if (instructions.length > MOST_INSTRUCTIONS) {
-    throw new Failure(
-      'invalid',
-      `The seccomp profile comes to ${instructions.length} instructions; the kernel takes ${MOST_INSTRUCTIONS}.`,
+  const ways = coveredWays(profile, architecture);
+  const rules = rulesByName(profile);
+  const instructions = [instruction(LOAD, ARCHITECTURE_OFFSET)];
+  for (const audit of new Set(ways.map((way) => way.audit))) {
+    const leaves = leavesOf(
+      profile,
+      rules,
+      ways.filter((way) => way.audit === audit),
     );
+    const section = [instruction(LOAD, NUMBER_OFFSET), ...choose(leaves)];
+    instructions.push(instruction(JUMP_EQUAL, audit, 1, 0), instruction(JUMP, section.length), ...section);
   }
-  const program = Buffer.alloc(instructions.length * 8);
-  for (const [at, { code, jt, jf, k }] of instructions.entries()) {
-    program.writeUInt16LE(code, at * 8);
-    program.writeUInt8(jt, at * 8 + 2);
-    program.writeUInt8(jf, at * 8 + 3);
-    program.writeUInt32LE(k, at * 8 + 4);
-  }
-  return program;
+  instructions.push(answer(RETURN.SCMP_ACT_KILL_PROCESS));
+  if (instructions.length > MOST_INSTRUCTIONS) throw tooLong(String(instructions.length));
+  return encode(instructions);
+}
+
+function tooLong(length: string): Failure {
+  return new Failure('invalid', `The seccomp profile comes to ${length} instructions; the kernel takes ${MOST_INSTRUCTIONS}.`, {
+    hint: 'Shorten seccomp.syscalls: fewer rules about arguments, or fewer architectures.',
+  });
 }
 
 function returnValue(action: SeccompAction, errno: number | undefined): number {
@@ -102,120 +128,84 @@ function returnValue(action: SeccompAction, errno: number | undefined): number {
 interface Leaf {
   from: number;
   code: Instruction[];
+  /** Equal for equal code. */
+  key: string;
 }
 
-function leaves(profile: SeccompProfile, column: 0 | 1, otherwise: number): Leaf[] {
-  const rules = rulesByName(profile);
-  const known = Object.entries(SYSCALL_TABLE)
-    .flatMap(([name, numbers]) => (numbers[column] === null ? [] : [{ name, number: numbers[column] }]))
-    .sort((one, other) => one.number - other.number);
-  const result: Leaf[] = [];
-  const add = (from: number, code: Instruction[]) => {
-    // Neighbours with the same answer are one leaf.
-    if (JSON.stringify(result.at(-1)?.code) !== JSON.stringify(code)) result.push({ from, code });
+/** In the order of their numbers. `ways` share one architecture of the audit. */
+function leavesOf(profile: SeccompProfile, rules: RulesByName, ways: readonly CallingWay[]): Leaf[] {
+  const otherwise = returnValue(profile.defaultAction, profile.defaultErrnoRet);
+  const newer = isPermissive(profile.defaultAction) ? otherwise : RETURN_ERRNO | ENOSYS;
+  const leaves: Leaf[] = [];
+  let length = 0;
+  const add = (from: number, leaf: Pick<Leaf, 'code' | 'key'>) => {
+    if (leaves.at(-1)?.key === leaf.key) return;
+    leaves.push({ from, ...leaf });
+    length += leaf.code.length;
+    if (length > MOST_INSTRUCTIONS) throw tooLong(`more than ${MOST_INSTRUCTIONS}`);
   };
-  let next = 0;
-  for (const { name, number } of known) {
-    if (number > next) add(next, [answer(otherwise)]);
-    add(number, ruleCode(rules.get(name) ?? [], otherwise));
-    next = number + 1;
+  const simple = (value: number) => ({ code: [answer(value)], key: `${value}` });
+  for (const way of ways) {
+    const bit = way.bit ?? 0;
+    let next = bit;
+    for (const { entry, number, found } of callsOf(way, rules)) {
+      if (number > next) add(next, simple(otherwise));
+      add(number, found === undefined ? simple(otherwise) : ruleLeaf(found, otherwise, entry, way));
+      next = number + 1;
+    }
+    add(next, simple(newer));
   }
-  // An unfiltered profile lets everything else through, too.
-  const beyond = otherwise === RETURN.SCMP_ACT_ALLOW ? otherwise : RETURN_ERRNO | ENOSYS;
-  add(next, [answer(beyond)]);
-  if (column === 0) add(X32, [answer(RETURN_ERRNO | ENOSYS)]);
-  return result;
+  // Its numbers lie above all others: they are another way's, or none's.
+  if (ways.some(({ column }) => column === 0) && !ways.some(({ bit }) => bit === X32_BIT))
+    add(X32_BIT, simple(RETURN_ERRNO | ENOSYS));
+  return leaves;
 }
 
-function rulesByName({ syscalls = [] }: SeccompProfile): Map<string, Rule[]> {
-  const rules = new Map<string, Rule[]>();
+function callsOf(way: CallingWay, rules: RulesByName) {
+  return Object.entries(SYSCALL_TABLE)
+    .flatMap(([name, entry]) => {
+      const number = entry[way.column];
+      return number === null ? [] : [{ entry, number: number + (way.bit ?? 0), found: rules.get(name) }];
+    })
+    .sort((one, other) => one.number - other.number);
+}
+
+/** Each different rule once, by what it says, in the profile's order. */
+type RulesByName = Map<string, Map<string, Rule>>;
+
+function rulesByName({ syscalls = [] }: SeccompProfile): RulesByName {
+  const rules: RulesByName = new Map();
   for (const rule of syscalls) {
-    // A name that this kernel's table lacks is passed over, as runc does: profiles name calls of every architecture.
-    for (const name of rule.names) rules.set(name, [...(rules.get(name) ?? []), rule]);
+    const { names, ...what } = rule;
+    const key = JSON.stringify(what);
+    for (const name of new Set(names)) {
+      if (!Object.hasOwn(SYSCALL_TABLE, name)) continue;
+      const known = rules.get(name);
+      if (known === undefined) rules.set(name, new Map([[key, rule]]));
+      else if (!known.has(key)) known.set(key, rule);
+    }
   }
   return rules;
 }
 
 /** Rules about arguments come first, in the profile's order; then the one without, or the default. */
-function ruleCode(rules: readonly Rule[], otherwise: number): Instruction[] {
-  const plain = rules.find(({ args = [] }) => args.length === 0);
-  const last = plain === undefined ? otherwise : returnValue(plain.action, plain.errnoRet);
+function ruleLeaf(
+  rules: Map<string, Rule>,
+  otherwise: number,
+  entry: SyscallEntry,
+  way: CallingWay,
+): Pick<Leaf, 'code' | 'key'> {
   const code: Instruction[] = [];
-  for (const rule of rules) {
-    const args = rule.args ?? [];
-    if (args.length > 0) code.push(...allOf(args, returnValue(rule.action, rule.errnoRet)));
+  let last: number | undefined;
+  for (const { args = [], action, errnoRet } of rules.values()) {
+    const value = returnValue(action, errnoRet);
+    if (args.length === 0) last ??= value;
+    else code.push(...answerWhen(args, value, (index) => argumentBytes(entry, way, index)));
+    if (code.length > MOST_INSTRUCTIONS) throw tooLong(`more than ${MOST_INSTRUCTIONS}`);
   }
-  return [...code, answer(last)];
-}
-
-/** Answers `value` when every comparison holds; else goes on after itself. */
-function allOf(args: readonly Comparison[], value: number): Instruction[] {
-  let code: Instruction[] = [answer(value)];
-  for (const comparison of [...args].reverse()) code = [...compare(comparison, code.length), ...code];
-  return code;
-}
-
-/** Goes on right after itself when the comparison holds, and `miss` instructions further when it does not. */
-function compare({ index, value, valueTwo = 0, op }: Comparison, miss: number): Instruction[] {
-  const low = ARGUMENTS_OFFSET + index * 8;
-  const high = low + 4;
-  const [valueHigh, valueLow] = halves(value);
-  const [secondHigh, secondLow] = halves(valueTwo);
-  switch (op) {
-    case 'SCMP_CMP_EQ':
-      return [
-        instruction(LOAD, high),
-        instruction(JUMP_EQUAL, valueHigh, 0, miss + 2),
-        instruction(LOAD, low),
-        instruction(JUMP_EQUAL, valueLow, 0, miss),
-      ];
-    case 'SCMP_CMP_NE':
-      return [
-        instruction(LOAD, high),
-        instruction(JUMP_EQUAL, valueHigh, 0, 2),
-        instruction(LOAD, low),
-        instruction(JUMP_EQUAL, valueLow, miss, 0),
-      ];
-    case 'SCMP_CMP_MASKED_EQ':
-      return [
-        instruction(LOAD, high),
-        instruction(AND, valueHigh),
-        instruction(JUMP_EQUAL, secondHigh, 0, miss + 3),
-        instruction(LOAD, low),
-        instruction(AND, valueLow),
-        instruction(JUMP_EQUAL, secondLow, 0, miss),
-      ];
-    case 'SCMP_CMP_GT':
-    case 'SCMP_CMP_GE':
-      return ordered(high, low, valueHigh, valueLow, op === 'SCMP_CMP_GT' ? JUMP_GREATER : JUMP_GREATER_EQUAL, 0, miss);
-    case 'SCMP_CMP_LE':
-    case 'SCMP_CMP_LT':
-      return ordered(high, low, valueHigh, valueLow, op === 'SCMP_CMP_LE' ? JUMP_GREATER : JUMP_GREATER_EQUAL, miss, 0);
-  }
-}
-
-/** Goes `above` further when the argument is greater (or equal, by `jump`), `below` further when it is not. */
-function ordered(
-  high: number,
-  low: number,
-  valueHigh: number,
-  valueLow: number,
-  jump: number,
-  above: number,
-  below: number,
-): Instruction[] {
-  return [
-    instruction(LOAD, high),
-    instruction(JUMP_GREATER, valueHigh, above + 3, 0),
-    instruction(JUMP_EQUAL, valueHigh, 0, below + 2),
-    instruction(LOAD, low),
-    instruction(jump, valueLow, above, below),
-  ];
-}
-
-function halves(value: number): [high: number, low: number] {
-  const whole = BigInt.asUintN(64, BigInt(value));
-  return [Number(whole >> 32n), Number(whole & 0xffffffffn)];
+  if (code.length === 0) return { code: [answer(last ?? otherwise)], key: `${last ?? otherwise}` };
+  const widths = entry[way.register === 8 ? 4 : 5] ?? '';
+  return { code: [...code, answer(last ?? otherwise)], key: `${way.register} ${widths} ${[...rules.keys()].join()}` };
 }
 
 /** A search by halves: with the number loaded, ends in the leaf that it belongs to. */
