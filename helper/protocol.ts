@@ -159,6 +159,11 @@ export interface Process extends ProcessRef {
   kernelThread: boolean;
   /** `key` of the container it belongs to. */
   container?: string;
+  /**
+   * It was not started in its container but brought into it, or into namespaces that are no container's: by Isoscope (a terminal, a program,
+   * a process that looks at a namespace), or by another program (`docker exec`, `nsenter`). What it starts in there has no such mark.
+   */
+  entered?: 'isoscope' | 'other';
   /** Its pids in the nested pid namespaces, outermost first and without the helper's own: `[7, 1]`. Empty when not nested. */
   nestedPids: number[];
   /** Inode numbers of its namespaces. A kind that is absent is lacking in the kernel; `null` may not be read. */
@@ -278,12 +283,14 @@ export interface Container {
   /** The image by name, when the engine's files say. */
   image?: string;
   state: 'running' | 'paused' | 'unknown';
-  /** The process that the others descend from. */
+  /** The oldest process inside, never one that supervises from outside, as long as there is one inside. */
   leader: ProcessRef;
   processCount: number;
   /** Uid of the owner when it runs rootless. */
   rootlessUid?: number;
   pod?: { uid: string; name?: string; namespace?: string };
+  /** `key` of the container that it runs in: Docker in Docker, kind, bubblewrap in a container. */
+  outer?: string;
   /** Cgroup paths by hierarchy, as seen from each hierarchy's root. */
   cgroups: { hierarchy: string; path: string }[];
   /** The leader's namespaces; those equal to the host's are shared with it. */

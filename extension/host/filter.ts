@@ -36,13 +36,14 @@ export class Findings {
     this.found = matcher(text);
     for (const container of model.containers.values())
       if (this.found(containerText(container))) this.containers.add(container.key);
+    for (const key of this.containers) this.addOuter(key);
     for (const process of model.processes.values()) if (this.found(processText(process))) this.addProcess(process);
     for (const namespace of model.namespaces.values()) this.addNamespace(namespace);
   }
 
   private addProcess(process: Process): void {
     this.processes.add(process.pid);
-    if (process.container !== undefined) this.containersWithFindings.add(process.container);
+    if (process.container !== undefined) this.addContainer(process.container);
     for (const [kind, ino] of Object.entries(process.namespaces) as [NamespaceKind, number | null][]) {
       if (ino !== null) this.namespacesWithFindings.add(namespaceKey(kind, ino));
     }
@@ -50,6 +51,18 @@ export class Findings {
       this.onTheWay.add(at.pid);
       at = this.model.processes.get(at.parentPid);
     }
+  }
+
+  private addContainer(key: string): void {
+    if (this.containersWithFindings.has(key)) return;
+    this.containersWithFindings.add(key);
+    this.addOuter(key);
+  }
+
+  /** The way to a container in a container stays visible. */
+  private addOuter(key: string): void {
+    const outer = this.model.containers.get(key)?.outer;
+    if (outer !== undefined) this.addContainer(outer);
   }
 
   private addNamespace(namespace: Namespace): void {

@@ -74,6 +74,29 @@ export function sortedContainers(model: HostModel, isolated: boolean): Container
     .sort((a, b) => compareNames(a.name, b.name) || compareNames(a.key, b.key));
 }
 
+/** Containers in containers are seldom deeper. */
+const MAX_OUTER = 16;
+
+/** The container that one runs in; undefined when it runs on the host, or when answers contradict each other. */
+export function outerContainer(model: HostModel, container: Container): Container | undefined {
+  const outer = outerOf(model, container);
+  let at = outer;
+  for (let depth = 0; at !== undefined && depth < MAX_OUTER; depth += 1) {
+    if (at.key === container.key) return undefined;
+    at = outerOf(model, at);
+  }
+  return at === undefined ? outer : undefined;
+}
+
+function outerOf(model: HostModel, { outer }: Container): Container | undefined {
+  return outer === undefined ? undefined : model.containers.get(outer);
+}
+
+/** Those that run directly in a container, by name. */
+export function containersWithin(model: HostModel, container: Container): Container[] {
+  return sortedContainers(model, true).filter((one) => outerContainer(model, one)?.key === container.key);
+}
+
 /**
  * The isolated containers whose leader is in a namespace, by name. Those without an engine come last: a program that
  * joined the namespace of an engine's container is not what the namespace is known by.

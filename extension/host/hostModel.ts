@@ -181,7 +181,8 @@ export class HostModel {
       this.containers.set(container.key, container);
       delta.containers.add(container.key);
       // The list is sorted by name, so a new name moves the row.
-      if (before?.isolated !== container.isolated || before.name !== container.name) delta.containerList = true;
+      const isElsewhere = before?.isolated !== container.isolated || before.outer !== container.outer;
+      if (isElsewhere || before.name !== container.name) delta.containerList = true;
     }
     return delta;
   }

@@ -1,12 +1,12 @@
 /** The Containers view: containers by name, and at the end the services that isolate nothing. */
 import * as vscode from 'vscode';
 import type { Container, ProcessRef } from '../../helper/protocol.ts';
-import { isContainer, sortedContainers } from '../host/hierarchy.ts';
+import { containersWithin, isContainer, outerContainer, sortedContainers } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { View } from '../ids.ts';
 import { ContainerNode, type Section } from './containerNode.ts';
-import { GroupNode, type TreeNode } from './node.ts';
+import { GroupNode, type TreeContext, type TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
 import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
@@ -14,7 +14,7 @@ import { parts } from './words.ts';
 
 export class ContainersTree extends Tree {
   /** Sections of every container that other subjects add. */
-  private readonly sections: Section[] = [];
+  private readonly sections: Section[] = [(node) => this.within(node)];
 
   constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri) {
     super(View.containers, host, filter, extensionUri);
@@ -32,8 +32,19 @@ export class ContainersTree extends Tree {
 
   private shown(isolated: boolean): Container[] {
     const containers = sortedContainers(this.model, isolated);
+    return this.found(containers.filter((container) => outerContainer(this.model, container) === undefined));
+  }
+
+  private found(containers: Container[]): Container[] {
     const { findings } = this;
     return findings === undefined ? containers : containers.filter((container) => findings.container(container.key));
+  }
+
+  /** What runs in a container as a container of its own. */
+  private within(node: ContainerNode): ContainersWithin | undefined {
+    const list = () => this.found(containersWithin(this.model, node.container));
+    if (list().length === 0) return undefined;
+    return node.child('containers', (id) => new ContainersWithin(this, id, node, list, (one, parent) => this.row(one, parent)));
   }
 
   private get services(): ServicesNode {
@@ -51,7 +62,7 @@ export class ContainersTree extends Tree {
   }
 
   private row(container: Container, parent: TreeNode | undefined): ContainerNode {
-    const id = `${parent === undefined ? 'container' : 'service'} ${container.key}`;
+    const id = parent === undefined ? `container ${container.key}` : `${parent.id}/container ${container.key}`;
     return this.node(id, () => new ContainerNode(this, id, parent, container, this.sections));
   }
 
@@ -68,9 +79,18 @@ export class ContainersTree extends Tree {
     const process = target.process === undefined ? undefined : this.model.process(target.process);
     const container = this.model.containers.get(target.container?.key ?? process?.container ?? '');
     if (container === undefined) return undefined;
-    const row = this.row(container, isContainer(container) ? undefined : this.services);
+    const row = this.rowOfContainer(container);
+    if (row === undefined) return undefined;
     if (target.container !== undefined || process === undefined) return row;
     return this.processRow(row, process.pid);
+  }
+
+  private rowOfContainer(container: Container): ContainerNode | undefined {
+    const outer = outerContainer(this.model, container);
+    if (outer === undefined) return this.row(container, isContainer(container) ? undefined : this.services);
+    const above = this.rowOfContainer(outer);
+    const section = above === undefined ? undefined : this.within(above);
+    return section === undefined ? undefined : this.row(container, section);
   }
 
   private processRow(container: ContainerNode, pid: number): TreeNode | undefined {
@@ -89,6 +109,38 @@ export class ContainersTree extends Tree {
       node = next;
     }
     return node;
+  }
+}
+
+/** Containers that run in a container: Docker in Docker, the pods of kind, what bubblewrap confines there. */
+class ContainersWithin extends GroupNode {
+  private readonly list: () => Container[];
+  private readonly row: (container: Container, parent: TreeNode) => TreeNode;
+
+  constructor(
+    tree: TreeContext,
+    id: string,
+    parent: TreeNode,
+    list: () => Container[],
+    row: (container: Container, parent: TreeNode) => TreeNode,
+  ) {
+    super(tree, id, parent);
+    this.list = list;
+    this.row = row;
+  }
+
+  protected label(): string {
+    return vscode.l10n.t('Containers');
+  }
+  protected icon(): string {
+    return 'package';
+  }
+  protected override description(): string {
+    return String(this.list().length);
+  }
+
+  override children(): TreeNode[] {
+    return this.rows(this.list(), (container) => this.row(container, this));
   }
 }
 

@@ -76,6 +76,7 @@ export class ProcessNode extends TreeNode {
       String(process.pid),
       process.user,
       process.threads > 1 ? vscode.l10n.t('{0} threads', process.threads) : undefined,
+      enteredText(process),
       stateText(process),
     );
   }
@@ -96,6 +97,7 @@ export class ProcessNode extends TreeNode {
       [vscode.l10n.t('Threads'), String(process.threads)],
       [vscode.l10n.t('State'), stateText(process) ?? schedulerState(process)],
       [vscode.l10n.t('Container'), container?.name],
+      [vscode.l10n.t('Started'), enteredText(process)],
       [vscode.l10n.t('Namespaces'), namespaces.join(', ')],
     ]);
   }
@@ -108,6 +110,12 @@ export class ProcessNode extends TreeNode {
 function icon(process: Process): vscode.ThemeIcon {
   if (process.state === 'Z') return new vscode.ThemeIcon('circle-slash', new vscode.ThemeColor('disabledForeground'));
   return new vscode.ThemeIcon(process.kernelThread ? 'chip' : 'server-process');
+}
+
+/** Of what was not started where it is. */
+function enteredText({ entered }: Process): string | undefined {
+  if (entered === undefined) return undefined;
+  return entered === 'isoscope' ? vscode.l10n.t('entered by Isoscope') : vscode.l10n.t('entered from outside');
 }
 
 /** Only what is out of the ordinary: whether a process runs or sleeps changes all the time and tells little. */

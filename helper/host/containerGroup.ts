@@ -7,10 +7,20 @@ export interface ContainerGroup {
   claim: CgroupClaim;
   leader: ProcessRecord;
   processes: ProcessRecord[];
+  /** `key` of the container that it was started in. */
+  outer?: string;
 }
 
-export function keyOfClaim({ engine, uid, id }: CgroupClaim): string {
-  return uid === undefined ? `${engine}:${id}` : `${engine}:${uid}:${id}`;
+const keys = new WeakMap<CgroupClaim, string>();
+
+export function keyOfClaim(claim: CgroupClaim): string {
+  let key = keys.get(claim);
+  if (key === undefined) {
+    const { engine, uid, id, unique = id } = claim;
+    key = uid === undefined ? `${engine}:${unique}` : `${engine}:${uid}:${unique}`;
+    keys.set(claim, key);
+  }
+  return key;
 }
 
 /** The first that started leads: programs run in a container later have their parents outside too. A zombie leads nobody. */

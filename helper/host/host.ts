@@ -203,6 +203,7 @@ export class Host {
 
   private describe(record: ProcessRecord, nameOf: (uid: number) => string): Process {
     const container = this.containers.keyOf(record);
+    const entered = this.containers.enteredBy(record);
     return {
       pid: record.pid,
       startTime: record.startTime,
@@ -215,6 +216,7 @@ export class Host {
       threads: record.threads,
       kernelThread: record.kernelThread,
       ...(container === undefined ? {} : { container }),
+      ...(entered === undefined ? {} : { entered }),
       nestedPids: record.nestedPids,
       namespaces: namespacesByKind(record.namespaces),
     };

@@ -14,7 +14,13 @@ export function ownNamespaces(): Partial<Record<NamespaceKind, NamespaceRef>> {
 }
 
 const own = ownNamespaces();
-const hostInos: NamespaceInos = NAMESPACE_KINDS.map((kind) => own[kind]?.ino);
+export const hostInos: NamespaceInos = NAMESPACE_KINDS.map((kind) => own[kind]?.ino);
+
+/** Whether its namespace of that kind, an index of `NAMESPACE_KINDS`, is another than the host's; false where that may not be read. */
+export function isOwn({ namespaces }: ProcessRecord, kind: number): boolean {
+  const ino = namespaces[kind];
+  return typeof ino === 'number' && ino !== hostInos[kind];
+}
 
 /** Whether it lives in a namespace other than the host's; false where that may not be read. */
 export function hasOwnNamespaces({ namespaces }: ProcessRecord): boolean {

@@ -55,7 +55,11 @@ export interface ProcessRecord extends ProcessRef {
   revision: number;
 }
 
-const KIND_INDEX = Object.fromEntries(NAMESPACE_KINDS.map((kind, index) => [kind, index])) as Record<NamespaceKind, number>;
+/** Where each kind is in `NamespaceInos`. */
+export const KIND_INDEX = Object.fromEntries(NAMESPACE_KINDS.map((kind, index) => [kind, index])) as Record<
+  NamespaceKind,
+  number
+>;
 
 export function namespaceOf(record: ProcessRecord, kind: NamespaceKind): number | null | undefined {
   return record.namespaces[KIND_INDEX[kind]];

@@ -3,7 +3,7 @@
  * without limits has no cgroup of its own.
  */
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
-import { parseSandboxTitle, type SandboxTitle } from '../proc/sandboxTitle.ts';
+import { KEEPER, parseSandboxTitle, type SandboxTitle } from '../proc/sandboxTitle.ts';
 import { leadsBefore } from './containerGroup.ts';
 import type { HostModel } from './hostModel.ts';
 import type { ProcessRecord } from './processRecord.ts';
@@ -11,6 +11,11 @@ import type { ProcessRecord } from './processRecord.ts';
 /** The sandbox that `record` was started in by what keeps it. */
 export function sandboxOf(record: ProcessRecord, model: HostModel): SandboxTitle | undefined {
   return parseSandboxTitle(model.process(record.parentPid)?.arguments);
+}
+
+/** Whether it keeps a sandbox, from within its user namespace or from outside. */
+export function isSandboxKeeper({ arguments: words }: ProcessRecord): boolean {
+  return Array.isArray(words) && words.length === 3 && (words[0] === KEEPER || parseSandboxTitle(words) !== undefined);
 }
 
 /**

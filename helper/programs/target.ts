@@ -15,6 +15,7 @@ import {
   O_DIRECTORY,
   O_PATH,
   openAt,
+  readLinkText,
   readText,
 } from '../kernel/files.ts';
 import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
@@ -175,9 +176,11 @@ export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace):
     }
     const check = () => process?.check();
     check();
+    const differing = namespaces.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
+    if (differing.length === 0) refuseHost(target, process);
     return {
       ...(process === undefined ? {} : { process }),
-      namespaces: namespaces.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor)),
+      namespaces: differing,
       complete: process !== undefined && target.kinds === undefined && named.length === 0,
       check,
       dispose,
@@ -186,6 +189,22 @@ export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace):
     dispose();
     throw error;
   }
+}
+
+/**
+ * Whoever asks to go inside must not find the host's prompt there. A process that only chroot(2) confines is elsewhere by its root, whose
+ * link is a path in the mount namespace; and who asks for no kind at all means a program beside the process.
+ */
+function refuseHost({ kinds }: ProgramTarget, process: HeldProcess | undefined): void {
+  if (kinds?.length === 0) return;
+  if (process === undefined) throw new Failure('invalid', 'These are the host’s own namespaces: there is nothing to enter.');
+  if (kinds === undefined && readLinkText(process.directory, 'root') !== '/') return;
+  const { pid } = process.ref;
+  const message =
+    kinds === undefined
+      ? `Process ${pid} is on the host: none of its namespaces differs from the host’s, so there is nothing to enter.`
+      : `Process ${pid} shares the namespaces of these kinds with the host (${kinds.join(', ')}): there is nothing to enter.`;
+  throw new Failure('invalid', message, { hint: 'Use a terminal of the host, or choose a process that is inside.' });
 }
 
 /** Of the process, those of the kinds asked for; none when only namespaces were, and never one that was named itself. */

@@ -1,6 +1,7 @@
 /** Which container a process's cgroups name, on recorded `/proc/PID/cgroup` of many engines and drivers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keyOfClaim } from '../../helper/host/containerGroup.ts';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { claimOfCgroups } from '../../helper/proc/cgroupClaim.ts';
 
@@ -10,7 +11,8 @@ const OTHER = '58ddc2f7d1d8a1f0a8b1a5a1a0a9b8c7d6e5f4030201000f0e0d0c0b0a090807'
 function claimed(text: string): string {
   const claim = claimOfCgroups(parseCgroups(text));
   if (claim === undefined) return 'nobody';
-  return [claim.engine, claim.id, claim.uid, claim.pod?.uid].filter((part) => part !== undefined).join(' ');
+  const inner = [claim.engine, claim.id, claim.uid, claim.pod?.uid].filter((part) => part !== undefined).join(' ');
+  return claim.outer === undefined ? inner : `${inner} in ${claim.outer.engine} ${claim.outer.id}`;
 }
 
 const RECORDED: [what: string, text: string, expected: string][] = [
@@ -23,7 +25,34 @@ const RECORDED: [what: string, text: string, expected: string][] = [
     `4:memory:/system.slice/code.service\n3:pids:/isoscope-0123456789abcdef`,
     'isoscope 0123456789abcdef',
   ],
-  ['Docker in Docker', `0::/docker/${ID}/docker/${OTHER}`, `docker ${ID}`],
+  ['Docker in Docker', `0::/docker/${ID}/docker/${OTHER}`, `docker ${OTHER} in docker ${ID}`],
+  [
+    'Docker in Docker, of which only some hierarchies tell',
+    `5:pids:/docker/${ID}\n4:memory:/docker/${ID}/docker/${OTHER}\n3:cpu:/docker/${ID}/a/b/c/d`,
+    `docker ${OTHER} in docker ${ID}`,
+  ],
+  [
+    'kind: a pod of the kubelet in a Docker container',
+    `0::/system.slice/docker-${ID}.scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-burstable.slice/kubelet-kubepods-burstable-pod0a1b2c3d_1111_2222_3333_444455556666.slice/cri-containerd-${OTHER}.scope`,
+    `kubernetes ${OTHER} 0a1b2c3d-1111-2222-3333-444455556666 in docker ${ID}`,
+  ],
+  [
+    'kind, cgroupfs driver',
+    `4:memory:/docker/${ID}/kubelet/kubepods/besteffort/pod0a1b2c3d-1111-2222-3333-444455556666/${OTHER}`,
+    `kubernetes ${OTHER} 0a1b2c3d-1111-2222-3333-444455556666 in docker ${ID}`,
+  ],
+  ['rootless podman in LXC', `0::/lxc.payload.web/user.slice/libpod-${ID}.scope/container`, `podman ${ID} in lxc web`],
+  ["Amazon's ECS", `4:memory:/ecs/0123456789abcdef0123456789abcdef/${ID}`, `docker ${ID}`],
+  ['Docker, --cgroup-parent, systemd driver', `0::/my.slice/docker-${ID}.scope`, `docker ${ID}`],
+  [
+    'Kubernetes, a slice for systemd that became a name',
+    `4:memory:/system.slice/containerd.service/kubepods-burstable-pod0a1b2c3d_1111_2222_3333_444455556666.slice:cri-containerd:${ID}`,
+    `kubernetes ${ID} 0a1b2c3d-1111-2222-3333-444455556666`,
+  ],
+  ['Docker, a slice for systemd that became a name', `4:memory:/system.slice:docker:${ID}`, `docker ${ID}`],
+  ['libvirt’s LXC', '0::/machine.slice/machine-lxc\\x2d2471\\x2dweb\\x2d1.scope', 'lxc web-1'],
+  ['libvirt’s LXC without systemd', '4:memory:/machine/lxc-22222-web.libvirt-lxc', 'lxc web'],
+  ['libvirt’s LXC before it had numbers', '4:memory:/machine/web.libvirt-lxc', 'lxc web'],
   ['podman, systemd driver', `0::/machine.slice/libpod-${ID}.scope/container`, `podman ${ID}`],
   ['podman, cgroupfs driver, v1', `2:cpu:/libpod_parent/libpod-${ID}\n1:name=systemd:/`, `podman ${ID}`],
   [
@@ -31,6 +60,15 @@ const RECORDED: [what: string, text: string, expected: string][] = [
     `0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-${ID}.scope/container`,
     `podman ${ID} 1000`,
   ],
+  ['podman, a unit of Quadlet', `0::/system.slice/web.service/libpod-payload-${ID}`, `podman ${ID}`],
+  ['the monitor of a unit of Quadlet', '0::/system.slice/web.service/runtime', 'systemd web.service'],
+  [
+    'podman, a pod, systemd driver',
+    `0::/machine.slice/machine-libpod_pod_${OTHER}.slice/libpod-${ID}.scope/container`,
+    `podman ${ID} ${OTHER}`,
+  ],
+  ['podman, a pod, cgroupfs driver', `4:memory:/libpod_parent/${OTHER}/libpod-${ID}`, `podman ${ID} ${OTHER}`],
+  ['the monitor of a pod of podman', `4:memory:/libpod_parent/${OTHER}/conmon`, 'nobody'],
   ['the monitor of podman, which is not in the container', `0::/machine.slice/libpod-conmon-${ID}.scope`, 'nobody'],
   [
     'Kubernetes, containerd, systemd driver',
@@ -63,6 +101,12 @@ const RECORDED: [what: string, text: string, expected: string][] = [
     'a service of a user',
     '0::/user.slice/user-1000.slice/user@1000.service/app.slice/pipewire.service',
     'systemd pipewire.service 1000',
+  ],
+  ['a service with an escaped name', '0::/system.slice/foo\\x2dbar.service', 'systemd foo\\x2dbar.service'],
+  [
+    'a unit of a user at the root of one hierarchy',
+    '1:name=systemd:/app-flatpak-org.gnome.Maps-1.scope\n0::/',
+    'flatpak org.gnome.Maps',
   ],
   ['a login session', '0::/user.slice/user-1000.slice/session-2.scope', 'nobody'],
   ["a user's manager itself", '0::/user.slice/user-1000.slice/user@1000.service/init.scope', 'nobody'],
@@ -104,4 +148,34 @@ test('of a container of crun its own cgroup is the one that crun makes in the sc
   assert.deepEqual(own(`${scope}/inner`), [scope]);
   assert.deepEqual(own(scope), [scope]);
   assert.deepEqual(own(`/docker/${ID}/container`), [`/docker/${ID}`], 'without systemd there is none');
+});
+
+test('names of units are shown as people write them, and two that then look the same are still two', () => {
+  const claims = ['foo\\x2dbar.service', 'foo-bar.service', 'caf\\xc3\\xa9.service', 'bad\\xff.service'].map((unit) =>
+    claimOfCgroups(parseCgroups(`0::/system.slice/${unit}`)),
+  );
+  assert.deepEqual(
+    claims.map((claim) => claim?.name ?? claim?.id),
+    ['foo-bar.service', 'foo-bar.service', 'café.service', 'bad\\xff.service'],
+  );
+  assert.equal(new Set(claims.map((claim) => keyOfClaim(claim!))).size, claims.length);
+});
+
+test('two instances of one application of flatpak, and machines of alike names, are two', () => {
+  for (const names of [
+    ['app-flatpak-org.gnome.Maps-1.scope', 'app-flatpak-org.gnome.Maps-2.scope'],
+    ['machine-a\\x2db.scope', 'machine-a-b.scope'],
+  ]) {
+    const keys = names.map((name) => keyOfClaim(claimOfCgroups(parseCgroups(`0::/a.slice/${name}`))!));
+    assert.notEqual(keys[0], keys[1]);
+  }
+});
+
+test('of a container in a container the cgroups are its own, and the outer one has those above', () => {
+  const claim = claimOfCgroups(parseCgroups(`4:memory:/docker/${ID}/docker/${OTHER}\n3:cpuset:/docker/${ID}`));
+  assert.deepEqual(claim?.cgroups, [{ hierarchy: 'memory', path: `/docker/${ID}/docker/${OTHER}` }]);
+  assert.deepEqual(
+    claim?.outer?.cgroups.map((cgroup) => cgroup.path),
+    [`/docker/${ID}`, `/docker/${ID}`],
+  );
 });

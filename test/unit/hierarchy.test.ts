@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import {
   childProcesses,
   containerRoots,
+  containersWithin,
   members,
   namespaceForest,
+  outerContainer,
   sortedContainers,
   sortedNamespaces,
 } from '../../extension/host/hierarchy.ts';
@@ -117,4 +119,21 @@ test('namespaces that claim to be above each other are still all shown, each onc
   const forest = namespaceForest(modelOf([], [], [one, other, itself]), 'pid');
   const shown = [...forest.roots, ...[...forest.below.values()].flat()].map(({ ino }) => ino);
   assert.deepEqual(shown.sort(), [300, 301, 302]);
+});
+
+test('containers in containers are below the outer one, and answers that make a circle of it hide none', () => {
+  const within = (model: HostModel, key: string) => containersWithin(model, model.containers.get(key)!).map(({ name }) => name);
+  const node = containerAnswer('node', 60);
+  const model = modelOf(
+    [],
+    [node, containerAnswer('pod', 70, { outer: node.key }), containerAnswer('web', 80, { outer: 'gone' })],
+  );
+  assert.deepEqual(within(model, 'docker node'), ['pod']);
+  assert.equal(outerContainer(model, model.containers.get('docker pod')!)?.name, 'node');
+  assert.equal(outerContainer(model, model.containers.get('docker web')!), undefined);
+  const circle = modelOf(
+    [],
+    [containerAnswer('a', 60, { outer: 'docker b' }), containerAnswer('b', 70, { outer: 'docker a' })],
+  );
+  for (const container of circle.containers.values()) assert.equal(outerContainer(circle, container), undefined);
 });
