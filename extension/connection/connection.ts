@@ -36,6 +36,8 @@ interface Session {
 }
 
 /** The extension's one connection to the helper: starts it when it is first asked, and says when it ends. */
+const WATCH_RETRY_MILLIS = 1000;
+
 export class HelperConnection extends Disposable {
   private readonly stateEmitter = this.register(new vscode.EventEmitter<ConnectionState>());
   private readonly hostEmitter = this.register(new vscode.EventEmitter<readonly HostPart[]>());
@@ -48,7 +50,9 @@ export class HelperConnection extends Disposable {
   /** What was chosen with a command or in the password box; holds until the window is closed. */
   private chosen: Preference | undefined;
   private watchScheduled = false;
-  private sentParts = '';
+  /** What the helper was told to watch; undefined when it is not known whether it was. */
+  private sentParts: string | undefined = '';
+  private watchRetry: NodeJS.Timeout | undefined;
 
   readonly onDidChangeState = this.stateEmitter.event;
   /** Fires with the parts of the host that changed, as `host/changed` says; only watched parts are told. */
@@ -110,6 +114,7 @@ export class HelperConnection extends Disposable {
   }
 
   override dispose(): void {
+    clearTimeout(this.watchRetry);
     this.endSession();
     super.dispose();
   }
@@ -222,7 +227,11 @@ export class HelperConnection extends Disposable {
     try {
       await this.request(HostWatch, { parts });
     } catch (error) {
-      this.options.log.warn(`watching ${this.sentParts}: ${String(error)}`);
+      this.options.log.warn(`watching ${parts.join()}: ${String(error)}`);
+      // The helper does not know of it: until it does, nothing is told of these parts.
+      this.sentParts = undefined;
+      clearTimeout(this.watchRetry);
+      this.watchRetry = setTimeout(() => this.scheduleWatch(), WATCH_RETRY_MILLIS);
     }
   }
 

@@ -20,9 +20,13 @@ export class Cgroups extends Disposable {
   private readonly connection: HelperConnection;
   private readonly log: vscode.LogOutputChannel;
   private readonly emitter = this.register(new vscode.EventEmitter<HostDelta>());
-  private readonly rounds = new Rounds(
-    () => this.connection.state.kind === 'ready' && !this.disposed,
-    () => this.read(),
+  private readonly rounds = this.register(
+    new Rounds({
+      mayRead: () => this.connection.state.kind === 'ready' && !this.disposed,
+      isWanted: () => this.viewers.any,
+      read: () => this.read(),
+      failed: (error) => this.fail(error),
+    }),
   );
   private readonly viewers = new Viewers(
     () => this.begin(),
@@ -86,17 +90,13 @@ export class Cgroups extends Disposable {
 
   private async read(): Promise<void> {
     clearTimeout(this.timer);
-    try {
-      const answer = await this.connection.request(CgroupsList, {});
-      const delta = this.model.apply(answer, performance.now());
-      const first = !this.everLoaded || this.lastProblem !== undefined;
-      this.everLoaded = true;
-      this.lastProblem = undefined;
-      if (first) delta.cgroupList = true;
-      if (!isEmpty(delta)) this.emitter.fire(delta);
-    } catch (error) {
-      this.fail(error);
-    }
+    const answer = await this.connection.request(CgroupsList, {});
+    const delta = this.model.apply(answer, performance.now());
+    const first = !this.everLoaded || this.lastProblem !== undefined;
+    this.everLoaded = true;
+    this.lastProblem = undefined;
+    if (first) delta.cgroupList = true;
+    if (!isEmpty(delta)) this.emitter.fire(delta);
     if (this.viewers.any && !this.disposed) this.timer = setTimeout(() => void this.refresh(), FIGURES_MILLIS);
   }
 

@@ -39,9 +39,13 @@ export class Host extends Disposable {
   /** Of the net namespaces that were looked into. */
   private readonly networks = new Map<NamespaceKey, Promise<NetworkInspectResult>>();
   private readonly due = new Set<HostPart>();
-  private readonly rounds = new Rounds(
-    () => this.state.kind === 'ready' && !this.disposed,
-    () => this.readDue(),
+  private readonly rounds = this.register(
+    new Rounds({
+      mayRead: () => this.state.kind === 'ready' && !this.disposed,
+      isWanted: () => this.viewers.any,
+      read: () => this.readDue(),
+      failed: (error) => this.fail(error),
+    }),
   );
   private watching: vscode.Disposable | undefined;
   private readonly viewers = new Viewers(
@@ -140,29 +144,27 @@ export class Host extends Disposable {
     if (this.state.kind === 'ready' && this.due.size > 0) void this.rounds.ask();
   }
 
-  /** Changes that come in meanwhile are asked for together in the next round. */
+  /** Changes that come in meanwhile are asked for together in the next round. What could not be read stays due; the rest counts. */
   private async readDue(): Promise<void> {
     const parts = new Set(this.due);
     this.due.clear();
-    try {
-      await this.read(parts);
-      this.setProblem(undefined);
-    } catch (error) {
-      if (isUnanswered(error)) return;
-      this.log.error(`reading the host: ${error instanceof Error ? error.message : String(error)}`);
-      this.setProblem(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  private async read(parts: ReadonlySet<HostPart>): Promise<void> {
     const { generation, connection, model } = this;
+    const failures: unknown[] = [];
+    const read = async <T>(part: HostPart, ask: () => Promise<T>): Promise<T | undefined> => {
+      if (!parts.has(part)) return undefined;
+      try {
+        return await ask();
+      } catch (error) {
+        failures.push(error);
+        if (generation === this.generation) this.due.add(part);
+        return undefined;
+      }
+    };
     const [processes, namespaces, containers, networks] = await Promise.all([
-      parts.has('processes')
-        ? connection.request(ProcessesList, this.revision === undefined ? {} : { since: this.revision })
-        : undefined,
-      parts.has('namespaces') ? connection.request(NamespacesList, { members: false }) : undefined,
-      parts.has('containers') ? connection.request(ContainersList, {}) : undefined,
-      parts.has('network') ? this.changedNetworks() : [],
+      read('processes', () => connection.request(ProcessesList, this.revision === undefined ? {} : { since: this.revision })),
+      read('namespaces', () => connection.request(NamespacesList, { members: false })),
+      read('containers', () => connection.request(ContainersList, {})),
+      read('network', () => this.changedNetworks()),
     ]);
     if (generation !== this.generation) return;
     const delta = emptyDelta();
@@ -172,11 +174,20 @@ export class Host extends Disposable {
       model.applyProcesses(processes, delta);
       this.revision = processes.revision;
     }
-    for (const key of networks) delta.networks.add(key);
+    for (const key of networks ?? []) delta.networks.add(key);
     const first = !this.everLoaded && processes !== undefined;
     if (first) this.setLoaded();
     if (first || !isEmpty(delta)) this.changeEmitter.fire(delta);
     if (first) this.statusEmitter.fire();
+    if (failures.length > 0) throw failures.find((error) => !isUnanswered(error)) ?? failures[0];
+    this.setProblem(undefined);
+  }
+
+  private fail(error: unknown): void {
+    if (isUnanswered(error)) return;
+    const problem = error instanceof Error ? error.message : String(error);
+    this.log.error(`reading the host: ${problem}`);
+    this.setProblem(problem);
   }
 
   private setLoaded(): void {

@@ -25,9 +25,13 @@ export class Layers extends Disposable {
     () => this.end(),
   );
   private watching: vscode.Disposable | undefined;
-  private readonly rounds = new Rounds(
-    () => !this.disposed,
-    () => this.read(),
+  private readonly rounds = this.register(
+    new Rounds({
+      mayRead: () => !this.disposed,
+      isWanted: () => this.viewers.any && this.connection.state.kind === 'ready',
+      read: () => this.read(),
+      failed: (error) => this.fail(error),
+    }),
   );
   private timer: NodeJS.Timeout | undefined;
   /** Fires after the list, or why there is none, changed. */
@@ -108,18 +112,19 @@ export class Layers extends Disposable {
   }
 
   private async read(): Promise<void> {
-    try {
-      const answer = await this.connection.request(LayersList, {});
-      const same = JSON.stringify(answer) === JSON.stringify(this.answer);
-      if (same && this.everLoaded && this.lastProblem === undefined) return;
-      this.answer = answer;
-      this.byKey = new Map(answer.overlays.map((overlay) => [overlay.key, overlay]));
-      this.everLoaded = true;
-      this.lastProblem = undefined;
-    } catch (error) {
-      if (isUnanswered(error)) return;
-      this.lastProblem = error;
-    }
+    const answer = await this.connection.request(LayersList, {});
+    const same = JSON.stringify(answer) === JSON.stringify(this.answer);
+    if (same && this.everLoaded && this.lastProblem === undefined) return;
+    this.answer = answer;
+    this.byKey = new Map(answer.overlays.map((overlay) => [overlay.key, overlay]));
+    this.everLoaded = true;
+    this.lastProblem = undefined;
+    this.emitter.fire();
+  }
+
+  private fail(error: unknown): void {
+    if (isUnanswered(error)) return;
+    this.lastProblem = error;
     this.emitter.fire();
   }
 

@@ -27,9 +27,13 @@ export class Sandboxes extends Disposable {
     () => this.end(),
   );
   private watching: vscode.Disposable | undefined;
-  private readonly rounds = new Rounds(
-    () => this.connection.state.kind === 'ready' && !this.disposed,
-    () => this.readList(),
+  private readonly rounds = this.register(
+    new Rounds({
+      mayRead: () => this.connection.state.kind === 'ready' && !this.disposed,
+      isWanted: () => this.viewers.any,
+      read: () => this.readList(),
+      failed: (error) => this.fail(error),
+    }),
   );
 
   /** Fires when `list` or `files` changed. */
@@ -85,16 +89,16 @@ export class Sandboxes extends Disposable {
   }
 
   private async readList(): Promise<void> {
-    try {
-      const { sandboxes } = await this.connection.request(SandboxesList, {});
-      const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
-      if (isDeepStrictEqual(known, this.known)) return;
-      this.known = known;
-      this.emitter.fire();
-    } catch (error) {
-      if (isUnanswered(error)) return;
-      this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    const { sandboxes } = await this.connection.request(SandboxesList, {});
+    const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
+    if (isDeepStrictEqual(known, this.known)) return;
+    this.known = known;
+    this.emitter.fire();
+  }
+
+  private fail(error: unknown): void {
+    if (isUnanswered(error)) return;
+    this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   private onState(): void {

@@ -134,7 +134,10 @@ export class PagePanel<R> extends Disposable {
       this.sendPage(answer);
       this.schedule();
     } catch (error) {
-      if (this.latest === mine) this.sendFailure(error);
+      if (this.latest !== mine) return;
+      this.sendFailure(error);
+      // What failed once may answer the next time.
+      if (!isGone(error)) this.schedule();
     } finally {
       mine.dispose();
     }
@@ -158,7 +161,7 @@ export class PagePanel<R> extends Disposable {
   private sendFailure(error: unknown): void {
     const reason = error instanceof HelperError ? error.reason : 'kernel';
     if (reason === 'cancelled') return;
-    const gone = reason === 'gone' || reason === 'notFound';
+    const gone = isGone(error);
     if (this.shown !== undefined) {
       const message = error instanceof Error ? error.message : String(error);
       this.sendPage(this.shown, gone ? this.subject.gone : message);
@@ -175,6 +178,10 @@ export class PagePanel<R> extends Disposable {
   private send(message: ToPage): void {
     if (this.ready) send(this.panel, message);
   }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof HelperError && (error.reason === 'gone' || error.reason === 'notFound');
 }
 
 function failureButtons(reason: string, gone: boolean): Button[] {

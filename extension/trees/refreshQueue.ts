@@ -10,15 +10,17 @@ const ROW_MILLIS = 1500;
 export class RefreshQueue<Row extends object> {
   private readonly top: Row;
   private readonly draw: (rows: Row[]) => void;
+  private readonly now: () => number;
   private readonly drawnAt = new WeakMap<Row, number>();
   private readonly due = new Set<Row>();
   private timer: NodeJS.Timeout | undefined;
   private timerAt = 0;
 
-  /** @param draw gets rows that are due together; `top` stands for the whole tree. */
-  constructor(top: Row, draw: (rows: Row[]) => void) {
+  /** @param draw gets rows that are due together; `top` stands for the whole tree; `now` is a clock that nobody sets, in ms. */
+  constructor(top: Row, draw: (rows: Row[]) => void, now: () => number = () => performance.now()) {
     this.top = top;
     this.draw = draw;
+    this.now = now;
   }
 
   add(rows: Iterable<Row>): void {
@@ -29,7 +31,7 @@ export class RefreshQueue<Row extends object> {
   /** Everything is about to be drawn: what is due is no more. */
   drawnAll(): void {
     this.due.clear();
-    this.drawnAt.set(this.top, Date.now());
+    this.drawnAt.set(this.top, this.now());
   }
 
   dispose(): void {
@@ -38,11 +40,11 @@ export class RefreshQueue<Row extends object> {
   }
 
   private dueAt(row: Row): number {
-    return (this.drawnAt.get(row) ?? 0) + (row === this.top ? TOP_MILLIS : ROW_MILLIS);
+    return (this.drawnAt.get(row) ?? Number.NEGATIVE_INFINITY) + (row === this.top ? TOP_MILLIS : ROW_MILLIS);
   }
 
   private flush(): void {
-    const now = Date.now();
+    const now = this.now();
     const ready = [...this.due].filter((row) => this.dueAt(row) <= now);
     for (const row of ready) {
       this.due.delete(row);
@@ -61,7 +63,7 @@ export class RefreshQueue<Row extends object> {
         this.timer = undefined;
         this.flush();
       },
-      Math.max(0, at - Date.now()),
+      Math.max(0, at - this.now()),
     );
   }
 }

@@ -42,6 +42,7 @@ export class Host {
   private readonly processFollowers: (() => void)[] = [];
   private ownMountsChanged = false;
   private eventsAvailable: boolean | undefined;
+  private onLost: () => void = () => undefined;
 
   constructor(notify: (parts: HostPart[]) => void) {
     this.watcher = new Watcher(this.model, {
@@ -52,6 +53,7 @@ export class Host {
       processesChanged: () => {
         for (const follower of this.processFollowers) follower();
       },
+      processesLost: () => this.onLost(),
       freezerFiles: () => this.containers.freezerFiles(),
     });
   }
@@ -120,9 +122,13 @@ export class Host {
     return this.watcher.hearsProcesses && process.geteuid?.() === 0;
   }
 
-  /** `listener` is told of processes that began, ended or changed; before `cgroupOwners` resolves, of all until then. */
-  onProcess(listener: (record: ProcessRecord) => void): void {
+  /**
+   * `listener` is told of processes that began, ended or changed; before `cgroupOwners` resolves, of all until then. `lost` is told when events
+   * were lost, and with them processes that both began and ended.
+   */
+  onProcess(listener: (record: ProcessRecord) => void, lost: () => void): void {
     this.model.onRecord = listener;
+    this.onLost = lost;
   }
 
   /** Tells the client that cgroups changed, if it watches them. */
@@ -191,7 +197,8 @@ export class Host {
   /** A client that follows the changes gets them from the model; one that asks for everything gets it read now. */
   private async refresh(since: number | undefined): Promise<void> {
     if (since !== undefined && this.watcher.isFollowing) this.watcher.flush();
-    else this.watcher.noteScan(await this.model.scan());
+    // What was still to be heard may have been that events were lost.
+    if (since === undefined || !this.watcher.isFollowing) this.watcher.noteScan(await this.model.scan());
   }
 
   private readMounts(since: number | undefined): void {

@@ -9,26 +9,36 @@ export interface KernelNews extends ProcessEvents {
   mounts: boolean;
 }
 
+export interface KernelWatchCallbacks {
+  onNews(news: KernelNews): void;
+  /** Nothing is told any more, though nobody stopped it. */
+  onDeaf(error: unknown): void;
+}
+
 /** After news is told, more is gathered for so long: a storm of forks costs a few rounds, and a first event no delay. */
 const GATHER_MILLIS = 20;
 
 export class KernelWatch {
-  private readonly onNews: (news: KernelNews) => void;
+  private readonly callbacks: KernelWatchCallbacks;
   private readonly processEvents: number | undefined;
   private readonly mountinfo = openAt(AT_FDCWD, '/proc/self/mountinfo', 0);
   private readonly stopPipe = openPipe();
   private stopped = false;
+  private deaf = false;
 
   /** Takes over the socket of `openProcessEvents`; without one only mounts are watched. */
-  constructor(processEvents: number | undefined, onNews: (news: KernelNews) => void) {
+  constructor(processEvents: number | undefined, callbacks: KernelWatchCallbacks) {
     this.processEvents = processEvents;
-    this.onNews = onNews;
-    void this.run();
+    this.callbacks = callbacks;
+    this.run().catch((error: unknown) => {
+      this.deaf = true;
+      if (!this.stopped) callbacks.onDeaf(error);
+    });
   }
 
   /** Whether it is told of processes, and not only of mounts. */
   get hearsProcesses(): boolean {
-    return this.processEvents !== undefined;
+    return this.processEvents !== undefined && !this.deaf;
   }
 
   /** Tells at once what there is of processes, though more would be gathered: for an answer that is to hold all that happened before it. */
@@ -50,20 +60,23 @@ export class KernelWatch {
       // poll(2) ignores a negative descriptor.
       { descriptor: this.processEvents ?? -1, events: POLLIN },
     ];
-    while (!this.stopped) {
-      const [, mounts, events] = await waitForAny(awaited);
-      if (!this.stopped) this.tell(mounts !== 0, events !== 0);
-      await new Promise((resolve) => setTimeout(resolve, this.stopped ? 0 : GATHER_MILLIS));
+    try {
+      while (!this.stopped) {
+        const [, mounts, events] = await waitForAny(awaited);
+        if (!this.stopped) this.tell(mounts !== 0, events !== 0);
+        await new Promise((resolve) => setTimeout(resolve, this.stopped ? 0 : GATHER_MILLIS));
+      }
+    } finally {
+      // Only now: a number that is given to another file must not be in poll(2) still.
+      if (this.processEvents !== undefined) closeProcessEvents(this.processEvents);
+      close(this.mountinfo);
+      close(this.stopPipe.read);
     }
-    // Only now: a number that is given to another file must not be in poll(2) still.
-    if (this.processEvents !== undefined) closeProcessEvents(this.processEvents);
-    close(this.mountinfo);
-    close(this.stopPipe.read);
   }
 
   private tell(mounts: boolean, events: boolean): void {
     const news: KernelNews = { changed: new Set(), exited: new Set(), overflow: false, mounts };
     if (events && this.processEvents !== undefined) receiveProcessEvents(this.processEvents, news);
-    if (mounts || news.overflow || news.changed.size > 0 || news.exited.size > 0) this.onNews(news);
+    if (mounts || news.overflow || news.changed.size > 0 || news.exited.size > 0) this.callbacks.onNews(news);
   }
 }

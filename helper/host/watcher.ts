@@ -4,6 +4,7 @@
  * visible nothing runs.
  */
 import { closeProcessEvents, openProcessEvents } from '../kernel/processEvents.ts';
+import { logError } from '../log.ts';
 import type { HostPart } from '../protocol.ts';
 import { FreezerWatch } from './freezerWatch.ts';
 import type { HostModel, ModelChanges } from './hostModel.ts';
@@ -33,6 +34,8 @@ export interface WatcherCallbacks {
   mountsChanged(): void;
   /** Processes came, went or changed. */
   processesChanged(): void;
+  /** Which processes came, went or changed up to now is not known. */
+  processesLost(): void;
   /** Files whose change tells that a container was paused or resumed. */
   freezerFiles(): Iterable<string>;
 }
@@ -56,7 +59,13 @@ export class Watcher {
   private readonly changed = new Set<HostPart>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private lastNotified = -NOTIFY_MILLIS;
+  /** The host was read once since something is visible. */
   private primed = false;
+  /** Events were lost, or could not be heard: what the model has of the host may be of before, until it is read as a whole again. */
+  private behind = false;
+  /** How often that happened: a reading that began before the last time has not seen everything. */
+  private losses = 0;
+  private reconciling = false;
 
   constructor(model: HostModel, callbacks: WatcherCallbacks) {
     this.model = model;
@@ -67,7 +76,7 @@ export class Watcher {
 
   /** True while the model follows the host, so that it need not be scanned to answer. */
   get isFollowing(): boolean {
-    return this.parts.size > 0 && this.primed;
+    return this.parts.size > 0 && this.primed && !this.behind;
   }
 
   /** True while an event tells of every process that begins or ends, so that what no event named is as it was. */
@@ -93,7 +102,7 @@ export class Watcher {
 
   /** What a scan found that was not known: the client hears of it, but not of the first one, which found everything. */
   noteScan(changes: ModelChanges): void {
-    if (this.isFollowing) this.markChanges(changes);
+    if (this.parts.size > 0 && this.primed) this.markChanges(changes);
   }
 
   /** What another watch found: told together with the rest, if the client watches that part. */
@@ -103,7 +112,10 @@ export class Watcher {
 
   private start(): void {
     const socket = openProcessEvents();
-    this.kernel = new KernelWatch(socket, (news) => this.receive(news));
+    this.kernel = new KernelWatch(socket, {
+      onNews: (news) => this.receive(news),
+      onDeaf: (error) => this.onDeaf(error),
+    });
     this.freezers = new FreezerWatch(() => this.mark(['containers']));
     this.reconcile();
     if (socket === undefined) this.comparePids();
@@ -120,11 +132,29 @@ export class Watcher {
     for (const pids of this.young) pids.clear();
     this.changed.clear();
     this.primed = false;
+    this.behind = false;
+    this.losses += 1;
+  }
+
+  /** Nothing that happened up to now is known to have been told: everything is read again, at once, and lists are made of that only. */
+  private lose(): void {
+    this.behind = true;
+    this.losses += 1;
+    this.callbacks.processesLost();
+    this.cancel('reconcile');
+    this.reconcile();
+  }
+
+  private onDeaf(error: unknown): void {
+    if (this.parts.size === 0) return;
+    logError('the kernel tells of processes no more; they are compared instead', error);
+    this.lose();
+    this.later('compare', 0, () => this.comparePids());
   }
 
   private receive(news: KernelNews): void {
     if (this.parts.size === 0) return;
-    if (news.overflow) this.later('reconcile', 0, () => this.reconcile());
+    if (news.overflow) this.lose();
     if (news.mounts) {
       this.callbacks.mountsChanged();
       this.mark(['mounts', 'namespaces']);
@@ -172,16 +202,29 @@ export class Watcher {
     });
   }
 
-  /** Everything, as seldom as its cost demands. */
+  /** Everything, as seldom as its cost demands; at once again when events were lost meanwhile, or it failed. */
   private reconcile(): void {
-    void this.model.scan().then((changes) => {
-      if (this.parts.size === 0) return;
-      this.noteScan(changes);
-      this.primed = true;
-      this.callbacks.mountsChanged();
-      this.freezers?.watch(this.callbacks.freezerFiles());
-      this.later('reconcile', Math.max(MIN_SCAN_MILLIS, changes.costMillis / SCAN_SHARE), () => this.reconcile());
-    });
+    if (this.reconciling) return;
+    this.reconciling = true;
+    const { losses } = this;
+    void this.model.scan().then(
+      (changes) => {
+        this.reconciling = false;
+        if (this.parts.size === 0) return;
+        if (losses !== this.losses) return this.reconcile();
+        this.noteScan(changes);
+        this.primed = true;
+        this.behind = false;
+        this.callbacks.mountsChanged();
+        this.freezers?.watch(this.callbacks.freezerFiles());
+        this.later('reconcile', Math.max(MIN_SCAN_MILLIS, changes.costMillis / SCAN_SHARE), () => this.reconcile());
+      },
+      (error) => {
+        this.reconciling = false;
+        logError('the processes of the host could not be read', error);
+        if (this.parts.size > 0) this.later('reconcile', MIN_SCAN_MILLIS, () => this.reconcile());
+      },
+    );
   }
 
   /** In place of events: which pids there are, and are no more. */

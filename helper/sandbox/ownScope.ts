@@ -36,8 +36,8 @@ export async function moveToScope(): Promise<boolean> {
     env: { PATH: SYSTEM_PATH, XDG_RUNTIME_DIR: runtime },
     timeout: 2 * ANSWER_SECONDS * 1000,
   });
-  for (const end = Date.now() + MOVE_MILLIS; !isIn(name); await sleep(LOOK_MILLIS)) {
-    if (Date.now() > end) throw new Error(`it did not move the helper to ${name}`);
+  for (const end = performance.now() + MOVE_MILLIS; !isIn(name); await sleep(LOOK_MILLIS)) {
+    if (performance.now() > end) throw new Error(`it did not move the helper to ${name}`);
   }
   return true;
 }

@@ -102,6 +102,25 @@ describe('while something visible shows the host', () => {
     }
   });
 
+  test('processes whose events the kernel has dropped are in the next answer all the same', {
+    skip: !isHelperRoot && 'only root hears process events',
+  }, async (t) => {
+    // The next slow scan is far away then.
+    const revision = await now();
+    const { pid } = helper.process;
+    assert.ok(pid);
+    process.kill(pid, 'SIGSTOP');
+    t.after(() => process.kill(pid, 'SIGCONT'));
+    // Two events each; the socket holds about a thousand for each megabyte.
+    execFileSync('sh', ['-c', 'i=0; while [ $i -lt 12000 ]; do (:); i=$((i + 1)); done']);
+    const sleepers = [await startSleeper([]), await startSleeper([]), await startSleeper([])];
+    for (const { stop } of sleepers) t.after(stop);
+    process.kill(pid, 'SIGCONT');
+    const { processes } = await helper.request(ProcessesList, { since: revision });
+    const found = sleepers.map((sleeper) => processes.some((one) => one.pid === sleeper.pid));
+    assert.deepEqual(found, [true, true, true]);
+  });
+
   test('a process that enters a namespace after it started is seen there, though no event says so', async (t) => {
     const revision = await now();
     // unshare(1) with --fork enters by itself, executes nothing afterwards, and waits for its child.

@@ -9,7 +9,9 @@ interface Row {
 function queue(): { queue: RefreshQueue<Row>; top: Row; drawn: string[][] } {
   const top = { name: 'top' };
   const drawn: string[][] = [];
-  return { top, drawn, queue: new RefreshQueue<Row>(top, (rows) => drawn.push(rows.map(({ name }) => name))) };
+  // Mocked timers are moved on by the clock that they mock.
+  const now = () => Date.now();
+  return { top, drawn, queue: new RefreshQueue<Row>(top, (rows) => drawn.push(rows.map(({ name }) => name)), now) };
 }
 
 test('a change of a row that was at rest is drawn at once', () => {

@@ -30,7 +30,7 @@ const FREEZING_LOOK_MILLIS = 100;
 export interface HostContainers {
   cgroupOwners(): Promise<CgroupOwners>;
   readonly hearsProcesses: boolean;
-  onProcess(listener: (process: ProcessRecord) => void): void;
+  onProcess(listener: (process: ProcessRecord) => void, lost: () => void): void;
 }
 
 export class CgroupList {
@@ -46,7 +46,10 @@ export class CgroupList {
   constructor(host: HostContainers, notify: () => void) {
     this.host = host;
     this.notify = notify;
-    host.onProcess((process) => this.noteProcess(process));
+    host.onProcess(
+      (process) => this.noteProcess(process),
+      () => this.recount(),
+    );
   }
 
   /** Begins or ends watching. Nothing runs in between lists unless it is on. */
@@ -169,6 +172,11 @@ export class CgroupList {
   private noteProcess({ pid, membership }: ProcessRecord): void {
     for (const tree of this.trees.values()) tree.noteProcess(pid);
     for (const { hierarchy, path } of membership.cgroups) this.trees.get(hierarchy)?.noteMembers(path);
+  }
+
+  /** Processes may have come and gone untold. */
+  private recount(): void {
+    for (const tree of this.trees.values()) tree.noteMoves();
   }
 
   private noteMoves(root: CgroupNode): void {

@@ -23,7 +23,7 @@ import { type DirectoryWatch, descending } from './tree.ts';
 const MASK = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_ONLYDIR;
 /** A watch takes about a kilobyte of the kernel's memory. Those left out are read anew for every list. */
 const MAX_WATCHES = 50_000;
-const { ENOSPC } = os.constants.errno;
+const { ENOENT, ENOSPC } = os.constants.errno;
 /** Written to move processes and threads. */
 const MEMBER_FILES = ['cgroup.procs', 'tasks', 'cgroup.threads'].map((name) => Buffer.from(name));
 /** Written to thaw or freeze all that is below, which has no event of its own in v1. */
@@ -51,14 +51,15 @@ export class CgroupWatch implements DirectoryWatch {
     this.inotify = new Inotify((events) => this.receive(events));
   }
 
-  /** False once a directory could not be watched, since this user has too many watches. */
+  /** False once a directory could not be watched, mostly since this user has too many watches. */
   get isComplete(): boolean {
     return this.complete;
   }
 
   add(node: CgroupNode, place: Place): void {
     const watch = this.nodes.size >= MAX_WATCHES ? -ENOSPC : this.inotify.add(place.path, MASK);
-    if (watch === -ENOSPC) this.complete = false;
+    // One that is gone already needs no watch; for any other reason it goes without one.
+    if (watch < 0 && watch !== -ENOENT) this.complete = false;
     if (watch < 0) return;
     node.beginWatch(watch, new HeldFiles(this.budget));
     this.nodes.set(watch, node);
