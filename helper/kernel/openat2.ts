@@ -87,6 +87,11 @@ export function openRealPath(path: string, flags: number): number {
   return openNow(AT_FDCWD, path, howOf(flags, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
 }
 
+/** `path` below `directory`, and no link or `..` on the way leads out of that: a descriptor (close-on-exec), or `-errno`, `EXDEV` when one does. */
+export function openBeneath(directory: number, path: string, flags: number): number {
+  return openNow(directory, path, howOf(flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
+}
+
 /** `openInRoot` at once, for file systems that are known to answer: a descriptor, or `-errno`. */
 export function openInRootNow(root: number, path: string, flags: number): number {
   return openNow(root, path, howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));

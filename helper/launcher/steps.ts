@@ -12,6 +12,7 @@ export interface CompiledSteps {
 export class Steps {
   private readonly steps: Step[] = [];
   private readonly descriptors: number[] = [];
+  private readonly slots: number[] = [];
 
   /** How many there are: the index of the next. */
   get count(): number {
@@ -37,6 +38,17 @@ export class Steps {
     let index = this.descriptors.indexOf(held);
     if (index === -1) index = this.descriptors.push(held) - 1;
     return descriptor(LAUNCHER_SOCKET + 1 + index, text);
+  }
+
+  /**
+   * A number of the launcher at which nothing is opened, for dup3(2) to put something there whose name in /proc/self/fd must be known beforehand. Until then
+   * the first descriptor of the helper lies there, too.
+   */
+  slot(index: number): number {
+    const [placeholder] = this.descriptors;
+    if (placeholder === undefined) throw new Error('a slot needs a descriptor that lies there first');
+    while (this.slots.length <= index) this.slots.push(LAUNCHER_SOCKET + this.descriptors.push(placeholder));
+    return this.slots[index]!;
   }
 
   compiled(): CompiledSteps {

@@ -13,6 +13,7 @@ import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
+import { openHostFile, openHostFileBelow } from './hostPath.ts';
 import { type IdMaps, insideOf } from './idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './image.ts';
 import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
@@ -215,13 +216,18 @@ async function contentsOf(image: FileImage): Promise<Contents> {
 /** How many files had to be left out. */
 async function unpack(image: FileImage, layer: string, into: number, options: LayerOptions): Promise<number> {
   if (image.format === 'dockerArchive') return unpackFromArchive(image, layer, into, options);
-  const file = image.format === 'tar' ? layer : blobPath(image, layer);
-  return (await unpackLayer(openFile(file), into, path.basename(file), options)).leftOut;
+  const [file, name] =
+    image.format === 'tar' ? [openFile(image), path.basename(layer)] : [openFile(image, blobName(layer)), layer];
+  return (await unpackLayer(file, into, name, options)).leftOut;
 }
 
-function openFile(file: string): Readable {
+/** The file that the image is, or one of its layout. */
+function openFile({ path: image }: FileImage, name?: string): Readable {
+  const file = name === undefined ? image : path.join(image, name);
   try {
-    const descriptor = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
+    const real = fs.realpathSync.native(image);
+    const descriptor = name === undefined ? openHostFile(real, flags) : openHostFileBelow(real, name, flags);
     if (!fs.fstatSync(descriptor).isFile()) {
       fs.closeSync(descriptor);
       throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
@@ -229,7 +235,8 @@ function openFile(file: string): Readable {
     return fs.createReadStream(file, { fd: descriptor });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', `The image ${file} cannot be read: ${error.code}.`, {
+    const why = error.code === 'EXDEV' ? 'it leads out of the image' : error.code;
+    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', `The image ${file} cannot be read: ${why}.`, {
       errno: error.code,
       path: file,
     });
@@ -239,21 +246,21 @@ function openFile(file: string): Readable {
 // ---------------------------------------------------------------------------------------------------------------------
 // OCI image layout
 
-function blobPath({ path: layout }: FileImage, name: string): string {
-  return path.join(layout, 'blobs/sha256', name.slice('sha256:'.length));
+function blobName(name: string): string {
+  return path.join('blobs/sha256', name.slice('sha256:'.length));
 }
 
 async function ociContents(image: FileImage): Promise<Contents> {
-  const index = await parsedJson(path.join(image.path, 'index.json'), Index, image);
+  const index = await parsedJson('index.json', Index, image);
   let chosen = chooseManifest(index.manifests, image);
   if (chosen.mediaType?.includes('index') || chosen.mediaType?.includes('manifest.list')) {
-    chosen = chooseManifest((await parsedJson(blobPath(image, chosen.digest), Index, image)).manifests, {
+    chosen = chooseManifest((await parsedJson(blobName(chosen.digest), Index, image)).manifests, {
       ...image,
       reference: undefined,
     });
   }
-  const manifest = await parsedJson(blobPath(image, chosen.digest), Manifest, image);
-  const config = parseConfig((await readAll(openFile(blobPath(image, manifest.config.digest)), image)).toString('utf8'));
+  const manifest = await parsedJson(blobName(chosen.digest), Manifest, image);
+  const config = parseConfig((await readAll(openFile(image, blobName(manifest.config.digest)), image)).toString('utf8'));
   return { layers: manifest.layers.map((layer) => layer.digest), config };
 }
 
@@ -267,9 +274,10 @@ function chooseManifest(manifests: readonly Descriptor[], image: { path: string;
   throw notOne(image, ours.length, known);
 }
 
-async function parsedJson<T>(file: string, schema: v.GenericSchema<unknown, T>, image: FileImage): Promise<T> {
-  const parsed = v.safeParse(schema, jsonOf((await readAll(openFile(file), image)).toString('utf8')));
+async function parsedJson<T>(name: string, schema: v.GenericSchema<unknown, T>, image: FileImage): Promise<T> {
+  const parsed = v.safeParse(schema, jsonOf((await readAll(openFile(image, name), image)).toString('utf8')));
   if (parsed.success) return parsed.output;
+  const file = path.join(image.path, name);
   throw new Failure('invalid', `${file} is not what an image has there.`, { path: file });
 }
 
@@ -352,7 +360,7 @@ async function eachEntry(image: FileImage, take: (header: tar.Header, content: C
   })();
   taken.catch(() => undefined);
   try {
-    await Promise.all([feed(await decompressed(openFile(image.path), path.basename(image.path)), extract), taken]);
+    await Promise.all([feed(await decompressed(openFile(image), path.basename(image.path)), extract), taken]);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure('invalid', `${image.path} is not a tar: ${error instanceof Error ? error.message : String(error)}.`, {

@@ -13,8 +13,8 @@ import { integer, string } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { type IdMaps, rootOf } from './idMaps.ts';
 import { MS_PRIVATE, MS_REC } from './mountCalls.ts';
+import { overlayRoot } from './overlaySteps.ts';
 import type { RootPlan } from './root.ts';
-import { overlayRoot } from './rootSteps.ts';
 
 type Overlay = Extract<RootPlan, { type: 'overlay' }>;
 

@@ -55,8 +55,9 @@ const BOTH_EMPTY = integer(
 
 const RESOLVE_NO_MAGICLINKS = 0x2;
 const RESOLVE_NO_SYMLINKS = 0x4;
+const RESOLVE_BENEATH = 0x8;
 const RESOLVE_IN_ROOT = 0x10;
-const RESOLVE_NAMES = { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_IN_ROOT };
+const RESOLVE_NAMES = { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT };
 const OPEN_NAMES = { O_CLOEXEC, O_DIRECTORY, O_PATH, O_CREAT: fs.constants.O_CREAT, O_EXCL: fs.constants.O_EXCL, O_WRONLY: 1 };
 
 export type Option = [key: string, value: string | true];
@@ -91,10 +92,16 @@ export function openSource(steps: Steps, path: string, purpose: string, flags = 
   return openBelow(steps, { directory: HERE, path, flags: O_PATH | flags, resolve, purpose });
 }
 
-/** A regular file or a directory of the host, or below `directory`, likewise. */
-export function openToRead(steps: Steps, path: string, purpose: string, directory = HERE): Argument {
+/** A regular file of the host, likewise. */
+export function openToRead(steps: Steps, path: string, purpose: string): Argument {
   const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  return openBelow(steps, { directory, path, flags: 0, resolve, purpose });
+  return openBelow(steps, { directory: HERE, path, flags: 0, resolve, purpose });
+}
+
+/** A directory below another, itself and not what a link of that name leads to. */
+export function openBeneath(steps: Steps, path: string, purpose: string, directory: Argument): Argument {
+  const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
+  return openBelow(steps, { directory, path, flags: O_PATH | O_DIRECTORY, resolve, purpose });
 }
 
 /** A place inside the new root: symbolic links in it lead to what they mean there, or, when `strict`, nowhere. */

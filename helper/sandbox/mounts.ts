@@ -8,7 +8,7 @@ import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
-import { realPath } from './hostPath.ts';
+import { plainLayers, realPath } from './hostPath.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
   MOUNT_ATTR_NOATIME,
@@ -54,6 +54,8 @@ export interface MountContext {
   hasUserNamespace: boolean;
   trees: HeldTrees;
   disposables: (() => void)[];
+  /** That the specification lies in. */
+  folder?: string;
 }
 
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
@@ -231,6 +233,7 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
     else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
     else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
     else if (mount.type === 'bind' && /^r?idmap$/.test(option)) mapped = option === 'ridmap' ? 'all' : 'one';
+    else if (mount.type === 'overlay') data.push(dataOption(mount, plainLayers(option, context.folder)));
     else data.push(dataOption(mount, option));
   }
   if (mount.type === 'bind') {

@@ -11,6 +11,7 @@ import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
 import { type HeldTree, HeldTrees } from './heldTrees.ts';
+import { notesOnPaths, withAbsolutePaths } from './hostPath.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
 import { type PlannedMount, planMounts } from './mounts.ts';
@@ -122,6 +123,8 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
   try {
     const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
     checkCombination(spec, given);
+    const folder = context.directory === undefined ? {} : { folder: context.directory };
+    notes.push(...notesOnPaths(given, context.directory));
     if (spec.network.type === 'veth') {
       spec.network = withResolverOfHost(resolveVeth(spec.network, context.id, context.addresses()), notes);
     }
@@ -131,7 +134,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     const environment = environmentOf(spec, user);
     const trees = new HeldTrees(idMaps, disposables);
     const { image } = context;
-    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes });
+    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes, ...folder });
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
@@ -151,7 +154,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       ...(idMaps === undefined ? {} : { idMaps }),
       root,
       mounts: fresh.has('mnt')
-        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables })
+        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables, ...folder })
         : [],
       trees: trees.taken,
       cgroups: cgroupsOf(spec, context),
@@ -179,30 +182,6 @@ function cgroupsOf({ resources }: ResolvedSpec, { id, running }: PlanContext): P
 
 function invalid(message: string, hint?: string): Failure {
   return new Failure('invalid', message, hint === undefined ? {} : { hint });
-}
-
-/** Paths of the host that are relative begin at `directory`. Throws a `Failure` when there is none. */
-export function withAbsolutePaths(spec: SandboxSpec, directory: string | undefined): SandboxSpec {
-  const absolute = (given: string): string => {
-    if (given.startsWith('/')) return path.normalize(given);
-    if (directory === undefined) {
-      throw invalid(
-        `The path ${given} is relative, and there is no folder that it could be relative to.`,
-        'Give an absolute path.',
-      );
-    }
-    return path.join(directory, given);
-  };
-  const copy = structuredClone(spec);
-  const { root } = copy;
-  if (root?.type === 'directory') root.path = absolute(root.path);
-  if (root?.type === 'image' && 'path' in root.image) root.image.path = absolute(root.image.path);
-  if (root !== undefined && 'upper' in root && root.upper !== undefined) root.upper = absolute(root.upper);
-  if (root?.type === 'programs') {
-    root.programs = root.programs.map((program) => (program.includes('/') ? absolute(program) : program));
-  }
-  for (const mount of copy.mounts ?? []) if (mount.source !== undefined) mount.source = absolute(mount.source);
-  return copy;
 }
 
 /** Those of the new user namespace that this makes, if it does. Throws a `Failure`. */

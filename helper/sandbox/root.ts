@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import { tmpfsKeepsUserAttributes } from '../kernel/memfd.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
-import { realPath } from './hostPath.ts';
+import { plainDirectory, plainUpper, realPath } from './hostPath.ts';
 import type { ImageFiles } from './image.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
@@ -36,6 +36,8 @@ export interface RootContext {
   image?: ImageFiles;
   trees: HeldTrees;
   notes: string[];
+  /** That the specification lies in. */
+  folder?: string;
 }
 
 export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
@@ -52,14 +54,17 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
 
 function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
   const { root } = spec;
+  const { folder } = context;
   if (spec.namespaces.mnt !== 'new') {
-    return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };
+    return root.type === 'directory'
+      ? { type: 'asItIs', path: plainDirectory(root.path, 'root.path', folder) }
+      : { type: 'asItIs' };
   }
   switch (root.type) {
     case 'host':
       return ofHost('/', root, context);
     case 'directory':
-      return ofHost(directory(root.path), root, context);
+      return ofHost(plainDirectory(root.path, 'root.path', folder), root, context);
     case 'tmpfs':
       return { type: 'tmpfs', options: tmpfsOptions(root) };
     case 'programs':
@@ -75,7 +80,7 @@ function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
       }
       context.notes.push(...said);
       const mapped = spec.namespaces.user === 'new' && Array.isArray(layers) ? ({ mapped: true } as const) : {};
-      const upper = root.upper === undefined ? {} : { upper: directory(root.upper, 'root.upper') };
+      const upper = root.upper === undefined ? {} : { upper: plainUpper(root.upper, folder) };
       return { type: 'overlay', lowers: layers, image: described, ...upper, ...mapped };
     }
   }
@@ -90,7 +95,7 @@ function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { t
 function ofHost(
   path: string,
   root: Extract<SandboxRoot, { type: 'host' | 'directory' }>,
-  { trees, notes }: RootContext,
+  { trees, notes, folder }: RootContext,
 ): RootPlan {
   const hold = (directory: string) => trees.takeIfNeeded(directory, root.idmap ? 'one' : undefined);
   if (root.access !== 'overlay') {
@@ -98,15 +103,9 @@ function ofHost(
     return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(held === undefined ? {} : { held }) };
   }
   if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
-  const upper = root.upper === undefined ? undefined : directory(root.upper, 'root.upper');
+  const upper = root.upper === undefined ? undefined : plainUpper(root.upper, folder);
   const held = [path, ...(upper === undefined ? [] : [upper])].flatMap((one) => hold(one) ?? []);
   return { type: 'overlay', lowers: [path], held, ...(upper === undefined ? {} : { upper }) };
-}
-
-function directory(given: string, field = 'root.path'): string {
-  const { path, isDirectory } = realPath(given, field);
-  if (isDirectory) return path;
-  throw new Failure('invalid', `"${field}": ${given} is not a directory.`, { path: given });
 }
 
 /**

@@ -1,18 +1,31 @@
-/** Where the layers of a sandbox's root are, for whoever looks at overlays: as rootSteps.ts mounted them. */
+/** Where the layers of a sandbox's overlays are, for whoever looks at overlays: as overlaySteps.ts named them. */
 import type { RootLayer } from '../host/layers/rootLayers.ts';
+import { layersOfMount, type MountedLayer } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
+import type { RootPlan } from './root.ts';
 import type { HeldLayers } from './start.ts';
 
-/** From the top. Undefined when the root is no overlay. */
-export function rootLayersOf({ root }: SandboxPlan, held: HeldLayers): RootLayer[] | undefined {
-  if (root.type !== 'overlay') return undefined;
+/** Of each overlay from the top: of the root, and of those that the specification mounts. */
+export function rootLayersOf(plan: SandboxPlan, held: HeldLayers): RootLayer[][] {
+  const mounted = plan.mounts.flatMap((mount, index) =>
+    mount.what === 'new' && mount.type === 'overlay' ? [layersOfMount(mount.options, index).flatMap(asLayer)] : [],
+  );
+  return plan.root.type === 'overlay' ? [layersOf(plan.root, held), ...mounted] : mounted;
+}
+
+function asLayer({ option, name, dataOnly = false, path }: MountedLayer): RootLayer[] {
+  if (option === 'workdir') return [];
+  return [{ given: name, dataOnly, path, role: option === 'upperdir' ? 'readWrite' : 'host' }];
+}
+
+function layersOf(root: Extract<RootPlan, { type: 'overlay' }>, held: HeldLayers): RootLayer[] {
   const { lowers, image, upper } = root;
   const role = image === undefined ? 'host' : 'image';
   const told = (index: number) => ({ role, ...image?.[index] }) as const;
   const changes: RootLayer =
     upper === undefined
       ? { given: 'upper', role: 'readWrite', ...below(held.changes, 'upper') }
-      : { given: 'changes/upper', role: 'readWrite', path: `${upper}/upper` };
+      : { given: 'upper', role: 'readWrite', path: `${upper}/upper` };
   const layers = Array.isArray(lowers)
     ? lowers.map((path, index): RootLayer => ({ given: `lower${index}`, path, ...told(index) }))
     : lowers.names.map((name, index): RootLayer => ({ given: `image/${name}`, ...below(held.image, name), ...told(index) }));

@@ -1,14 +1,8 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
 import fs from 'node:fs';
-import os from 'node:os';
-import { Failure } from '../failure.ts';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-import { isAtLeast } from '../proc/kernelRelease.ts';
-import { own } from '../programs/identity.ts';
-import type { HeldTree } from './heldTrees.ts';
-import type { UnpackedLayers } from './image.ts';
 import {
   cloneTree,
   closeDescriptor,
@@ -25,31 +19,24 @@ import {
   makeFileSystem,
   mountOn,
   mountOverRoot,
-  type Option,
   openInside,
   openSource,
   openToRead,
   setAttributes,
 } from './mountCalls.ts';
 import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts.ts';
+import { makeOverlay, overlayRoot } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { chrootPlace, type RootPlan } from './root.ts';
+import { heldTree, takeDirectory } from './treeSteps.ts';
 
 export interface BuiltRoot {
   root: Argument;
   places: Places;
 }
 
-/** A user namespace, as a descriptor of the launcher, and its root as the host sees it. */
-export interface MappedOwners {
-  userNamespace: number;
-  uid: number;
-  gid: number;
-}
-
 const NULL = integer(0, 'NULL');
 const MNT_DETACH = integer(2, 'MNT_DETACH');
-const PR_SET_DUMPABLE = 4;
 const HERE = integer(AT_FDCWD, 'AT_FDCWD');
 /** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
 const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
@@ -68,7 +55,8 @@ export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): 
     'keep its mounts from the host',
   );
   // Before the root is mounted over the old one, which would have it as a mount of its own.
-  for (const mount of plan.mounts) {
+  for (const [index, mount] of plan.mounts.entries()) {
+    if (mount.what === 'new' && mount.type === 'overlay') trees.set(mount, makeOverlay(steps, mount, index));
     if (mount.what === 'bind' && mount.source !== 'self' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
@@ -100,115 +88,6 @@ function bindRoot(steps: Steps, { path, readOnly, held }: Extract<RootPlan, { ty
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
   setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
   return tree;
-}
-
-function takeDirectory(steps: Steps, path: string, what: string, rest = ''): Argument {
-  const source = openSource(steps, path, `open ${path}`, O_DIRECTORY);
-  const tree = cloneTree(steps, source, `take ${what} ${path}${rest === '' ? '' : ` ${rest}`}`);
-  closeDescriptor(steps, source, 'close the directory');
-  return tree;
-}
-
-/** fsconfig(2) takes so many bytes of one value. */
-const MAX_VALUE_BYTES = 255;
-
-/** The layers from the top; one by one, which overlayfs takes since Linux 6.8, when their names are too long for one value. */
-function lowerOptions(names: readonly string[]): [string, string][] {
-  const all = names.join(':');
-  if (Buffer.byteLength(all) <= MAX_VALUE_BYTES) return [['lowerdir', all]];
-  if (isAtLeast(os.release(), 6, 8)) return names.map((name) => ['lowerdir+', name]);
-  throw new Failure('unsupported', `The root has ${names.length} layers, more than this kernel can be told in one option.`, {
-    hint: 'Run Linux 6.8 or later; or make one layer of them (docker export), and take that as a tar.',
-  });
-}
-
-/** What the helper does while the program waits there; the descriptor of their place was reported. */
-export const HOLD_LAYERS = 'let the helper keep hold of the layers';
-
-/**
- * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
- * into the options, where ":" and "," mean something. They are taken before it is mounted, for it would be in them otherwise.
- */
-export function overlayRoot(
-  steps: Steps,
-  { lowers, upper, held: trees }: Extract<RootPlan, { type: 'overlay' }>,
-  { hasUserNamespace = false, mapped }: { hasUserNamespace?: boolean; mapped?: MappedOwners },
-): Argument {
-  const take = (path: string, readOnly: boolean): Argument => {
-    const held = trees?.find((tree) => tree.path === path);
-    const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
-    const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
-    if (readOnly && mapped !== undefined) {
-      const { userNamespace } = mapped;
-      setAttributes(steps, tree, { set, propagation: MS_PRIVATE, userNamespace }, `map the owners of the files in ${path}`);
-    } else setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
-    return tree;
-  };
-  const layers = Array.isArray(lowers)
-    ? lowers.map((path, index) => ({ name: `lower${index}`, tree: take(path, true) }))
-    : [{ name: 'image', tree: layersOfImage(steps, lowers) }];
-  const names = Array.isArray(lowers) ? layers.map(({ name }) => name) : lowers.names.map((name) => `image/${name}`);
-  const changes = upper === undefined ? undefined : { name: 'changes', tree: take(upper, false) };
-  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  // Detached, nothing leads to it any more, and the changes are in it: whoever may keeps hold of it, so that they can be looked at.
-  const isHeld = changes === undefined && own().privileged;
-  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0700']], attributes, 'a tmpfs for the layers', {
-    ...(isHeld ? { reportResult: true } : {}),
-  });
-  mountOverRoot(steps, stage, 'mount it');
-  steps.call('fchdir', [stage], 'go there');
-  const purpose = 'make a place for the layers';
-  for (const { name, tree } of changes === undefined ? layers : [...layers, changes]) {
-    makeDirectory(steps, stage, name, 0o700, purpose);
-    const place = openInside(steps, stage, name, purpose, true);
-    mountOn(steps, tree, place, `mount the layer as ${name}`);
-    closeDescriptor(steps, place, 'close the place');
-  }
-  makeDirectory(steps, changes?.tree ?? stage, 'upper', 0o755, purpose);
-  if (mapped !== undefined) giveUpper(steps, changes?.tree ?? stage, mapped);
-  makeDirectory(steps, changes?.tree ?? stage, 'work', 0o700, purpose);
-  const prefix = changes === undefined ? '' : 'changes/';
-  const options: [string, string | true][] = [
-    ...lowerOptions(names),
-    ['upperdir', `${prefix}upper`],
-    ['workdir', `${prefix}work`],
-  ];
-  if (hasUserNamespace) options.push(['userxattr', true]);
-  const made = makeFileSystem(steps, 'overlay', options, ROOT_ATTRIBUTES, 'the overlay of the root', {
-    ...(mapped === undefined ? {} : { reportResult: true }),
-  });
-  if (isHeld && mapped === undefined) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
-  // The overlay holds its layers; what lay over the old root would later be detached in its place.
-  steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
-  return made;
-}
-
-/** What the helper does while the program waits there; the descriptor of the file system was reported. How the purpose begins. */
-export const UNPACK_IMAGE = 'let the helper unpack the image into it';
-const GIVE_OWNERS = 'and give its files the owners that it says, by fchownat in the user namespace';
-
-function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Argument {
-  if (inside === undefined) return steps.descriptor(descriptor, 'the layers of the image');
-  const { writer } = inside;
-  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-  const options: Option[] = [['mode', '0755']];
-  if (writer !== undefined) options.push(['uid', String(writer.uid)], ['gid', String(writer.gid)]);
-  const made = makeFileSystem(steps, 'tmpfs', options, attributes, 'a tmpfs for the image', { reportResult: true });
-  const dumpable = (on: 0 | 1, purpose: string) =>
-    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
-  // Only then may the helper, of the same user, take it.
-  dumpable(1, 'let the helper take what is open');
-  steps.add({ kind: 'sync', purpose: writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}` });
-  dumpable(0, 'be hidden from debuggers again');
-  return made;
-}
-
-/** The root directory of the overlay belongs to whom the topmost layer says. */
-function giveUpper(steps: Steps, directory: Argument, { uid, gid }: MappedOwners): void {
-  const purpose = 'give the root directory to root inside';
-  const upper = openToRead(steps, 'upper', purpose, directory);
-  steps.call('fchown', [upper, integer(uid), integer(gid)], purpose);
-  closeDescriptor(steps, upper, purpose);
 }
 
 /** Opens places inside the new root, and makes what is lacking on the way. */
@@ -294,7 +173,7 @@ function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount
     mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
   } else if (mount.what === 'new') {
     const what = `${mount.type} for ${destination}`;
-    const made = makeFileSystem(steps, mount.type, mount.options, mount.attributes, what);
+    const made = taken ?? makeFileSystem(steps, mount.type, mount.options, mount.attributes, what);
     mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
     closeDescriptor(steps, made, 'close it');
     places.covered(place);
@@ -374,11 +253,6 @@ function takeSource(steps: Steps, mount: BindMount): Argument {
 function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
   const { parts, destination } = mount.place;
   return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
-}
-
-/** Mounts that the helper holds. Where their owners are to be mapped, they are by now. */
-function heldTree(steps: Steps, { descriptor, path, mapped }: HeldTree): Argument {
-  return steps.descriptor(descriptor, mapped === undefined ? path : `${path}, id-mapped`);
 }
 
 function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {

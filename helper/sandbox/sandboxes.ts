@@ -37,12 +37,13 @@ import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
+import { withAbsolutePaths } from './hostPath.ts';
 import { refuseTaken } from './hostPrefixes.ts';
 import { findImage, type ImageFiles } from './image.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
 import { textOf6 } from './ipv6.ts';
 import { takenPrefixes, textOf } from './network.ts';
-import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan, withAbsolutePaths } from './plan.ts';
+import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
 import { forwardPorts } from './ports.ts';
 import { type LiveSandbox, SandboxRegistry } from './registry.ts';
 import { rootLayersOf } from './rootLayers.ts';
@@ -232,14 +233,14 @@ export class Sandboxes {
     }
   }
 
-  /** Of the sandbox whose mount namespace it is; undefined when there is none, or its root is no overlay. */
-  rootLayers(mountNamespace: number): RootLayer[] | undefined {
+  /** Of each overlay that was made for the sandbox whose mount namespace it is. */
+  rootLayers(mountNamespace: number): RootLayer[][] {
     const live = this.registry.withMountNamespace(mountNamespace);
     try {
-      return live && rootLayersOf(live.plan(), live.held);
+      return live === undefined ? [] : rootLayersOf(live.plan(), live.held);
     } catch (error) {
       // One that was found again, and what it was made of is not there any more.
-      if (error instanceof Failure) return undefined;
+      if (error instanceof Failure) return [];
       throw error;
     }
   }

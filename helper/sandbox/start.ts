@@ -24,8 +24,8 @@ import { type IdMaps, mapText } from './idMaps.ts';
 import { mountMappedLayers } from './mappedLayers.ts';
 import { openTable } from './network.ts';
 import { MAKE_INTERFACES } from './networkSteps.ts';
+import { HOLD_LAYERS, UNPACK_IMAGE } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
-import { HOLD_LAYERS, UNPACK_IMAGE } from './rootSteps.ts';
 import { makeInterfaces, untilGone } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */

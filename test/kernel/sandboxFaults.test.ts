@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { openPipe } from '../../helper/kernel/pipe.ts';
-import { type Argument, encodeProgram, type Step, type SyscallProgram } from '../../helper/launcher/program.ts';
+import { encodeProgram } from '../../helper/launcher/program.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { removeCgroups } from '../../helper/sandbox/cgroup.ts';
 import { compileSandbox } from '../../helper/sandbox/compile.ts';
@@ -18,6 +18,7 @@ import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts'
 import { delegate } from '../fixtures/delegation.ts';
 import { hasIpv6, inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { withSyncAt } from '../fixtures/syncAt.ts';
 import { until } from '../fixtures/until.ts';
 
 /** An emulated machine takes its time. */
@@ -201,18 +202,6 @@ function writeIdMaps({ idMaps }: SandboxPlan, pid: number): void {
   }
   fs.writeFileSync(`/proc/${pid}/uid_map`, mapText(idMaps.uid));
   fs.writeFileSync(`/proc/${pid}/gid_map`, mapText(idMaps.gid));
-}
-
-/** The program with a point before the step at `index` where it waits; what counts steps is moved accordingly. */
-function withSyncAt(program: SyscallProgram, index: number): SyscallProgram {
-  const moved = (argument: Argument): Argument =>
-    argument.type === 'result' && argument.step >= index ? { ...argument, step: argument.step + 1 } : argument;
-  const steps = program.steps.map((step): Step => {
-    if (step.kind === 'syscall') return { ...step, arguments: step.arguments.map(moved) };
-    if (step.kind !== 'fork' && step.kind !== 'init') return step;
-    return { ...step, ...(step.cgroup === undefined ? {} : { cgroup: moved(step.cgroup) }) };
-  });
-  return { ...program, steps: [...steps.slice(0, index), { kind: 'sync', purpose: 'be interrupted' }, ...steps.slice(index)] };
 }
 
 function firstNumber(shell: ChildProcess): Promise<number> {

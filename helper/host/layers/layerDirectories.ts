@@ -86,8 +86,11 @@ export class LayerLocator {
     return await Promise.all(layers.map((layer) => this.locateRootLayer(layer, mountNamespace)));
   }
 
-  private async locateRootLayer({ given, path: at, base }: RootLayer, mountNamespace: number): Promise<LayerDirectory> {
-    const shared = { given, dataOnly: false };
+  private async locateRootLayer(
+    { given, dataOnly = false, path: at, base }: RootLayer,
+    mountNamespace: number,
+  ): Promise<LayerDirectory> {
+    const shared = { given, dataOnly };
     if (at === undefined || OWN === undefined)
       return { ...shared, path: given, resolved: given, mountNamespace, unreadable: { unknown: 'gone' } };
     if (base === undefined) return { ...shared, path: at, resolved: at, mountNamespace: OWN, ...(await this.at(OWN, at)) };

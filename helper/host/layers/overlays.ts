@@ -146,8 +146,9 @@ export class OverlayTable {
 
   private rootLayersAt(places: readonly MountPlace[], options: OverlayOptions): readonly RootLayer[] | undefined {
     for (const { mountNamespace } of places) {
-      const layers = mountNamespace === OWN ? undefined : this.source.rootLayers(mountNamespace);
-      if (layers !== undefined && isRootOf(layers, options)) return layers;
+      const made = mountNamespace === OWN ? [] : this.source.rootLayers(mountNamespace);
+      const layers = made.find((one) => isRootOf(one, options));
+      if (layers !== undefined) return layers;
     }
     return undefined;
   }
