@@ -1,6 +1,6 @@
 /**
  * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
- * four programs for Node, the webviews for the browser, and the launcher, which is C.
+ * five programs for Node, the webviews for the browser, and the launcher, which is C.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -121,6 +121,7 @@ await Promise.all([
   build({ ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') }),
   build({ ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') }),
   build({ ...forNode, entryPoints: ['helper/main.ts'], outfile: path.join(out, 'helper.js'), plugins: [koffiBinary] }),
+  build({ ...forNode, entryPoints: ['helper/reader.ts'], outfile: path.join(out, 'reader.js'), plugins: [koffiBinary] }),
   build({
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],

@@ -1,6 +1,7 @@
 /** How the helper ends. */
+import { exitAtOnce } from './kernel/thread.ts';
 import { log } from './log.ts';
-import { hasLostThreads } from './programs/fileInRoot.ts';
+import { readers } from './reading/readers.ts';
 
 /**
  * Ends now. What it started ends with it: the kernel tells the launcher's processes, terminals hang up as their masters
@@ -8,7 +9,7 @@ import { hasLostThreads } from './programs/fileInRoot.ts';
  */
 export function end(status: number): never {
   // An orderly exit joins Node's threads, and would wait for one that a file system does not answer.
-  if (hasLostThreads()) process.kill(process.pid, 'SIGKILL');
+  if (readers.areBusy) exitAtOnce(status);
   process.exit(status);
 }
 

@@ -7,11 +7,12 @@
  */
 import fs from 'node:fs';
 import os from 'node:os';
-import { lastErrno, libcFunction, SyscallError } from './libc.ts';
+import { checked, lastErrno, libcFunction, SyscallError } from './libc.ts';
 
 const openatCall = libcFunction('int openat(int directory, const char *path, int flags)');
 const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
 const preadCall = libcFunction('intptr_t pread(int descriptor, void *buffer, size_t count, int64_t offset)');
+const fcntlCall = libcFunction('int fcntl(int descriptor, int command, int argument)');
 const closeCall = libcFunction('int close(int descriptor)');
 const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const char *path, void *buffer, size_t size)');
 const statxCall = libcFunction('int statx(int directory, const char *path, int flags, uint32_t mask, void *buffer)');
@@ -23,6 +24,7 @@ export const { ENOENT, EACCES, EPERM, ESRCH, EINVAL } = os.constants.errno;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const O_DIRECTORY = fs.constants.O_DIRECTORY;
+const F_DUPFD_CLOEXEC = 1030;
 export const AT_FDCWD = -100;
 const AT_EMPTY_PATH = 0x1000;
 /** What a file system that is served elsewhere last said will do: nobody is asked. */
@@ -41,6 +43,11 @@ const statBuffer = Buffer.alloc(256);
 export function openAt(directory: number, path: string | Buffer, flags: number): number {
   const descriptor = openatCall(directory, path, flags | O_CLOEXEC);
   return descriptor === -1 ? -lastErrno() : descriptor;
+}
+
+/** Another descriptor of the same open file (`F_DUPFD_CLOEXEC`). Throws a `SyscallError`. */
+export function duplicate(descriptor: number): number {
+  return checked('fcntl', fcntlCall(descriptor, F_DUPFD_CLOEXEC, 0));
 }
 
 export function close(descriptor: number): void {

@@ -61,9 +61,19 @@ function listen(): void {
   });
 }
 
+/**
+ * Watches a path for the events of `mask`: the number of the watch, the same for the same file again, or `-errno` (ENOSPC: the user has too many
+ * watches). A descriptor is watched by its path, `/proc/self/fd/N`. Waits for the file system where that decides who may look.
+ */
+export function addWatch(instance: number, path: string, mask: number): number {
+  const watch = inotifyAddWatch(instance, path, mask);
+  return watch === -1 ? -lastErrno() : watch;
+}
+
 export class Inotify {
   private readonly onEvents: (events: InotifyEvent[]) => void;
-  private readonly descriptor: number;
+  /** For `addWatch` on another thread. */
+  readonly descriptor: number;
   private gathering: NodeJS.Timeout | undefined;
 
   /** `onEvents` gets what happened since the last time, in order. @throws SyscallError EMFILE when the user has too many */
@@ -76,13 +86,9 @@ export class Inotify {
     this.signalMe(true);
   }
 
-  /**
-   * Watches a path for the events of `mask`: the number of the watch, the same for the same file again, or `-errno` (ENOSPC:
-   * the user has too many watches). A descriptor is watched by its path, `/proc/self/fd/N`.
-   */
+  /** See `addWatch`. */
   add(path: string, mask: number): number {
-    const watch = inotifyAddWatch(this.descriptor, path, mask);
-    return watch === -1 ? -lastErrno() : watch;
+    return addWatch(this.descriptor, path, mask);
   }
 
   /** A watch that has ended by itself is none to remove, and no error. */

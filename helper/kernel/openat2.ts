@@ -1,6 +1,6 @@
 /** Opening a path inside a root that is not trusted: openat2(2). */
 import { AT_FDCWD } from './files.ts';
-import { lastErrno, libcFunction, SyscallError } from './libc.ts';
+import { lastErrno, libcFunction } from './libc.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
 
@@ -12,29 +12,20 @@ export const RESOLVE_BENEATH = 8n;
 const RESOLVE_IN_ROOT = 16n;
 /** Only what the kernel knows without asking any file system: EAGAIN else. Linux 5.12. */
 const RESOLVE_CACHED = 32n;
-const EAGAIN = 11;
+export const EAGAIN = 11;
 const EINVAL = 22;
 export const OPEN_CLOEXEC = 0o2000000n;
 /** struct open_how: flags, mode, resolve. */
 export const OPEN_HOW_BYTES = 24;
 
 /**
- * Opens `path` as a process chrooted to `root` would, and follows no magic link (`/proc/1/root`). Never leaves `root`, whatever
- * symbolic links and `..` it meets. A descriptor, close-on-exec. A file system made by a process in a container may never answer: what
- * the kernel does not know by itself is asked for on a pool thread. Rejects with a `SyscallError` when it cannot be opened.
+ * `openInRootNow` of what the kernel knows without asking any file system: `-EAGAIN` for all else, and on kernels before 5.12. Waits for none, when
+ * only a path is opened (`O_PATH`).
  */
-export async function openInRoot(root: number, path: string, flags: number): Promise<number> {
-  const cached = openNow(root, path, cachedHowOf(flags));
-  if (cached >= 0) return cached;
+export function openCachedInRoot(root: number, path: string, flags: number): number {
+  const descriptor = openNow(root, path, cachedHowOf(flags));
   // EINVAL: an older kernel.
-  if (cached !== -EAGAIN && cached !== -EINVAL) throw new SyscallError('openat2', -cached, path);
-  const how = howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-  const opened = await openOnPool(root, path, how);
-  if (opened !== -1) return opened;
-  // errno belongs to the pool's thread, where it cannot be read. What just failed there fails here without waiting.
-  const again = openNow(root, path, how);
-  if (again >= 0) return again;
-  throw new SyscallError('openat2', -again, path);
+  return descriptor === -EINVAL ? -EAGAIN : descriptor;
 }
 
 function howOf(flags: number, resolve: bigint): Buffer {
@@ -60,16 +51,6 @@ function openNow(root: number, path: string, how: Buffer): number {
   return descriptor === -1 ? -lastErrno() : descriptor;
 }
 
-/** A descriptor, or -1. */
-function openOnPool(root: number, path: string, how: Buffer): Promise<number> {
-  return new Promise((resolve, reject) => {
-    syscall.async(SYS_openat2, root, path, how, OPEN_HOW_BYTES, (error: unknown, descriptor: number | bigint) => {
-      if (error !== null && error !== undefined) reject(error);
-      else resolve(Number(descriptor));
-    });
-  });
-}
-
 /**
  * Opens `path`, whose bytes need not be UTF-8, below `directory` and on its very mount: no symbolic link, no `..` that leads out, nothing that
  * was mounted over it. A descriptor, close-on-exec, or `-errno`: `EXDEV` for what lies elsewhere, `ELOOP` for a link.
@@ -92,7 +73,10 @@ export function openBeneath(directory: number, path: string, flags: number): num
   return openNow(directory, path, howOf(flags, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS));
 }
 
-/** `openInRoot` at once, for file systems that are known to answer: a descriptor, or `-errno`. */
+/**
+ * Opens `path` as a process chrooted to `root` would, and follows no magic link (`/proc/1/root`). Never leaves `root`, whatever symbolic links and
+ * `..` it meets. A descriptor, close-on-exec, or `-errno`. Waits for the file systems on the way: for the kernel's own, and for reader threads.
+ */
 export function openInRootNow(root: number, path: string, flags: number): number {
   return openNow(root, path, howOf(flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS));
 }

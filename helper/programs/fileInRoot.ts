@@ -1,68 +1,55 @@
 /** Reading a small file below the root directory of a process, which the process may have made to do harm. */
 import fs from 'node:fs';
-import { promisify } from 'node:util';
-import { close, O_PATH } from '../kernel/files.ts';
-import { openInRoot } from '../kernel/openat2.ts';
+import { AT_FDCWD, close, duplicate, O_PATH, openAt } from '../kernel/files.ts';
+import { openInRootNow } from '../kernel/openat2.ts';
+import type { JobTable } from '../reading/answering.ts';
+import { deviceOnTheWay } from '../reading/blockedCall.ts';
+import { job } from '../reading/job.ts';
+import { openInRoot } from '../reading/openInRoot.ts';
+import { readers } from '../reading/readers.ts';
 
-const fstat = promisify(fs.fstat);
+const ReadFileInRoot = job<{ root: number; path: string; limit: number }, Uint8Array | undefined>('readFileInRoot');
 
-/** A file system served by a process may never answer; the thread that asks it is lost until that process ends. */
-const DEADLINE_MILLIS = 2000;
-/** Of the four threads that Node has for this, so many may be lost; then no such file is read any more. */
-const MAX_LOST = 2;
-let lost = 0;
-
-/** True while a thread waits for a file system that does not answer: the process cannot end in an orderly way then. */
-export function hasLostThreads(): boolean {
-  return lost > 0;
+/**
+ * The first `limit` bytes of the regular file at `path` as seen from `root`; undefined when there is none that may be read. Rejects with a `Failure`, `busy`, when
+ * its file system does not answer.
+ */
+export async function readFileInRoot(root: number, path: string, limit: number): Promise<Buffer | undefined> {
+  const device = deviceOnTheWay(root, path);
+  const content = await readers.ask(ReadFileInRoot, () => {
+    const own = duplicate(root);
+    return { params: { root: own, path, limit }, descriptors: [own], path, ...(device === undefined ? {} : { device }) };
+  });
+  return content && Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
-/** The first `limit` bytes of the regular file at `path` as seen from `root`; undefined when there is none, or no answer. */
-export function readFileInRoot(root: number, path: string, limit: number): Promise<Buffer | undefined> {
-  return withinDeadline(async () => {
-    const file = await openInRoot(root, path, O_PATH);
+/** `path` as seen from `root`, opened with `O_PATH`; undefined when there is none, or no answer. */
+export function findInRoot(root: number, path: string): Promise<number | undefined> {
+  return openInRoot(root, path, O_PATH).catch(() => undefined);
+}
+
+export function answerFileInRoot(jobs: JobTable): void {
+  jobs.on(ReadFileInRoot, ({ root, path, limit }) => {
+    const file = openInRootNow(root, path, O_PATH);
+    if (file < 0) return undefined;
     try {
       // Opening a device or a pipe has effects of its own; only a regular file is opened for reading.
-      if (!(await fstat(file)).isFile()) return undefined;
-      return await readStart(file, limit);
+      return fs.fstatSync(file).isFile() ? readStart(file, limit) : undefined;
     } finally {
       close(file);
     }
   });
 }
 
-/** `path` as seen from `root`, opened with `O_PATH`; undefined when there is none, or no answer. */
-export function findInRoot(root: number, path: string): Promise<number | undefined> {
-  return withinDeadline(() => openInRoot(root, path, O_PATH));
-}
-
-async function readStart(file: number, limit: number): Promise<Buffer> {
-  const opened = await fs.promises.open(`/proc/self/fd/${file}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+function readStart(file: number, limit: number): Uint8Array | undefined {
+  const opened = openAt(AT_FDCWD, `/proc/self/fd/${file}`, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  if (opened < 0) return undefined;
   try {
     const content = Buffer.alloc(limit);
-    const { bytesRead } = await opened.read(content, 0, limit, 0);
-    return content.subarray(0, bytesRead);
+    return new Uint8Array(content.subarray(0, fs.readSync(opened, content, 0, limit, 0)));
+  } catch {
+    return undefined;
   } finally {
-    await opened.close();
+    close(opened);
   }
-}
-
-async function withinDeadline<T>(work: () => Promise<T>): Promise<T | undefined> {
-  if (lost >= MAX_LOST) return undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let late = false;
-  const done = work()
-    .catch(() => undefined)
-    .finally(() => {
-      clearTimeout(timer);
-      if (late) lost -= 1;
-    });
-  const deadline = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => {
-      late = true;
-      lost += 1;
-      resolve(undefined);
-    }, DEADLINE_MILLIS);
-  });
-  return Promise.race([done, deadline]);
 }

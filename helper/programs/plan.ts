@@ -134,7 +134,7 @@ async function setUser(plan: Plan, entersMount: boolean): Promise<void> {
   const needed = plan.terminal || plan.shell || !plan.environment.has('HOME');
   // Of a mount namespace without a process there is no directory to read from.
   const unreachable = entersMount && plan.root === undefined;
-  const entry = needed && !unreachable ? await passwdEntry(plan.root?.descriptor, uid) : undefined;
+  const entry = needed && !unreachable ? await passwdEntry(plan, uid) : undefined;
   plan.user = entry?.name ?? (uid === 0 ? 'root' : String(uid));
   plan.environment.setUnlessPresent('HOME', entry?.home ?? (uid === 0 ? '/root' : '/'));
   if (plan.root === undefined) {
@@ -147,11 +147,16 @@ async function setUser(plan: Plan, entersMount: boolean): Promise<void> {
   plan.command = plan.candidates[0]!.arguments;
 }
 
-async function passwdEntry(root: number | undefined, uid: number): Promise<PasswdEntry | undefined> {
+async function passwdEntry({ root: reached, differences }: Plan, uid: number): Promise<PasswdEntry | undefined> {
+  const root = reached?.descriptor;
   const directory = root ?? fs.openSync('/', O_PATH | O_DIRECTORY);
   try {
     const content = await readFileInRoot(directory, 'etc/passwd', MAX_PASSWD_BYTES);
     return content === undefined ? undefined : parsePasswdEntries(content.toString('utf8')).get(uid);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.reason !== 'busy') throw error;
+    differences.push(`The user is not looked up in /etc/passwd. ${error.message}`);
+    return undefined;
   } finally {
     if (root === undefined) fs.closeSync(directory);
   }

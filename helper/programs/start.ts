@@ -1,6 +1,7 @@
 /** Starts a planned program, and says in words what kept it from starting. */
 import { Failure } from '../failure.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
+import { withinDeadline } from '../reading/deadline.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
 import type { Candidate, Plan } from './plan.ts';
@@ -28,23 +29,16 @@ export function start(
 }
 
 async function confirm(plan: Plan, launched: Launched): Promise<Candidate> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      launched.kill();
-      reject(
-        new Failure('busy', `The program did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
-          hint: 'The container may be paused, or one of its file systems may not answer.',
-        }),
-      );
-    }, START_DEADLINE_MILLIS);
-  });
+  const late = () => {
+    launched.kill();
+    return new Failure('busy', `The program did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
+      hint: 'The container may be paused, or one of its file systems may not answer.',
+    });
+  };
   try {
-    return candidateThatRuns(plan, await Promise.race([launched.started, late]));
+    return candidateThatRuns(plan, await withinDeadline(launched.started, START_DEADLINE_MILLIS, late));
   } catch (error) {
     throw error instanceof StepFailure ? inWords(plan, error) : error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -16,6 +16,7 @@ import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
+import { withinDeadline } from '../reading/deadline.ts';
 import { removeCgroups, tellsKill } from './cgroup.ts';
 import { type CompiledSandbox, compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
@@ -139,28 +140,21 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
 }
 
 async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {
-  let timer: NodeJS.Timeout | undefined;
   const seconds = unpacks(plan) ? UNPACKING_DEADLINE_SECONDS : START_DEADLINE_SECONDS;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      launched.kill();
-      reject(
-        new Failure('busy', `The sandbox did not start within ${seconds} seconds.`, {
-          hint: 'One of the file systems that it is made of may not answer.',
-        }),
-      );
-    }, seconds * 1000);
-  });
+  const late = () => {
+    launched.kill();
+    return new Failure('busy', `The sandbox did not start within ${seconds} seconds.`, {
+      hint: 'One of the file systems that it is made of may not answer.',
+    });
+  };
   try {
-    const results = await Promise.race([launched.started, late]);
+    const results = await withinDeadline(launched.started, seconds * 1000, late);
     note(results);
     return candidateThatRuns(plan, results);
   } catch (error) {
     // What was begun is gone before anybody hears that it failed.
     await launched.ended;
     throw error instanceof StepFailure ? inWords(plan, error) : error;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

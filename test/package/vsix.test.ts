@@ -13,7 +13,7 @@ const EM_AARCH64 = 183;
 const PT_INTERP = 3;
 const MAX_BYTES = 1_000_000;
 
-const PROGRAMS = ['askpass.js', 'attach.js', 'extension.js', 'helper.js', 'koffi.node', 'launcher'];
+const PROGRAMS = ['askpass.js', 'attach.js', 'extension.js', 'helper.js', 'koffi.node', 'launcher', 'reader.js'];
 /** vsce writes some names its own way. */
 const BESIDE_PROGRAMS = ['LICENSE.txt', 'changelog.md', 'package.json', 'package.nls.json', 'readme.md'];
 

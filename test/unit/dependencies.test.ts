@@ -19,11 +19,12 @@ interface Import {
 const HELPER_ROOMS: Record<string, string[]> = {
   kernel: ['kernel'],
   proc: ['proc'],
-  host: ['host', 'kernel', 'proc', 'launcher'],
+  reading: ['reading', 'kernel', 'proc'],
+  host: ['host', 'kernel', 'proc', 'launcher', 'reading'],
   launcher: ['launcher', 'kernel'],
   stream: ['stream', 'kernel', 'launcher'],
-  programs: ['programs', 'host', 'kernel', 'proc', 'launcher', 'stream'],
-  sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream'],
+  programs: ['programs', 'host', 'kernel', 'proc', 'launcher', 'stream', 'reading'],
+  sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream', 'reading'],
 };
 /** Files of helper/ itself that every room may use. */
 const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];

@@ -2,36 +2,18 @@
 import { Failure } from '../../failure.ts';
 import { BATCH_READS, type BatchedRead, ReadBatch } from '../../kernel/aio.ts';
 import { close } from '../../kernel/files.ts';
+import { inPoolRoom, isRoomLost } from '../../reading/poolRoom.ts';
 
 export const READ_MILLIS = 2000;
-/** Of the four threads of libuv's pool, reads that do not come back may keep two. */
-const MAX_STUCK_READS = 2;
-
-let stuckReads = 0;
-
-/** Why no further read is begun; undefined when one may be. */
-export function whyNotToRead(name: string): Failure | undefined {
-  if (stuckReads < MAX_STUCK_READS) return undefined;
-  return stuck(name, 'Earlier reads of cgroup files have not come back from the kernel yet.');
-}
-
-/** What is read on the pool, or a `Failure`, `busy`, when it takes longer. It then goes on, and counts as stuck until it ends. */
-export async function withinTime<T>(name: string, reading: Promise<T>, millis: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  let late = false;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      late = true;
-      stuckReads += 1;
-      reject(stuck(name, `Reading ${name} did not end within ${millis / 1000} s.`));
-    }, millis);
+/** What is read on the pool, or a `Failure`, `busy`, when it takes longer or too many others do; `unbegun` is called when it is never begun. */
+export function readOnPool<T>(name: string, begin: () => Promise<T>, unbegun: () => void, millis = READ_MILLIS): Promise<T> {
+  return inPoolRoom({
+    begin,
+    unbegun,
+    millis,
+    refused: () => stuck(name, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
+    late: () => stuck(name, `Reading ${name} did not end within ${millis / 1000} s.`),
   });
-  const settled = () => {
-    clearTimeout(timer);
-    if (late) stuckReads -= 1;
-  };
-  reading.then(settled, settled);
-  return Promise.race([reading, expiry]);
 }
 
 export function stuck(name: string, message: string): Failure {
@@ -114,7 +96,7 @@ async function readInBatches(files: readonly HeldFile[]): Promise<boolean> {
   let isTimely = true;
   for (let at = 0; at < files.length; at += BATCH_READS) {
     let waiting: readonly HeldFile[] = files.slice(at, at + BATCH_READS);
-    while (waiting.length > 0 && whyNotToRead('') === undefined) {
+    while (waiting.length > 0 && !isRoomLost()) {
       waiting = waiting.filter(({ cgroup }) => !heldBack.has(cgroup));
       if (await readBatch(waiting)) break;
       isTimely = false;
@@ -127,35 +109,33 @@ async function readInBatches(files: readonly HeldFile[]): Promise<boolean> {
 /** False when it was given up. */
 async function readBatch(files: readonly HeldFile[]): Promise<boolean> {
   const batch = idle.pop() ?? new ReadBatch();
-  for (const file of files) file.beginRead();
-  const reading = batch.read(files).finally(() => {
-    for (const file of files) file.endRead();
-    idle.push(batch);
-  });
-  if (await endsWithin(reading, READ_MILLIS)) return true;
-  batch.collect();
-  if (files.every(({ result }) => result !== undefined)) return true;
-  // Without a thread to begin with it nothing is known of any of them.
-  const culprit = batch.hasBegun ? files.find(({ result }) => result === undefined) : undefined;
-  batch.giveUp();
-  stuckReads += 1;
-  if (culprit !== undefined) heldBack.set(culprit.cgroup, culprit.name);
-  const cameBack = () => {
-    stuckReads -= 1;
-    if (culprit !== undefined) heldBack.delete(culprit.cgroup);
+  let culprit: HeldFile | undefined;
+  const begin = () => {
+    for (const file of files) file.beginRead();
+    return batch.read(files).finally(() => {
+      for (const file of files) file.endRead();
+      idle.push(batch);
+      if (culprit !== undefined) heldBack.delete(culprit.cgroup);
+    });
   };
-  reading.then(cameBack, cameBack);
-  return false;
+  let isLate = false;
+  const late = () => {
+    isLate = true;
+    return new Unread();
+  };
+  try {
+    await inPoolRoom({ begin, unbegun: () => idle.push(batch), millis: READ_MILLIS, refused: () => new Unread(), late });
+    return true;
+  } catch (error) {
+    if (!(error instanceof Unread)) throw error;
+  }
+  if (!isLate) return false;
+  batch.collect();
+  // Without a thread to begin with it nothing is known of any of them.
+  culprit = batch.hasBegun ? files.find(({ result }) => result === undefined) : undefined;
+  batch.giveUp();
+  if (culprit !== undefined) heldBack.set(culprit.cgroup, culprit.name);
+  return files.every(({ result }) => result !== undefined);
 }
 
-async function endsWithin(reading: Promise<void>, millis: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), millis);
-  });
-  try {
-    return await Promise.race([reading.then(() => true), expiry]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+class Unread extends Error {}

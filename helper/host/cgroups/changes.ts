@@ -12,6 +12,8 @@ import type {
   ChangeWarning,
 } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol.ts';
+import { inPoolRoom } from '../../reading/poolRoom.ts';
+import { stuck } from './boundedReads.ts';
 import { type OpenCgroup, openCgroup } from './directory.ts';
 import { directoryOf } from './hierarchies.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';
@@ -104,17 +106,16 @@ async function writeOrTakeBack(cgroup: OpenCgroup, step: WriteStep, written: rea
 /** One write(2). Throws a `Failure` in words for a person. */
 export async function writeFile(cgroup: OpenCgroup, file: string, text: string): Promise<void> {
   const fd = openToWrite(cgroup, file);
-  const writing = writeOnce(fd, bytesOfName(text) ?? Buffer.from(text)).finally(() => close(fd));
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(stillWriting(cgroup, file)), WRITE_MILLIS);
-  });
   try {
-    await Promise.race([writing, late]);
+    await inPoolRoom({
+      begin: () => writeOnce(fd, bytesOfName(text) ?? Buffer.from(text)).finally(() => close(fd)),
+      unbegun: () => close(fd),
+      millis: WRITE_MILLIS,
+      refused: () => stuck(file, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
+      late: () => stillWriting(cgroup, file),
+    });
   } catch (error) {
     throw fileRefusal(cgroup, file, 'write', error, text);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -6,7 +6,7 @@ import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt, readNames } from
 import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
-import { READ_MILLIS, stuck, whyNotToRead, withinTime } from './boundedReads.ts';
+import { readOnPool, stuck } from './boundedReads.ts';
 import { type Hierarchy, type HierarchyMount, hierarchyNamed, isOnDevice, pathBelow, readHierarchies } from './hierarchies.ts';
 
 /** An open cgroup. It stays that cgroup when another of the same name takes its place; its files then answer `ENODEV`. */
@@ -109,16 +109,9 @@ export function listNames(directory: number): { files: string[]; cgroups: string
 }
 
 /** Reads a descriptor to its end, at most 1 MiB, and closes it, late when the kernel keeps it. */
-export async function readDescriptor(fd: number, name: string, millis = READ_MILLIS): Promise<Buffer> {
-  const why = whyNotToRead(name);
-  if (why === undefined)
-    return withinTime(
-      name,
-      readToEnd(fd).finally(() => close(fd)),
-      millis,
-    );
-  close(fd);
-  throw why;
+export async function readDescriptor(fd: number, name: string, millis?: number): Promise<Buffer> {
+  const begin = () => readToEnd(fd).finally(() => close(fd));
+  return await readOnPool(name, begin, () => close(fd), millis);
 }
 
 /**
@@ -128,14 +121,10 @@ export async function readDescriptor(fd: number, name: string, millis = READ_MIL
 export async function answers(directory: string): Promise<void> {
   const file = path.join(directory, 'cgroup.procs');
   if (performance.now() - (answeredAt.get(file) ?? Number.NEGATIVE_INFINITY) < ANSWER_HOLD_MILLIS) return;
-  const why = unanswered.has(file) ? stuck(file, `Reading ${file} has not ended yet.`) : whyNotToRead(file);
-  if (why !== undefined) throw why;
+  if (unanswered.has(file)) throw stuck(file, `Reading ${file} has not ended yet.`);
   unanswered.add(file);
-  await withinTime(
-    file,
-    readFirstByte(file).finally(() => unanswered.delete(file)),
-    READ_MILLIS,
-  );
+  const end = () => void unanswered.delete(file);
+  await readOnPool(file, () => readFirstByte(file).finally(end), end);
   answeredAt.set(file, performance.now());
 }
 

@@ -1,6 +1,5 @@
 /** layers/readFile: bytes of a regular file. Nothing else is ever opened, for opening a device or a pipe has effects of its own. */
 import fs from 'node:fs';
-import { promisify } from 'node:util';
 import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
 import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../../kernel/files.ts';
@@ -8,7 +7,6 @@ import { closeUnlessRoot, descend, namesOf, notFound, relativePath, whereOf } fr
 import { isRegular } from './marks.ts';
 import { closeFound, type Found, lookUp, type Part, type Stack } from './merged.ts';
 
-const read = promisify(fs.read);
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
 const EXDEV = 18;
 const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
@@ -108,21 +106,21 @@ function openOfMerged(stack: Stack, names: readonly string[], path: string): num
   }
 }
 
-/** At most `length` bytes from `offset`. On a pool thread, for a disk may be slow. */
-export async function readFile(
+/** At most `length` bytes from `offset`. */
+export function readFile(
   stack: Stack,
   layer: number | 'merged',
   path: string,
   offset: number,
   length: number,
-): Promise<{ base64: string; sizeBytes: number; modifiedMillis: number }> {
+): { base64: string; sizeBytes: number; modifiedMillis: number } {
   const descriptor = openFile(stack, layer, path);
   try {
     const status = statusOf(descriptor);
     if (typeof status === 'number') throw errorOf(status, 'statx', path);
     const wanted = Math.max(0, Math.min(length, status.sizeBytes - offset));
     const buffer = Buffer.allocUnsafe(wanted);
-    const { bytesRead } = wanted === 0 ? { bytesRead: 0 } : await read(descriptor, buffer, 0, wanted, offset);
+    const bytesRead = wanted === 0 ? 0 : fs.readSync(descriptor, buffer, 0, wanted, offset);
     return {
       base64: buffer.toString('base64', 0, bytesRead),
       sizeBytes: status.sizeBytes,

@@ -3,7 +3,6 @@
  * leaves to a layer below (metacopy) is written out, for no archive can say that.
  */
 import fs from 'node:fs';
-import { promisify } from 'node:util';
 import { Failure } from '../../failure.ts';
 import { type FileStatus, linkBelow } from '../../kernel/directory.ts';
 import { close, errorOf } from '../../kernel/files.ts';
@@ -20,7 +19,6 @@ import { OPAQUE_FILE, WHITEOUT_PREFIX } from './marks.ts';
 import { closeFound, type Found, lookUp, type Part, type Stack } from './merged.ts';
 import type { Pace } from './pace.ts';
 
-const read = promisify(fs.read);
 const CHUNK_BYTES = 256 * 1024;
 const MAX_DEPTH = 1000;
 /** Beyond it, a further link to a file is written as a file of its own. */
@@ -204,7 +202,7 @@ class Exporting {
   private async *content(descriptor: number, sizeBytes: number, path: string): AsyncGenerator<TarPiece> {
     for (let offset = 0; offset < sizeBytes; ) {
       const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes - offset));
-      const { bytesRead } = await read(descriptor, bytes, 0, bytes.length, offset);
+      const bytesRead = fs.readSync(descriptor, bytes, 0, bytes.length, offset);
       // It became shorter: the rest is zeros, as in `bytes`.
       offset += bytesRead === 0 ? bytes.length : bytesRead;
       yield this.part(bytesRead === 0 ? bytes : bytes.subarray(0, bytesRead), path);

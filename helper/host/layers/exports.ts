@@ -1,9 +1,10 @@
 /** The exports under way, each read by its client at its own speed: `layers/export`, `layers/exportRead`, `layers/exportEnd`. */
 import { randomUUID } from 'node:crypto';
-import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../../failure.ts';
+import type { Descriptors, JobContext } from '../../reading/answering.ts';
 import { exportTar, type TarPiece } from './export.ts';
-import type { OpenedStack } from './fileRequests.ts';
+import { unknownExport } from './fileJobs.ts';
+import type { Stack } from './merged.ts';
 import { Pace } from './pace.ts';
 
 /** An export that nobody reads for so long is given up. */
@@ -13,38 +14,49 @@ const MAX_READ_BYTES = 1024 * 1024;
 /** Beyond it, another piece might not fit any more: a piece of a file, or a header with long attributes. */
 const ENOUGH_BYTES = MAX_READ_BYTES - 512 * 1024;
 
+/** A cancelled read leaves what comes for the next one. */
+const GOES_ON = { isCancellationRequested: false };
+
 interface Export {
-  opened: OpenedStack;
+  descriptors: Descriptors;
   pieces: AsyncGenerator<TarPiece>;
   timer?: NodeJS.Timeout;
+  /** Of whom the next piece is asked for. */
+  readBy: { context: JobContext<never> | undefined };
   isBeingRead: boolean;
 }
 
 export class Exports {
   private readonly running = new Map<string, Export>();
 
-  /** Takes over the opened stack. */
-  begin(opened: OpenedStack, layer: number | 'merged', path: string): { id: string } {
+  /** Takes over the descriptors of the stack. */
+  begin(stack: Stack, descriptors: Descriptors, layer: number | 'merged', path: string): { id: string } {
     if (this.running.size >= MAX_EXPORTS) {
-      opened[Symbol.dispose]();
+      descriptors[Symbol.dispose]();
       throw new Failure('busy', `${MAX_EXPORTS} exports are under way already.`, { hint: 'Wait until one of them has ended.' });
     }
     const id = randomUUID();
-    const one: Export = { opened, pieces: exportTar(opened.stack, layer, path, new Pace()), isBeingRead: false };
+    const readBy = { context: undefined as JobContext<never> | undefined };
+    const pace = new Pace({ token: GOES_ON, resume: () => readBy.context?.resume() });
+    const one: Export = { descriptors, pieces: exportTar(stack, layer, path, pace), readBy, isBeingRead: false };
     this.running.set(id, one);
     this.wait(id, one);
     return { id };
   }
 
-  async read(id: string, token: CancellationToken): Promise<{ base64: string; done: boolean; entries: number; path: string }> {
+  async read(
+    id: string,
+    context: JobContext<never>,
+  ): Promise<{ base64: string; done: boolean; entries: number; path: string }> {
     const one = this.running.get(id);
     if (one === undefined) throw unknownExport();
     if (one.isBeingRead)
       throw new Failure('busy', 'This export is being read already.', { hint: 'Await one read before the next.' });
     one.isBeingRead = true;
+    one.readBy.context = context;
     clearTimeout(one.timer);
     try {
-      const result = await collect(one.pieces, token);
+      const result = await collect(one.pieces, context);
       if (result.done) await this.end(id);
       else this.wait(id, one);
       return result;
@@ -64,7 +76,7 @@ export class Exports {
     this.running.delete(id);
     clearTimeout(one.timer);
     await one.pieces.return(undefined);
-    one.opened[Symbol.dispose]();
+    one.descriptors[Symbol.dispose]();
   }
 
   private wait(id: string, one: Export): void {
@@ -75,12 +87,13 @@ export class Exports {
 
 async function collect(
   pieces: AsyncGenerator<TarPiece>,
-  token: CancellationToken,
+  { token, resume }: JobContext<never>,
 ): Promise<{ base64: string; done: boolean; entries: number; path: string }> {
   const collected: Buffer[] = [];
   let total = 0;
   let last = { entries: 0, path: '/' };
   while (total < ENOUGH_BYTES && !token.isCancellationRequested) {
+    resume();
     const { value, done } = await pieces.next();
     if (done === true) return { base64: Buffer.concat(collected).toString('base64'), done: true, ...last };
     collected.push(value.bytes);
@@ -88,10 +101,4 @@ async function collect(
     last = { entries: value.entries, path: value.path };
   }
   return { base64: Buffer.concat(collected).toString('base64'), done: false, ...last };
-}
-
-function unknownExport(): Failure {
-  return new Failure('gone', 'This export has ended: it was read to its end, given up, or not read for a minute.', {
-    hint: 'Export again.',
-  });
 }

@@ -1,4 +1,4 @@
-/** The requests about the files of layers: their schemas, and who answers them. */
+/** The requests about the files of layers: their schemas, and the overlay that each is about. What is in the files is read by reader threads. */
 import * as v from 'valibot';
 import type { Dispatcher } from '../../dispatch.ts';
 import { Failure } from '../../failure.ts';
@@ -11,23 +11,30 @@ import {
   LayersMeasure,
   LayersProvenance,
   LayersReadDirectory,
-  type LayersReadDirectoryResult,
   LayersReadFile,
   LayersStat,
   type OverlayRef,
 } from '../../protocol/layers.ts';
+import type { Job } from '../../reading/job.ts';
+import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
 import { cString, namespaceRef } from '../../schemas.ts';
-import { ChangePages } from './changePages.ts';
-import { readFile } from './content.ts';
-import type { Names } from './directory.ts';
-import { Exports } from './exports.ts';
+import { coveringMount } from './covers.ts';
+import {
+  BeginExport,
+  EndExport,
+  FindChanges,
+  type InLayer,
+  ListDirectory,
+  Measure,
+  type Measured,
+  ReadExport,
+  ReadLayerFile,
+  StatPath,
+  TraceProvenance,
+  unknownExport,
+} from './fileJobs.ts';
 import { namesOf } from './layerPath.ts';
-import { readDirectory, statPath } from './listing.ts';
-import { measure } from './measure.ts';
 import type { Stack } from './merged.ts';
-import { Pace } from './pace.ts';
-import { PageCache } from './pageCache.ts';
-import { provenanceOf } from './provenance.ts';
 
 /** An overlay's layers, open as long as one request takes. */
 export interface OpenedStack extends Disposable {
@@ -35,6 +42,10 @@ export interface OpenedStack extends Disposable {
   /** The table of the mount namespace, in which the overlay is `mountId`. */
   mounts: readonly Mount[];
   mountId: number;
+  /** Why a layer is left alone: its file system is known not to answer. */
+  deaf: ReadonlyMap<number, Failure>;
+  /** The descriptors of the stack, from now on the caller's to close. */
+  handOver(): number[];
 }
 
 /** Throws a `Failure` (`gone`) when the overlay is not mounted there any more. `merged`: what is mounted is to be opened too. */
@@ -88,79 +99,94 @@ const measureParams = v.strictObject({
 const exportParams = v.strictObject({ overlay: overlayRef, layer, path: v.exactOptional(path) });
 const exportId = v.strictObject({ id: cString(64) });
 
-/** At most five a second reach the client. */
-const PROGRESS_MILLIS = 200;
-
-export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
-  const names = new PageCache<Names>();
-  const changes = new ChangePages();
-  const exports = new Exports();
-
-  requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
-    using opened = await openOf(openStack, overlay, request.layer);
-    const { stack, layer, key } = opened;
-    return withoutMarks(opened, await readDirectory(stack, { ...request, layer, limit }, names, key, new Pace(token)));
-  });
-
-  requests.on(LayersStat, v.strictObject(layerPath), async ({ overlay, layer, path }) => {
-    using opened = await openOf(openStack, overlay, layer);
-    const [entry] = withoutMarks(opened, { entries: [statPath(opened.stack, opened.layer, path)] }).entries;
-    return entry!;
-  });
-
-  requests.on(LayersReadFile, fileParams, async ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }) => {
-    using opened = await openOf(openStack, overlay, layer);
-    return await readFile(opened.stack, opened.layer, path, offset, length);
-  });
-
-  requests.on(LayersChanges, changesParams, async ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) => {
-    const opened = await openOf(openStack, overlay, layer);
-    if (opened.isData) {
-      opened[Symbol.dispose]();
-      return { changes: [] };
-    }
-    return await changes.page(opened, opened.key, { layer, limit, ...rest }, token);
-  });
-
-  requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }) => {
-    using opened = await openStack(overlay, { merged: false });
-    return provenanceOf(opened.stack, request, opened.mounts, opened.mountId);
-  });
-
-  requests.on(LayersMeasure, measureParams, async ({ overlay, progress, ...request }, token) => {
-    using opened = await openOf(openStack, overlay, request.layer);
-    const { stack, layer, isData } = opened;
-    const measured = await measure(stack, { ...request, layer }, new Pace(token), reporter(progress, measuring));
-    return isData ? { ...measured, added: 0 } : measured;
-  });
-
-  requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }) => {
-    namesOf(path);
-    const opened = await openOf(openStack, overlay, layer, false);
-    return exports.begin(opened, opened.layer, path);
-  });
-
-  requests.on(LayersExportRead, exportId, ({ id }, token) => exports.read(id, token));
-
-  requests.on(LayersExportEnd, exportId, async ({ id }) => {
-    await exports.end(id);
-    return {};
-  });
-}
-
 /** Takes what `layers/measuring` tells. */
 export type MeasuringSink = (params: { progress: string; entries: number; sizeBytes: number; path: string }) => void;
 
-function reporter(
-  progress: string | undefined,
-  tell: MeasuringSink,
-): (entries: number, sizeBytes: number, path: string) => void {
-  let told = performance.now();
-  return (entries, sizeBytes, path) => {
-    if (progress === undefined || performance.now() - told < PROGRESS_MILLIS) return;
-    told = performance.now();
-    tell({ progress, entries, sizeBytes, path });
-  };
+export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
+  const exporting = new Map<string, Reader>();
+
+  const ask = <P, R, T>(
+    work: Job<InLayer & P, R, T>,
+    { overlay, layer }: { overlay: OverlayRef; layer: number | 'merged' },
+    params: P,
+    options: AskOptions<T> & { merged?: boolean },
+  ): Promise<R> =>
+    readers.ask(
+      work,
+      async () => {
+        const opened = await openOf(openStack, overlay, layer, options.merged);
+        return { params: { ...params, ...opened.inLayer }, descriptors: opened.handOver() };
+      },
+      options,
+    );
+
+  requests.on(LayersReadDirectory, directoryParams, ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) =>
+    ask(ListDirectory, { overlay, layer: request.layer }, { ...request, limit }, { token }),
+  );
+
+  requests.on(LayersStat, v.strictObject(layerPath), ({ overlay, layer, path }, token) =>
+    ask(StatPath, { overlay, layer }, { path }, { token }),
+  );
+
+  requests.on(LayersReadFile, fileParams, ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }, token) =>
+    ask(ReadLayerFile, { overlay, layer }, { path, offset, length }, { token }),
+  );
+
+  requests.on(LayersChanges, changesParams, ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) =>
+    ask(FindChanges, { overlay, layer }, { limit, ...rest }, { token }),
+  );
+
+  requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }, token) => {
+    let mounts: readonly Mount[] = [];
+    const prepare = async () => {
+      const opened = await openStack(overlay, { merged: false });
+      ({ mounts } = opened);
+      return { params: { ...request, stack: opened.stack }, descriptors: opened.handOver() };
+    };
+    const result = await readers.ask(TraceProvenance, prepare, { token });
+    const coveredBy = coveringMount(mounts, overlay.mountId, result.resolved);
+    return { ...result, ...(coveredBy === undefined ? {} : { coveredBy }) };
+  });
+
+  requests.on(LayersMeasure, measureParams, ({ overlay, layer, progress, ...request }, token) => {
+    const tell = progress === undefined ? {} : { tell: (told: Measured) => measuring({ progress, ...told }) };
+    return ask(Measure, { overlay, layer }, request, { token, ...tell });
+  });
+
+  requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }, token) => {
+    namesOf(path);
+    let by: Reader | undefined;
+    // An export keeps its directories open for long, and must not keep the mount busy.
+    const begun = await ask(BeginExport, { overlay, layer }, { path }, { token, merged: false, by: (reader) => (by = reader) });
+    if (by !== undefined) exporting.set(begun.id, by);
+    return begun;
+  });
+
+  requests.on(LayersExportRead, exportId, async ({ id }, token) => {
+    const options = { token, on: readerOf(id) };
+    try {
+      const read = await readers.ask(ReadExport, { params: { id } }, options);
+      if (read.done) exporting.delete(id);
+      return read;
+    } catch (error) {
+      exporting.delete(id);
+      throw error;
+    }
+  });
+
+  requests.on(LayersExportEnd, exportId, async ({ id }) => {
+    const on = exporting.get(id);
+    exporting.delete(id);
+    if (on !== undefined) await readers.ask(EndExport, { params: { id } }, { on });
+    return {};
+  });
+
+  function readerOf(id: string): Reader {
+    const reader = exporting.get(id);
+    if (reader?.hasEnded === false) return reader;
+    exporting.delete(id);
+    throw unknownExport();
+  }
 }
 
 function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
@@ -168,15 +194,12 @@ function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
 }
 
 /** The layer that a request is about, in the stack that it is a part of. */
-interface OpenedLayer extends OpenedStack {
-  layer: number | 'merged';
-  /** Only the content of metacopy files: it has a stack of its own, for it adds nothing to what is seen. */
-  isData: boolean;
-  /** What pages are kept by. */
-  key: string;
+interface OpenedLayer {
+  inLayer: InLayer;
+  handOver(): number[];
 }
 
-/** `merged`: by way of the mount. An export keeps its directories open for long, and must not keep the mount busy. */
+/** `merged`: by way of the mount. Throws why the layer is left alone, when its file system does not answer. */
 async function openOf(
   openStack: OpenStack,
   overlay: OverlayRef,
@@ -184,32 +207,26 @@ async function openOf(
   merged = layer === 'merged',
 ): Promise<OpenedLayer> {
   const opened = await openStack(overlay, { merged });
-  const { roots, dataRoots, style } = opened.stack;
-  const key = keyOf(overlay);
-  if (layer === 'merged' || layer < roots.length) return layerIn(opened, opened.stack, { layer, isData: false, key });
-  const data = dataRoots.find((root) => root.layer === layer);
-  if (data !== undefined) {
-    const alone: Stack = { roots: [{ ...data, layer: 0 }], dataRoots: [], style };
-    return layerIn(opened, alone, { layer: 0, isData: true, key: `${key} data ${layer}` });
+  try {
+    const deaf = layer === 'merged' ? undefined : opened.deaf.get(layer);
+    if (deaf !== undefined) throw deaf;
+    return { inLayer: inLayerOf(opened.stack, keyOf(overlay), layer), handOver: () => opened.handOver() };
+  } catch (error) {
+    opened[Symbol.dispose]();
+    throw error;
   }
-  opened[Symbol.dispose]();
-  throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${roots.length + dataRoots.length}.`, {
-    hint: 'Refresh the view.',
-  });
 }
 
-function layerIn(opened: OpenedStack, stack: Stack, which: Pick<OpenedLayer, 'layer' | 'isData' | 'key'>): OpenedLayer {
-  return {
-    ...which,
-    stack,
-    mountId: opened.mountId,
-    get mounts() {
-      return opened.mounts;
-    },
-    [Symbol.dispose]: () => opened[Symbol.dispose](),
-  };
-}
-
-function withoutMarks({ isData }: OpenedLayer, result: LayersReadDirectoryResult): LayersReadDirectoryResult {
-  return isData ? { ...result, entries: result.entries.map((entry) => ({ ...entry, marks: [] })) } : result;
+/** A data-only layer has a stack of its own, for it adds nothing to what is seen. */
+function inLayerOf(stack: Stack, key: string, layer: number | 'merged'): InLayer {
+  const { roots, dataRoots, style } = stack;
+  if (layer === 'merged' || layer < roots.length) return { stack, layer, isData: false, key };
+  const data = dataRoots.find((root) => root.layer === layer);
+  if (data === undefined) {
+    throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${roots.length + dataRoots.length}.`, {
+      hint: 'Refresh the view.',
+    });
+  }
+  const alone: Stack = { roots: [{ ...data, layer: 0 }], dataRoots: [], style };
+  return { stack: alone, layer: 0, isData: true, key: `${key} data ${layer}` };
 }

@@ -3,13 +3,14 @@
  * mount namespace that they do not name; and what is found there now may be another directory than the one that was mounted.
  */
 import path from 'node:path';
-import { unknownFrom } from '../../failure.ts';
+import { Failure, unknownFrom } from '../../failure.ts';
 import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
-import { openInRoot } from '../../kernel/openat2.ts';
+
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
 import type { Unknown } from '../../protocol.ts';
+import { openInRoot } from '../../reading/openInRoot.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';
 import { unreadable } from '../unreadable.ts';
@@ -246,7 +247,7 @@ export async function openMount({ root }: NamespaceRoot, { id, mountPoint }: Mou
     if (mountIdOf(descriptor) === id) return descriptor;
     close(descriptor);
   } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
+    if (!(error instanceof SyscallError || (error instanceof Failure && error.reason === 'busy'))) throw error;
   }
   return undefined;
 }

@@ -5,11 +5,13 @@
  * must be the one that was listed.
  */
 import os from 'node:os';
+import { Failure } from '../../failure.ts';
 import { close } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
+import { readers } from '../../reading/readers.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { ownCapabilities } from '../identity.ts';
 import { isInitial } from '../initialNamespaces.ts';
@@ -20,6 +22,7 @@ import type { MarkStyle } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
 import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overlays.ts';
 
+const { EBUSY } = os.constants.errno;
 const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
 
 export function stackOpener(table: OverlayTable): OpenStack {
@@ -45,10 +48,11 @@ async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean):
       opened[Symbol.dispose]();
       return undefined;
     }
-    const stack = await openDirectories(found, opened, table);
-    const mount = merged ? await openListedMount(namespace, found, ref) : undefined;
+    const deaf = new Map<number, Failure>();
+    const stack = await openDirectories(found, opened, table, deaf);
+    const mount = merged && deaf.size === 0 ? await openListedMount(namespace, found, ref, opened, table) : undefined;
     if (mount !== undefined) opened.add(mount);
-    return new Opened(mount === undefined ? stack : { ...stack, merged: mount }, mountinfo, ref.mountId, opened);
+    return new Opened(mount === undefined ? stack : { ...stack, merged: mount }, mountinfo, ref.mountId, deaf, opened);
   } catch (error) {
     opened[Symbol.dispose]();
     throw error;
@@ -58,14 +62,16 @@ async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean):
 class Opened implements OpenedStack {
   readonly stack: Stack;
   readonly mountId: number;
+  readonly deaf: ReadonlyMap<number, Failure>;
   private readonly mountinfo: string;
   private readonly descriptors: Descriptors;
   private parsed: Mount[] | undefined;
 
-  constructor(stack: Stack, mountinfo: string, mountId: number, descriptors: Descriptors) {
+  constructor(stack: Stack, mountinfo: string, mountId: number, deaf: ReadonlyMap<number, Failure>, descriptors: Descriptors) {
     this.stack = stack;
     this.mountinfo = mountinfo;
     this.mountId = mountId;
+    this.deaf = deaf;
     this.descriptors = descriptors;
   }
 
@@ -73,6 +79,10 @@ class Opened implements OpenedStack {
   get mounts(): readonly Mount[] {
     this.parsed ??= parseMountinfo(this.mountinfo);
     return this.parsed;
+  }
+
+  handOver(): number[] {
+    return this.descriptors.handOver();
   }
 
   [Symbol.dispose](): void {
@@ -92,6 +102,13 @@ class Descriptors {
   namespace(ino: number, { namespaces }: OverlayTable): NamespaceRoot | undefined {
     if (!this.namespaces.has(ino)) this.namespaces.set(ino, openNamespaceRoot(ino, namespaces));
     return this.namespaces.get(ino);
+  }
+
+  /** What leads to the mount namespaces is closed all the same. */
+  handOver(): number[] {
+    const descriptors = this.descriptors.splice(0);
+    this[Symbol.dispose]();
+    return descriptors;
   }
 
   [Symbol.dispose](): void {
@@ -124,10 +141,19 @@ function sameDirectories(one: Mount, other: Mount): boolean {
   return directories(one).join('\0') === directories(other).join('\0');
 }
 
-async function openDirectories(found: FoundOverlay, opened: Descriptors, table: OverlayTable): Promise<Stack> {
+/** A layer whose file system does not answer is one that cannot be looked into: it goes to `deaf`, too. */
+async function openDirectories(
+  found: FoundOverlay,
+  opened: Descriptors,
+  table: OverlayTable,
+  deaf: Map<number, Failure>,
+): Promise<Stack> {
   const parts = await Promise.all(
     found.directories.map(async (directory, layer): Promise<Part> => {
-      const descriptor = await openDirectory(directory, opened.namespace(directory.mountNamespace, table));
+      const why = readers.whyDeaf(deviceIn(directory));
+      if (why !== undefined) deaf.set(layer, why);
+      const descriptor =
+        why === undefined ? await openDirectory(directory, opened.namespace(directory.mountNamespace, table)) : -EBUSY;
       if (descriptor >= 0) opened.add(descriptor);
       return { layer, descriptor, marks: UNMARKED };
     }),
@@ -144,8 +170,13 @@ async function openDirectory(directory: LayerDirectory, root: NamespaceRoot | un
     return await openLayerDirectory(begin, directory);
   } catch (error) {
     if (error instanceof SyscallError) return -error.errno;
+    if (error instanceof Failure && error.reason === 'busy') return -EBUSY;
     throw error;
   }
+}
+
+function deviceIn({ id }: LayerDirectory): string | undefined {
+  return id?.slice(0, id.lastIndexOf(':'));
 }
 
 function errnoOf(unreadable: Unknown | undefined): number {
@@ -155,12 +186,40 @@ function errnoOf(unreadable: Unknown | undefined): number {
 
 async function openListedMount(
   namespace: NamespaceRoot,
-  { places }: FoundOverlay,
+  { places, directories }: FoundOverlay,
   ref: OverlayRef,
+  opened: Descriptors,
+  table: OverlayTable,
 ): Promise<number | undefined> {
   const place = places.find((one) => isAt(one, ref));
-  // A process answers for what fuse-overlayfs mounts, perhaps never: there the layers themselves have to tell.
-  return place?.mount.type === 'overlay' ? await openMount(namespace, place.mount) : undefined;
+  // Somebody answers for these, perhaps never, and the mount would not tell which it is that does not: the layers themselves have to tell.
+  if (place?.mount.type !== 'overlay' || isOnServed(directories, opened, table)) return undefined;
+  return await openMount(namespace, place.mount);
+}
+
+/** On file systems that a process or another machine answers for. */
+const SERVED = /^(fuse|nfs|cifs|smb|9p|ceph|afs|virtiofs|lustre|glusterfs)/;
+
+function isOnServed(directories: readonly LayerDirectory[], opened: Descriptors, table: OverlayTable): boolean {
+  const devices = new Map<number, Set<string>>();
+  for (const directory of directories) {
+    const found = devices.get(directory.mountNamespace);
+    const device = deviceIn(directory) ?? '';
+    if (found === undefined) devices.set(directory.mountNamespace, new Set([device]));
+    else found.add(device);
+  }
+  return [...devices].some(([ino, found]) => {
+    const mountinfo = opened.namespace(ino, table)?.mountinfo() ?? '';
+    return [...found].some((device) => SERVED.test(typeOf(mountinfo, device)));
+  });
+}
+
+/** Of the file system with that device number; empty when it is not mounted there. */
+function typeOf(mountinfo: string, device: string): string {
+  const at = device === '' ? -1 : mountinfo.indexOf(` ${device} `);
+  if (at < 0) return '';
+  const line = mountinfo.slice(at, mountinfo.indexOf('\n', at));
+  return line.slice(line.indexOf(' - ') + 3);
 }
 
 let seesTrusted: boolean | undefined;

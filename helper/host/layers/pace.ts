@@ -1,19 +1,25 @@
-/** Long walks share the helper's one thread: every few milliseconds they let others have it, and look whether they are still wanted. */
+/** Long walks share a reader thread: every few milliseconds they let others have it, and look whether they are still wanted. */
 import { setImmediate } from 'node:timers/promises';
-import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../../failure.ts';
 
 const TURN_MILLIS = 5;
 
+/** Whose walk it is: the context of a job. */
+interface Walker {
+  readonly token: { readonly isCancellationRequested: boolean };
+  /** Goes on after others had a turn. */
+  resume(): void;
+}
+
 export class Pace {
-  private readonly token: CancellationToken | undefined;
+  private readonly walker: Walker | undefined;
   private turnEnds = performance.now() + TURN_MILLIS;
 
   private readonly ends: number;
 
   /** `withinMillis`: as if it was cancelled then. */
-  constructor(token?: CancellationToken, withinMillis = Number.POSITIVE_INFINITY) {
-    this.token = token;
+  constructor(walker?: Walker, withinMillis = Number.POSITIVE_INFINITY) {
+    this.walker = walker;
     this.ends = performance.now() + withinMillis;
   }
 
@@ -25,7 +31,9 @@ export class Pace {
   /** Throws a `Failure` when the request was cancelled meanwhile. */
   async rest(): Promise<void> {
     await setImmediate();
-    if (this.token?.isCancellationRequested || performance.now() > this.ends) throw new Failure('gone', 'It was cancelled.');
+    this.walker?.resume();
+    if (this.walker?.token.isCancellationRequested || performance.now() > this.ends)
+      throw new Failure('gone', 'It was cancelled.');
     this.turnEnds = performance.now() + TURN_MILLIS;
   }
 }

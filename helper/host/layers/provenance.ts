@@ -5,7 +5,6 @@
 import { Failure } from '../../failure.ts';
 import { linkBelow } from '../../kernel/directory.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
-import type { Mount } from '../../proc/mountinfo.ts';
 import type { LayersProvenanceResult } from '../../protocol/layers.ts';
 import { unknownOf } from './directory.ts';
 import { entryOf, isSymlink } from './entries.ts';
@@ -41,13 +40,8 @@ export interface ProvenanceRequest {
   noFollow?: boolean;
 }
 
-/** `mounts` is the table of the overlay's mount namespace, `mountId` its own mount there. */
-export function provenanceOf(
-  stack: Stack,
-  { path, noFollow = false }: ProvenanceRequest,
-  mounts: readonly Mount[],
-  mountId: number,
-): LayersProvenanceResult {
+/** What the layers have to say; what is mounted over them is told by `coveringMount`. */
+export function provenanceOf(stack: Stack, { path, noFollow = false }: ProvenanceRequest): LayersProvenanceResult {
   const followed: LayersProvenanceResult['followed'] = [];
   const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map(), moved: [] }];
   let pending = namesToFollow(path);
@@ -55,7 +49,7 @@ export function provenanceOf(
     for (;;) {
       const [name, ...rest] = pending;
       if (name === undefined) {
-        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed, mounts, mountId);
+        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed);
         // It ended with "..": that directory is what is asked for.
         const last = steps.pop()!;
         closeParts(last.parts);
@@ -85,7 +79,7 @@ export function provenanceOf(
         closeParts(steps.pop()!.parts);
         if (target.startsWith('/')) for (const { parts } of steps.splice(1)) closeParts(parts);
       } else if (rest.length === 0) {
-        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed, mounts, mountId);
+        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed);
       }
     }
   } finally {
@@ -208,51 +202,15 @@ function resultOf(
   layers: LayerWord[],
   seen: Found | undefined,
   followed: LayersProvenanceResult['followed'],
-  mounts: readonly Mount[],
-  mountId: number,
 ): LayersProvenanceResult {
-  const resolved = pathOf(steps);
-  const coveredBy = coveringMount(mounts, mountId, resolved);
   const isRoot = steps.length === 1;
   return {
-    resolved,
+    resolved: pathOf(steps),
     followed,
     exists: isRoot || seen !== undefined,
     layers,
     ...(seen === undefined
       ? {}
       : { entry: { ...entryOf(steps.at(-1)!.name, seen.status!, seen.place), providedBy: seen.layer } }),
-    ...(coveredBy === undefined ? {} : { coveredBy }),
   };
-}
-
-/** The mount that is seen at a path of the overlay instead of what the overlay has: as path_resolution(7) goes from mount to mount. */
-export function coveringMount(mounts: readonly Mount[], overlay: number, path: string): LayersProvenanceResult['coveredBy'] {
-  const start = mounts.find(({ id }) => id === overlay);
-  if (start === undefined) return undefined;
-  const full = path === '/' ? start.mountPoint : `${start.mountPoint === '/' ? '' : start.mountPoint}${path}`;
-  let current = start;
-  // Each mount leads to one that is attached to it: there are no cycles, but the table is not ours.
-  for (let hops = 0; hops < mounts.length; hops += 1) {
-    const next = nearestChild(mounts, current, full);
-    if (next === undefined) break;
-    current = next;
-  }
-  if (current === start) return undefined;
-  const { id, mountPoint, type, source } = current;
-  return { mountId: id, mountPoint, type, source };
-}
-
-function nearestChild(mounts: readonly Mount[], { id, mountPoint }: Mount, path: string): Mount | undefined {
-  let nearest: Mount | undefined;
-  for (const mount of mounts) {
-    if (mount.parentId !== id || mount.id === id || mount.mountPoint.length < mountPoint.length) continue;
-    if (!isAtOrBelow(path, mount.mountPoint)) continue;
-    if (nearest === undefined || mount.mountPoint.length < nearest.mountPoint.length) nearest = mount;
-  }
-  return nearest;
-}
-
-function isAtOrBelow(path: string, directory: string): boolean {
-  return directory === '/' || path === directory || path.startsWith(`${directory}/`);
 }

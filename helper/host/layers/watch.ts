@@ -4,46 +4,19 @@
  *
  * Every directory on the way is watched too: one that a layer does not have yet comes by a change of the one above it.
  */
-import { nextNames, openBelow } from '../../kernel/directory.ts';
-import { close, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
-import {
-  IN_ATTRIB,
-  IN_CLOSE_WRITE,
-  IN_CREATE,
-  IN_DELETE,
-  IN_DELETE_SELF,
-  IN_IGNORED,
-  IN_ISDIR,
-  IN_MODIFY,
-  IN_MOVE_SELF,
-  IN_MOVED_FROM,
-  IN_MOVED_TO,
-  IN_ONLYDIR,
-  IN_Q_OVERFLOW,
-  Inotify,
-  type InotifyEvent,
-} from '../../kernel/inotify.ts';
+import { duplicate } from '../../kernel/files.ts';
+import { IN_IGNORED, IN_ISDIR, IN_Q_OVERFLOW, Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
 import { log } from '../../log.ts';
 import type { LayerPath, LayersWatchParams, OverlayRef } from '../../protocol/layers.ts';
+import { readers } from '../../reading/readers.ts';
+import { ArmDirectories, type Armed, NAMES, SELF } from './arming.ts';
 import type { OpenStack } from './fileRequests.ts';
 import { namesOf } from './layerPath.ts';
-import type { Part, Stack } from './merged.ts';
-
-const CONTENT = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE;
-const NAMES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
-const SELF = IN_DELETE_SELF | IN_MOVE_SELF;
-/** The mask of a watch counts for all who share it, so it is the same for all. */
-const MASK = CONTENT | NAMES | SELF | IN_ONLYDIR;
 
 /** At most five notifications a second. */
 const NOTIFY_MILLIS = 200;
-/** Directories that one recursive watch covers; the user's limit (fs.inotify.max_user_watches) is shared by all programs. */
-const MAX_RECURSIVE = 2048;
-/** Names that are looked at to find them. */
-const MAX_NAMES = 50_000;
-/** After so many, others have a turn. */
-const TURN_NAMES = 500;
 const MAX_SUBSCRIPTIONS = 16;
+const MAX_EARLY = 4096;
 
 /** A directory that somebody asked to be told of. */
 interface Watched {
@@ -63,6 +36,9 @@ export class LayerWatches {
   private readonly users = new Map<number, Set<Watched>>();
   private readonly changed = new Set<Watched>();
   private readonly stale = new Set<Watched>();
+  /** Searches for directories that are under way, and what was told of watches that they may have made. */
+  private arming = 0;
+  private readonly early: InotifyEvent[] = [];
   private inotify: Inotify | undefined;
   private timer: NodeJS.Timeout | undefined;
   private lastTold = -NOTIFY_MILLIS;
@@ -100,6 +76,7 @@ export class LayerWatches {
     this.users.clear();
     this.changed.clear();
     this.stale.clear();
+    this.early.length = 0;
     this.inotify?.dispose();
     this.inotify = undefined;
   }
@@ -135,37 +112,42 @@ export class LayerWatches {
   }
 
   private async armInOverlay(overlay: OverlayRef, group: readonly Watched[]): Promise<void> {
+    const wanted = group.map(({ directory: { layer, path }, recursive }) => ({ layer, names: namesOf(path), recursive }));
+    this.arming += 1;
     try {
-      using opened = await this.openStack(overlay, { merged: true });
-      for (const watched of group) if (this.isWanted(watched)) await this.armOne(watched, opened.stack);
+      const all = await readers.ask(ArmDirectories, async () => {
+        const opened = await this.openStack(overlay, { merged: true });
+        const inotify = duplicate(this.instance().descriptor);
+        return { params: { stack: opened.stack, inotify, wanted }, descriptors: [...opened.handOver(), inotify] };
+      });
+      for (const [at, watched] of group.entries()) this.take(watched, all[at]!);
     } catch (error) {
       // An overlay that is gone changes no more.
       log('info', `an overlay is not watched: ${String(error)}`);
       for (const watched of group) this.forget(watched);
+    } finally {
+      this.arming -= 1;
+      const early = this.arming === 0 ? this.early.splice(0) : [];
+      if (early.length > 0) this.receive(early);
     }
   }
 
-  private async armOne(watched: Watched, stack: Stack): Promise<void> {
-    const arming = new Arming(this.instance());
-    for (const root of rootsOf(stack, watched.directory.layer)) {
-      if (root < 0) arming.complete = false;
-      else await arming.follow(root, namesOf(watched.directory.path), watched.recursive);
-    }
+  private take(watched: Watched, { watches, complete }: Armed): void {
     const before = watched.watches;
     if (!this.isWanted(watched)) {
-      for (const watch of arming.watches.keys()) if (!this.users.has(watch)) this.inotify?.remove(watch);
+      for (const watch of watches.keys()) if (!this.users.has(watch)) this.inotify?.remove(watch);
       return;
     }
-    watched.watches = arming.watches;
-    watched.complete = arming.complete;
-    for (const watch of arming.watches.keys()) {
+    watched.watches = watches;
+    watched.complete = complete;
+    for (const watch of watches.keys()) {
       const users = this.users.get(watch);
       if (users === undefined) this.users.set(watch, new Set([watched]));
       else users.add(watched);
     }
-    for (const watch of before.keys()) if (!arming.watches.has(watch)) this.release(watched, watch);
+    for (const watch of before.keys()) if (!watches.has(watch)) this.release(watched, watch);
     // What came with a new directory came before it was watched.
-    if (before.size > 0 && [...arming.watches.keys()].some((watch) => !before.has(watch))) this.note(watched, false);
+    if (before.size > 0 && [...watches.keys()].some((watch) => !before.has(watch))) this.note(watched, false);
   }
 
   private instance(): Inotify {
@@ -180,6 +162,8 @@ export class LayerWatches {
         continue;
       }
       const users = this.users.get(watch);
+      // Of a watch that is not known here yet: whose it is comes with the others that are looked for.
+      if (users === undefined && this.arming > 0 && this.early.length < MAX_EARLY) this.early.push({ watch, mask, name });
       for (const watched of users ?? []) this.receiveFor(watched, watch, mask, name);
       if ((mask & IN_IGNORED) === 0) continue;
       this.users.delete(watch);
@@ -218,86 +202,5 @@ export class LayerWatches {
     }
     // What became stale while the others were looked for.
     for (const watched of this.stale) this.note(watched, true);
-  }
-}
-
-/** What tells of changes in a layer: its directory; for what the container changes, the upper layer's and what is mounted. */
-function rootsOf({ roots, dataRoots, merged }: Stack, layer: number | 'merged'): number[] {
-  const of = (index: number): number[] =>
-    [...roots, ...dataRoots].filter((part: Part) => part.layer === index).map(({ descriptor }) => descriptor);
-  const own = of(layer === 'merged' ? 0 : layer);
-  return (layer === 'merged' || layer === 0) && merged !== undefined ? [merged, ...own] : own;
-}
-
-/** One search for the directories to watch. */
-class Arming {
-  readonly watches = new Map<number, string | undefined>();
-  complete = true;
-  private readonly inotify: Inotify;
-  private names = 0;
-
-  constructor(inotify: Inotify) {
-    this.inotify = inotify;
-  }
-
-  /** Watches the directories on the way as far as there are any, and the one at its end. */
-  async follow(root: number, names: readonly string[], recursive: boolean): Promise<void> {
-    let directory = openBelow(root, '.', O_PATH | O_DIRECTORY);
-    for (const name of names) {
-      // Watched before the name is looked up: so it cannot come in between unseen.
-      if (directory < 0 || !this.add(directory, name)) break;
-      const next = openBelow(directory, name, O_PATH | O_DIRECTORY);
-      close(directory);
-      directory = next;
-    }
-    if (directory < 0) return;
-    try {
-      if (this.add(directory, undefined) && recursive) await this.descend(directory);
-    } finally {
-      close(directory);
-    }
-  }
-
-  private add(directory: number, name: string | undefined): boolean {
-    const watch = this.inotify.add(`/proc/self/fd/${directory}`, MASK);
-    if (watch < 0) this.complete = false;
-    // A directory that is the end of one way may be on another: then all in it matters.
-    else if (!this.watches.has(watch) || name === undefined) this.watches.set(watch, name);
-    return watch >= 0;
-  }
-
-  /** The directories below, level by level, so that a bound leaves out the deepest. */
-  private async descend(root: number): Promise<void> {
-    let level = ['.'];
-    while (level.length > 0) {
-      const below: string[] = [];
-      for (const path of level) for (const name of await this.directoriesIn(root, path)) below.push(name);
-      level = below;
-    }
-  }
-
-  private async directoriesIn(root: number, path: string): Promise<string[]> {
-    const found: string[] = [];
-    const listing = openBelow(root, path, O_DIRECTORY);
-    if (listing < 0) return found;
-    try {
-      const names: string[] = [];
-      while (names.length < MAX_NAMES && nextNames(listing, {}, (name) => names.push(name)) > 0);
-      for (const name of names) {
-        if (this.names >= MAX_NAMES || this.watches.size >= MAX_RECURSIVE) {
-          this.complete = false;
-          break;
-        }
-        this.names += 1;
-        if (this.names % TURN_NAMES === 0) await new Promise((resolve) => setImmediate(resolve));
-        const directory = openBelow(listing, name, O_PATH | O_DIRECTORY);
-        if (directory < 0) continue;
-        if (this.add(directory, undefined)) found.push(`${path}/${name}`);
-        close(directory);
-      }
-    } finally {
-      close(listing);
-    }
-    return found;
   }
 }

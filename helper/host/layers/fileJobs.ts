@@ -1,0 +1,65 @@
+/** What reader threads are asked about the files of layers. */
+
+import { Failure } from '../../failure.ts';
+import type {
+  LayerEntry,
+  LayerSize,
+  LayersChangesResult,
+  LayersProvenanceResult,
+  LayersReadDirectoryResult,
+} from '../../protocol/layers.ts';
+import { job } from '../../reading/job.ts';
+import type { Stack } from './merged.ts';
+
+/** The layer that a job is about. The descriptors of the stack come with it. */
+export interface InLayer {
+  stack: Stack;
+  layer: number | 'merged';
+  /** Only the content of metacopy files: it adds nothing to what is seen. */
+  isData: boolean;
+  /** What pages are kept by. */
+  key: string;
+}
+
+export interface ChangesRequest {
+  after?: string;
+  limit: number;
+  sizes?: boolean;
+}
+
+/** How far a measurement is. */
+export interface Measured {
+  entries: number;
+  sizeBytes: number;
+  path: string;
+}
+
+export const ListDirectory = job<
+  InLayer & { path: string; after?: string; limit: number; changedOnly?: boolean },
+  LayersReadDirectoryResult
+>('layers.list');
+export const StatPath = job<InLayer & { path: string }, LayerEntry>('layers.stat');
+export const ReadLayerFile = job<
+  InLayer & { path: string; offset: number; length: number },
+  { base64: string; sizeBytes: number; modifiedMillis: number }
+>('layers.readFile');
+export const FindChanges = job<InLayer & ChangesRequest, LayersChangesResult>('layers.changes');
+export const TraceProvenance = job<{ stack: Stack; path: string; noFollow?: boolean }, LayersProvenanceResult>(
+  'layers.provenance',
+);
+export const Measure = job<
+  InLayer & { path: string; children?: boolean },
+  LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] },
+  Measured
+>('layers.measure');
+export const BeginExport = job<InLayer & { path: string }, { id: string }>('layers.beginExport');
+export const ReadExport = job<{ id: string }, { base64: string; done: boolean; entries: number; path: string }>(
+  'layers.readExport',
+);
+export const EndExport = job<{ id: string }, Record<string, never>>('layers.endExport');
+
+export function unknownExport(): Failure {
+  return new Failure('gone', 'This export has ended: it was read to its end, given up, or not read for a minute.', {
+    hint: 'Export again.',
+  });
+}

@@ -1,0 +1,70 @@
+/** The files of layers, as a reader thread reads them. */
+import type { LayerEntry } from '../../protocol/layers.ts';
+import type { JobContext, JobTable } from '../../reading/answering.ts';
+import { ChangePages } from './changePages.ts';
+import { readFile } from './content.ts';
+import type { Names } from './directory.ts';
+import { Exports } from './exports.ts';
+import {
+  BeginExport,
+  EndExport,
+  FindChanges,
+  ListDirectory,
+  Measure,
+  type Measured,
+  ReadExport,
+  ReadLayerFile,
+  StatPath,
+  TraceProvenance,
+} from './fileJobs.ts';
+import { readDirectory, statPath } from './listing.ts';
+import { measure } from './measure.ts';
+import { Pace } from './pace.ts';
+import { PageCache } from './pageCache.ts';
+import { provenanceOf } from './provenance.ts';
+
+/** At most five a second reach the client. */
+const PROGRESS_MILLIS = 200;
+
+export function answerLayerFiles(jobs: JobTable): void {
+  const names = new PageCache<Names>();
+  const changes = new ChangePages();
+  const exports = new Exports();
+
+  jobs.on(ListDirectory, async ({ stack, layer, isData, key, ...request }, context) => {
+    const listed = await readDirectory(stack, { layer, ...request }, names, key, new Pace(context));
+    return isData ? { ...listed, entries: listed.entries.map(withoutMarks) } : listed;
+  });
+  jobs.on(StatPath, ({ stack, layer, isData, path }) => {
+    const entry = statPath(stack, layer, path);
+    return isData ? withoutMarks(entry) : entry;
+  });
+  jobs.on(ReadLayerFile, ({ stack, layer, path, offset, length }) => readFile(stack, layer, path, offset, length));
+  jobs.on(FindChanges, ({ stack, layer, isData, key, ...request }, context) =>
+    isData ? { changes: [] } : changes.page({ stack, layer: Number(layer), key, ...request }, context),
+  );
+  jobs.on(TraceProvenance, ({ stack, ...request }) => provenanceOf(stack, request));
+  jobs.on(Measure, async ({ stack, layer, isData, key: _, ...request }, context) => {
+    const measured = await measure(stack, { layer, ...request }, new Pace(context), reporter(context));
+    return isData ? { ...measured, added: 0 } : measured;
+  });
+  jobs.on(BeginExport, ({ stack, layer, path }, { descriptors }) => exports.begin(stack, descriptors.move(), layer, path));
+  jobs.on(ReadExport, ({ id }, context) => exports.read(id, context));
+  jobs.on(EndExport, async ({ id }) => {
+    await exports.end(id);
+    return {};
+  });
+}
+
+function withoutMarks(entry: LayerEntry): LayerEntry {
+  return { ...entry, marks: [] };
+}
+
+function reporter({ tell }: JobContext<Measured>): (entries: number, sizeBytes: number, path: string) => void {
+  let told = performance.now();
+  return (entries, sizeBytes, path) => {
+    if (performance.now() - told < PROGRESS_MILLIS) return;
+    told = performance.now();
+    tell({ entries, sizeBytes, path });
+  };
+}
