@@ -15,6 +15,7 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { NODE_MOUNT } from '../fixtures/sandboxClient.ts';
 
 const SKIP = (!isHelperRoot && 'the helper is not root') || unlessRootHas('ip', 'nsenter', 'unshare', 'busybox');
 const NEEDS_NFT = !has('nft') && 'nft is not installed';
@@ -133,7 +134,8 @@ describe('a sandbox with interfaces', { skip: SKIP }, () => {
     const { sandbox } = await helper.request(SandboxesCreate, {
       spec: {
         network: { type: 'veth', ports: [...ports] },
-        process: { args: [process.execPath, '-e', ECHO, '8081'], terminal: false },
+        mounts: [NODE_MOUNT],
+        process: { args: [NODE_MOUNT.destination, '-e', ECHO, '8081'], terminal: false },
       },
     });
     const ask = (question: string) => until(() => onHost(process.execPath, '-e', ASK, '18081', question));

@@ -13,6 +13,7 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import { has, hasIpv6, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { NODE_MOUNT } from '../fixtures/sandboxClient.ts';
 import { until } from '../fixtures/until.ts';
 
 const SKIP =
@@ -218,18 +219,21 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
       { hostAddress: '::', hostPort: 17_004, containerPort: 7003 },
       { hostAddress: '0.0.0.0', hostPort: 17_004, containerPort: 7004 },
     ];
-    const tell = (address: string, port: number) => ({ args: [process.execPath, '-e', TELL, address, String(port)] });
+    const tell = (address: string, port: number) => ({
+      mounts: [NODE_MOUNT],
+      process: { args: [NODE_MOUNT.destination, '-e', TELL, address, String(port)] },
+    });
     const over = (address: string, port: number) => onHost('bash', '-c', `cat </dev/tcp/${address}/${port} || true`);
     const sandbox = await create({
       network: { type: 'veth', address6: 'fd00:80::2/64', ports },
-      process: tell('fd00:80::2', 7003),
+      ...tell('fd00:80::2', 7003),
     });
     await until(() => over('::1', 17_003) === 'seen fd00:80::1', 'a connection is relayed');
     assert.equal(over('::1', 17_004), 'seen fd00:80::1');
     assert.equal(over('127.0.0.1', 17_004), '', 'nobody listens there inside');
     assert.equal(onHost(process.execPath, '-e', ASK, '::1', '17003'), 'asked of fd00:80::1');
     await remove(sandbox);
-    const old = await create({ network: { type: 'veth', address: '10.99.7.2/30', ports }, process: tell('10.99.7.2', 7003) });
+    const old = await create({ network: { type: 'veth', address: '10.99.7.2/30', ports }, ...tell('10.99.7.2', 7003) });
     await until(() => over('::1', 17_003) === 'seen 10.99.7.1', 'a connection is relayed by IPv4');
     assert.equal(onHost(process.execPath, '-e', ASK, '::1', '17003'), 'asked of 10.99.7.1');
     await assert.rejects(create({ network: { type: 'veth', ports: [ports[0]!] } }), /TCP port 17003 of ::1/);
