@@ -189,15 +189,21 @@ function namespaceMounts(mountinfo: string, mountNamespace: number): NamespaceMo
   // Most tables have none, and are not worth parsing.
   if (!mountinfo.includes(' - nsfs ')) return [];
   const mounts = parseMountinfo(mountinfo);
-  const fuse = mounts.filter(({ type }) => type.startsWith('fuse')).map(({ mountPoint }) => mountPoint);
+  const fuse = new Set(mounts.filter(({ type }) => type.startsWith('fuse')).map(({ mountPoint }) => mountPoint));
   const found: NamespaceMount[] = [];
   for (const { id, type, root, mountPoint } of mounts) {
     const link = type === 'nsfs' ? parseNamespaceLink(root) : undefined;
     if (link === undefined) continue;
-    const belowFuse = fuse.some((above) => above === '/' || mountPoint.startsWith(`${above}/`));
+    const belowFuse = directoriesAbove(mountPoint).some((above) => fuse.has(above));
     found.push({ ...link, pin: { by: 'bindMount', mountNamespace, mountId: id, mountPoint }, belowFuse });
   }
   return found;
+}
+
+/** `/a` and `/` of `/a/b`. */
+function directoriesAbove(path: string): string[] {
+  const parts = path.split('/').slice(1, -1);
+  return ['/', ...parts.map((_, index) => `/${parts.slice(0, index + 1).join('/')}`)];
 }
 
 const OVERLAY = / - (?:overlay|fuse\.fuse-overlayfs) /;

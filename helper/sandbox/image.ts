@@ -134,7 +134,7 @@ function dockerNames(): Record<string, string> | undefined {
     DOCKER_NAMES,
     (text) => {
       const parsed = v.safeParse(Repositories, jsonOf(text));
-      return parsed.success ? Object.assign({}, ...Object.values(parsed.output.Repositories)) : undefined;
+      return parsed.success ? Object.fromEntries(Object.values(parsed.output.Repositories).flatMap(Object.entries)) : undefined;
     },
     OWN_READING,
   );

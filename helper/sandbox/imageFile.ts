@@ -23,6 +23,8 @@ import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 export type FileImage = Extract<SandboxImage, { path: string }>;
 
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
+/** Of all that an archive holds of such, which is kept until its manifest is read. */
+const MAX_TEXTS_BYTES = 8 * MAX_JSON_BYTES;
 const MAX_LAYERS = 128;
 const digest = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/));
 const Descriptor = v.object({
@@ -286,11 +288,14 @@ async function readAll(stream: AsyncIterable<Buffer>, image: FileImage): Promise
   let length = 0;
   for await (const chunk of stream) {
     length += chunk.length;
-    if (length > MAX_JSON_BYTES)
-      throw new Failure('invalid', `The image ${image.path} describes itself at too great a length.`);
+    if (length > MAX_JSON_BYTES) throw tooLong(image);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLong(image: FileImage): Failure {
+  return new Failure('invalid', `The image ${image.path} describes itself at too great a length.`, { path: image.path });
 }
 
 function notOne(
@@ -312,6 +317,7 @@ function notOne(
 async function archiveContents(image: FileImage): Promise<Contents> {
   const texts = new Map<string, string>();
   const links = new Map<string, string>();
+  let bytes = 0;
   await eachEntry(image, async ({ name, size = 0, type, linkname }, content) => {
     // A layer that another image in the file has, too, is there once.
     if (type === 'symlink' && links.size < 10_000) links.set(name, path.join(path.dirname(name), linkname ?? ''));
@@ -324,7 +330,10 @@ async function archiveContents(image: FileImage): Promise<Contents> {
       return;
     const text = await readAll(content, image);
     // A layer may be small as well, and is not wanted here.
-    if (text[0] === 0x7b || text[0] === 0x5b) texts.set(name, text.toString('utf8'));
+    if (text[0] !== 0x7b && text[0] !== 0x5b) return;
+    bytes += text.length;
+    if (bytes > MAX_TEXTS_BYTES) throw tooLong(image);
+    texts.set(name, text.toString('utf8'));
   });
   const images = v.safeParse(SavedImages, jsonOf(texts.get('manifest.json') ?? ''));
   if (!images.success) throw new Failure('invalid', `${image.path} is not what docker save writes.`, { path: image.path });

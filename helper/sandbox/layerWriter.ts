@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { Readable, type Transform } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure, isSystemError } from '../failure.ts';
@@ -13,6 +14,8 @@ import { makeOpaque, makeWhiteout } from '../kernel/whiteout.ts';
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_DEPTH = 256;
+/** How many are looked at, or removed, before other requests are answered. */
+const FILES_AT_ONCE = 250;
 const MAX_ID = 4_294_967_294;
 const WHITEOUT = '.wh.';
 const OPAQUE = '.wh..wh..opq';
@@ -99,16 +102,26 @@ export async function feed(source: AsyncIterable<Buffer>, extract: tar.Extract):
     for await (const chunk of source) {
       if (extract.destroyed) return;
       if (extract.write(chunk)) continue;
-      await new Promise<void>((resolve) => {
-        extract.once('drain', () => resolve());
-        extract.once('close', () => resolve());
-      });
+      await drained(extract);
     }
     extract.end(undefined);
   } catch (error) {
     extract.destroy(error instanceof Error ? error : new Error(String(error)));
     throw error;
   }
+}
+
+/** Takes back both listeners: a large image waits thousands of times. */
+function drained(extract: tar.Extract): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const done = () => {
+      extract.off('drain', done);
+      extract.off('close', done);
+      resolve();
+    };
+    extract.on('drain', done);
+    extract.on('close', done);
+  });
 }
 
 /** Node has it from 22.15 on, and VS Code brings its own. */
@@ -157,8 +170,10 @@ class LayerWriter {
   private readonly searchable: boolean;
   private readonly ownerOf: (header: tar.Header) => Ids;
   private readonly later: LayerOptions['later'];
-  /** What this layer has made so far, where it lies on top of others. */
+  /** What this layer has made so far, and all above that, where it lies on top of others. */
   private readonly made = new Set<string>();
+  /** By their inode numbers, directories in which nothing of layers below is left. */
+  private readonly cleared = new Set<number>();
   private entries = 0;
 
   constructor(root: number, what: string, { onTop = false, searchable = false, owner = (ids) => ids, later }: LayerOptions) {
@@ -190,8 +205,8 @@ class LayerWriter {
     }
     const parent = this.openDirectory(parts);
     try {
-      if (this.onTop && name === OPAQUE) this.clear(parent, parts);
-      else if (this.onTop) this.made.add([...parts, name].join('/'));
+      if (this.onTop && name === OPAQUE) await this.clear(parent, parts);
+      else if (this.onTop) this.noteMade([...parts, name].join('/'));
       await this.make(header, content, parent, name);
     } finally {
       close(parent);
@@ -202,27 +217,40 @@ class LayerWriter {
     const file = `/proc/self/fd/${parent}/${name}`;
     if (name === OPAQUE) {
       if (!this.onTop) makeOpaque(`/proc/self/fd/${parent}/.`);
-    } else if (name.startsWith(WHITEOUT)) this.makeDeletion(parent, name.slice(WHITEOUT.length));
+    } else if (name.startsWith(WHITEOUT)) await this.makeDeletion(parent, name.slice(WHITEOUT.length));
     else if (header.type === 'directory') this.makeDirectory(file, header);
     else if (header.type === 'file' || header.type === 'contiguous-file') return this.makeFile(file, header, content);
-    else if (header.type === 'symlink') this.makeLink(file, header);
-    else if (header.type === 'link') this.makeHardLink(file, header);
+    else if (header.type === 'symlink') await this.makeLink(file, header);
+    else if (header.type === 'link') await this.makeHardLink(file, header);
     else this.leftOut += 1;
     content.resume();
   }
 
-  private makeDeletion(parent: number, name: string): void {
+  private async makeDeletion(parent: number, name: string): Promise<void> {
     if (name === '' || name === '.' || name === '..') throw this.invalid(`the deletion of "${name}"`);
-    fs.rmSync(`/proc/self/fd/${parent}/${name}`, { recursive: true, force: true });
+    await remove(`/proc/self/fd/${parent}/${name}`);
     if (!this.onTop) makeWhiteout(parent, name);
   }
 
-  /** Of an opaque directory what layers below have in it, and not what this one has. */
-  private clear(directory: number, parts: readonly string[]): void {
-    for (const name of fs.readdirSync(`/proc/self/fd/${directory}/.`)) {
-      const path = [...parts, name].join('/');
-      const isOurs = [...this.made].some((made) => made === path || made.startsWith(`${path}/`));
-      if (!isOurs) fs.rmSync(`/proc/self/fd/${directory}/${name}`, { recursive: true, force: true });
+  private noteMade(path: string): void {
+    for (let made = path; made !== '' && !this.made.has(made); made = made.slice(0, Math.max(0, made.lastIndexOf('/')))) {
+      this.made.add(made);
+    }
+  }
+
+  /**
+   * Of an opaque directory what layers below have in it, and not what this one has. Once a directory, however often a layer says it and by whatever
+   * links: what is in it from then on is this layer's.
+   */
+  private async clear(directory: number, parts: readonly string[]): Promise<void> {
+    const { ino } = fs.fstatSync(directory);
+    if (this.cleared.has(ino)) return;
+    this.cleared.add(ino);
+    const above = parts.map((part) => `${part}/`).join('');
+    const names = await fs.promises.readdir(`/proc/self/fd/${directory}/.`);
+    for (const [index, name] of names.entries()) {
+      if (index % FILES_AT_ONCE === FILES_AT_ONCE - 1) await setImmediate();
+      if (!this.made.has(`${above}${name}`)) await remove(`/proc/self/fd/${directory}/${name}`);
     }
   }
 
@@ -250,20 +278,20 @@ class LayerWriter {
     this.give(file, { ...this.ownerOf(header), mode: (header.mode ?? 0o644) & 0o7777 });
   }
 
-  private makeLink(file: string, header: tar.Header): void {
-    fs.rmSync(file, { recursive: true, force: true });
+  private async makeLink(file: string, header: tar.Header): Promise<void> {
+    await remove(file);
     fs.symlinkSync(header.linkname ?? '', file);
     this.give(file, this.ownerOf(header));
   }
 
   /** To a file of the same layer. */
-  private makeHardLink(file: string, { linkname }: tar.Header): void {
+  private async makeHardLink(file: string, { linkname }: tar.Header): Promise<void> {
     const parts = this.partsOf(linkname ?? '');
     const name = parts.pop();
     if (name === undefined) throw this.invalid('a link to nothing');
     const parent = this.openDirectory(parts);
     try {
-      fs.rmSync(file, { force: true });
+      await remove(file);
       fs.linkSync(`/proc/self/fd/${parent}/${name}`, file);
     } finally {
       close(parent);
@@ -306,8 +334,15 @@ function isSparse({ type, pax }: tar.Header): boolean {
   return (type as string | null) === null || Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse.'));
 }
 
+/** With all that is in it, of which there may be as much as in an image: only what takes no longer than a file does is done at once. */
+async function remove(file: string): Promise<void> {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) await fs.promises.rm(file, { recursive: true, force: true });
+  else if (stat !== undefined) fs.unlinkSync(file);
+}
+
 async function writeFile(file: string, content: Content): Promise<void> {
-  fs.rmSync(file, { recursive: true, force: true });
+  await remove(file);
   const descriptor = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for await (const chunk of content) {

@@ -1,0 +1,99 @@
+/** That unpacking a layer takes time in proportion to it, and leaves the thread to others: it may come from anybody, and one thread serves all. */
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+import { TAR_END, tarHeader } from '../../helper/proc/tar.ts';
+import { unpackLayer } from '../../helper/sandbox/layerWriter.ts';
+
+const OPAQUE = '.wh..wh..opq';
+/** A tmpfs, as in a sandbox: ext4 is slow to give away inodes that have just become free. */
+const MEMORY = '/dev/shm';
+const folder = fs.mkdtempSync(path.join(fs.existsSync(MEMORY) ? MEMORY : os.tmpdir(), 'isoscope-growth-'));
+const owner = () => ({ uid: process.getuid!(), gid: process.getgid!() });
+const file = (name: string): Buffer =>
+  tarHeader({ path: name, type: 'file', mode: 0o644, uid: 0, gid: 0, sizeBytes: 0, modifiedSeconds: 0 });
+const link = (name: string, linkTarget: string): Buffer =>
+  tarHeader({ path: name, type: 'symlink', mode: 0o777, uid: 0, gid: 0, sizeBytes: 0, modifiedSeconds: 0, linkTarget });
+const files = (count: number): Buffer[] => Array.from({ length: count }, (_, index) => file(`a/${index}`));
+
+after(() => fs.rmSync(folder, { recursive: true }));
+
+/** Unpacks the layers on top of each other; tells what the last one took of the processor, and, if they are counted, of turns of the event loop. */
+async function unpacked(layers: Buffer[][], countsTurns = false): Promise<{ names: string[]; micros: number; turns: number }> {
+  const directory = fs.mkdtempSync(path.join(folder, 'root-'));
+  const descriptor = fs.openSync(directory, 'r');
+  let turns = 0;
+  let before = process.cpuUsage();
+  try {
+    for (const entries of layers) {
+      const tar = Buffer.concat([...entries, TAR_END]);
+      let ended = false;
+      const count = () => {
+        turns += 1;
+        if (!ended) setImmediate(count);
+      };
+      turns = 0;
+      before = process.cpuUsage();
+      if (countsTurns) setImmediate(count);
+      await unpackLayer(fs.createReadStream('', { fd: fs.openSync(writtenTo(tar), 'r') }), descriptor, 'a layer', {
+        onTop: true,
+        owner,
+      });
+      ended = true;
+    }
+    const { user, system } = process.cpuUsage(before);
+    return {
+      names: fs.existsSync(path.join(directory, 'a')) ? fs.readdirSync(path.join(directory, 'a')) : [],
+      micros: user + system,
+      turns,
+    };
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function writtenTo(content: Buffer): string {
+  const file = path.join(fs.mkdtempSync(path.join(folder, 'tar-')), 'layer.tar');
+  fs.writeFileSync(file, content);
+  return file;
+}
+
+/** Four times as much may take four times as long, and some; in the square it would be sixteen times. */
+async function growsInProportion(layersOf: (count: number) => Buffer[][], count: number): Promise<void> {
+  await unpacked(layersOf(count / 10));
+  const small = await unpacked(layersOf(count));
+  const large = await unpacked(layersOf(4 * count));
+  const ratio = large.micros / small.micros;
+  assert.ok(ratio < 6, `four times as many entries took ${ratio.toFixed(1)} times as long`);
+}
+
+test('an opaque directory with many files of the same layer', async () => {
+  const layer = (count: number): Buffer[] => [...files(count), file(`a/${OPAQUE}`)];
+  const { names } = await unpacked([[file('a/below')], layer(10)]);
+  assert.deepEqual(
+    names.sort(),
+    Array.from({ length: 10 }, (_, index) => String(index)),
+  );
+  await growsInProportion((count) => [layer(count)], 8000);
+});
+
+test('a directory that is said to be opaque many times, by many names', async () => {
+  const layer = (count: number): Buffer[] => [
+    ...files(count),
+    ...Array.from({ length: count }, (_, index) => link(`link${index}`, 'a')),
+    ...Array.from({ length: count }, (_, index) => file(`link${index}/${OPAQUE}`)),
+    file(`a/${OPAQUE}`),
+  ];
+  await growsInProportion((count) => [layer(count)], 2000);
+});
+
+test('what is removed goes in many turns: directories that are deleted, emptied or replaced', async () => {
+  const removals = { emptied: file(`a/${OPAQUE}`), deleted: file('.wh.a'), replaced: link('a', 'nowhere') };
+  for (const [how, removal] of Object.entries(removals)) {
+    const { turns, names } = await unpacked([files(3000), [removal]], true);
+    assert.deepEqual(names, []);
+    assert.ok(turns > 10, `${how}: ${turns} turns`);
+  }
+});
