@@ -33,11 +33,12 @@ import { LayersTree } from './trees/layers.ts';
 import { LayersSections } from './trees/layersSection.ts';
 import { overlayName } from './trees/layerWords.ts';
 import type { TreeFilter } from './trees/treeFilter.ts';
+import type { Log } from './words/log.ts';
 import { duringInView } from './words/notify.ts';
 
 export interface LayersWiring {
   context: vscode.ExtensionContext;
-  log: vscode.LogOutputChannel;
+  log: Log;
   connection: HelperConnection;
   host: Host;
   filter: TreeFilter;

@@ -28,11 +28,12 @@ import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
 import { SandboxesTree } from './trees/sandboxes.ts';
 import type { TreeFilter } from './trees/treeFilter.ts';
+import type { Log } from './words/log.ts';
 import { registerDocuments } from './words/titled.ts';
 
 interface Parts {
   context: vscode.ExtensionContext;
-  log: vscode.LogOutputChannel;
+  log: Log;
   connection: HelperConnection;
   terminals: TerminalOpener;
   outputs: ProgramOutputs;

@@ -9,9 +9,10 @@ type Step = CgroupsExplainResult['steps'][number];
 /** A modal box shows some twenty lines. */
 const MOST_STEPS = 8;
 const VALUE_LENGTH = 80;
+const WARNING_LENGTH = 600;
 
 export function explainText({ steps, warnings }: CgroupsExplainResult): string {
-  const notes = warnings.map(({ message }) => `⚠ ${message}`);
+  const notes = warnings.map(({ message }) => `⚠ ${oneLine(message, WARNING_LENGTH)}`);
   const shown = steps.slice(0, MOST_STEPS).map(stepText);
   if (steps.length > shown.length) shown.push(l10n.t('and {0} more steps', steps.length - shown.length));
   if (shown.length === 0) shown.push(l10n.t('Nothing needs to be written.'));

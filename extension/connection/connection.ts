@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { NotificationType, RequestType } from 'vscode-jsonrpc';
 import { type ErrorData, HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol.ts';
 import { Disposable } from '../disposable.ts';
-import { logHelperLine } from '../words/log.ts';
+import { type Log, logHelperLine } from '../words/log.ts';
 import { warn } from '../words/notify.ts';
 import type { Preference } from './elevation.ts';
 import { HelperError } from './helperError.ts';
@@ -22,7 +22,7 @@ export type ConnectionState =
   | { kind: 'failed'; message: string; detail?: string };
 
 export interface ConnectionOptions {
-  log: vscode.LogOutputChannel;
+  log: Log;
   /** What it takes to start the helper; who is asked for a password is decided here. */
   start: Omit<StartOptions, 'preference' | 'askForPassword' | 'onLogLine'>;
   /** What the setting says now. */

@@ -17,6 +17,7 @@ import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
 import { shortIds } from '../host/cgroupWords.ts';
+import { wellFormedName, wireName } from '../host/fileNameText.ts';
 import { Scheme } from '../ids.ts';
 import { say } from '../words/notify.ts';
 import { fileName } from './fileName.ts';
@@ -40,14 +41,14 @@ interface Seen {
 export function cgroupFileUri({ cgroup, file }: CgroupFileRef, title: string): vscode.Uri {
   const { hierarchy, ino, path } = cgroup;
   const query = JSON.stringify([hierarchy, ino, path]);
-  return vscode.Uri.from({ scheme: Scheme.cgroup, path: `/${fileName(title)}/${file}`, query });
+  return vscode.Uri.from({ scheme: Scheme.cgroup, path: `/${fileName(title)}/${wellFormedName(file)}`, query });
 }
 
 function refOf(uri: vscode.Uri): CgroupFileRef {
   try {
     const [hierarchy, ino, path] = JSON.parse(uri.query) as unknown[];
     if (typeof hierarchy === 'string' && typeof ino === 'number' && typeof path === 'string')
-      return { cgroup: { hierarchy, ino, path }, file: posix.basename(uri.path) };
+      return { cgroup: { hierarchy, ino, path }, file: wireName(posix.basename(uri.path)) };
   } catch {
     // A URI that somebody made by hand.
   }

@@ -6,6 +6,7 @@ import type { HostPart } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError, isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import type { Log } from '../words/log.ts';
 import { CgroupModel } from './cgroupModel.ts';
 import { emptyDelta, type HostDelta, isEmpty } from './hostModel.ts';
 import { Rounds } from './rounds.ts';
@@ -18,7 +19,7 @@ const FIGURES_MILLIS = 2000;
 export class Cgroups extends Disposable {
   readonly model = new CgroupModel();
   private readonly connection: HelperConnection;
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   private readonly emitter = this.register(new vscode.EventEmitter<HostDelta>());
   private readonly rounds = this.register(
     new Rounds({
@@ -40,7 +41,7 @@ export class Cgroups extends Disposable {
   /** Fires after the model changed, and when `problem` did. */
   readonly onDidChange = this.emitter.event;
 
-  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+  constructor(connection: HelperConnection, log: Log) {
     super();
     this.connection = connection;
     this.log = log;

@@ -18,6 +18,7 @@ import type { ConnectionState, HelperConnection } from '../connection/connection
 import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { ContextKey } from '../ids.ts';
+import type { Log } from '../words/log.ts';
 import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
 import { Rounds } from './rounds.ts';
@@ -33,7 +34,7 @@ export class Host extends Disposable {
   /** Read only while something shows cgroups: there may be thousands. */
   readonly cgroups: Cgroups;
   private readonly connection: HelperConnection;
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   private readonly changeEmitter = this.register(new vscode.EventEmitter<HostDelta>());
   private readonly statusEmitter = this.register(new vscode.EventEmitter<void>());
   /** Of the net namespaces that were looked into. */
@@ -63,7 +64,7 @@ export class Host extends Disposable {
   /** Fires when `state`, `loaded`, `stale` or `problem` may have changed. */
   readonly onDidChangeStatus = this.statusEmitter.event;
 
-  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+  constructor(connection: HelperConnection, log: Log) {
     super();
     this.log = log;
     this.connection = connection;

@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import { type LayerPath, LayersChanged, LayersWatch } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { Disposable } from '../disposable.ts';
+import type { Log } from '../words/log.ts';
 import { overlayRef, placeKey } from './overlayStack.ts';
 
 const SUBSCRIPTION = 'extension';
@@ -21,13 +22,13 @@ function keyOf(place: LayerPath, recursive: boolean): string {
 /** Watches the directories of layers that something visible shows: one watch for all who ask, sent anew when it changes. */
 export class LayerWatch extends Disposable {
   private readonly connection: HelperConnection;
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   private readonly watched = new Map<string, Watched>();
   private sending = false;
   private dirty = false;
   private sent = '[]';
 
-  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+  constructor(connection: HelperConnection, log: Log) {
     super();
     this.connection = connection;
     this.log = log;

@@ -11,7 +11,7 @@ const LINES_LENGTH = 100_000;
 
 const NEWLINES = /[\n\r\u2028\u2029]/;
 /** Controls, separators of lines, and all characters that only format: they reorder text (a name must not read backwards) or hide in it. */
-const UNSAFE = /(?<![$\]])\u2060|\u2060(?!\()|[\p{Cc}\p{Zl}\p{Zp}]|(?!\u2060)\p{Cf}/gu;
+export const UNSAFE = /(?<![$\]])\u2060|\u2060(?!\()|[\p{Cc}\p{Zl}\p{Zp}]|(?!\u2060)\p{Cf}/gu;
 /** WORD JOINER: has no width. Between two characters that would begin markup it keeps them from doing so. */
 const JOINER = '\u2060';
 

@@ -9,6 +9,7 @@ import type { ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
+import type { Log } from '../words/log.ts';
 import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
@@ -18,7 +19,7 @@ const MOST_FILES = 500;
 
 export class Sandboxes extends Disposable {
   private readonly connection: HelperConnection;
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   private readonly emitter = this.register(new vscode.EventEmitter<void>());
   private known: readonly Sandbox[] = [];
   private found: readonly vscode.Uri[] = [];
@@ -39,7 +40,7 @@ export class Sandboxes extends Disposable {
   /** Fires when `list` or `files` changed. */
   readonly onDidChange = this.emitter.event;
 
-  constructor(connection: HelperConnection, log: vscode.LogOutputChannel) {
+  constructor(connection: HelperConnection, log: Log) {
     super();
     this.connection = connection;
     this.log = log;

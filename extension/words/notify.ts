@@ -5,6 +5,8 @@ import { oneLine, plainLines } from '../host/plainText.ts';
 /** VS Code cuts a notification there. */
 const MESSAGE_LENGTH = 1000;
 const BUTTON_LENGTH = 80;
+/** More would leave a modal box no room for its buttons. */
+const DETAIL_LENGTH = 4000;
 
 type Show = (message: string, ...items: Choice[]) => Thenable<Choice | undefined>;
 type Choice = vscode.MessageItem & { choice: string };
@@ -40,7 +42,7 @@ export interface ModalQuestion {
 
 /** Asks in a box that nothing else goes on beside; undefined when the person cancelled it. */
 export function askModally({ message, detail, choices, grave }: ModalQuestion): Promise<string | undefined> {
-  const options = { modal: true, ...(detail === undefined ? {} : { detail: plainLines(detail, 10_000) }) };
+  const options = { modal: true, ...(detail === undefined ? {} : { detail: plainLines(detail, DETAIL_LENGTH) }) };
   return shown(
     (text, ...items) =>
       grave

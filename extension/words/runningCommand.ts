@@ -1,7 +1,10 @@
 /** Which command asks: what is asked while one runs is headed by that command's own name, as menus and the palette have it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import * as vscode from 'vscode';
+import { oneLine } from '../host/plainText.ts';
 import { type CommandId, EXTENSION } from '../ids.ts';
+
+const NAME_LENGTH = 60;
 
 const running = new AsyncLocalStorage<CommandId>();
 
@@ -32,5 +35,6 @@ export interface QuestionHead {
 export function questionTitle({ of, otherwise = '' }: QuestionHead): string {
   const id = running.getStore();
   const title = id === undefined ? otherwise : commandTitle(id);
-  return of === undefined ? title : vscode.l10n.t('{0}: {1}', of, title);
+  // A long name must not hide what is asked.
+  return of === undefined ? title : vscode.l10n.t('{0}: {1}', oneLine(of, NAME_LENGTH), title);
 }

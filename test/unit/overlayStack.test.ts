@@ -201,11 +201,14 @@ test('names with bytes that are not UTF-8 are well-formed in a URI, and come bac
     'a\ud83d\ude00\udce9',
     '100%',
     '#?',
+    '[x](command:y) $(trash) \u001b[31m\r\n\u202e\u{e0041}',
+    '\u241bu202e;',
   ];
   for (const name of names) {
     const text = wellFormedName(name);
     assert.doesNotThrow(() => encodeURIComponent(text), name);
     assert.equal(wireName(text), name);
+    assert.doesNotMatch(text, /\$\(|\]\(|[\p{Cc}\p{Cf}]/u);
   }
   assert.equal(new Set(names.map(wellFormedName)).size, names.length);
 });
