@@ -1,4 +1,5 @@
 /** The containers of this host and what is known of each: found by grouping.ts, named by the engines' files. */
+import type { CgroupPath } from '../proc/cgroup.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import type { Container } from '../protocol.ts';
 import type { ContainerGroup } from './containerGroup.ts';
@@ -41,7 +42,7 @@ export class ContainerTable {
   /** Files that change when a container is paused or resumed. */
   freezerFiles(): string[] {
     const groups = [...this.group().groups.values()].filter(({ claim }) => claim.engine !== 'systemd');
-    return groups.flatMap(({ claim }) => freezerFiles(claim.cgroups)).map(({ path }) => path);
+    return groups.flatMap((group) => freezerFiles(cgroupsOf(group)));
   }
 
   /** Groups anew when a process changed since the last time. */
@@ -74,7 +75,8 @@ export class ContainerTable {
     return typeof owner === 'number' && owner !== 0 ? owner : undefined;
   }
 
-  private describe({ key, claim, leader, processes, outer }: ContainerGroup): Container {
+  private describe(group: ContainerGroup): Container {
+    const { key, claim, leader, processes, outer } = group;
     const rootlessUid = this.rootlessUid(claim, leader);
     const { name, image, pod } = describeContainer(claim, leader, this.model);
     return {
@@ -83,7 +85,7 @@ export class ContainerTable {
       id: claim.id,
       name,
       ...(image === undefined ? {} : { image }),
-      state: freezerState(claim.cgroups),
+      state: freezerState(cgroupsOf(group)),
       leader: refOf(leader),
       processCount: processes.length,
       ...(rootlessUid === undefined ? {} : { rootlessUid }),
@@ -94,4 +96,11 @@ export class ContainerTable {
       isolated: hasOwnNamespaces(leader),
     };
   }
+}
+
+/** Its own cgroup in each hierarchy; where it has none, the one that it is in, which may be frozen as well. */
+function cgroupsOf({ claim, leader }: ContainerGroup): CgroupPath[] {
+  return leader.membership.cgroups.map(
+    (cgroup) => claim.cgroups.find(({ hierarchy }) => hierarchy === cgroup.hierarchy) ?? cgroup,
+  );
 }

@@ -1,39 +1,65 @@
-/** Whether a container is paused: the freezer controller of cgroup v1, or `cgroup.freeze` of v2 (cgroups(7)). */
+/**
+ * Whether a cgroup is frozen, by itself or through one above it: the freezer controller of cgroup v1, or v2 (cgroups(7); the kernel's
+ * Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst and cgroup-v2.rst, "cgroup.freeze").
+ */
 import { AT_FDCWD, readBytes } from '../kernel/files.ts';
 import type { CgroupPath } from '../proc/cgroup.ts';
 import { directoryOf, UNIFIED } from './cgroups/hierarchies.ts';
 
-/** The file that says it, and the text that it then begins with. */
-interface FreezerFile {
-  path: string;
-  frozen: string;
+interface Question {
+  file: string;
+  /** What the file then says: `freezer.state` and `cgroup.events` heed what is above, `cgroup.freeze` what was asked and takes a moment. */
+  frozen: RegExp;
 }
 
-/** The files to look at, those of v1 first: on a hybrid host engines freeze there. */
-export function freezerFiles(cgroups: readonly CgroupPath[]): FreezerFile[] {
-  const freezer = directoryIn(cgroups, 'freezer');
-  const unified = directoryIn(cgroups, UNIFIED);
-  const files: FreezerFile[] = [];
-  if (freezer !== undefined) files.push({ path: `${freezer}/freezer.state`, frozen: 'FROZEN' });
-  if (unified !== undefined) files.push({ path: `${unified}/cgroup.freeze`, frozen: '1' });
+/** Those of v1 first: on a hybrid host engines freeze there. */
+const V1: Question[] = [{ file: 'freezer.state', frozen: /^(?:FROZEN|FREEZING)/ }];
+const V2: Question[] = [
+  { file: 'cgroup.events', frozen: /^frozen 1$/m },
+  { file: 'cgroup.freeze', frozen: /^1/ },
+];
+
+export function freezerState(cgroups: readonly CgroupPath[]): 'running' | 'paused' | 'unknown' {
+  const places = [
+    { cgroup: cgroupIn(cgroups, 'freezer'), questions: V1 },
+    { cgroup: cgroupIn(cgroups, UNIFIED), questions: V2 },
+  ];
+  let known = places.every(({ cgroup }) => cgroup === undefined);
+  for (const { cgroup, questions } of places) {
+    const directory = cgroup && directoryOf(cgroup.hierarchy, cgroup.path);
+    if (directory === undefined) continue;
+    for (const { file, frozen } of questions) {
+      const bytes = readBytes(AT_FDCWD, `${directory}/${file}`);
+      if (typeof bytes === 'number') continue;
+      known = true;
+      if (frozen.test(bytes.toString('latin1'))) return 'paused';
+    }
+  }
+  return known ? 'running' : 'unknown';
+}
+
+/**
+ * Files that change when that does. The kernel tells of a change of `cgroup.events`, wherever it was caused; on v1 it is who writes the state of a
+ * cgroup that is noticed, so those above count as well.
+ */
+export function freezerFiles(cgroups: readonly CgroupPath[]): string[] {
+  const files: string[] = [];
+  const v2 = cgroupIn(cgroups, UNIFIED);
+  if (v2 !== undefined) files.push(...filesAt(v2, 'cgroup.events'));
+  const v1 = cgroupIn(cgroups, 'freezer');
+  for (let path = v1?.path ?? ''; path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
+    files.push(...filesAt({ ...v1!, path }, 'freezer.state'));
+  }
   return files;
 }
 
-/** Undefined for the root, which cannot be frozen, and for what the helper cannot see. */
-function directoryIn(cgroups: readonly CgroupPath[], name: string): string | undefined {
-  const cgroup = cgroups.find(({ hierarchy }) => hierarchy.split(',').includes(name));
-  return cgroup === undefined || cgroup.path === '/' ? undefined : directoryOf(cgroup.hierarchy, cgroup.path);
+function filesAt({ hierarchy, path }: CgroupPath, file: string): string[] {
+  const directory = directoryOf(hierarchy, path);
+  return directory === undefined ? [] : [`${directory}/${file}`];
 }
 
-export function freezerState(cgroups: readonly CgroupPath[]): 'running' | 'paused' | 'unknown' {
-  const files = freezerFiles(cgroups);
-  if (files.length === 0) return 'running';
-  let known = false;
-  for (const { path, frozen } of files) {
-    const bytes = readBytes(AT_FDCWD, path);
-    if (typeof bytes === 'number') continue;
-    known = true;
-    if (bytes.toString('latin1').startsWith(frozen)) return 'paused';
-  }
-  return known ? 'running' : 'unknown';
+/** Undefined for the root, which cannot be frozen. */
+function cgroupIn(cgroups: readonly CgroupPath[], name: string): CgroupPath | undefined {
+  const cgroup = cgroups.find(({ hierarchy }) => hierarchy.split(',').includes(name));
+  return cgroup === undefined || cgroup.path === '/' ? undefined : cgroup;
 }

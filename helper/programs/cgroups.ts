@@ -27,7 +27,7 @@ export function holdCgroups(process: HeldProcess): HeldCgroups {
   const theirs = parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, 'the cgroups'));
   if (freezerState(theirs) === 'paused') {
     throw new Failure('busy', 'The container is paused: a program that joins its cgroup would be frozen as well.', {
-      hint: 'Unpause it, or enter its namespaces without joining its cgroups.',
+      hint: 'Unpause it, or the cgroup above it that is frozen, or enter its namespaces without joining its cgroups.',
     });
   }
   const mine = new Map(

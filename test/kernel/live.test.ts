@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import {
+  type Container,
   ContainersList,
   HostChanged,
   type HostPart,
@@ -11,10 +12,13 @@ import {
   NamespacesList,
   type Process,
   ProcessesList,
+  ProgramsRun,
 } from '../../helper/protocol.ts';
+import { makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
 import { type Docker, docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
 import { namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
 const ALL: HostPart[] = ['processes', 'namespaces', 'containers', 'mounts'];
@@ -199,6 +203,38 @@ describe('while something visible shows the host', () => {
     if (helper.host.changes === 'events') assert.ok(told.length >= 1, 'something was told');
     assert.ok(told.length <= 5 * seconds + 2, `${told.length} notifications in ${seconds.toFixed(1)} s`);
   });
+
+  // The freezer of v1 where it is one, and v2, which a hybrid host has for little else.
+  for (const controller of mountWith('freezer')?.type === 'cgroup' ? ['freezer', 'hugetlb'] : ['freezer']) {
+    test(`a container is paused when a cgroup above it is frozen, and whoever would enter it is told at once (${controller})`, {
+      skip: withoutControllers(controller),
+    }, async (t) => {
+      const above = makeCgroup(controller, `isoscope-above-${process.pid}`);
+      // Frozen processes of v1 do not end when they are killed.
+      t.after(() => {
+        setFrozen(above, false);
+        above[Symbol.dispose]();
+      });
+      const name = `frozen-${process.pid}`;
+      const own = above.child(`lxc.payload.${name}`);
+      const join = ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', own.directory];
+      const sleeper = await startSleeper([...join, 'unshare', '--mount', '--uts', '--ipc']);
+      t.after(sleeper.stop);
+      let revision = (await helper.request(ContainersList, {})).revision;
+      const untilState = (state: Container['state']) =>
+        watched.until(state, async () => {
+          const answer = await helper.request(ContainersList, { since: revision });
+          revision = answer.revision;
+          return answer.containers.find((container) => container.id === name && container.state === state);
+        });
+      await untilState('running');
+      setFrozen(above, true);
+      const { leader } = await untilState('paused');
+      if (isHelperRoot) await refusalOf(helper.request(ProgramsRun, { process: leader, command: ['true'] }), 'busy');
+      setFrozen(above, false);
+      await untilState('running');
+    });
+  }
 
   describe('containers', { skip: unlessRootHas('docker', 'dockerd') }, () => {
     let engine: Docker;
