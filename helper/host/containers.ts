@@ -78,10 +78,10 @@ export class ContainerTable {
   private describe(group: ContainerGroup): Container {
     const { key, claim, leader, processes, outer } = group;
     const rootlessUid = this.rootlessUid(claim, leader);
-    const { name, image, pod } = describeContainer(claim, leader, this.model);
+    const { engine, name, image, pod } = describeContainer(claim, leader, this.model);
     return {
       key,
-      engine: claim.engine,
+      engine,
       id: claim.id,
       name,
       ...(image === undefined ? {} : { image }),

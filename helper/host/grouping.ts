@@ -22,9 +22,9 @@ interface Draft {
   /** Absent for one that only its namespaces tell of. */
   claim?: CgroupClaim;
   processes: ProcessRecord[];
-  /** It is confined as engines confine, and not only by some namespace. */
-  whole: boolean;
-  outer?: Draft;
+  /** With which one that no cgroup names began, and in which one it did. */
+  first?: ProcessRecord;
+  above?: Draft | undefined;
 }
 
 /** From where a process came that was not started in its container, though it is in it. */
@@ -107,7 +107,7 @@ class Grouper {
     const key = keyOfClaim(claim);
     let draft = this.claimed.get(key);
     if (draft === undefined) {
-      draft = { claim, processes: [], whole: claim.engine !== 'systemd' };
+      draft = { claim, processes: [] };
       this.claimed.set(key, draft);
     }
     return draft;
@@ -169,13 +169,8 @@ class Grouper {
     return false;
   }
 
-  private begin(record: ProcessRecord, above: Draft | undefined): Draft {
-    const parent = this.model.process(record.parentPid);
-    const whole = begins(record, parent);
-    const draft: Draft = { processes: [], whole };
-    // The user namespace of rootless podman, in which its containers are, is not one of them.
-    const outer = above?.whole === false ? above.outer : above;
-    if (outer !== undefined) draft.outer = outer;
+  private begin(first: ProcessRecord, above: Draft | undefined): Draft {
+    const draft: Draft = { processes: [], first, above };
     this.begun.push(draft);
     return draft;
   }
@@ -215,9 +210,21 @@ class Grouper {
   /** The cgroup may say it; else who started its first process does, as in Docker in Docker without a cgroup namespace. */
   private setOuter(draft: Draft, group: ContainerGroup, finished: ReadonlyMap<Draft, ContainerGroup>): void {
     const named = draft.claim?.outer && this.claimed.get(keyOfClaim(draft.claim.outer));
-    const outer = named ?? draft.outer ?? this.startedIn(draft, group);
-    const found = outer === undefined ? undefined : finished.get(outer);
-    if (found !== undefined && found !== group) group.outer = found.key;
+    let outer = named ?? draft.above ?? this.startedIn(draft, group);
+    for (let depth = 0; outer !== undefined && depth < MAX_ANCESTORS; depth += 1) {
+      const found = finished.get(outer);
+      if (found !== undefined && found !== group && this.isWhole(outer, found.leader)) {
+        group.outer = found.key;
+        return;
+      }
+      outer = outer.above;
+    }
+  }
+
+  /** Whether it is confined as engines confine. The user namespace of rootless podman, in which its containers are, is not one of them. */
+  private isWhole({ claim, first }: Draft, leader: ProcessRecord): boolean {
+    if (claim !== undefined) return claim.engine !== 'systemd';
+    return begins(leader, first && this.model.process(first.parentPid));
   }
 
   private startedIn(draft: Draft, { leader }: ContainerGroup): Draft | undefined {
@@ -225,7 +232,7 @@ class Grouper {
     let at = this.model.process(leader.parentPid);
     for (let depth = 0; at !== undefined && depth < MAX_ANCESTORS; depth += 1) {
       const above = this.draftOf(at);
-      if (above !== undefined && above !== draft) return above.whole && isInside(at) ? above : undefined;
+      if (above !== undefined && above !== draft) return isInside(at) ? above : undefined;
       at = this.model.process(at.parentPid);
     }
     return undefined;

@@ -14,7 +14,9 @@ import { sandboxAmong } from './sandboxGroups.ts';
 /** Read once for all containers of one moment, when the first asks. */
 export class UnclaimedNames {
   private readonly model: HostModel;
-  private runtimes: { tasks: ReadonlyMap<number, string>; containers: ReadonlyMap<number, string> } | undefined;
+  private tasks: ReadonlyMap<number, string> | undefined;
+  /** By the uid of who runs them. */
+  private readonly runtimes = new Map<number, ReadonlyMap<number, string>>();
 
   constructor(model: HostModel) {
     this.model = model;
@@ -35,14 +37,33 @@ export class UnclaimedNames {
   }
 
   private claimOf(leader: ProcessRecord): CgroupClaim {
-    const machine = machineOfSupervisor(this.model.process(leader.parentPid));
+    const supervisor = this.model.process(leader.parentPid);
+    const machine = machineOfSupervisor(supervisor);
     if (machine !== undefined) return { engine: 'systemd-nspawn', id: machine, cgroups: [] };
-    this.runtimes ??= { tasks: containerdTasks(), containers: runtimeContainers() };
     const { cgroups } = leader.membership;
-    const task = this.runtimes.tasks.get(leader.pid);
+    this.tasks ??= containerdTasks(this.model);
+    const task = this.tasks.get(leader.pid);
     if (task !== undefined) return { engine: 'containerd', id: task, cgroups };
-    const name = this.runtimes.containers.get(leader.pid);
     const id = `${leader.pid}-${leader.startTime}`;
-    return name === undefined ? { engine: 'unnamed', id, cgroups: [] } : { engine: 'unnamed', id, name, cgroups };
+    const name = this.nameInRuntime(leader, supervisor);
+    if (name === undefined) return { engine: 'unnamed', id, cgroups: [] };
+    // Rootless podman without a cgroup of the container's own (`--cgroups=disabled`, or no systemd): its runtime knows the id.
+    const isPodmans = supervisor?.name === 'conmon' && /^[0-9a-f]{64}$/.test(name);
+    if (isPodmans) return { engine: 'podman', id: name, ...(supervisor.uid === 0 ? {} : { uid: supervisor.uid }), cgroups: [] };
+    return { engine: 'unnamed', id, name, cgroups };
+  }
+
+  /** Of root's own, and of who supervises it: no other user's files are asked, who could name what is not theirs. */
+  private nameInRuntime({ pid }: ProcessRecord, supervisor: ProcessRecord | undefined): string | undefined {
+    for (const uid of new Set([0, supervisor?.uid ?? 0])) {
+      let containers = this.runtimes.get(uid);
+      if (containers === undefined) {
+        containers = runtimeContainers(uid);
+        this.runtimes.set(uid, containers);
+      }
+      const name = containers.get(pid);
+      if (name !== undefined) return name;
+    }
+    return undefined;
   }
 }

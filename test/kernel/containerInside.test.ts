@@ -106,6 +106,22 @@ describe('what stands for a container is inside it', { skip: withoutControllers(
     if (isHelperRoot) await assertPrograms(container.leader, inside);
   });
 
+  test('a container in a container is one of its own, below the outer one, with a leader of its own', async (t) => {
+    const outer = nestedCgroups(t, [`lxc.payload.outer-${NAME}`]);
+    const inner = outer.child('docker').child(ID);
+    const command = [...joining(outer), ...ISOLATED, 'sh', '-c', '"$@"; exit', 'sh', ...joining(inner), ...supervisor('shim')];
+    const outside = await startSleeper([...command, ...ISOLATED]);
+    t.after(outside.stop);
+    const [around, within] = [await containerIn(outer), await containerIn(inner)];
+    assert.deepEqual([within.outer, within.engine, around.engine, around.outer], [around.key, 'docker', 'lxc', undefined]);
+    assert.equal(await containerOf(youngest(outside.pid)), within.key);
+    if (!isHelperRoot) return;
+    assert.equal(within.leader.pid, youngest(outside.pid));
+    assert.notDeepEqual(around.leader, within.leader);
+    await assertPrograms(within.leader, within.leader.pid);
+    await assertPrograms(around.leader, around.leader.pid);
+  });
+
   test('a container of which only the supervisor is left, or runs on the host, opens nothing on the host', {
     skip: unlessHelperIsRoot,
   }, async (t) => {

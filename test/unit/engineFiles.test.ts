@@ -1,13 +1,17 @@
 /** Names and images from the engines' own files, as recorded; and files of another shape, which tell nothing. */
 import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
-import { parseBundle } from '../../helper/host/engines/containerd.ts';
+import { describeContainerd, namespaceOfShim, parseBundle } from '../../helper/host/engines/containerd.ts';
 import { parseLayers } from '../../helper/host/engines/containersLayers.ts';
 import { parseConfig } from '../../helper/host/engines/docker.ts';
 import { parseImageConfig, stepsOf } from '../../helper/host/engines/imageConfig.ts';
 import { machineOfSupervisor, parseMachine } from '../../helper/host/engines/nspawn.ts';
 import { parseContainers } from '../../helper/host/engines/podman.ts';
 import { parseCrunStatus, parseRuncState } from '../../helper/host/engines/runtimes.ts';
+import type { HostModel } from '../../helper/host/hostModel.ts';
 import type { ProcessRecord } from '../../helper/host/processRecord.ts';
 
 const ID = 'ea8efe9f16c0609c58ea4341b7726be2b533651cb2f166d0c359fb312e128a98';
@@ -150,4 +154,47 @@ test('what is no image and no list of layers gives nothing', () => {
     assert.equal(parseImageConfig(text), undefined, text);
     assert.equal(parseLayers(text)?.size ?? 0, 0, text);
   }
+});
+
+function daemon(name: string, words: string[], uid = 0): ProcessRecord {
+  return { pid: 7, name, arguments: words, uid } as unknown as ProcessRecord;
+}
+
+test("containerd's tasks are looked for where every containerd that runs as root was told to keep them", (t) => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-containerd-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const states = ['told', 'joined', 'configured', 'users'].map((name) => path.join(folder, name));
+  for (const [at, state] of states.entries()) {
+    const bundle = path.join(state, 'io.containerd.runtime.v2.task/k8s.io', `${at}`.padEnd(64, 'a'));
+    mkdirSync(bundle, { recursive: true });
+    const annotations = { 'io.kubernetes.cri.container-name': path.basename(state) };
+    writeFileSync(path.join(bundle, 'config.json'), JSON.stringify({ annotations }));
+  }
+  const config = path.join(folder, 'config.toml');
+  writeFileSync(config, `version = 2\nroot = "/x"\nstate = "${states[2]}"\n`);
+  const processes = [
+    daemon('containerd', ['containerd', '--state', states[0]!]),
+    daemon('containerd', ['/var/lib/k0s/bin/containerd', `--state=${states[1]}`, '--address=/run/k0s/containerd.sock']),
+    daemon('containerd', ['containerd', '--config', config]),
+    daemon('containerd', ['containerd', '--state', states[3]!], 1000),
+  ];
+  const names = states.map((_, at) => describeContainerd(`${at}`.padEnd(64, 'a'), { processes } as unknown as HostModel)?.name);
+  assert.deepEqual(names, ['told', 'joined', 'configured', undefined]);
+});
+
+test('whose container a shim supervises is told by the shim itself, when it is one of root and of this container', () => {
+  const words = [
+    '/usr/bin/containerd-shim-runc-v2',
+    '-namespace',
+    'moby',
+    '-id',
+    ID,
+    '-address',
+    '/run/containerd/containerd.sock',
+  ];
+  assert.equal(namespaceOfShim(daemon('containerd-shim', words), ID), 'moby');
+  assert.equal(namespaceOfShim(daemon('containerd-shim', words), ID.replace('e', 'f')), undefined);
+  assert.equal(namespaceOfShim(daemon('containerd-shim', words, 1000), ID), undefined);
+  assert.equal(namespaceOfShim(daemon('bash', words), ID), undefined);
+  assert.equal(namespaceOfShim(undefined, ID), undefined);
 });

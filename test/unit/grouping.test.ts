@@ -172,6 +172,18 @@ test('a program that bubblewrap confines in a container is one of its own, below
   assert.deepEqual(shape(groups), ['20: 30', '40: 50 in 20']);
 });
 
+test('a container of unshare --fork is one for what is confined in it', () => {
+  const made = namespaces(['mnt', 'uts']);
+  const inside = namespaces(['pid'], made);
+  const groups = grouped(
+    processOf(1, 0),
+    processOf(10, 1, { name: 'unshare', in: made, forChildren: ['pid'] }),
+    processOf(20, 10, { in: inside }),
+    processOf(30, 20, { name: 'bwrap', in: namespaces(['mnt', 'pid'], inside) }),
+  );
+  assert.deepEqual(shape(groups), ['20: 10', '30:  in 20']);
+});
+
 test('services that systemd gives files or pids of their own in a container are the container', () => {
   const cgroup = '/lxc.payload.web';
   const outer = namespaces(ALL);

@@ -13,8 +13,11 @@ export interface Owner {
   entered: ProcessRef[];
 }
 
+/** Containers in containers are seldom deeper. */
+const MAX_OUTER = 16;
+
 /** Of which some have no cgroup of their own. */
-const DOUBTFUL: readonly Engine[] = ['isoscope', 'systemd-nspawn', 'unnamed'];
+const DOUBTFUL: readonly Engine[] = ['isoscope', 'systemd-nspawn', 'podman', 'containerd', 'unnamed'];
 
 export type CgroupOwners = ReadonlyMap<string, Owner>;
 
@@ -36,7 +39,7 @@ export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: 
  * whose each process is.
  */
 export function ownersOfCgroups(
-  containers: Iterable<Container>,
+  containers: readonly Container[],
   processes: Iterable<ProcessRecord>,
   containerOf: (process: { pid: number }) => string | undefined,
 ): CgroupOwners {
@@ -48,7 +51,7 @@ export function ownersOfCgroups(
     else claim(owners, container, entered);
   }
   if (doubtful.length === 0) return owners;
-  const shared = sharedCgroups(processes, containerOf);
+  const shared = sharedCgroups(processes, outermost(containers, containerOf));
   for (const container of doubtful) claim(owners, container, entered, shared);
   return owners;
 }
@@ -87,6 +90,23 @@ function claim(
 /** One whose namespaces may not be read is no less a container for it. */
 function mayBeIsolated({ isolated, namespaces }: Container): boolean {
   return isolated || Object.values(namespaces).includes(null);
+}
+
+/** What runs in a container as a container of its own does not take its cgroup from it. */
+function outermost(
+  containers: readonly Container[],
+  containerOf: (process: { pid: number }) => string | undefined,
+): (process: { pid: number }) => string | undefined {
+  const outer = new Map(containers.map((container) => [container.key, container.outer]));
+  return (process) => {
+    let key = containerOf(process);
+    for (let depth = 0; depth < MAX_OUTER; depth += 1) {
+      const above = key === undefined ? undefined : outer.get(key);
+      if (above === undefined) break;
+      key = above;
+    }
+    return key;
+  };
 }
 
 function sharedCgroups(

@@ -1,10 +1,10 @@
 /** What an engine's files tell about a container. They are data of others: bounded, validated, and only ever shown. */
 import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
-import type { Container } from '../../protocol.ts';
+import type { Container, Engine } from '../../protocol.ts';
 import type { HostModel } from '../hostModel.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { sandboxOf } from '../sandboxGroups.ts';
-import { describeContainerd } from './containerd.ts';
+import { describeContainerd, namespaceOfShim } from './containerd.ts';
 import { describeDocker } from './docker.ts';
 import { describeMachine } from './nspawn.ts';
 import { describePodman } from './podman.ts';
@@ -23,12 +23,21 @@ export function describeContainer(
   claim: CgroupClaim,
   leader: ProcessRecord,
   model: HostModel,
-): Pick<Container, 'name' | 'image'> & { pod: Container['pod'] | undefined } {
-  const found = describeByEngine(claim, leader, model);
-  const description = { name: fallbackName(claim, leader), ...found };
+): Pick<Container, 'engine' | 'name' | 'image'> & { pod: Container['pod'] | undefined } {
+  const engine = engineOf(claim, leader, model);
+  const found = describeByEngine({ ...claim, engine }, leader, model);
+  const description = { engine, name: fallbackName(claim, leader), ...found };
   return claim.pod === undefined
     ? { ...description, pod: undefined }
     : { ...description, pod: { ...claim.pod, ...found?.pod } };
+}
+
+/** Where the name of the cgroup leaves it open: whose shim started the container, or who has files of it. */
+function engineOf({ engine, isGuess, id, uid }: CgroupClaim, leader: ProcessRecord, model: HostModel): Engine {
+  if (isGuess === undefined || engine !== 'containerd') return engine;
+  const owner = namespaceOfShim(model.process(leader.parentPid), id);
+  if (owner !== undefined) return owner === 'moby' ? 'docker' : engine;
+  return describeDocker(id, uid, model) === undefined ? engine : 'docker';
 }
 
 function describeByEngine({ engine, id, uid }: CgroupClaim, leader: ProcessRecord, model: HostModel): Description | undefined {
@@ -39,10 +48,10 @@ function describeByEngine({ engine, id, uid }: CgroupClaim, leader: ProcessRecor
     case 'cri-o':
       return describePodman(id, uid);
     case 'containerd':
-      return describeContainerd(id);
+      return describeContainerd(id, model);
     case 'kubernetes':
       // The kubelet's cgroups do not say which engine is below it.
-      return describeContainerd(id) ?? describePodman(id, undefined) ?? describeDocker(id, undefined, model);
+      return describeContainerd(id, model) ?? describePodman(id, undefined) ?? describeDocker(id, undefined, model);
     case 'systemd-nspawn':
       return describeMachine(id);
     case 'isoscope':

@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import type { HostModel } from '../hostModel.ts';
 import { homeOf } from '../users.ts';
 import { jsonOf, parsedFile } from './boundedFile.ts';
+import { absolutePaths, argumentsOf, option } from './daemons.ts';
 import type { Description } from './description.ts';
 
 /** The part of `config.v2.json` that is used (moby: container/container.go). */
@@ -48,24 +49,13 @@ export function parseConfig(text: string): DockerContainer | undefined {
 
 /** Of every dockerd that runs, as it was told or configured; then the default ones. */
 export function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
-  const roots = new Set<string>();
-  for (const { name, arguments: words, uid: owner } of model.processes) {
-    // A container's own process may call itself dockerd; its arguments are its own, and so is the folder they name.
-    if (name !== 'dockerd' || !Array.isArray(words) || (owner !== 0 && owner !== uid)) continue;
+  const roots: (string | undefined)[] = [];
+  for (const words of argumentsOf('dockerd', model.processes, uid)) {
     const told = option(words, '--data-root') ?? option(words, '-g') ?? option(words, '--graph');
-    roots.add(told ?? configuredRoot(option(words, '--config-file') ?? '/etc/docker/daemon.json') ?? '/var/lib/docker');
+    roots.push(told ?? configuredRoot(option(words, '--config-file') ?? '/etc/docker/daemon.json'));
   }
-  roots.add('/var/lib/docker');
   const home = uid === undefined ? undefined : homeOf(uid);
-  if (home !== undefined) roots.add(path.join(home, '.local/share/docker'));
-  return new Set([...roots].filter(path.isAbsolute));
-}
-
-function option(words: readonly string[], name: string): string | undefined {
-  const joined = words.find((word) => word.startsWith(`${name}=`));
-  if (joined !== undefined) return joined.slice(name.length + 1);
-  const index = words.indexOf(name);
-  return index === -1 ? undefined : words[index + 1];
+  return absolutePaths([...roots, '/var/lib/docker', ...(home === undefined ? [] : [path.join(home, '.local/share/docker')])]);
 }
 
 function configuredRoot(file: string): string | undefined {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import * as v from 'valibot';
 import { homeOf } from '../users.ts';
 import { jsonOf, parsedFile } from './boundedFile.ts';
+import { tomlString } from './daemons.ts';
 import type { Description } from './description.ts';
 
 /** The storage drivers; each has its own list of containers. */
@@ -64,6 +65,6 @@ function storageRoots(uid: number | undefined): string[] {
 
 /** One line of a TOML file is all that matters here: `graphroot = "/srv/containers"`. */
 function withConfigured(file: string, key: string, usual: string): string[] {
-  const configured = parsedFile(file, (text) => new RegExp(`^\\s*${key}\\s*=\\s*"([^"\\n]+)"`, 'm').exec(text)?.[1]);
+  const configured = parsedFile(file, (text) => tomlString(text, key));
   return configured !== undefined && path.isAbsolute(configured) ? [configured, usual] : [usual];
 }

@@ -7,8 +7,8 @@ import { directoriesIn } from './containerd.ts';
 const RuncState = v.object({ init_process_pid: v.number() });
 const CrunStatus = v.object({ pid: v.number() });
 
-/** The ids that their users gave them, by the pid of their first process. */
-export function runtimeContainers(): Map<number, string> {
+/** The ids that their users gave them, by the pid of their first process: root's, or those of `uid`, who runs them rootless. */
+export function runtimeContainers(uid: number): Map<number, string> {
   const containers = new Map<number, string>();
   const add = (folder: string, file: string, pidOf: (text: string) => number | undefined) => {
     for (const id of directoriesIn(folder)) {
@@ -16,8 +16,9 @@ export function runtimeContainers(): Map<number, string> {
       if (pid !== undefined) containers.set(pid, id);
     }
   };
-  add('/run/runc', 'state.json', parseRuncState);
-  add('/run/crun', 'status', parseCrunStatus);
+  const run = uid === 0 ? '/run' : `/run/user/${uid}`;
+  add(`${run}/runc`, 'state.json', parseRuncState);
+  add(`${run}/crun`, 'status', parseCrunStatus);
   return containers;
 }
 
