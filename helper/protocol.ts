@@ -342,6 +342,8 @@ export interface Namespace extends NamespaceRef {
   processCount: number;
   /** The member with the lowest pid (for pid namespaces its init). */
   leader?: ProcessRef & { name: string };
+  /** `key` of the container that made it, as far as somebody of it is still in it: others only share it. Absent for the host's. */
+  container?: string;
   /** All members; left out when asked with `members: false`. */
   members?: ProcessRef[];
   /** What pins it beside its members. */

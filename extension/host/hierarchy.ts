@@ -98,13 +98,14 @@ export function containersWithin(model: HostModel, container: Container): Contai
 }
 
 /**
- * The isolated containers whose leader is in a namespace, by name. Those without an engine come last: a program that
- * joined the namespace of an engine's container is not what the namespace is known by.
+ * The isolated containers whose leader is in a namespace: first the one that made it, which it is known by, then the others by name, and those
+ * without an engine last.
  */
 export function containersIn(model: HostModel, namespace: NamespaceRef): Container[] {
-  return namedFirst(sortedContainers(model, true)).filter(
-    (container) => container.namespaces[namespace.kind] === namespace.ino,
-  );
+  const maker = model.namespaces.get(keyOf(namespace))?.container;
+  return namedFirst(sortedContainers(model, true))
+    .filter((container) => container.namespaces[namespace.kind] === namespace.ino || container.key === maker)
+    .sort((a, b) => Number(b.key === maker) - Number(a.key === maker));
 }
 
 function namedFirst(containers: Container[]): Container[] {
@@ -129,7 +130,7 @@ export function sortedNamespaces(model: HostModel, namespaces: Iterable<Namespac
   );
 }
 
-/** The first container's name of every namespace that has one; one pass over the containers, for sorting many namespaces. */
+/** The name of every namespace's first container, if it has one; one pass over the containers, for sorting many namespaces. */
 function containerNames(model: HostModel): Map<NamespaceKey, string> {
   const names = new Map<NamespaceKey, string>();
   for (const container of namedFirst(sortedContainers(model, true))) {
@@ -137,7 +138,7 @@ function containerNames(model: HostModel): Map<NamespaceKey, string> {
       const ino = container.namespaces[kind];
       if (ino === undefined || ino === null) continue;
       const key = namespaceKey(kind, ino);
-      if (!names.has(key)) names.set(key, container.name);
+      if (!names.has(key) || model.namespaces.get(key)?.container === container.key) names.set(key, container.name);
     }
   }
   return names;

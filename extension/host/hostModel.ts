@@ -220,7 +220,9 @@ export class HostModel {
 
 /** Where a namespace stands in the lists and hierarchies, as text to compare. */
 function placeOf(namespace: Namespace | undefined): string {
-  return namespace === undefined ? '' : JSON.stringify([namespace.owner, namespace.parent, namespace.leader?.pid]);
+  return namespace === undefined
+    ? ''
+    : JSON.stringify([namespace.owner, namespace.parent, namespace.leader?.pid, namespace.container]);
 }
 
 function addTo<K>(index: Map<K, Set<number>>, key: K, pid: number): void {

@@ -15,7 +15,7 @@ import { InterfacesGroup } from './networkNodes.ts';
 import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
-import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCount } from './words.ts';
+import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCountSeen } from './words.ts';
 
 export type Section = (node: ContainerNode) => TreeNode | undefined;
 
@@ -93,7 +93,7 @@ export class ContainerNode extends TreeNode {
     return parts(
       container.pod?.name === undefined ? undefined : oneLine(container.pod.name, 40),
       container.image === undefined ? undefined : oneLine(container.image, 60),
-      container.engine === 'unnamed' ? processCount(container.processCount) : engineName(container.engine),
+      container.engine === 'unnamed' ? processCountSeen(container.processCount, this.model) : engineName(container.engine),
       container.rootlessUid === undefined ? undefined : vscode.l10n.t('rootless'),
       stateText(container),
       WITHOUT_ID.includes(container.engine) || container.name.includes(id) ? undefined : id,

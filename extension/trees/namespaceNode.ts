@@ -19,6 +19,7 @@ import {
   namespaceId,
   parts,
   processCount,
+  processCountSeen,
   unknownText,
 } from './words.ts';
 
@@ -85,7 +86,7 @@ export class NamespaceNode extends TreeNode {
     const { namespace } = this;
     const count = this.memberCount();
     if (this.shared) return parts(vscode.l10n.t('shared with the host'), kindName(namespace.kind));
-    return parts(kindName(namespace.kind), processCount(count));
+    return parts(kindName(namespace.kind), processCountSeen(count, this.model));
   }
 
   private listDescription(): string {
@@ -93,7 +94,7 @@ export class NamespaceNode extends TreeNode {
     const count = this.memberCount();
     const kind = this.options.forest === undefined ? undefined : kindName(namespace.kind);
     if (namespace.host) return parts(namespaceHolder(this.model, namespace), kind);
-    if (count > 0) return parts(namespaceHolder(this.model, namespace), kind, processCount(count));
+    if (count > 0) return parts(namespaceHolder(this.model, namespace), kind, processCountSeen(count, this.model));
     const [pin] = namespace.pins;
     const kept = pin === undefined ? undefined : vscode.l10n.t('kept alive by: {0}', pinText(this.model, pin).label);
     return parts(kind, vscode.l10n.t('no process'), kept);
@@ -241,7 +242,7 @@ export class MembersGroup extends NamespaceGroup {
     return 'organization';
   }
   protected override description(): string {
-    return processCount(this.model.membersOf(this.of.key).size);
+    return processCountSeen(this.model.membersOf(this.of.key).size, this.model);
   }
 
   private shown(): Process[] {
@@ -303,7 +304,8 @@ class PinsGroup extends NamespaceGroup {
   override children(): TreeNode[] {
     const rows: TreeNode[] = [];
     const count = this.model.membersOf(this.of.key).size;
-    if (count > 0) rows.push(this.fact('members', vscode.l10n.t('Its members'), processCount(count), 'organization'));
+    if (count > 0)
+      rows.push(this.fact('members', vscode.l10n.t('Its members'), processCountSeen(count, this.model), 'organization'));
     rows.push(
       ...this.rows(this.record.pins, (pin) => {
         const text = pinText(this.model, pin);

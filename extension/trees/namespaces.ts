@@ -176,7 +176,8 @@ class KindNode extends GroupNode {
     return kindIcon(this.kind);
   }
   protected override description(): string {
-    return parts(this.kind, String(this.list().length));
+    const count = this.list().length;
+    return parts(this.kind, this.model.unreadable.count === 0 ? String(count) : vscode.l10n.t('at least {0}', count));
   }
 
   override children(): TreeNode[] {

@@ -118,6 +118,12 @@ export function processCount(count: number): string {
   return count === 1 ? l10n.t('1 process') : l10n.t('{0} processes', count);
 }
 
+/** A count of what one may see, where there may be more that one may not. */
+export function processCountSeen(count: number, model: HostModel): string {
+  if (model.unreadable.count === 0) return processCount(count);
+  return count === 1 ? l10n.t('at least 1 process') : l10n.t('at least {0} processes', count);
+}
+
 /** "nginx (1234)". */
 export function processName(process: { name: string; pid: number }): string {
   return `${oneLine(process.name, 40)} (${process.pid})`;

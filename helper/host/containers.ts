@@ -35,6 +35,13 @@ export class ContainerTable {
     return this.group().entered.get(pid);
   }
 
+  /** `key` of the container that made the namespace with this number; undefined when none did, or nobody of it is in it any more. */
+  makerOf(ino: number): string | undefined {
+    const { homes, keys } = this.group();
+    const home = homes.of(ino);
+    return home && keys.get(home.pid);
+  }
+
   list(): Container[] {
     return [...this.group().groups.values()].map((group) => this.describe(group));
   }

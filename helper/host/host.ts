@@ -35,8 +35,8 @@ export class Host {
   private readonly model = new HostModel();
   private readonly mounts = new MountPins(this.model.namespaces);
   private readonly relations = new RelationTable();
-  private readonly lister = new NamespaceLister(this.model, this.mounts, this.relations);
   private readonly containers = new ContainerTable(this.model, this.relations);
+  private readonly lister = new NamespaceLister(this.model, this.mounts, this.relations, this.containers);
   private readonly watcher: Watcher;
   private readonly followers: ((parts: readonly HostPart[]) => void)[] = [];
   private readonly processFollowers: (() => void)[] = [];

@@ -14,6 +14,7 @@ import {
   type ProcessRef,
   type Unknown,
 } from '../protocol.ts';
+import type { ContainerTable } from './containers.ts';
 import type { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { isInitial } from './initialNamespaces.ts';
@@ -50,8 +51,11 @@ export class NamespaceLister {
   private readonly own = ownNamespaces();
   private readonly refs = new Map<number, ProcessRef>();
 
-  constructor(model: HostModel, mounts: MountPins, relations: RelationTable) {
+  private readonly containers: ContainerTable;
+
+  constructor(model: HostModel, mounts: MountPins, relations: RelationTable, containers: ContainerTable) {
     this.model = model;
+    this.containers = containers;
     this.mounts = mounts;
     this.relations = relations;
   }
@@ -113,15 +117,18 @@ export class NamespaceLister {
   private describe(node: Node, withMembers: boolean): Namespace {
     const { kind, ino, indexed, relations } = node;
     const leader = indexed && leaderOf(indexed);
+    const host = this.own[kind]?.ino === ino;
+    const container = host ? undefined : this.containers.makerOf(ino);
     return {
       ...namespaceRef(kind, ino),
-      host: this.own[kind]?.ino === ino,
+      host,
       owner: relations.owner,
       ...(relations.parent === undefined ? {} : { parent: relations.parent }),
       ...(relations.ownerUid === undefined ? {} : { ownerUid: relations.ownerUid }),
       ...(kind === 'user' ? { uidMap: this.idMap(indexed, 'uid_map'), gidMap: this.idMap(indexed, 'gid_map') } : {}),
       processCount: indexed?.members.size ?? 0,
       ...(leader === undefined ? {} : { leader: { ...refOf(leader), name: leader.name } }),
+      ...(container === undefined ? {} : { container }),
       ...(withMembers ? { members: this.members(indexed) } : {}),
       pins: pinsOf(node),
       incomplete: this.incomplete,

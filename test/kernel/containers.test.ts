@@ -15,13 +15,16 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { type Container, ContainersList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
+import { type Container, ContainersList, NamespacesList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
+import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { inGuest, isHelperRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { inGuest, isHelperRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
-import { namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
+import { untilAnswer } from '../fixtures/until.ts';
+import { boundNetNamespace, namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
 const NAME = `isoscope-zoo-${process.pid}`;
+const BWRAP = ['bwrap', '--unshare-pid', '--unshare-ipc', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev'];
 const SETTLE_MILLIS = patient(15_000);
 const ROOTLESS = { user: 'person', uid: 1000 };
 const ownUid = isHelperRoot ? undefined : testUid;
@@ -95,6 +98,49 @@ describe('containers/list', () => {
       await until('running container', ({ id, state }) => id === made.id && state === 'running');
     });
 
+    test('what comes into a container from outside belongs to it and is marked, also in one of its namespaces only', {
+      skip: unlessHelperIsRoot,
+    }, async (t) => {
+      using made = engine.run(NAME);
+      const { key } = await until('Docker container', ({ id }) => id === made.id);
+      const before = new Set((await list()).map((container) => container.key));
+      for (const kinds of ['--all', '--net']) {
+        const visitor = await startSleeper(['nsenter', '--target', String(made.pid), kinds]);
+        t.after(visitor.stop);
+      }
+      const program = { process: refOfProcess(made.pid), kinds: ['net' as const], command: ['sleep', '1000'] };
+      const ours = helper.request(ProgramsRun, program);
+      const marks = async () => {
+        const { processes } = await helper.request(ProcessesList, {});
+        return processes.filter(({ container, entered }) => container === key && entered !== undefined);
+      };
+      const entered = await untilAnswer('not all that entered are marked', marks, (found) => found.length === 3);
+      const own = entered.find((process) => process.entered === 'isoscope');
+      assert.ok(own !== undefined && own.parentPid === helper.process.pid, 'by whom is told');
+      process.kill(own.pid, 'SIGKILL');
+      await ours;
+      const added = (await list()).filter((container) => !before.has(container.key) && container.leader.pid === own.pid);
+      assert.deepEqual(added, [], 'none of them is a container');
+    });
+
+    test('a network that two containers share is of the one that made it', { skip: unlessHelperIsRoot }, async () => {
+      using maker = engine.run(`z-${NAME}`);
+      using sharer = engine.run(`a-${NAME}`, undefined, ['--network', `container:${maker.name}`]);
+      const { key } = await until('container', ({ id }) => id === maker.id);
+      await until('container that shares', ({ id }) => id === sharer.id);
+      const { namespaces } = await helper.request(NamespacesList, { kinds: ['net'] });
+      const { ino } = namespaceOfPid('net', sharer.pid);
+      assert.equal(namespaces.find((namespace) => namespace.ino === ino)?.container, key);
+    });
+
+    test('a container of Docker in a cgroup of another name is one of Docker', {
+      skip: mountWith('pids')?.type !== 'cgroup' && 'cgroup v2',
+    }, async () => {
+      using made = engine.run(NAME, undefined, ['--cgroup-parent', `/parent-${NAME}`]);
+      const container = await until('container', ({ id }) => id === made.id);
+      assert.equal(container.engine, 'docker');
+    });
+
     test('a removed container is listed no more', async () => {
       const made = engine.run(NAME);
       const { key } = await until('Docker container', ({ id }) => id === made.id);
@@ -110,6 +156,35 @@ describe('containers/list', () => {
       assert.deepEqual([container.name, container.image], [made.id.slice(0, 12), undefined]);
       assert.equal(container.namespaces.net, null, 'unknown, not the same as the host');
     });
+  });
+
+  test('a program of Isoscope in a network that nobody else is in is no container', {
+    skip: unlessHelperIsRoot,
+  }, async (t) => {
+    const bound = await boundNetNamespace(false);
+    t.after(bound.release);
+    const ours = helper.request(ProgramsRun, { namespaces: [bound.namespace], command: ['sleep', '1000'] });
+    const own = async () => {
+      const { processes } = await helper.request(ProcessesList, {});
+      return processes.find((process) => process.namespaces.net === bound.namespace.ino);
+    };
+    const found = await untilAnswer('the program is not listed', own, (process) => process !== undefined);
+    process.kill(found!.pid, 'SIGKILL');
+    await ours;
+    assert.deepEqual([found?.entered, found?.container], ['isoscope', undefined]);
+  });
+
+  test('what bubblewrap confines in a container is a container in that one', {
+    skip: unlessRootHas('bwrap') || unlessHelperIsRoot,
+  }, async (t) => {
+    const outside = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+    const outer = await startSleeper([...outside, ...BWRAP]);
+    t.after(outer.stop);
+    const { processes } = await helper.request(ProcessesList, {});
+    const keyOf = (pid: number) => processes.find((process) => process.pid === pid)?.container;
+    const inner = (await list()).find(({ key }) => key === keyOf(youngest(outer.pid)));
+    assert.equal(inner?.outer, keyOf(outer.pid));
+    assert.notEqual(inner?.key, inner?.outer);
   });
 
   test('what bubblewrap isolates is an unnamed container', { skip: unlessRootHas('bwrap') }, async (t) => {
@@ -166,24 +241,8 @@ describe('containers/list', () => {
     test(`a ${rootless ? 'rootless ' : ''}container of podman is listed with its owner`, {
       skip: podmanIsMissing(),
     }, async (t) => {
-      const podman = (...args: string[]) => {
-        const as = rootless
-          ? ['runuser', '-u', ROOTLESS.user, '--', 'env', `XDG_RUNTIME_DIR=/run/user/${ROOTLESS.uid}`]
-          : ['env'];
-        return execFileSync(
-          as[0]!,
-          [...as.slice(1), `HOME=${rootless ? `/home/${ROOTLESS.user}` : '/root'}`, 'podman', ...args],
-          {
-            encoding: 'utf8',
-            cwd: '/',
-            stdio: ['ignore', 'pipe', 'pipe'],
-          },
-        ).trim();
-      };
-      const root = rootFolder(t);
-      const archive = path.join(root, '..', 'image.tar');
-      execFileSync('tar', ['-C', root, '-cf', archive, '.']);
-      podman('import', archive, 'zoo');
+      const podman = podmanOf(rootless);
+      importRoot(t, podman);
       t.after(() => podman('rm', '--force', '--time', '0', '--ignore', NAME));
       const id = podman('run', '--detach', '--network', 'none', '--name', NAME, 'zoo', '/bin/sleep', '1000').split('\n').at(-1);
       const pid = Number(podman('inspect', '--format', '{{.State.Pid}}', NAME));
@@ -201,7 +260,53 @@ describe('containers/list', () => {
       assert.equal(stdout, '0::/\nID=zoo\n', stderr);
     });
   }
+
+  test('rootless containers of podman without cgroups of their own are each listed, by name, and entered each by itself', {
+    skip: podmanIsMissing(),
+  }, async (t) => {
+    const podman = podmanOf(true);
+    importRoot(t, podman);
+    const names = [`${NAME}-one`, `${NAME}-two`];
+    t.after(() => podman('rm', '--force', '--time', '0', '--ignore', ...names));
+    for (const name of names) {
+      const options = ['--detach', '--network', 'none', '--cgroups=disabled', '--name', name, '--hostname', name];
+      const id = podman('run', ...options, 'zoo', '/bin/sleep', '1000')
+        .split('\n')
+        .at(-1)!;
+      const pid = Number(podman('inspect', '--format', '{{.State.Pid}}', name));
+      const container = await until(`container ${name}`, ({ leader }) => leader.pid === pid);
+      if (isHelperRoot || testUid === ROOTLESS.uid) {
+        assert.deepEqual([container.engine, container.id, container.name], ['podman', id, name]);
+        assert.equal(container.rootlessUid, ROOTLESS.uid);
+      }
+      if (!isHelperRoot) continue;
+      const { stdout, stderr } = await helper.request(ProgramsRun, {
+        process: container.leader,
+        command: ['sh', '-c', 'cat /etc/os-release /etc/hostname'],
+      });
+      assert.equal(stdout, `ID=zoo\n${name}\n`, stderr);
+    }
+  });
 });
+
+type Podman = (...args: string[]) => string;
+
+function podmanOf(rootless: boolean): Podman {
+  const as = rootless ? ['runuser', '-u', ROOTLESS.user, '--', 'env', `XDG_RUNTIME_DIR=/run/user/${ROOTLESS.uid}`] : ['env'];
+  const [program = '', ...rest] = [...as, `HOME=${rootless ? `/home/${ROOTLESS.user}` : '/root'}`, 'podman'];
+  return (...args) => {
+    const output = execFileSync(program, [...rest, ...args], { encoding: 'utf8', cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] });
+    return output.trim();
+  };
+}
+
+/** The image `zoo`. */
+function importRoot(t: TestContext, podman: Podman): void {
+  const root = rootFolder(t);
+  const archive = path.join(root, '..', 'image.tar');
+  execFileSync('tar', ['-C', root, '-cf', archive, '.']);
+  podman('import', archive, 'zoo');
+}
 
 function podmanIsMissing(): string | false {
   return inGuest ? unlessRootHas('podman') : 'podman is tested in the guest, where cgroups are version 2';

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   childProcesses,
   containerRoots,
+  containersIn,
   containersWithin,
   members,
   namespaceForest,
@@ -136,4 +137,18 @@ test('containers in containers are below the outer one, and answers that make a 
     [containerAnswer('a', 60, { outer: 'docker b' }), containerAnswer('b', 70, { outer: 'docker a' })],
   );
   for (const container of circle.containers.values()) assert.equal(outerContainer(circle, container), undefined);
+});
+
+test('a namespace that containers share is known by the one that made it, not by the first name', () => {
+  const [alpha, web] = [
+    containerAnswer('alpha', 80, { namespaces: { net: 99 } }),
+    containerAnswer('web', 70, { namespaces: { net: 99 } }),
+  ];
+  const model = modelOf([], [alpha, web], [...hostNamespaces(), namespaceAnswer('net', 99, { container: web.key })]);
+  assert.deepEqual(
+    containersIn(model, ref('net', 99)).map(({ name }) => name),
+    ['web', 'alpha'],
+  );
+  const unknown = modelOf([], [alpha, web], [...hostNamespaces(), namespaceAnswer('net', 99)]);
+  assert.equal(containersIn(unknown, ref('net', 99))[0]?.name, 'alpha');
 });
