@@ -60,7 +60,11 @@ class Grouper {
 
   group(): Grouping {
     for (const record of this.model.processes) this.noteService(record);
-    for (const record of this.model.processes) this.draftOf(record)?.processes.push(record);
+    for (const record of this.model.processes) {
+      // Most processes of a host, looked at no further.
+      if (record.membership.claim === undefined && !hasOwnNamespaces(record)) continue;
+      this.draftOf(record)?.processes.push(record);
+    }
     const names = new UnclaimedNames(this.model);
     const finished = new Map<Draft, ContainerGroup>();
     const groups = new Map<string, ContainerGroup>();

@@ -48,7 +48,7 @@ function* bundlesOf(id: string, model: HostModel): Generator<string> {
 /** Of every containerd that runs, as it was told or configured, and where it usually is. */
 function* taskFolders(model: HostModel): Generator<string> {
   const told: (string | undefined)[] = [];
-  for (const words of argumentsOf('containerd', model.processes)) {
+  for (const words of argumentsOf('containerd', model)) {
     const config = option(words, '--config') ?? option(words, '-c') ?? '/etc/containerd/config.toml';
     told.push(option(words, '--state') ?? parsedFile(config, (text) => tomlString(text, 'state')));
   }

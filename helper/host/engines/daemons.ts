@@ -1,13 +1,29 @@
 /** What the daemons of engines were told on their command lines. A container's process may call itself like one: what it names is only read, and shown. */
 import path from 'node:path';
+import type { HostModel } from '../hostModel.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 
-/** The arguments of every process by that name that runs as root, or as `uid`. */
-export function* argumentsOf(name: string, processes: Iterable<ProcessRecord>, uid?: number): Generator<readonly string[]> {
-  for (const record of processes) {
+const NAMES = ['dockerd', 'containerd'] as const;
+type Daemon = (typeof NAMES)[number];
+
+let found: { model: HostModel; revision: number; daemons: ProcessRecord[] } | undefined;
+
+/** The arguments of every such process that runs as root, or as `uid`. */
+export function* argumentsOf(name: Daemon, model: HostModel, uid?: number): Generator<readonly string[]> {
+  for (const record of daemonsOf(model)) {
     if (record.name === name && Array.isArray(record.arguments) && (record.uid === 0 || record.uid === uid))
       yield record.arguments;
   }
+}
+
+/** Looked for once for all containers of one state of the host, which may have thousands of processes. */
+function daemonsOf(model: HostModel): ProcessRecord[] {
+  const { revision } = model;
+  if (found?.model !== model || found.revision !== revision) {
+    const isDaemon = ({ name }: ProcessRecord) => (NAMES as readonly string[]).includes(name);
+    found = { model, revision, daemons: [...model.processes].filter(isDaemon) };
+  }
+  return found.daemons;
 }
 
 /** The value of `--name=value` or `--name value`. */

@@ -50,7 +50,7 @@ export function parseConfig(text: string): DockerContainer | undefined {
 /** Of every dockerd that runs, as it was told or configured; then the default ones. */
 export function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
   const roots: (string | undefined)[] = [];
-  for (const words of argumentsOf('dockerd', model.processes, uid)) {
+  for (const words of argumentsOf('dockerd', model, uid)) {
     const told = option(words, '--data-root') ?? option(words, '-g') ?? option(words, '--graph');
     roots.push(told ?? configuredRoot(option(words, '--config-file') ?? '/etc/docker/daemon.json'));
   }

@@ -8,7 +8,6 @@ import type { ContainerTable } from '../containers.ts';
 import type { HostModel } from '../hostModel.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import type { MountPins } from '../mountPins.ts';
-import { leaderOf } from '../namespaceIndex.ts';
 import type { MountNamespaces } from '../namespaceRoot.ts';
 import { namespaceRef } from '../relations.ts';
 import { fuseOverlayOptions } from './fuseOverlay.ts';
@@ -166,9 +165,7 @@ export class OverlayTable {
   }
 
   private containerIn(mountNamespace: number): string | undefined {
-    const namespace = mountNamespace === OWN ? undefined : this.source.model.namespaces.get(mountNamespace);
-    const leader = namespace && leaderOf(namespace);
-    return leader && this.source.containers.keyOf(leader);
+    return mountNamespace === OWN ? undefined : this.source.containers.makerOf(mountNamespace);
   }
 }
 
