@@ -111,7 +111,10 @@ function memoryFigure({ figures }: Cgroup): string | undefined {
     return figures.memoryLimitBytes === undefined ? undefined : l10n.t('at most {0}', bytesText(figures.memoryLimitBytes));
   }
   if (figures.memoryLimitBytes === undefined) return bytesText(figures.memoryBytes);
-  return l10n.t('{0} of {1}', bytesText(figures.memoryBytes), bytesText(figures.memoryLimitBytes));
+  const [used, limit] = [bytesText(figures.memoryBytes), bytesText(figures.memoryLimitBytes)];
+  if (figures.workingSetBytes === undefined || figures.workingSetBytes > figures.memoryBytes / 2)
+    return l10n.t('{0} of {1}', used, limit);
+  return l10n.t('{0} of {1}, {2} without cache', used, limit, bytesText(figures.workingSetBytes));
 }
 
 function tasksFigure({ figures }: Cgroup): string | undefined {

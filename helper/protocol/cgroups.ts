@@ -57,6 +57,8 @@ export interface CgroupFigures {
   cpuLimitCores?: number;
   throttledPeriods?: number;
   memoryBytes?: number;
+  /** Without the inactive page cache, as `docker stats` counts. Only where `memoryBytes` is close to the limit: it decides on `nearLimit`. */
+  workingSetBytes?: number;
   /** The hard limit (`memory.max`, `memory.limit_in_bytes`). Absent without one. */
   memoryLimitBytes?: number;
   oomKills?: number;

@@ -1,10 +1,12 @@
 /** `cgroups/inspect` against the raw files; v1, v2 and hybrid. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, test } from 'node:test';
 import type { Cgroup, CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
-import { limitCpu, makeCgroup, unifiedMount, withoutControllers } from '../fixtures/cgroup.ts';
+import { limitCpu, type MadeCgroup, makeCgroup, unifiedMount, withoutControllers } from '../fixtures/cgroup.ts';
 import { cgroupClient } from '../fixtures/cgroupClient.ts';
 import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
@@ -13,6 +15,8 @@ import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const NAME = `isoscope-test-${process.pid}`;
 const MIB = 2 ** 20;
+/** include/uapi/linux/magic.h */
+const TMPFS_MAGIC = 0x01021994;
 const WITH_SWAP = 'memory.memsw.limit_in_bytes';
 
 describe('what is told of a cgroup', () => {
@@ -158,10 +162,7 @@ describe('what is told of a cgroup', () => {
 
   test('an OOM kill is counted and marked', { skip: withoutControllers('memory') }, async () => {
     using made = makeCgroup('memory', NAME);
-    made.write(made.version === 1 ? 'memory.limit_in_bytes' : 'memory.max', String(16 * MIB));
-    if (made.version === 2) made.write('memory.swap.max', '0');
-    // A kernel without swap accounting has no such file.
-    else if (existsSync(`${made.directory}/${WITH_SWAP}`)) made.write(WITH_SWAP, String(16 * MIB));
+    limitMemory(made);
     const shell = `echo $$ > "${made.directory}/cgroup.procs"; exec tail /dev/zero`;
     assert.throws(() => execFileSync('sh', ['-c', shell], { stdio: 'ignore' }), { signal: 'SIGKILL' });
     const { figures, badges } = await untilAnswer(
@@ -176,6 +177,39 @@ describe('what is told of a cgroup', () => {
     assert.ok('events' in memory && 'oomKills' in memory.events && memory.events.oomKills === figures.oomKills);
   });
 
+  test('a kill for the limit of a parent is marked where the killed process was', {
+    skip: withoutControllers('memory'),
+  }, async () => {
+    using parent = makeCgroup('memory', NAME);
+    limitMemory(parent);
+    using child = parent.child('child', ['memory']);
+    const shell = `echo $$ > "${child.directory}/cgroup.procs"; exec tail /dev/zero`;
+    assert.throws(() => execFileSync('sh', ['-c', shell], { stdio: 'ignore' }), { signal: 'SIGKILL' });
+    const { badges } = await untilAnswer(
+      'the OOM kill',
+      () => row(child),
+      (one) => (one.figures.oomKills ?? 0) > 0,
+    );
+    assert.ok(badges.includes('oomKilled'));
+  });
+
+  test('page cache that can be taken back does not make a limit close', { skip: withoutControllers('memory') }, async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-cache-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    if (statfsSync(folder).type === TMPFS_MAGIC) return t.skip('the temporary folder is in memory');
+    using made = makeCgroup('memory', NAME);
+    limitMemory(made);
+    const write = `echo $$ > "${made.directory}/cgroup.procs"; exec dd if=/dev/zero "of=${folder}/file" bs=1M count=32 conv=fsync status=none`;
+    execFileSync('sh', ['-c', write]);
+    const { figures, badges } = await row(made);
+    assert.ok((figures.memoryBytes ?? 0) > 14.4 * MIB, `${figures.memoryBytes} bytes fill the limit`);
+    assert.ok(
+      (figures.workingSetBytes ?? Number.POSITIVE_INFINITY) < 8 * MIB,
+      `${figures.workingSetBytes} bytes without cache`,
+    );
+    assert.ok(!badges.includes('nearLimit'));
+  });
+
   test('a cgroup that was made anew under the same name is another one', { skip: withoutControllers('pids') }, async () => {
     const first = makeCgroup('pids', NAME);
     first[Symbol.dispose]();
@@ -187,6 +221,14 @@ describe('what is told of a cgroup', () => {
     await refusalOf(inspect(second.ref), 'gone');
   });
 });
+
+/** To 16 MiB, swap included. */
+function limitMemory(made: MadeCgroup): void {
+  made.write(made.version === 1 ? 'memory.limit_in_bytes' : 'memory.max', String(16 * MIB));
+  if (made.version === 2) made.write('memory.swap.max', '0');
+  // A kernel without swap accounting has no such file.
+  else if (existsSync(`${made.directory}/${WITH_SWAP}`)) made.write(WITH_SWAP, String(16 * MIB));
+}
 
 /** v2 accounts for CPU time in every cgroup, and for memory where the controller is handed down. */
 function onV2(figures: Cgroup['figures']): Cgroup['figures'] {

@@ -89,11 +89,12 @@ const V1_READERS: Record<string, RowReader | undefined> = {
     figures.memoryBytes = counterIn(node, place, 'memory.usage_in_bytes');
     if (node.parent === undefined) return;
     if (needed.settings) figures.memoryLimitBytes = limitIn(place, 'memory.limit_in_bytes') ?? undefined;
-    if (needed.settings || needed.counters) {
-      // Without a limit it kills nothing.
-      const control = figures.memoryLimitBytes === undefined ? -1 : place.read('memory.oom_control');
+    // A kill is counted where the killed process was, whosoever's limit it was for; without any limit only the host's want of memory kills.
+    if (needed.settings || (needed.counters && isMemoryLimited(node))) {
+      const control = place.read('memory.oom_control');
       figures.oomKills = typeof control === 'number' ? undefined : numberOfKey(control, 'oom_kill');
     }
+    readWorkingSet(node, place, 'total_inactive_file');
   },
   pids: readPids,
   freezer(node, place, { settings }) {
@@ -105,6 +106,29 @@ const V1_READERS: Record<string, RowReader | undefined> = {
     node.isFreezing = word === 'FREEZING';
   },
 };
+
+function isMemoryLimited({ figures, parent }: CgroupNode): boolean {
+  return figures.memoryLimitBytes !== undefined || (parent !== undefined && isMemoryLimited(parent));
+}
+
+/**
+ * What is in use without the page cache that the kernel takes back first: that alone fills every limit in time. `memory.stat` is a long file, so it
+ * is read only where usage as a whole is close to the limit.
+ */
+function readWorkingSet({ figures }: CgroupNode, place: Place, inactiveFile: string): void {
+  figures.workingSetBytes = undefined;
+  if (figures.memoryBytes === undefined || !isNearLimit(figures.memoryBytes, figures.memoryLimitBytes)) return;
+  const stat = place.read('memory.stat');
+  const inactive = typeof stat === 'number' ? undefined : numberOfKey(stat, inactiveFile);
+  if (inactive !== undefined) figures.workingSetBytes = Math.max(0, figures.memoryBytes - inactive);
+}
+
+/** From this share of a limit on it is called close. */
+const NEAR_LIMIT = 0.9;
+
+export function isNearLimit(used: number | undefined, limit: number | undefined): boolean {
+  return used !== undefined && limit !== undefined && used >= limit * NEAR_LIMIT;
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // v2
@@ -185,11 +209,13 @@ function readUnifiedMemory(node: CgroupNode, place: Place, needed: Needed): void
   figures.memoryBytes = counterIn(node, place, 'memory.current');
   if (figures.memoryBytes === undefined) {
     figures.memoryLimitBytes = undefined;
+    figures.workingSetBytes = undefined;
     figures.oomKills = undefined;
     return;
   }
+  if (needed.settings) figures.memoryLimitBytes = limitIn(place, 'memory.max') ?? undefined;
+  readWorkingSet(node, place, 'inactive_file');
   if (!needed.settings) return;
-  figures.memoryLimitBytes = limitIn(place, 'memory.max') ?? undefined;
   // Its changes are told like those of cgroup.events.
   const events = place.read('memory.events');
   figures.oomKills = typeof events === 'number' ? undefined : numberOfKey(events, 'oom_kill');

@@ -9,6 +9,8 @@ export interface RowFigures {
   periods: number | undefined;
   throttledPeriods: number | undefined;
   memoryBytes: number | undefined;
+  /** Known only where `memoryBytes` is close to the limit. */
+  workingSetBytes: number | undefined;
   memoryLimitBytes: number | undefined;
   oomKills: number | undefined;
   tasks: number | undefined;
@@ -39,6 +41,7 @@ export class NodeFacts {
       before.cpuLimitCores !== figures.cpuLimitCores ||
       before.throttledPeriods !== figures.throttledPeriods ||
       before.memoryBytes !== figures.memoryBytes ||
+      before.workingSetBytes !== figures.workingSetBytes ||
       before.memoryLimitBytes !== figures.memoryLimitBytes ||
       before.oomKills !== figures.oomKills ||
       before.tasks !== figures.tasks ||
@@ -54,6 +57,7 @@ function noFigures(): RowFigures {
     periods: undefined,
     throttledPeriods: undefined,
     memoryBytes: undefined,
+    workingSetBytes: undefined,
     memoryLimitBytes: undefined,
     oomKills: undefined,
     tasks: undefined,

@@ -2,11 +2,9 @@
 import { CRUN_SUBGROUP } from '../../proc/cgroupClaim.ts';
 import { titleOfCgroup } from '../../proc/cgroupTitle.ts';
 import type { Cgroup, CgroupBadge, CgroupFigures } from '../../protocol/cgroups.ts';
+import { isNearLimit } from './figures.ts';
 import type { CgroupNode } from './node.ts';
 import { type CgroupOwners, type Owner, ownerKey } from './ownCgroups.ts';
-
-/** From this share of a limit on it is called close. */
-const NEAR_LIMIT = 0.9;
 
 export interface RowContext {
   hierarchy: string;
@@ -63,8 +61,8 @@ function makeRow(
 function badgesOf(node: CgroupNode, figures: boolean): CgroupBadge[] {
   const badges: CgroupBadge[] = [];
   if (figures) {
-    const { memoryBytes, memoryLimitBytes, tasks, tasksLimit, oomKills } = node.figures;
-    if (isNear(memoryBytes, memoryLimitBytes) || isNear(tasks, tasksLimit)) badges.push('nearLimit');
+    const { memoryBytes, workingSetBytes = memoryBytes, memoryLimitBytes, tasks, tasksLimit, oomKills } = node.figures;
+    if (isNearLimit(workingSetBytes, memoryLimitBytes) || isNearLimit(tasks, tasksLimit)) badges.push('nearLimit');
     if (node.throttled) badges.push('throttled');
     if ((oomKills ?? 0) > 0) badges.push('oomKilled');
   }
@@ -74,16 +72,13 @@ function badgesOf(node: CgroupNode, figures: boolean): CgroupBadge[] {
   return badges;
 }
 
-function isNear(used: number | undefined, limit: number | undefined): boolean {
-  return used !== undefined && limit !== undefined && used >= limit * NEAR_LIMIT;
-}
-
 function figuresOf({ figures }: CgroupNode): CgroupFigures {
   const row: CgroupFigures = {};
   if (figures.cpuUsageMicros !== undefined) row.cpuUsageMicros = figures.cpuUsageMicros;
   if (figures.cpuLimitCores !== undefined) row.cpuLimitCores = figures.cpuLimitCores;
   if (figures.throttledPeriods !== undefined) row.throttledPeriods = figures.throttledPeriods;
   if (figures.memoryBytes !== undefined) row.memoryBytes = figures.memoryBytes;
+  if (figures.workingSetBytes !== undefined) row.workingSetBytes = figures.workingSetBytes;
   if (figures.memoryLimitBytes !== undefined) row.memoryLimitBytes = figures.memoryLimitBytes;
   if (figures.oomKills !== undefined) row.oomKills = figures.oomKills;
   if (figures.tasks !== undefined) row.tasks = figures.tasks;
