@@ -293,6 +293,8 @@ export interface SandboxesExplainResult {
   equivalents: SandboxEquivalent[];
   /** What a person should know: a lesser protection, a choice that has no effect here. */
   notes: string[];
+  /** Of these, those by which it protects less than the sandbox of an empty specification. */
+  weaker: string[];
 }
 
 /** Checks and explains without running anything. `directory`: what relative paths of the host in the specification begin at. */

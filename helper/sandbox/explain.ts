@@ -22,6 +22,7 @@ export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
     syscalls: program.steps.map(lineOf).join('\n'),
     equivalents: equivalents(plan),
     notes: plan.notes,
+    weaker: plan.weaker,
   };
 }
 

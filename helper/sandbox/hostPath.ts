@@ -11,6 +11,7 @@ import { errorOf } from '../kernel/files.ts';
 import { openBeneath, openRealPath } from '../kernel/openat2.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { SandboxSpec } from '../protocol/sandboxes.ts';
+import { isWithin } from './hostMounts.ts';
 
 /** Options of an overlay that name directories. */
 export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;
@@ -75,11 +76,6 @@ export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): str
     return given;
   });
   return notes;
-}
-
-function isWithin(file: string, folder: string): boolean {
-  const from = path.relative(folder, file);
-  return from !== '..' && !from.startsWith('../');
 }
 
 function realIfThere(file: string): string | undefined {

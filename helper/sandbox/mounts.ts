@@ -4,10 +4,10 @@ import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
-import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
+import { HostMounts, isRootOfHost } from './hostMounts.ts';
 import { plainLayers, realPath } from './hostPath.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
@@ -78,7 +78,7 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   if (spec.proc === 'own') {
     mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: at('/proc', true) });
   }
-  mounts.push(...hostSockets(spec, root, at));
+  mounts.push(...hostSockets(root, at));
   if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
   if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   mounts.push(...nameFiles(spec, root, { at, notes: context.notes }));
@@ -117,8 +117,8 @@ function filesOf({ files, copied }: Extract<RootPlan, { type: 'tmpfs' }>): Plann
 }
 
 /** The host's services listen on sockets below /run, and people leave some in /tmp; a read-only mount does not keep from them. */
-function hostSockets(spec: ResolvedSpec, root: RootPlan, at: (destination: string) => Place): PlannedMount[] {
-  if (spec.root.type !== 'host' || spec.root.access === 'readWrite' || root.type === 'asItIs') return [];
+function hostSockets(root: RootPlan, at: (destination: string) => Place): PlannedMount[] {
+  if (!showsRootOfHost(root)) return [];
   return ['/run', '/tmp', '/var/tmp']
     .filter((folder) => isDirectory(folder))
     .map((folder) => ({
@@ -128,6 +128,12 @@ function hostSockets(spec: ResolvedSpec, root: RootPlan, at: (destination: strin
       attributes: MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
       place: at(folder),
     }));
+}
+
+/** And does not let it be changed: what is to be changed is to be found. */
+function showsRootOfHost(root: RootPlan): boolean {
+  if (root.type === 'bind') return root.readOnly && isRootOfHost(root.path);
+  return root.type === 'overlay' && root.image === undefined && Array.isArray(root.lowers) && root.lowers.some(isRootOfHost);
 }
 
 function minimalDev(at: (destination: string, strict?: boolean) => Place, context: MountContext): PlannedMount[] {
@@ -254,7 +260,7 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
 /** mount_namespaces(7), "SHARED SUBTREES": there is nothing to follow, or to be followed by, where the host has it private. */
 function checkPropagation({ source, propagation, place }: BindMount, { notes, hasUserNamespace }: MountContext): void {
   if (propagation !== MS_SHARED && propagation !== MS_SLAVE) return;
-  const of = mountOf(source, parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8')));
+  const of = new HostMounts().of(source);
   const has = (kind: string) => of?.propagation.some((field) => field.startsWith(kind)) === true;
   if (propagation === MS_SLAVE) {
     if (!has('shared:') && !has('master:'))
@@ -269,14 +275,6 @@ function checkPropagation({ source, propagation, place }: BindMount, { notes, ha
       hint: 'Choose "rslave" or "rprivate", or make it shared on the host first: mount --make-rshared.',
     });
   }
-  notes.push(`What is mounted below ${place.destination} inside is mounted on the host, too, and stays there.`);
-}
-
-/** The one that a path lies on: the last of those above it, by name, that are not covered by a later one. */
-function mountOf(real: string, mounts: readonly Mount[]): Mount | undefined {
-  const above = mounts.filter(({ mountPoint }) => mountPoint === '/' || `${real}/`.startsWith(`${mountPoint}/`));
-  const longest = Math.max(...above.map(({ mountPoint }) => mountPoint.length));
-  return above.findLast(({ mountPoint }) => mountPoint.length === longest);
 }
 
 function dataOption({ type, destination }: SandboxMount, option: string): Option {

@@ -10,6 +10,7 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
+import { MASKED_PATHS, READONLY_PATHS } from './coveredPaths.ts';
 import { type HeldTree, HeldTrees } from './heldTrees.ts';
 import { notesOnPaths, withAbsolutePaths } from './hostPath.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
@@ -22,6 +23,7 @@ import { compileSeccomp } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
 import { givenFilter } from './seccompProfile.ts';
 import { planUser, type UserPlan } from './user.ts';
+import { weaknessesOf } from './weaknesses.ts';
 
 export interface SandboxPlan {
   id: string;
@@ -47,6 +49,8 @@ export interface SandboxPlan {
   command: string[];
   shell: boolean;
   notes: string[];
+  /** Of the notes, those by which it protects less than the sandbox of an empty specification. */
+  weaker: string[];
   dispose(): void;
 }
 
@@ -88,23 +92,6 @@ export interface PlanContext {
   freeName: (wish: string) => string;
 }
 
-/** Docker's, in the OCI specification's terms. */
-const MASKED_PATHS = [
-  '/proc/acpi',
-  '/proc/asound',
-  '/proc/interrupts',
-  '/proc/kcore',
-  '/proc/keys',
-  '/proc/latency_stats',
-  '/proc/sched_debug',
-  '/proc/scsi',
-  '/proc/timer_list',
-  '/proc/timer_stats',
-  '/sys/devices/virtual/powercap',
-  '/sys/firmware',
-];
-const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
-
 const MAX_FILTERS = 16;
 const DEFAULT_NAME =
   process.arch === 'x64'
@@ -124,7 +111,8 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
     checkCombination(spec, given);
     const folder = context.directory === undefined ? {} : { folder: context.directory };
-    notes.push(...notesOnPaths(given, context.directory));
+    const leaving = notesOnPaths(given, context.directory);
+    notes.push(...leaving);
     if (spec.network.type === 'veth') {
       spec.network = withResolverOfHost(resolveVeth(spec.network, context.id, context.addresses()), notes);
     }
@@ -165,9 +153,12 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       shell: spec.process.args === undefined,
       idle: spec.persistent && spec.process.args === undefined,
       notes,
+      weaker: [],
       dispose,
     };
-    noteWeaknesses(plan);
+    const weaknesses = weaknessesOf(plan);
+    notes.push(...weaknesses.map(({ text }) => text));
+    plan.weaker.push(...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text])));
     return plan;
   } catch (error) {
     dispose();
@@ -388,43 +379,4 @@ function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {
   if (spec.process.terminal) environment.set('TERM', 'xterm-256color');
   for (const [name, value] of Object.entries(spec.process.env)) environment.set(name, value);
   return environment;
-}
-
-function noteWeaknesses({ spec, fresh, notes, user, trees }: SandboxPlan): void {
-  const mapped = trees.filter((tree) => tree.mapped !== undefined).map((tree) => tree.path);
-  const says = (condition: boolean, text: string) => {
-    if (condition) notes.push(text);
-  };
-  const { capabilities } = user.identity;
-  says(
-    spec.changeRoot === 'chroot' && !(spec.root.type === 'host' && !fresh.has('mnt')),
-    'chroot changes only where paths begin. The old root stays mounted, and a program with CAP_SYS_CHROOT, or with a descriptor of a directory outside, can walk back to it.',
-  );
-  says(
-    spec.oldRoot !== undefined,
-    `The old root is kept at ${spec.oldRoot}: everything of the host can be reached through it.`,
-  );
-  says(
-    spec.root.type === 'host' && spec.root.access === 'readWrite',
-    'The files of the host can be changed, and the sockets of its services reached.',
-  );
-  says(
-    !fresh.has('pid'),
-    'Without a pid namespace of its own it sees other processes, may signal those of its user, and what it leaves behind in the background is not ended with it.',
-  );
-  says(
-    spec.root.type === 'host' && user.identity.hostUid === 0,
-    'It runs as the root of the host, though without capabilities: it can read the files that root owns. Set process.user, or namespaces.user to "new".',
-  );
-  says(
-    mapped.length > 0,
-    `In ${mapped.join(', ')} root inside owns what root owns on the disk, and what it makes there belongs to root of the host, set-user-ID files included.`,
-  );
-  says(spec.namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included.");
-  says(spec.seccomp === 'unconfined', 'No seccomp filter: every system call can be made.');
-  says(!spec.process.noNewPrivileges, 'no_new_privs is off: set-user-ID programs can give it more than it began with.');
-  says(
-    (capabilities?.permitted ?? 0n) !== 0n && !fresh.has('user'),
-    'Its capabilities count on the host, in whatever it shares with it.',
-  );
 }

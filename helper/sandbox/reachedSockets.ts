@@ -1,0 +1,60 @@
+/** Unix sockets of the host that a program in a sandbox can connect to. That a mount is read-only does not keep from it (unix(7)). */
+import fs from 'node:fs';
+import path from 'node:path';
+import { isSystemError } from '../failure.ts';
+import { parseUnixSockets } from '../proc/unixSockets.ts';
+import { isWithin, statOf } from './hostMounts.ts';
+import type { PlannedMount } from './mounts.ts';
+
+/** Of the host, and where it is inside. */
+export interface SeenPath {
+  path: string;
+  destination: string;
+  /** Undefined for the root. */
+  mount?: PlannedMount;
+}
+
+/** As whom the program runs on the host; an unknown one may be anybody. */
+export interface HostUser {
+  uid: number | undefined;
+  gid: number;
+}
+
+/** Real paths of those that something listens on by now, and that are not covered inside. */
+export function reachedSockets(seen: readonly SeenPath[], mounts: readonly PlannedMount[], user: HostUser): string[] {
+  if (seen.length === 0) return [];
+  return realSockets().filter((socket) => {
+    if (!mayConnect(socket, user)) return false;
+    return seen.some(({ path: source, destination, mount }) => {
+      if (!isWithin(socket, source)) return false;
+      return coverOf(path.join(destination, path.relative(source, socket)), mounts) === mount;
+    });
+  });
+}
+
+/** What is mounted last of that which a path inside lies on. */
+export function coverOf(inside: string, mounts: readonly PlannedMount[]): PlannedMount | undefined {
+  return mounts.findLast(({ what, place }) => what !== 'symlink' && isWithin(inside, `/${place.parts.join('/')}`));
+}
+
+function realSockets(): string[] {
+  const found = new Set<string>();
+  for (const named of parseUnixSockets(fs.readFileSync('/proc/net/unix', 'utf8'))) {
+    try {
+      const real = fs.realpathSync.native(named);
+      if (statOf(real)?.isSocket()) found.add(real);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+    }
+  }
+  return [...found].toSorted();
+}
+
+/** Connecting needs the permission to write. Root without capabilities is a user like others. */
+function mayConnect(socket: string, { uid, gid }: HostUser): boolean {
+  const stat = statOf(socket);
+  if (stat === undefined) return false;
+  if (uid === undefined) return true;
+  const shift = stat.uid === uid ? 6 : stat.gid === gid ? 3 : 0;
+  return ((stat.mode >> shift) & 0o2) !== 0;
+}
