@@ -465,8 +465,9 @@ export interface ProgramParams extends ProgramTarget {
   /** Program and arguments; the first is looked up in PATH of the environment when it has no slash. Left out: the user's shell. */
   command?: string[];
   /**
-   * Whose identity: `root` (uid 0 of the user namespace entered) or `target` (uid, gid, groups, capabilities, no_new_privs of the process).
-   * Default `target` for a whole container, `root` otherwise.
+   * Whose identity: `root` (uid 0 of the user namespace entered; in the root directory of the process with the capabilities of its container) or
+   * `target` (uid, gid, groups, capabilities, no_new_privs of the process). Default for a whole container: what its engine recorded that programs
+   * in there are to have, as docker-exec(1) takes it, and without such a record `target`; otherwise `root`.
    */
   identity?: 'root' | 'target';
   /** Take the root directory, working directory and environment of the process. Default: true when `mnt` is entered. */

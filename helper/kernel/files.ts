@@ -122,9 +122,9 @@ export function readNamespaceLink(directory: number, path: string): number {
   return ino;
 }
 
-/** Owner of an open file: for `/proc/PID` itself the effective uid, even of a process that is not dumpable. */
+/** Owner of an open file: for `/proc/PID` itself the effective uid, even of a process that is not dumpable. Waits for no file system. */
 export function ownerOf(descriptor: number): number {
-  if (statxCall(descriptor, '', AT_EMPTY_PATH, STATX_UID, statBuffer) === -1) return -lastErrno();
+  if (statxCall(descriptor, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID, statBuffer) === -1) return -lastErrno();
   return statBuffer.readUInt32LE(20);
 }
 

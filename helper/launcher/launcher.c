@@ -21,8 +21,8 @@
 #define VERSION 1u
 #define SOCKET 3
 #define MAX_STEPS 2048u
-#define MAX_DATA (1024u * 1024u)
-#define MAX_RELOCATIONS 16384u
+#define MAX_DATA (16u * 1024u * 1024u) /* the most that Linux takes as environment, a pointer to each string of it, and the rest */
+#define MAX_RELOCATIONS (1024u * 1024u)
 #define MAX_DESCRIPTORS 64u
 #define MAX_SYSCALL 1024u
 #define MAX_PASSED 128u /* descriptors of a launcher that is made on request */

@@ -80,7 +80,7 @@ const POINTER = 1;
 const RESULT = 2;
 /** The launcher's own limits. */
 export const MAX_STEPS = 2048;
-export const MAX_DATA_BYTES = 1024 * 1024;
+export const MAX_DATA_BYTES = 16 * 1024 * 1024;
 
 export const integer = (value: number | bigint, text?: string): Argument =>
   text === undefined ? { type: 'integer', value } : { type: 'integer', value, text };

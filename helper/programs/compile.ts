@@ -1,5 +1,6 @@
 /** From a plan to the syscall program that the launcher executes, and that is shown to whoever asks what will happen. */
 import fs from 'node:fs';
+import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
@@ -7,7 +8,7 @@ import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { entryOrder } from './entryOrder.ts';
-import type { CapabilityMasks, Identity } from './identity.ts';
+import type { Identity } from './identity.ts';
 import { own } from './identity.ts';
 import type { Plan, SeccompFilter } from './plan.ts';
 import type { HeldNamespace } from './target.ts';

@@ -1,10 +1,17 @@
 /** The environment a program starts with. Its bytes may be anything but NUL, so it stays bytes throughout. */
 import fs from 'node:fs';
-import { Failure } from '../failure.ts';
 import type { HeldProcess } from './target.ts';
 
-/** Of a process's environment; the kernel allows it a quarter of its stack, commonly 2 MiB, and real ones have a few KiB. */
-const MAX_ENVIRONMENT_BYTES = 256 * 1024;
+/**
+ * The kernel's own limit of arguments and environment together, however large the stack may grow (bprm_stack_limits() in fs/exec.c). What
+ * a program may have is a quarter of its stack's limit; whether it is too much for one, only its execve(2) tells.
+ */
+export const MAX_ENVIRONMENT_BYTES = 6 * 1024 * 1024;
+/** A read that asks for more is given no more at once. */
+const CHUNK_BYTES = 64 * 1024;
+const MAX_STAT_BYTES = 4096;
+/** Among the fields after the name; `arg_end` is the next. */
+const ARG_START = 45;
 
 export const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -14,14 +21,26 @@ const KEPT = ['LANG', 'LANGUAGE', 'LC_ALL', 'LC_CTYPE', 'LC_MESSAGES', 'TZ', 'CO
 export class Environment {
   private readonly variables = new Map<string, Buffer>();
 
-  /** The environment that a process has now, as it was started with or has changed it. */
-  static of(process: HeldProcess): Environment {
+  /** Of `NAME=value` entries. */
+  static from(entries: Iterable<string | Buffer>): Environment {
     const environment = new Environment();
-    for (const entry of split(readBounded(process))) {
+    for (const given of entries) {
+      const entry = Buffer.from(given as string);
       const equals = entry.indexOf('=');
       if (equals > 0) environment.variables.set(entry.toString('latin1', 0, equals), entry);
     }
     return environment;
+  }
+
+  /**
+   * The environment that a process was started with, read from its memory. Undefined when it has overwritten it since, as programs do that
+   * set a title (setproctitle(3)): nginx, redis, postgres. Throws a `Failure` when it may not be read.
+   */
+  static of(process: HeldProcess): Environment | undefined {
+    const bytes = readChunks(process, 'environ', 'the environment');
+    const entries = [...split(bytes)];
+    const isIntact = entriesAreIntact(bytes, entries) && argumentsAreIntact(process);
+    return isIntact ? Environment.from(entries) : undefined;
   }
 
   /** A plain one for the host's tools. */
@@ -60,28 +79,40 @@ export class Environment {
   }
 }
 
-function readBounded(process: HeldProcess): Buffer {
-  const file = process.open('environ', 0, 'the environment');
-  const content = Buffer.alloc(MAX_ENVIRONMENT_BYTES + 1);
+/** What execve(2) is given, and lays out: entries with a name, each ended by a NUL. A title leaves pieces of words, blanks or nothing but NULs. */
+function entriesAreIntact(bytes: Buffer, entries: readonly Buffer[]): boolean {
+  if (bytes.length === 0) return true;
+  return bytes.at(-1) === 0 && entries.every((entry) => /^[^=\s]+=/.test(entry.toString('latin1')));
+}
+
+/**
+ * The arguments lie right before the environment, and a title that is longer than they were goes on into it: /proc/PID/cmdline then shows more than
+ * the kernel once laid out for them (get_mm_proctitle() in fs/proc/base.c, proc_pid_stat(5)).
+ */
+function argumentsAreIntact(process: HeldProcess): boolean {
+  const stat = process.tryRead('stat', MAX_STAT_BYTES) ?? '';
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const [begin, end] = [Number(fields[ARG_START]), Number(fields[ARG_START + 1])];
+  const words = readChunks(process, 'cmdline', 'the arguments');
+  // Zero: it may not be seen.
+  return !(end > begin) || words.length <= end - begin;
+}
+
+function readChunks(process: HeldProcess, path: 'environ' | 'cmdline', what: string): Buffer {
+  const file = process.open(path, 0, what);
+  const chunks: Buffer[] = [];
   let length = 0;
   try {
-    for (let got = -1; got !== 0 && length < content.length; length += got) {
-      got = fs.readSync(file, content, length, content.length - length, null);
+    for (let got = -1; got !== 0 && length < MAX_ENVIRONMENT_BYTES; length += got) {
+      const chunk = Buffer.alloc(CHUNK_BYTES);
+      got = fs.readSync(file, chunk, 0, chunk.length, null);
+      chunks.push(chunk.subarray(0, got));
     }
   } catch (error) {
     process.check();
     throw error;
   }
-  if (length > MAX_ENVIRONMENT_BYTES) {
-    throw new Failure(
-      'unsupported',
-      `The environment of process ${process.ref.pid} is larger than ${MAX_ENVIRONMENT_BYTES} bytes.`,
-      {
-        hint: 'Enter without the root directory of the process.',
-      },
-    );
-  }
-  return content.subarray(0, length);
+  return Buffer.concat(chunks, length);
 }
 
 function* split(bytes: Buffer): Generator<Buffer> {

@@ -1,20 +1,13 @@
 /** As whom a program runs: what it has to be given so that it is like the process entered, or root of what is entered. */
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
+import type { CapabilityMasks, OciProcess } from '../host/engines/ociProcess.ts';
 import { AT_FDCWD, readText } from '../kernel/files.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
 import type { IdMapping } from '../protocol.ts';
 import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
-
-export interface CapabilityMasks {
-  inheritable: bigint;
-  permitted: bigint;
-  effective: bigint;
-  bounding: bigint;
-  ambient: bigint;
-}
 
 export interface Identity {
   /** Ids as they are in the user namespace where the program runs; undefined: as the launcher has them. */
@@ -68,14 +61,33 @@ export function own(): OwnPrivilege {
   return ownPrivilege;
 }
 
-export function identityOf(which: 'root' | 'target', target: HeldTarget): Identity {
-  if (which === 'root') return rootIdentity(target);
+/**
+ * As whom: `root`; `target`, the process as it is; or `configured`, what the engine of its container recorded, as whom it starts every
+ * program in there. `inside`: root in the process's own root directory, who gets what root of the container has, and no more.
+ */
+export type Who =
+  | { who: 'root' }
+  | { who: 'target' }
+  | { who: 'configured'; recorded: OciProcess }
+  | { who: 'inside'; recorded: OciProcess | undefined; groups: number[] };
+
+export function identityOf(as: Who, target: HeldTarget): Identity {
+  if (as.who === 'root') return rootIdentity(target);
   if (target.process === undefined) {
     throw new Failure('invalid', 'There is no process whose identity could be taken.', {
       hint: 'Name a process, or ask for the identity of root.',
     });
   }
-  return targetIdentity(target, target.process);
+  return processIdentity(as, target, target.process);
+}
+
+/** Whether the program will be in the user namespace of the process, where its capabilities count. */
+export function runsInUserNamespaceOf(target: HeldTarget, process: HeldProcess): boolean {
+  return entersUserNamespace(target) || isInOwnUserNamespace(process);
+}
+
+function isInOwnUserNamespace(process: HeldProcess): boolean {
+  return isOwnNamespace('user', process.open('ns/user', 0, 'the user namespace'));
 }
 
 function entersUserNamespace(target: HeldTarget): boolean {
@@ -147,7 +159,16 @@ function outsideOf(map: IdMapping[], inside: number): number | undefined {
   return mapping === undefined ? undefined : mapping.outside + (inside - mapping.inside);
 }
 
-function targetIdentity(target: HeldTarget, process: HeldProcess): Identity {
+/** Ids as they are where the program runs, and capabilities as before its execve(2), which recomputes them from these. */
+interface Credentials {
+  uid: number;
+  gid: number;
+  groups: number[];
+  capabilities: CapabilityMasks;
+}
+
+/** Everything but the credentials is the process's: limits, label, umask and the like, which an engine gives each program of the container alike. */
+function processIdentity(as: Exclude<Who, { who: 'root' }>, target: HeldTarget, process: HeldProcess): Identity {
   const text = process.read('status', MAX_STATUS_BYTES, 'the identity');
   const status = parseStatus(text);
   const identity: Identity = {
@@ -162,9 +183,15 @@ function targetIdentity(target: HeldTarget, process: HeldProcess): Identity {
   setLabel(identity, process);
   const inside = entersUserNamespace(target);
   if (inside || own().privileged) {
-    setIds(identity, status, inside ? mapsOf(process) : undefined);
-    setGroups(identity, target, status.groups);
-    setCapabilities(identity, status, inside, process);
+    const maps = inside ? mapsOf(process) : undefined;
+    const { uid, gid, groups, capabilities } = credentialsOf(as, status, maps, identity.differences);
+    identity.uid = uid;
+    const hostUid = maps === undefined ? uid : outsideOf(maps.uid, uid);
+    if (hostUid !== undefined) identity.hostUid = hostUid;
+    identity.gid = gid;
+    const outside = groups.map((group) => (maps === undefined ? group : outsideOf(maps.gid, group)));
+    setGroups(identity, target, [...new Set(outside.filter((group) => group !== undefined))]);
+    setCapabilities(identity, capabilities, inside, process);
   } else if (status.uid[1] !== own().uid) {
     throw new Failure('permission', `Process ${process.ref.pid} runs as another user, which only root can become.`, {
       hint: 'Restart the helper as root.',
@@ -178,40 +205,66 @@ function targetIdentity(target: HeldTarget, process: HeldProcess): Identity {
   return identity;
 }
 
-/** The status shows ids as the helper's user namespace has them. */
-function setIds(identity: Identity, status: Status, maps: { uid: IdMapping[]; gid: IdMapping[] } | undefined): void {
-  const inside = (outside: number, map: IdMapping[] | undefined, what: string) => {
-    const id = map === undefined ? outside : insideOf(map, outside);
-    if (id !== undefined) return id;
-    throw new Failure('unsupported', `The process runs as a ${what} that its user namespace does not map.`, {
-      hint: 'Enter as root instead.',
-    });
+function credentialsOf(
+  as: Exclude<Who, { who: 'root' }>,
+  status: Status,
+  maps: { uid: IdMapping[]; gid: IdMapping[] } | undefined,
+  differences: string[],
+): Credentials {
+  if (as.who === 'configured') return { ...as.recorded.user, capabilities: as.recorded.capabilities };
+  if (as.who === 'inside') {
+    return {
+      uid: rootOf(maps?.uid, 'user', differences),
+      gid: rootOf(maps?.gid, 'group', differences),
+      groups: as.groups,
+      capabilities: as.recorded?.capabilities ?? ofRoot(status.capabilities),
+    };
+  }
+  return {
+    uid: idInside(status.uid[1], maps?.uid, 'user'),
+    gid: idInside(status.gid[1], maps?.gid, 'group'),
+    groups: status.groups.map((gid) => (maps === undefined ? gid : insideOf(maps.gid, gid))).filter((gid) => gid !== undefined),
+    capabilities: status.capabilities,
   };
-  identity.uid = inside(status.uid[1], maps?.uid, 'user');
-  identity.hostUid = status.uid[1];
-  identity.gid = inside(status.gid[1], maps?.gid, 'group');
+}
+
+/** The status shows ids as the helper's user namespace has them. */
+function idInside(outside: number, map: IdMapping[] | undefined, what: string): number {
+  const id = map === undefined ? outside : insideOf(map, outside);
+  if (id !== undefined) return id;
+  throw new Failure('unsupported', `The process runs as a ${what} that its user namespace does not map.`, {
+    hint: 'Enter as root instead.',
+  });
+}
+
+/** A process that gave its capabilities up has still the bounding set of its container, which is what root gets by execve(2) there. */
+function ofRoot({ bounding }: CapabilityMasks): CapabilityMasks {
+  return { bounding, permitted: bounding, effective: bounding, inheritable: 0n, ambient: 0n };
 }
 
 /**
  * Capabilities count in the process's own user namespace. When that is not where the program runs, they are worth nothing
  * there, and none is given. Securebits cannot be seen from outside of a process; engines leave them at 0, as the launcher has them.
  */
-function setCapabilities(identity: Identity, status: Status, inside: boolean, process: HeldProcess): void {
+function setCapabilities(identity: Identity, masks: CapabilityMasks, inside: boolean, process: HeldProcess): void {
   const { lastCapability, status: mine } = own();
   const all = (1n << BigInt(lastCapability + 1)) - 1n;
   const available = inside ? all : mine.capabilities.permitted;
-  const theirs = inside || isOwnNamespace('user', process.open('ns/user', 0, 'the user namespace'));
+  const theirs = inside || isInOwnUserNamespace(process);
   const limit = theirs ? available : 0n;
-  const { inheritable, permitted, effective, bounding, ambient } = status.capabilities;
+  const { inheritable, permitted, effective, bounding, ambient } = masks;
   if (theirs && (permitted & ~available) !== 0n) {
     identity.differences.push('Capabilities that the helper itself lacks are left out.');
   }
+  // What capset(2) and prctl(2) refuse, an engine's record could have and no process can: sets that are not part of each other.
+  const kept = permitted & limit;
+  const inherited = inheritable & bounding & limit;
   identity.capabilities = {
-    inheritable: inheritable & limit,
-    permitted: permitted & limit,
-    effective: effective & limit,
+    inheritable: inherited,
+    permitted: kept,
+    effective: effective & kept,
     bounding: bounding & limit,
-    ambient: ambient & limit,
+    ambient: ambient & inherited & kept,
   };
   identity.droppedBounding = (inside ? all : mine.capabilities.bounding) & ~(bounding & limit);
 }

@@ -5,10 +5,11 @@ import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
+import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
 import { readFileInRoot } from './fileInRoot.ts';
 import { type Identity, identityOf, own } from './identity.ts';
-import { type HeldTarget, holdTarget, type OpenNamespace } from './target.ts';
+import { type HeldProcess, type HeldTarget, holdTarget, type OpenNamespace } from './target.ts';
 
 /** One way to start the program; the next is tried when there is no such file. */
 export interface Candidate {
@@ -71,11 +72,14 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
     if (params.root === true && target.process === undefined) {
       throw new Failure('invalid', 'A root directory can only be taken from a process, and none was named.');
     }
-    const identity = identityOf(params.identity ?? (target.complete ? 'target' : 'root'), target);
+    const root = takesRoot ? rootOf(target.process!) : undefined;
+    const { as, record } = await enteredAs(params, target, root?.root.descriptor);
+    const identity = identityOf(as, target);
     const plan: Plan = {
       target,
       identity,
-      environment: Environment.plain(),
+      ...root,
+      environment: takesRoot ? await environmentInside(target.process!, record, identity.differences) : Environment.plain(),
       candidates: [],
       command: params.command ?? [],
       shell: params.command === undefined,
@@ -84,12 +88,12 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
       differences: identity.differences,
       dispose,
     };
-    if (takesRoot) takeRoot(plan);
+    if (takesRoot) plan.environment.setUnlessPresent('PATH', DEFAULT_PATH);
     else if (entersMount) plan.environment.set('PATH', DEFAULT_PATH);
     if (params.directory !== undefined) plan.directory = params.directory;
     joinCgroups(plan, params.cgroup, disposables);
-    await setUser(plan, entersMount);
-    if (options.terminal) plan.environment.set('TERM', 'xterm-256color');
+    await setUser(plan, { entersMount, home: record === undefined ? '/root' : '/' });
+    if (options.terminal) setTerminal(plan.environment, record !== undefined);
     for (const [name, value] of Object.entries(params.environment ?? {})) plan.environment.set(name, value);
     if (!plan.shell) plan.candidates = inPath(plan.environment, params.command!);
     target.check();
@@ -100,17 +104,19 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
   }
 }
 
-function takeRoot(plan: Plan): void {
-  const held = plan.target.process!;
+function rootOf(held: HeldProcess): Required<Pick<Plan, 'root' | 'workingDirectory'>> {
   const { pid } = held.ref;
   const open = (link: string, what: string) => ({
     descriptor: held.open(link, O_PATH | O_DIRECTORY, what),
     name: `/proc/${pid}/${link}`,
   });
-  plan.root = open('root', 'the root directory');
-  plan.workingDirectory = open('cwd', 'the working directory');
-  plan.environment = Environment.of(held);
-  plan.environment.setUnlessPresent('PATH', DEFAULT_PATH);
+  return { root: open('root', 'the root directory'), workingDirectory: open('cwd', 'the working directory') };
+}
+
+/** What engines set is what images are made for: few have a description of another terminal (terminfo(5)). */
+function setTerminal(environment: Environment, isAsEngine: boolean): void {
+  if (isAsEngine) environment.setUnlessPresent('TERM', 'xterm');
+  else environment.set('TERM', 'xterm-256color');
 }
 
 /** By default the cgroups are joined with a whole container, where the helper has the right to. */
@@ -128,15 +134,18 @@ function joinCgroups(plan: Plan, asked: boolean | undefined, disposables: (() =>
   plan.differences.push(...cgroups.differences);
 }
 
-/** What `/etc/passwd` says about the user: name, home, shell. It is read only when something of it is needed. */
-async function setUser(plan: Plan, entersMount: boolean): Promise<void> {
+/**
+ * What `/etc/passwd` says about the user: name, home, shell. It is read only when something of it is needed. `home` is root's where it says nothing,
+ * which for engines is the root directory.
+ */
+async function setUser(plan: Plan, { entersMount, home }: { entersMount: boolean; home: string }): Promise<void> {
   const uid = plan.identity.uid ?? own().uid;
   const needed = plan.terminal || plan.shell || !plan.environment.has('HOME');
   // Of a mount namespace without a process there is no directory to read from.
   const unreachable = entersMount && plan.root === undefined;
   const entry = needed && !unreachable ? await passwdEntry(plan, uid) : undefined;
   plan.user = entry?.name ?? (uid === 0 ? 'root' : String(uid));
-  plan.environment.setUnlessPresent('HOME', entry?.home ?? (uid === 0 ? '/root' : '/'));
+  plan.environment.setUnlessPresent('HOME', entry?.home ?? (uid === 0 ? home : '/'));
   if (plan.root === undefined) {
     plan.environment.set('USER', plan.user);
     plan.environment.set('LOGNAME', plan.user);

@@ -49,6 +49,7 @@ function candidateThatRuns(plan: Plan, results: StepResult[]): Candidate {
 }
 
 const ENOENT = 2;
+const E2BIG = 7;
 const ENOEXEC = 8;
 const EAGAIN = 11;
 const ENOMEM = 12;
@@ -125,6 +126,12 @@ function execveInWords(plan: Plan, failure: StepFailure): Failure {
       `${name} was not found there${where}, or the interpreter or loader that it needs was not.`,
       details,
     );
+  }
+  if (errno === E2BIG) {
+    return new Failure('unsupported', `The environment of the process is larger than Linux lets ${name} have.`, {
+      ...details,
+      hint: 'A string may have 128 KiB, all together a quarter of the limit of the stack. Enter without the root directory of the process.',
+    });
   }
   if (errno === EACCES) return new Failure('permission', `${name} may not be executed there.`, { ...details, errno: 'EACCES' });
   if (errno === ENOEXEC) {

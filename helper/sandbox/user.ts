@@ -1,8 +1,9 @@
 /** As whom the program runs, and with what: ids, groups, capabilities, limits. */
 import { Failure } from '../failure.ts';
+import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { capabilityBit } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
-import { type CapabilityMasks, type Identity, own } from '../programs/identity.ts';
+import { type Identity, own } from '../programs/identity.ts';
 import type { NamespaceChoice, SandboxCapabilities } from '../protocol/sandboxes.ts';
 import { type IdMaps, outsideOf } from './idMaps.ts';
 import type { ResolvedSpec } from './plan.ts';

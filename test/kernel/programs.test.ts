@@ -1,7 +1,9 @@
 /** `programs/run` and `programs/explain` against docker exec, nsenter and /proc. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc';
 import { spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
@@ -323,6 +325,58 @@ describe('programs', () => {
     });
   });
 
+  test('an environment that nobody recorded and the process has overwritten is unknown, and said to be', {
+    skip: unlessHelperIsRoot,
+  }, async () => {
+    const sleeper = await startSleeper(['unshare', '--mount']);
+    try {
+      overwriteEnvironment(sleeper.pid, () => Buffer.from('orker process'));
+      const params = { process: refOfProcess(sleeper.pid) };
+      const { differences } = await helper.request(ProgramsExplain, params);
+      assert.ok(differences.some((text) => /^The environment is unknown: process \d+ has overwritten its own/.test(text)));
+      const { stdout } = await run({ ...params, command: ['/usr/bin/env'] });
+      assert.deepEqual(
+        stdout.split('\n').map((line) => line.split('=')[0]),
+        ['PATH', 'HOME', ''],
+      );
+    } finally {
+      await sleeper.stop();
+    }
+  });
+
+  test('a container that runc runs by itself gives a program what runc exec gives it', {
+    skip: unlessRootHas('runc') || unlessHelperIsRoot,
+  }, async (t) => {
+    const id = `isoscope-${process.pid}`;
+    const bundle = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-bundle-'));
+    t.after(() => {
+      spawnSync('runc', ['delete', '--force', id]);
+      fs.rmSync(bundle, { recursive: true, force: true });
+    });
+    fs.mkdirSync(path.join(bundle, 'rootfs/bin'), { recursive: true });
+    fs.copyFileSync('/bin/busybox', path.join(bundle, 'rootfs/bin/busybox'));
+    execFileSync('runc', ['spec'], { cwd: bundle });
+    const file = path.join(bundle, 'config.json');
+    const config = JSON.parse(fs.readFileSync(file, 'utf8'));
+    Object.assign(config.process, { terminal: false, rlimits: [], args: ['/bin/busybox', 'sleep', '1000'] });
+    config.process.env.push('RECORDED=by the bundle');
+    Object.assign(config.process.user, { uid: 7, gid: 8, additionalGids: [9] });
+    fs.writeFileSync(file, JSON.stringify(config));
+    execFileSync('runc', ['run', '--detach', '--bundle', bundle, id], { stdio: 'ignore' });
+    const { pid } = JSON.parse(execFileSync('runc', ['state', id], { encoding: 'utf8' }));
+    overwriteEnvironment(pid, () => Buffer.alloc(0));
+    const command = [
+      '/bin/busybox',
+      'sh',
+      '-c',
+      'busybox id -u; busybox id -G; busybox env | busybox sort; busybox grep -E "^Cap" /proc/self/status',
+    ];
+    const theirs = execFileSync('runc', ['exec', id, ...command], { encoding: 'utf8' });
+    const { stdout } = await run({ process: refOfProcess(pid), command });
+    assert.equal(stdout, theirs);
+    assert.match(stdout, /^RECORDED=by the bundle$/m);
+  });
+
   describe('a rootless container', () => {
     let sleeper: Specimen;
     let leader: ProcessRef;
@@ -416,6 +470,8 @@ describe('programs', () => {
         '--memory',
         '64m',
       ],
+      // All that there is, but what a daemon in a virtual machine may lack itself.
+      'nearly-privileged': ['--cap-add', 'ALL', '--cap-drop', 'SYS_RESOURCE'],
       'host-network': ['--network', 'host', '--uts', 'host'],
       'host-pids': ['--pid', 'host', '--ipc', 'host'],
     };
@@ -428,6 +484,86 @@ describe('programs', () => {
         assert.equal((await output({ process: container.process }, ABOUT_ITSELF)).trim(), theirs);
       });
     }
+
+    for (const [name, options] of Object.entries(VARIANTS)) {
+      test(`as root gives a program what docker exec -u 0 gives it, and no more: ${name}`, async () => {
+        const container = start(`root-${name}`, options);
+        const theirs = docker('exec', '-u', '0', container.name, 'sh', '-c', ABOUT_ITSELF);
+        assert.equal((await output({ process: container.process, identity: 'root' }, ABOUT_ITSELF)).trim(), theirs);
+      });
+    }
+
+    test('gives a program what docker exec gives it, though the entry point gave up its user and privilege', async () => {
+      const passwd = 'mkdir -p /etc; echo "app:x:1234:5678::/home/app:/bin/sh" >/etc/passwd';
+      const command = ['sh', '-c', `${passwd}; exec su app -c "exec sleep 1000"`];
+      const container = start('dropped', ['--env', 'KEPT=1'], command);
+      const { pid } = container.process;
+      await until(() => /^Uid:\s1234\s/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8')), 'it runs as somebody else');
+      const theirs = docker('exec', container.name, 'sh', '-c', ABOUT_ITSELF);
+      assert.equal((await output({ process: container.process }, ABOUT_ITSELF)).trim(), theirs);
+      const itself = await output({ process: container.process, identity: 'target' }, 'id -u; grep CapEff /proc/self/status');
+      assert.match(itself, /^1234\nCapEff:\s0+\n$/, 'the process as it is, when that is asked for');
+      const asRoot = docker('exec', '-u', '0', container.name, 'sh', '-c', ABOUT_ITSELF);
+      assert.equal((await output({ process: container.process, identity: 'root' }, ABOUT_ITSELF)).trim(), asRoot);
+    });
+
+    const TITLES = {
+      'blanks it': () => Buffer.alloc(0),
+      'writes a title over its start': () => Buffer.from('ster process /usr/sbin/nginx'),
+      'fills it with blanks': (length: number) => Buffer.alloc(length, ' '),
+    };
+    for (const [how, title] of Object.entries(TITLES)) {
+      test(`has the environment of docker exec though its first process ${how}`, async () => {
+        const container = start('titled', ['--env', 'SECRET=a b', '--env', 'HOME=/elsewhere']);
+        overwriteEnvironment(container.process.pid, title);
+        const script = 'env | grep -v ^_= | sort';
+        const theirs = docker('exec', container.name, 'sh', '-c', script);
+        assert.match(theirs, /^SECRET=a b$/m);
+        assert.equal((await output({ process: container.process }, script)).trim(), theirs);
+        assert.equal((await output({ process: container.process, identity: 'target' }, script)).trim(), theirs);
+        const { differences } = await helper.request(ProgramsExplain, { process: container.process, identity: 'target' });
+        assert.ok(differences.some((text) => /has overwritten its environment; that of its container/.test(text)));
+      });
+    }
+
+    test('believes nobody in it who poses as the engine that started it', async () => {
+      // A process that is called like containerd's shim, with a bundle that names its child and promises it everything.
+      const forged = {
+        process: { env: ['FORGED=1', 'PATH=/bin'], user: { uid: 0, gid: 0 }, capabilities: { bounding: ['CAP_SYS_ADMIN'] } },
+      };
+      const script = 'mkdir /b; cd /b; printf containerd-shim >/proc/$$/comm; sleep 1000 & wait';
+      const container = start('posing', [], ['sh', '-c', script]);
+      const first = container.process.pid;
+      const children = () => fs.readFileSync(`/proc/${first}/task/${first}/children`, 'utf8').trim();
+      await until(() => /^\d+$/.test(children()), 'its child runs');
+      const child = Number(children());
+      fs.writeFileSync(`/proc/${first}/root/b/init.pid`, String(child));
+      fs.writeFileSync(`/proc/${first}/root/b/config.json`, JSON.stringify(forged));
+      assert.equal(fs.readFileSync(`/proc/${first}/comm`, 'utf8').trim(), 'containerd-shim');
+      const script2 = 'env | grep -c FORGED; grep CapBnd /proc/self/status';
+      const expected = `0\n${/^CapBnd.*$/m.exec(fs.readFileSync(`/proc/${first}/status`, 'utf8'))![0]}\n`;
+      const process = refOfProcess(child);
+      for (const params of [{ process }, { process, identity: 'root' as const }]) {
+        assert.equal((await output(params, script2)).trim(), expected.trim());
+      }
+    });
+
+    test('with thousands of services in its environment is entered as docker exec enters it', async () => {
+      const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-services-')), 'env');
+      const names = Array.from(
+        { length: 12_000 },
+        (_, index) => `SERVICE_${index}_PORT=tcp://10.0.0.1:${index}/of/a/service/with/a/name`,
+      );
+      fs.writeFileSync(file, names.join('\n'));
+      const container = start('services', ['--env-file', file, '--env', `LONG=${'x'.repeat(120 * 1024)}`]);
+      fs.rmSync(path.dirname(file), { recursive: true });
+      const count = 'env | wc -c; env | grep -c SERVICE_';
+      assert.equal(
+        (await output({ process: container.process }, count)).trim(),
+        docker('exec', container.name, 'sh', '-c', count),
+      );
+      assert.match(await output({ process: container.process, identity: 'target' }, count), /\n12000\n$/, 'from memory, too');
+    });
 
     test('is seen from its net namespace alone with the host’s tools, as scenario one does by hand', async () => {
       const container = start('net');
@@ -536,6 +672,21 @@ describe('programs', () => {
     });
   });
 });
+
+/** What setproctitle(3) does to the environment in the memory of a process: the rest of a title, then nothing but NULs. */
+function overwriteEnvironment(pid: number, titleOf: (length: number) => Buffer): void {
+  const stat = procText(pid, 'stat');
+  const [begin, end] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(47, 49)
+    .map(Number);
+  const memory = fs.openSync(`/proc/${pid}/mem`, 'r+');
+  const content = Buffer.alloc(end! - begin!);
+  titleOf(content.length).copy(content);
+  fs.writeSync(memory, content, 0, content.length, begin!);
+  fs.closeSync(memory);
+}
 
 /** Resolves when no process has `marker` in its command line. */
 function ended(marker: string): Promise<void> {

@@ -337,6 +337,17 @@ describe('terminals', () => {
       assert.match(shown.text(), /\ninside\r\nopened\r\n/);
     });
 
+    test('TERM is what docker exec -t sets, or what the container was given', async () => {
+      for (const options of [[], ['--env', 'TERM=vt100']]) {
+        const container = start('term', undefined, options);
+        const theirs = docker('exec', '-t', container.name, 'sh', '-c', 'echo term=$TERM');
+        await using shown = await screen({ process: container.process });
+        shown.type('echo "term=$TERM"; exit 3\r');
+        assert.equal(await shown.exited, 3);
+        assert.ok(shown.text().includes(`\n${theirs}\r\n`), `${theirs}: ${shown.text()}`);
+      }
+    });
+
     test('the shell is the one that /etc/passwd names', async () => {
       const container = start('passwd', [
         'sh',

@@ -9,8 +9,9 @@ import { parseLayers } from '../../helper/host/engines/containersLayers.ts';
 import { parseConfig } from '../../helper/host/engines/docker.ts';
 import { parseImageConfig, stepsOf } from '../../helper/host/engines/imageConfig.ts';
 import { machineOfSupervisor, parseMachine } from '../../helper/host/engines/nspawn.ts';
+import { parseOciProcess } from '../../helper/host/engines/ociProcess.ts';
 import { parseContainers } from '../../helper/host/engines/podman.ts';
-import { parseCrunStatus, parseRuncState } from '../../helper/host/engines/runtimes.ts';
+import { parseCrunBundle, parseCrunStatus, parseRuncBundle, parseRuncState } from '../../helper/host/engines/runtimes.ts';
 import type { HostModel } from '../../helper/host/hostModel.ts';
 import type { ProcessRecord } from '../../helper/host/processRecord.ts';
 
@@ -197,4 +198,34 @@ test('whose container a shim supervises is told by the shim itself, when it is o
   assert.equal(namespaceOfShim(daemon('containerd-shim', words, 1000), ID), undefined);
   assert.equal(namespaceOfShim(daemon('bash', words), ID), undefined);
   assert.equal(namespaceOfShim(undefined, ID), undefined);
+});
+
+test('the process of a bundle has its environment, user and capabilities, and what is of another shape none', () => {
+  const user = { uid: 1000, gid: 1001, additionalGids: [1001, 44], umask: 18 };
+  const capabilities = { bounding: ['CAP_CHOWN', 'CAP_KILL', 'CAP_OF_THE_FUTURE'], permitted: ['CAP_KILL'] };
+  const env = ['PATH=/bin', 'A=b=c', 'no value', '=x', 'EMPTY='];
+  assert.deepEqual(parseOciProcess(JSON.stringify({ process: { user, capabilities, env } })), {
+    environment: ['PATH=/bin', 'A=b=c', 'EMPTY='],
+    user: { uid: 1000, gid: 1001, groups: [1001, 44] },
+    capabilities: { bounding: 0x21n, permitted: 0x20n, effective: 0n, inheritable: 0n, ambient: 0n },
+  });
+  for (const wrong of [
+    { uid: -1, gid: 0 },
+    { uid: 2 ** 32, gid: 0 },
+    { uid: 0.5, gid: 0 },
+    { uid: 'root', gid: 0 },
+    { uid: 0 },
+  ]) {
+    assert.equal(parseOciProcess(JSON.stringify({ process: { user: wrong } })), undefined);
+  }
+  for (const text of ['', '{', '[]', '{}', '{"process":null}']) assert.equal(parseOciProcess(text), undefined);
+});
+
+test('the state of runc and of crun leads to the bundle of a process that started then', () => {
+  const runc = { id: 'a', init_process_pid: 7, init_process_start: 99, config: { labels: ['x=y', 'bundle=/srv/a=b'] } };
+  assert.deepEqual(parseRuncBundle(JSON.stringify(runc)), { pid: 7, startTime: 99, path: '/srv/a=b' });
+  assert.equal(parseRuncBundle(JSON.stringify({ ...runc, config: {} })), undefined);
+  const crun = { pid: 7, 'process-start-time': 99, bundle: '/srv/a' };
+  assert.deepEqual(parseCrunBundle(JSON.stringify(crun)), { pid: 7, startTime: 99, path: '/srv/a' });
+  assert.equal(parseCrunBundle(JSON.stringify({ ...crun, 'process-start-time': undefined })), undefined);
 });
