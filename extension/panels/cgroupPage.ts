@@ -1,4 +1,5 @@
 /** From everything that the helper says about a cgroup to the page that a person reads. */
+import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import type { CgroupCpu, CgroupRisk, CgroupsInspectResult, Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Button, Fact, Page, Section } from '../../webview/messages.ts';
@@ -92,7 +93,9 @@ function buttons(answers: CgroupAnswers, inContainer: boolean, privileged: boole
 }
 /** First on the page: what lets a process out of its container. */
 function riskSection(answers: CgroupAnswers): Section | undefined {
-  const risks = answers.flatMap(({ risks: own }) => own);
+  // What a container may do is the same seen from each hierarchy of its cgroups.
+  const all = answers.flatMap(({ risks: own }) => own);
+  const risks = all.filter((risk, index) => all.findIndex((other) => isDeepStrictEqual(other, risk)) === index);
   if (risks.length === 0) return undefined;
   return { heading: vscode.l10n.t('Ways out of a container'), blocks: risks.flatMap(riskBlocks) };
 }

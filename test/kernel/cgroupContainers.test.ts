@@ -87,6 +87,34 @@ describe('cgroups of Docker', { skip: unlessRootHas('docker', 'dockerd') }, () =
     assert.match(danger?.evidence ?? '', new RegExp(`${NAME}.*/hierarchy \\(pids\\).*${made.pid}.*CAP_SYS_ADMIN`));
   });
 
+  for (const [options, badge, severity] of [
+    [['--security-opt=seccomp=unconfined', '--security-opt=apparmor=unconfined'], 'escapeRisk', 'danger'],
+    // Docker's filter lets who has the capability mount, but which filter it is cannot be known from outside.
+    [[], 'escapeUnknown', 'note'],
+  ] as const) {
+    const how =
+      options.length > 0 ? 'whom nothing else confines are a danger' : 'whom a filter confines are said to be not known';
+    test(`with CAP_SYS_ADMIN, without a mount, ${how}`, { skip: unlessHelperIsRoot }, async () => {
+      using made = engine.run(NAME, ['sleep', '1000'], ['--cap-add=SYS_ADMIN', ...options]);
+      const { cgroups } = await untilAnswer(
+        'the container',
+        () => list(),
+        (answer) => answer.cgroups.some((one) => one.path.includes(made.id)),
+      );
+      const own = cgroups.filter(({ path, hierarchy }) => path.includes(made.id) && hierarchy !== 'unified');
+      for (const { badges } of own)
+        assert.deepEqual(
+          badges.filter((one) => one.startsWith('escape')),
+          [badge],
+        );
+      const { risks } = await inspect(own[0]!);
+      assert.deepEqual(
+        risks.map((risk) => risk.severity),
+        [severity],
+      );
+    });
+  }
+
   test('with a process that was given more privilege than its first are a danger by that one', {
     skip: unlessHelperIsRoot,
   }, async (t) => {

@@ -18,8 +18,8 @@ import type { Owner } from './ownCgroups.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 /** So many processes of one cgroup or container are looked at. */
 const MAX_MEMBERS = 200;
-/** Mounts and capabilities of a container seldom change after its start, while which the engine's own program is what is seen. */
-const MOST_HOLD_MILLIS = 30_000;
+/** No event tells of mounts in the namespaces of others. */
+const MOST_HOLD_MILLIS = 5000;
 /** Of the start time of a process, on every architecture (`USER_HZ`). */
 const TICK_MILLIS = 10;
 const hostUser = ownNamespaces().user?.ino;
@@ -30,9 +30,11 @@ export interface CgroupReach {
   isHostAdmin: boolean | undefined;
   /** Writable mounts of v1 hierarchies in its mount namespace, which a zombie is in no more. Undefined when they may not be read. */
   writable: { mountPoint: string; hierarchy: string }[] | undefined;
+  /** Whether nothing but capabilities decides what it mounts: no seccomp filter, no security module. Undefined when one may have a say. */
+  mayMount: boolean | undefined;
 }
 
-const UNREADABLE: CgroupReach = { isHostAdmin: undefined, writable: undefined };
+const UNREADABLE: CgroupReach = { isHostAdmin: undefined, writable: undefined, mayMount: undefined };
 const known = new Map<string, { until: number; reach: CgroupReach | undefined }>();
 
 /** Undefined when it has ended. */
@@ -57,6 +59,7 @@ function readReach({ pid, startTime }: ProcessRef): CgroupReach | undefined {
     return {
       isHostAdmin: typeof status === 'string' ? isHostAdmin(status, directory) : undefined,
       writable: writableHierarchies(directory),
+      mayMount: typeof status === 'string' ? mayMountV1(status, directory) : undefined,
     };
   } finally {
     close(directory);
@@ -72,6 +75,17 @@ function isHostAdmin(status: string, directory: number): boolean | undefined {
   if (!capabilityNames(parseStatus(status).capabilities.effective).includes('CAP_SYS_ADMIN')) return false;
   const ino = readNamespaceLink(directory, 'ns/user');
   return ino < 0 || hostUser === undefined ? undefined : ino === hostUser;
+}
+
+/** False where the kernel has no v1 at all. */
+function mayMountV1(status: string, directory: number): boolean | undefined {
+  const types = readText(AT_FDCWD, '/proc/filesystems', MAX_BYTES);
+  if (typeof types === 'string' && !/\tcgroup$/m.test(types)) return false;
+  if (parseStatus(status).seccompMode !== 0) return undefined;
+  const label = readText(directory, 'attr/current', MAX_BYTES);
+  // EINVAL: no module gives one. SELinux without a policy calls everything by what the kernel began with.
+  if (label === -EINVAL) return true;
+  return typeof label === 'string' && /^(unconfined|kernel)?[\0\n]*$/.test(label) ? true : undefined;
 }
 
 /** Those above the root of a process that chroot(2) confines count: it can climb out to them. */
@@ -104,8 +118,10 @@ export function containersAtRisk(owners: Iterable<Owner>): { escaping: Set<strin
 
 /** Undefined when that is not known. */
 function canEscape(reach: CgroupReach | undefined): boolean | undefined {
-  if (reach === undefined || reach.isHostAdmin === false || reach.writable?.length === 0) return false;
-  return reach.isHostAdmin === undefined || reach.writable === undefined ? undefined : true;
+  if (reach === undefined || reach.isHostAdmin === false) return false;
+  if (reach.isHostAdmin === undefined || reach.writable === undefined) return reach.writable?.length === 0 ? false : undefined;
+  // Who has none mounted mounts one, as the best-known form of the escape does.
+  return reach.writable.length > 0 || reach.mayMount;
 }
 
 interface Furthest {
@@ -200,15 +216,19 @@ export function risksOf(
           : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
       fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
     });
-  } else if (owner !== undefined && reach?.isHostAdmin === true && reach.writable !== undefined) {
+  } else if (owner !== undefined && reach?.isHostAdmin === true && reach.writable !== undefined && reach.mayMount !== false) {
+    const holds = `The ${isFirst ? 'first process' : 'process'} of the container ${owner.name}, ${found?.process.pid}, holds CAP_SYS_ADMIN in the host’s user namespace and has no writable cgroup v1 mount`;
     risks.push({
       kind: 'writableByContainer',
-      severity: 'note',
-      evidence: `The first process of the container ${owner.name}, ${owner.leader.pid}, holds CAP_SYS_ADMIN in the host’s user namespace: it has no writable cgroup v1 mount, but may be able to make one.`,
-      fix: 'Take CAP_SYS_ADMIN from it, or give it a user namespace of its own.',
+      severity: reach.mayMount ? 'danger' : 'note',
+      evidence: reach.mayMount
+        ? `${holds}, but can make one: neither a seccomp filter nor a security module confines it. With that it may write release_agent and so run a program as root of the host.`
+        : `${holds}. Whether it can make one is up to its seccomp filter or its security module.`,
+      fix: 'Take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged), or give it a user namespace of its own.',
     });
   }
-  const unknown = owner === undefined || canEscape(reach) === true ? undefined : unknownRisk(owner, found);
+  const isTold = canEscape(reach) === true || risks.length > 0;
+  const unknown = owner === undefined || isTold ? undefined : unknownRisk(owner, found);
   if (unknown !== undefined) risks.push(unknown);
   if (releaseAgent !== undefined && releaseAgent !== '') {
     risks.push({
