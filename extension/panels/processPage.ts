@@ -13,7 +13,6 @@ import { containerOf, KIND_ORDER } from '../host/hierarchy.ts';
 import { type HostModel, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
 import {
-  commandText,
   containerName,
   isUnknown,
   kindTitle,
@@ -21,6 +20,7 @@ import {
   namespaceId,
   parts,
   processName,
+  processTitle,
   unknownText,
 } from '../trees/words.ts';
 import { dangerOf } from './dangerousCapabilities.ts';
@@ -30,7 +30,7 @@ const COMMAND_LENGTH = 4096;
 export function processPage(model: HostModel, process: ProcessesInspectResult, privileged: boolean): Page {
   const container = containerOf(model, process);
   return {
-    title: commandText(process),
+    title: processTitle(process),
     subtitle: parts(
       vscode.l10n.t('process {0}', process.pid),
       process.user,

@@ -4,7 +4,7 @@ import { childProcesses, containerOf } from '../host/hierarchy.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { type TreeContext, TreeNode } from './node.ts';
-import { commandText, containerName, isUnknown, namespaceId, parts, unknownText } from './words.ts';
+import { argumentsText, containerName, isUnknown, namespaceId, parts, processTitle, unknownText } from './words.ts';
 
 /** Whether a process's row has below it the processes that it started, or stands alone in a list of members. */
 export type ProcessShape = 'tree' | 'row';
@@ -51,12 +51,12 @@ export class ProcessNode extends TreeNode {
   override item(): vscode.TreeItem {
     const process = this.present();
     const { None, Expanded } = vscode.TreeItemCollapsibleState;
-    const item = new vscode.TreeItem(commandText(process), this.below().length > 0 ? Expanded : None);
+    const item = new vscode.TreeItem(processTitle(process), this.below().length > 0 ? Expanded : None);
     item.description = this.description(process);
     item.iconPath = icon(process);
     item.contextValue = this.context(process);
     item.accessibilityInformation = {
-      label: vscode.l10n.t('Process {0}, pid {1}, user {2}', commandText(process), process.pid, process.user),
+      label: vscode.l10n.t('Process {0}, pid {1}, user {2}', processTitle(process), process.pid, process.user),
     };
     return item;
   }
@@ -78,6 +78,7 @@ export class ProcessNode extends TreeNode {
       process.threads > 1 ? vscode.l10n.t('{0} threads', process.threads) : undefined,
       enteredText(process),
       stateText(process),
+      argumentsText(process),
     );
   }
 
@@ -88,7 +89,7 @@ export class ProcessNode extends TreeNode {
     const namespaces = Object.entries(process.namespaces).map(([kind, ino]) =>
       ino === null ? `${kind}: ${unknownText({ unknown: 'permission' })}` : namespaceId({ kind, ino } as never),
     );
-    return factsTooltip(process.name, [
+    return factsTooltip(processTitle(process), [
       [vscode.l10n.t('Command'), line],
       [vscode.l10n.t('Pid'), String(process.pid)],
       [vscode.l10n.t('Pids inside'), process.nestedPids.join(' › ')],

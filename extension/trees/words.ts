@@ -129,11 +129,26 @@ export function processName(process: { name: string; pid: number }): string {
   return `${oneLine(process.name, 40)} (${process.pid})`;
 }
 
-/** The command line on one line; for a kernel thread or a zombie, which have none, the name as ps(1) writes it. */
-export function commandText(process: Process): string {
-  const line = Array.isArray(process.arguments) ? process.arguments.join(' ') : '';
-  if (line.trim() !== '') return oneLine(line);
-  return process.kernelThread || process.state === 'Z' ? `[${oneLine(process.name)}]` : oneLine(process.name);
+/** The kernel cuts a process's name there (`TASK_COMM_LEN` without its end, proc_pid_comm(5)). */
+const COMM_LENGTH = 15;
+const ARGUMENTS_LENGTH = 80;
+
+/** What a process is called: its name, whole where the kernel cut it; of a kernel thread or a zombie as ps(1) writes it. */
+export function processTitle(process: Process): string {
+  const name = oneLine(programName(process), 60);
+  return process.kernelThread || process.state === 'Z' ? `[${name}]` : name;
+}
+
+function programName({ name, arguments: given }: Process): string {
+  const [program = ''] = Array.isArray(given) ? given : [];
+  const base = program.slice(program.lastIndexOf('/') + 1);
+  return name.length >= COMM_LENGTH && base.startsWith(name) ? base : name;
+}
+
+/** What its program was started with, cut; undefined when that is nothing, or not known. */
+export function argumentsText({ arguments: given }: Process): string | undefined {
+  const line = Array.isArray(given) ? given.slice(1).join(' ').trim() : '';
+  return line === '' ? undefined : oneLine(line, ARGUMENTS_LENGTH);
 }
 
 export function containerName(container: Container): string {
