@@ -103,8 +103,15 @@ export const ContextKey = {
   mode: 'isoscope.mode',
   /** True where there is no Linux kernel to look at. */
   unsupportedPlatform: 'isoscope.unsupportedPlatform',
-  /** True once the host has been read. */
-  loaded: 'isoscope.loaded',
+  /**
+   * Of each view, what it shows: `rows`; `none` or `filtered` when its list was read and leaves none; `reading` before; `unknown` when it could not
+   * be read. Unset before it was first asked for.
+   */
+  containersList: 'isoscope.list.containers',
+  namespacesList: 'isoscope.list.namespaces',
+  cgroupsList: 'isoscope.list.cgroups',
+  layersList: 'isoscope.list.layers',
+  sandboxesList: 'isoscope.list.sandboxes',
   /** True while a filter is set on the trees. */
   filtered: 'isoscope.filtered',
   /** True while there is a change of a cgroup that can be undone. */

@@ -1,6 +1,7 @@
 /** What a command on layers acts on: what it was given, the file in the editor, or what the person chooses. */
 import * as vscode from 'vscode';
 import type { LayerPath, Overlay } from '../helper/protocol/layers.ts';
+import { disconnected } from './connection/requestError.ts';
 import { layerPlace } from './documents/layerUri.ts';
 import type { Host } from './host/host.ts';
 import type { Layers } from './host/layers.ts';
@@ -70,6 +71,7 @@ export class LayerPicks {
   private async pick(except?: Overlay): Promise<Overlay | undefined> {
     await Promise.all([this.host.load(), this.layers.reload()]);
     if (this.layers.problem !== undefined) throw this.layers.problem;
+    if (!this.layers.loaded) throw disconnected();
     const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
     if (overlays.length === 0) throw new Error(vscode.l10n.t('There is no overlay mount to choose from.'));
     const items = overlays.map((overlay) => ({

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import { disconnected } from '../connection/requestError.ts';
 import type { Host } from '../host/host.ts';
 import type { Layers } from '../host/layers.ts';
 import { pickContainer } from '../programs/picks.ts';
@@ -21,6 +22,7 @@ export async function revealInLayers(
   const container = target.container ?? (overlay === undefined ? await pickContainer(connection) : undefined);
   if (overlay === undefined && container === undefined) return;
   await Promise.all([host.load(), layers.reload()]);
+  if (layers.problem !== undefined || !layers.loaded) throw layers.problem ?? disconnected();
   const found = overlay ?? (container === undefined ? undefined : tree.overlayOf(container));
   if (found !== undefined) return tree.revealOverlay(found);
   const name = container === undefined ? '' : containerName(container);

@@ -17,7 +17,7 @@ export async function revealInSandboxes(
   filter: TreeFilter,
   target: CommandTarget = {},
 ): Promise<void> {
-  await Promise.all([host.load(), sandboxes.read()]);
+  await Promise.all([host.load(), sandboxes.load()]);
   const container = containerOf(host, target);
   const isGiven = target.container !== undefined || target.process !== undefined || target.namespace !== undefined;
   const sandbox = container === undefined && !isGiven ? await sandboxOf(sandboxes, {}) : sandboxes.ledBy(container?.leader);

@@ -16,14 +16,16 @@ import {
 } from '../../helper/protocol.ts';
 import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
+import { disconnected } from '../connection/requestError.ts';
 import { Disposable } from '../disposable.ts';
-import { ContextKey } from '../ids.ts';
 import type { Log } from '../words/log.ts';
 import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
 import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
 
+/** Those that the model is made of. */
+const LISTS: readonly HostPart[] = ['processes', 'namespaces', 'containers'];
 const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'network'];
 
 /** More than a person has open at a time; those looked into last are kept current. */
@@ -57,7 +59,10 @@ export class Host extends Disposable {
   /** Counts helpers, so that an answer of an earlier one is not taken for the present one's. */
   private generation = 0;
   private everLoaded = false;
+  /** Parts that this helper has told of. */
+  private readonly known = new Set<HostPart>();
   private lastProblem: string | undefined;
+  private lastFailure: unknown;
 
   /** Fires after the model changed. */
   readonly onDidChange = this.changeEmitter.event;
@@ -86,6 +91,11 @@ export class Host extends Disposable {
   /** The model is of a helper that is no more: it is shown, but as something of the past. */
   get stale(): boolean {
     return this.everLoaded && this.state.kind !== 'ready';
+  }
+
+  /** Whether the present helper has told of a part of the host: before, that there is nothing of it says nothing. */
+  knows(part: HostPart): boolean {
+    return this.known.has(part);
   }
 
   /** Why the last reading of the host failed, in the helper's words. */
@@ -123,9 +133,14 @@ export class Host extends Disposable {
     await Promise.all([this.rounds.ask(), this.cgroups.loaded ? this.cgroups.refresh() : undefined]);
   }
 
-  /** Resolves when the model is filled, for commands that need it before any view was opened. */
+  /** Resolves when the model is filled, for commands that need it before any view was opened. Rejects when it cannot be. */
   async load(): Promise<void> {
-    if (!this.everLoaded) await this.refresh();
+    if (!this.isKnown) await this.refresh();
+    if (!this.isKnown) throw this.lastFailure ?? disconnected();
+  }
+
+  private get isKnown(): boolean {
+    return LISTS.every((part) => this.known.has(part));
   }
 
   private onState(): void {
@@ -133,6 +148,7 @@ export class Host extends Disposable {
       this.generation += 1;
       this.revision = undefined;
       this.networks.clear();
+      this.known.clear();
       this.lastProblem = undefined;
     } else if (this.viewers.any) {
       this.onChanged(PARTS);
@@ -176,10 +192,10 @@ export class Host extends Disposable {
       this.revision = processes.revision;
     }
     for (const key of networks ?? []) delta.networks.add(key);
-    const first = !this.everLoaded && processes !== undefined;
-    if (first) this.setLoaded();
-    if (first || !isEmpty(delta)) this.changeEmitter.fire(delta);
-    if (first) this.statusEmitter.fire();
+    const isNew = this.learn({ processes, namespaces, containers });
+    if (processes !== undefined) this.everLoaded = true;
+    if (isNew || !isEmpty(delta)) this.changeEmitter.fire(delta);
+    if (isNew) this.statusEmitter.fire();
     if (failures.length > 0) throw failures.find((error) => !isUnanswered(error)) ?? failures[0];
     this.setProblem(undefined);
   }
@@ -187,13 +203,16 @@ export class Host extends Disposable {
   private fail(error: unknown): void {
     if (isUnanswered(error)) return;
     const problem = error instanceof Error ? error.message : String(error);
+    this.lastFailure = error;
     this.log.error(`reading the host: ${problem}`);
     this.setProblem(problem);
   }
 
-  private setLoaded(): void {
-    this.everLoaded = true;
-    void vscode.commands.executeCommand('setContext', ContextKey.loaded, true);
+  /** Whether one of the answers is the first of its part. */
+  private learn(answers: Partial<Record<HostPart, unknown>>): boolean {
+    const before = this.known.size;
+    for (const part of LISTS) if (answers[part] !== undefined) this.known.add(part);
+    return this.known.size > before;
   }
 
   private setProblem(problem: string | undefined): void {

@@ -8,6 +8,7 @@ import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts'
 import type { ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
+import { disconnected } from '../connection/requestError.ts';
 import { Disposable } from '../disposable.ts';
 import type { Log } from '../words/log.ts';
 import { Rounds } from './rounds.ts';
@@ -22,6 +23,8 @@ export class Sandboxes extends Disposable {
   private readonly log: Log;
   private readonly emitter = this.register(new vscode.EventEmitter<void>());
   private known: readonly Sandbox[] = [];
+  private everLoaded = false;
+  private lastFailure: unknown;
   private found: readonly vscode.Uri[] = [];
   private readonly viewers = new Viewers(
     () => this.begin(),
@@ -51,6 +54,11 @@ export class Sandboxes extends Disposable {
     this.register(watcher.onDidDelete(() => void this.findFiles()));
     this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => void this.findFiles()));
     this.register(new vscode.Disposable(() => this.watching?.dispose()));
+  }
+
+  /** Whether the present helper has told of them. */
+  get loaded(): boolean {
+    return this.everLoaded;
   }
 
   get list(): readonly Sandbox[] {
@@ -89,24 +97,35 @@ export class Sandboxes extends Disposable {
     return this.rounds.ask();
   }
 
+  /** Resolves with the list afresh. Rejects when it cannot be had. */
+  async load(): Promise<readonly Sandbox[]> {
+    await this.connection.start();
+    await this.read();
+    if (!this.everLoaded) throw this.lastFailure ?? disconnected();
+    return this.known;
+  }
+
   private async readList(): Promise<void> {
     const { sandboxes } = await this.connection.request(SandboxesList, {});
     const known = [...sandboxes].sort((one, other) => one.createdMillis - other.createdMillis);
-    if (isDeepStrictEqual(known, this.known)) return;
+    if (this.everLoaded && isDeepStrictEqual(known, this.known)) return;
+    this.everLoaded = true;
     this.known = known;
     this.emitter.fire();
   }
 
   private fail(error: unknown): void {
     if (isUnanswered(error)) return;
+    this.lastFailure = error;
     this.log.error(`reading the sandboxes: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   private onState(): void {
     if (this.connection.state.kind === 'ready') {
       if (this.viewers.any) void this.read();
-    } else if (this.known.length > 0) {
+    } else if (this.everLoaded) {
       // Those that end with the helper have ended; the others are found again by the next one.
+      this.everLoaded = false;
       this.known = [];
       this.emitter.fire();
     }

@@ -16,8 +16,7 @@ export async function sandboxOf(
   which: (sandbox: Sandbox) => boolean = () => true,
 ): Promise<Sandbox | undefined> {
   if (target.sandbox !== undefined) return target.sandbox;
-  await sandboxes.read();
-  const found = sandboxes.list.filter(which);
+  const found = (await sandboxes.load()).filter(which);
   if (found.length === 0) {
     void say(vscode.l10n.t('There is no such sandbox.'));
     return undefined;

@@ -73,6 +73,10 @@ export class CgroupsTree extends Tree {
     return { shows: this.shows, showsProcesses: this.showsProcesses };
   }
 
+  protected override get known(): boolean {
+    return this.host.cgroups.loaded;
+  }
+
   protected override roots(): TreeNode[] {
     this.drawnTop = this.topText();
     const { loaded, problem } = this.host.cgroups;

@@ -25,6 +25,10 @@ export class ContainersTree extends Tree {
     this.refresh();
   }
 
+  protected override get known(): boolean {
+    return this.host.knows('containers');
+  }
+
   protected override roots(): TreeNode[] {
     const rows: TreeNode[] = this.root.rows(this.shown(true), (container) => this.row(container, undefined));
     return this.shown(false).length === 0 ? rows : [...rows, this.services];

@@ -78,6 +78,10 @@ export class LayersTree extends Tree {
     );
   }
 
+  protected override get known(): boolean {
+    return this.layers?.loaded ?? false;
+  }
+
   protected override roots(): TreeNode[] {
     this.drawnRoots = this.rootsText();
     this.drawnLayers = this.layerTexts();

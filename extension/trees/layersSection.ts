@@ -7,7 +7,7 @@ import type { ContainersTree } from './containers.ts';
 import type { LayerParts } from './layerFileNodes.ts';
 import { OverlayNode, stackRows } from './layerNodes.ts';
 import { GroupNode, type TreeContext, type TreeNode } from './node.ts';
-import { failureRow } from './unknownNode.ts';
+import { failureRow, unknownRow } from './unknownNode.ts';
 
 class LayersSection extends GroupNode {
   private readonly of: ContainerNode;
@@ -51,9 +51,12 @@ class LayersSection extends GroupNode {
     const { layers } = this.sections.all;
     await layers.load();
     if (layers.problem !== undefined) return [failureRow(this, vscode.l10n.t('Overlay mounts'), layers.problem)];
+    // The list may be older than the container.
+    if (this.overlays.length === 0) await layers.reload();
     const { overlays } = this;
     this.drawn = JSON.stringify(overlays);
     const [root] = overlays;
+    if (!layers.loaded) return [unknownRow(this, 'overlays', vscode.l10n.t('Overlay mounts'), { unknown: 'busy' })];
     if (root === undefined) return [this.noneRow()];
     if (overlays.length === 1) return stackRows(this, this.sections.all, root);
     return overlays.map((overlay) =>

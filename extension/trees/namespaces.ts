@@ -60,6 +60,10 @@ export class NamespacesTree extends Tree {
     return this.forestNow;
   };
 
+  protected override get known(): boolean {
+    return this.host.knows('namespaces');
+  }
+
   protected override roots(): TreeNode[] {
     const rows = this.grouping === 'kind' ? this.kinds() : this.hierarchyRoots();
     const { count } = this.model.unreadable;

@@ -27,6 +27,10 @@ export class SandboxesTree extends Tree {
     follow(this.view.visible);
   }
 
+  protected override get known(): boolean {
+    return this.sandboxes?.loaded ?? false;
+  }
+
   protected override roots(): TreeNode[] {
     const matches = (text: string) => text.toLowerCase().includes(this.filter.text.toLowerCase());
     const shown = this.sandboxes.list.filter(({ name, spec }) => matches(`${name} ${commandWords(spec)}`));

@@ -4,7 +4,7 @@ import { Disposable } from '../disposable.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
 import { type HostDelta, type HostModel, isEmpty } from '../host/hostModel.ts';
-import { Command, type CommandId, type ViewId } from '../ids.ts';
+import { Command, type CommandId, ContextKey, type ContextKeyId, View, type ViewId } from '../ids.ts';
 import { createView, setViewTexts } from '../words/titled.ts';
 import { CHUNK, type FactNode, type TreeContext, TreeNode } from './node.ts';
 import { RefreshQueue } from './refreshQueue.ts';
@@ -17,6 +17,17 @@ class RootNode extends TreeNode {
     return new vscode.TreeItem('');
   }
 }
+
+/** See `ContextKey`. */
+type ListState = 'reading' | 'rows' | 'none' | 'filtered' | 'unknown';
+
+const LIST_KEYS: Record<ViewId, ContextKeyId> = {
+  [View.containers]: ContextKey.containersList,
+  [View.namespaces]: ContextKey.namespacesList,
+  [View.cgroups]: ContextKey.cgroupsList,
+  [View.layers]: ContextKey.layersList,
+  [View.sandboxes]: ContextKey.sandboxesList,
+};
 
 const REVEAL_ATTEMPTS = 4;
 /** VS Code gathers refreshes for 200 ms. */
@@ -37,10 +48,13 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   private readonly queue: RefreshQueue<TreeNode>;
   private watching: vscode.Disposable | undefined;
   private cgroupsNeeded = false;
+  private readonly viewId: ViewId;
+  private told: ListState | undefined;
   readonly onDidChangeTreeData = this.emitter.event;
 
   constructor(viewId: ViewId, host: Host, filter: TreeFilter, extensionUri: vscode.Uri, canSelectMany = false) {
     super();
+    this.viewId = viewId;
     this.host = host;
     this.filter = filter;
     this.extensionUri = extensionUri;
@@ -84,6 +98,8 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
 
   /** The rows at the top. */
   protected abstract roots(): TreeNode[];
+  /** Whether what the rows at the top are made of has been read: before, that there are none says nothing. */
+  protected abstract get known(): boolean;
   /** Whether the list of the rows at the top is another one after a change. */
   protected abstract rootsTouchedBy(delta: HostDelta): boolean;
   /** What the view's title says beside its name. */
@@ -92,6 +108,8 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   /** Draws everything again that VS Code shows. */
   refresh(): void {
     this.updateTitle();
+    // The rows that say otherwise come later.
+    if (!this.known && this.told === 'none') this.tell('reading');
     this.queue.drawnAll();
     this.emitter.fire(undefined);
   }
@@ -141,7 +159,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   private message(): string | undefined {
     if (this.host.stale) return vscode.l10n.t('Shown as it was when the helper was last running.');
     if (this.host.problem !== undefined) return vscode.l10n.t('The host could not be read: {0}', this.host.problem);
-    if (this.filter.text !== '' && this.host.loaded && this.roots().length === 0) {
+    if (this.filter.text !== '' && this.known && this.roots().length === 0) {
       return vscode.l10n.t('Nothing matches “{0}”.', this.filter.text);
     }
     return undefined;
@@ -177,8 +195,22 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   async getChildren(node?: TreeNode): Promise<TreeNode[]> {
     const parent = node ?? this.root;
     const children = node === undefined ? this.topRows() : await node.children();
+    if (node === undefined) this.tell(this.shownBy(children));
     this.remember(parent, children);
     return children;
+  }
+
+  /** What the view's welcome content goes by: it is told with the rows, so that it never says none before they are there. */
+  private shownBy(rows: readonly TreeNode[]): ListState {
+    if (rows.length > 0) return 'rows';
+    if (!this.known) return this.host.problem === undefined ? 'reading' : 'unknown';
+    return this.filter.text === '' ? 'none' : 'filtered';
+  }
+
+  private tell(state: ListState): void {
+    if (this.told === state) return;
+    this.told = state;
+    void vscode.commands.executeCommand('setContext', LIST_KEYS[this.viewId], state);
   }
 
   /** Forgets the rows that are no longer there, with everything below them. */

@@ -72,6 +72,23 @@ test('conditions use only context keys and views that exist', () => {
   }
 });
 
+test('no view says that there is nothing before its own list is known, nor for another’s', () => {
+  const { viewsWelcome } = contributes;
+  for (const { id } of views) {
+    const list = id.replace('.', '.list.');
+    assert.ok(ids(ContextKey).includes(list), list);
+    const of = (ending: string) => viewsWelcome.filter(({ view, contents }) => view === id && contents.includes(ending));
+    for (const [ending, state] of [
+      ['.none%', 'none'],
+      ['.filtered%', 'filtered'],
+      ['.unprivileged%', 'none'],
+      ['.reading%', 'reading'],
+    ] as const)
+      for (const { when } of of(ending)) assert.ok(when.includes(`${list} == '${state}'`), `${id} ${ending}: ${when}`);
+    assert.ok(of('.none%').length === 1 && of('.reading%').length === 1, id);
+  }
+});
+
 test('every text of package.json is in package.nls.json, in order and without any that is not used', () => {
   const used = new Set([...manifestText.matchAll(/"%([^%"]+)%"/g)].map(([, key]) => key));
   assert.deepEqual(Object.keys(texts).sort(), [...used].sort());

@@ -193,7 +193,10 @@ for (const [name, text, onRows] of [
     test('is text in every view, row, question, message, page and document', { timeout: 120_000 }, async () => {
       using _extension = run({ text });
       assert.deepEqual([...bench.views.keys()].sort(), Object.values(View).sort());
-      await until('the host', () => bench.context.get('isoscope.loaded') === true);
+      await until('the host', async () => {
+        await Promise.all([...bench.views.values()].map((view) => view.getChildren()));
+        return Object.values(View).every((id) => bench.context.get(id.replace('.', '.list.')) === 'rows');
+      });
       const rows = await drawRows();
       assert.deepEqual(
         rowClasses().filter((one) => !rows.some((row) => row.constructor.name === one)),
@@ -222,6 +225,9 @@ for (const refuse of ['permission', 'notFound', 'kernel', 'busy', 'gone'] as con
     await until('the helper', () => bench.context.get('isoscope.state') === 'ready');
     await drawRows();
     for (const id of commands) await runCommand(id, []);
+    await drawRows();
+    for (const id of Object.values(View))
+      assert.notEqual(bench.context.get(id.replace('.', '.list.')), 'none', 'what cannot be read is not said to be none');
     checkShown();
   });
 }
