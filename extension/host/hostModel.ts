@@ -86,6 +86,12 @@ export class HostModel {
   readonly namespaces = new Map<NamespaceKey, Namespace>();
   /** Processes whose namespaces may not be read. */
   unreadable: NamespacesListResult['unreadable'] = { count: 0, processes: [] };
+
+  /** Whether no namespace or member of one can be missing, because its process may not be read. Init is what the host's are called after. */
+  get isComplete(): boolean {
+    const { count, processes } = this.unreadable;
+    return count === processes.filter(({ pid }) => pid === 1).length;
+  }
   /** Kinds that this kernel lacks. */
   unsupported: NamespaceKind[] = [];
   private readonly children = new Map<number, Set<number>>();

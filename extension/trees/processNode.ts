@@ -73,10 +73,10 @@ export class ProcessNode extends TreeNode {
     const container = this.shape === 'row' ? containerOf(this.model, process) : undefined;
     return parts(
       container === undefined ? undefined : containerName(container),
+      enteredText(process),
       String(process.pid),
       process.user,
       process.threads > 1 ? vscode.l10n.t('{0} threads', process.threads) : undefined,
-      enteredText(process),
       stateText(process),
       argumentsText(process),
     );

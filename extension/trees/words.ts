@@ -120,7 +120,7 @@ export function processCount(count: number): string {
 
 /** A count of what one may see, where there may be more that one may not. */
 export function processCountSeen(count: number, model: HostModel): string {
-  if (model.unreadable.count === 0) return processCount(count);
+  if (model.isComplete) return processCount(count);
   return count === 1 ? l10n.t('at least 1 process') : l10n.t('at least {0} processes', count);
 }
 

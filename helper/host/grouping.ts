@@ -204,9 +204,7 @@ class Grouper {
       const home = typeof ino === 'number' ? this.homes.of(ino) : undefined;
       return home !== undefined && this.draftOf(home) === draft;
     });
-    // unshare(1) that forks stays outside of the pid namespace that it made.
-    const isBefore = record.forChildren.some(({ kind }) => kind === 'pid');
-    if (isMade && !isBefore) return 0;
+    if (isMade && !startsPids(record)) return 0;
     if (isInside(record)) return 1;
     return hasOwnNamespaces(record) ? 2 : 3;
   }
@@ -270,7 +268,12 @@ function begins(record: ProcessRecord, parent: ProcessRecord | undefined): boole
     return typeof own === 'number' && typeof above === 'number' && own !== above;
   };
   const { mnt, pid, uts, ipc } = KIND_INDEX;
-  return differs(mnt) && (differs(pid) || (differs(uts) && differs(ipc)));
+  return differs(mnt) && (differs(pid) || startsPids(record) || (differs(uts) && differs(ipc)));
+}
+
+/** unshare(1) that forks stays outside of the pid namespace that it made. */
+function startsPids({ forChildren }: ProcessRecord): boolean {
+  return forChildren.some(({ kind }) => kind === 'pid');
 }
 
 function sharesIsolation(one: ProcessRecord, other: ProcessRecord): boolean {

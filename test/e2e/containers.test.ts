@@ -107,6 +107,21 @@ describe('Containers', { timeout: 300_000 }, () => {
     await view.row(/^sleep .* 8765$/);
   });
 
+  test('what is confined in a container is below it, and what was started into it from outside says so', async () => {
+    const command = ['sh', '-c', 'unshare -m -p -f sleep 4711; exit'];
+    using outer = engine.run(named('outer'), command, ['--cap-add', 'SYS_ADMIN', '--security-opt', 'seccomp=unconfined']);
+    docker('exec', '--detach', outer.name, 'sleep', '8766');
+    await view.expand(outer.name);
+    await view.expand('Containers');
+    await view.row('sleep', [outer.name, 'Containers']);
+    await view.row('sleep 8766');
+    const rows = await view.rows();
+    const entered = rows.find(({ label }) => label === 'sleep 8766');
+    assert.match(entered?.description ?? '', /entered from outside/);
+    assert.equal(rows.filter(({ label, level }) => label === 'sleep' && level === 1).length, 0, 'it is nowhere else');
+    await workbench.screenshot('containers-nested');
+  });
+
   test('a paused container says so', async () => {
     docker('pause', NAME);
     try {

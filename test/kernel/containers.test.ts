@@ -18,7 +18,7 @@ import { after, before, describe, type TestContext, test } from 'node:test';
 import { type Container, ContainersList, NamespacesList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
 import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { inGuest, isHelperRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { inGuest, isHelperRoot, isRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { untilAnswer } from '../fixtures/until.ts';
 import { boundNetNamespace, namespaceOfPid, refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
@@ -26,6 +26,8 @@ import { boundNetNamespace, namespaceOfPid, refOfProcess, startSleeper, startSpe
 const NAME = `isoscope-zoo-${process.pid}`;
 const BWRAP = ['bwrap', '--unshare-pid', '--unshare-ipc', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev'];
 const SETTLE_MILLIS = patient(15_000);
+/** Of whom nothing runs. */
+const STRANGER = 64_999;
 const ROOTLESS = { user: 'person', uid: 1000 };
 const ownUid = isHelperRoot ? undefined : testUid;
 
@@ -185,6 +187,20 @@ describe('containers/list', () => {
     const inner = (await list()).find(({ key }) => key === keyOf(youngest(outer.pid)));
     assert.equal(inner?.outer, keyOf(outer.pid));
     assert.notEqual(inner?.key, inner?.outer);
+  });
+
+  test('what another user’s runtime notes of a process is no name for it', {
+    skip: !isRoot && 'only root can note it',
+  }, async (t) => {
+    const specimen = await startSleeper(['unshare', '--mount', '--uts', '--ipc']);
+    t.after(specimen.stop);
+    const folder = `/run/user/${STRANGER}`;
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    mkdirSync(path.join(folder, 'crun/mine'), { recursive: true });
+    writeFileSync(path.join(folder, 'crun/mine/status'), JSON.stringify({ pid: specimen.pid }));
+    const container = (await list()).find(({ leader }) => leader.pid === specimen.pid);
+    if (isHelperRoot) assert.equal(container?.name, 'busybox');
+    else assert.notEqual(container?.name, 'mine');
   });
 
   test('what bubblewrap isolates is an unnamed container', { skip: unlessRootHas('bwrap') }, async (t) => {

@@ -127,6 +127,7 @@ test('a title says whose a slice is and undoes escapes, and is absent where the 
   const userName = (uid: number) => `name-of-${uid}`;
   assert.equal(titleOfCgroup('user-1000.slice', userName), 'name-of-1000');
   assert.equal(titleOfCgroup('user@1000.service', userName), 'name-of-1000');
+  assert.equal(titleOfCgroup('caf\\xc3\\xa9.service', userName), 'café.service');
   assert.equal(titleOfCgroup('dev-disk-by\\x2duuid.swap', userName), 'dev-disk-by-uuid.swap');
   assert.equal(titleOfCgroup('ssh.service', userName), undefined);
 });

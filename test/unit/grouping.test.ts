@@ -184,6 +184,18 @@ test('a container of unshare --fork is one for what is confined in it', () => {
   assert.deepEqual(shape(groups), ['20: 10', '30:  in 20']);
 });
 
+test('what unshare --fork confines in a container is one of its own, with unshare', () => {
+  const cgroup = `/docker/${ID}`;
+  const outer = namespaces(ALL);
+  const made = namespaces(['mnt'], outer);
+  const groups = grouped(
+    processOf(20, 1, { cgroup, in: outer }),
+    processOf(30, 20, { cgroup, in: made, forChildren: ['pid'] }),
+    processOf(40, 30, { cgroup, in: namespaces(['pid'], made) }),
+  );
+  assert.deepEqual(shape(groups), ['20: ', '40: 30 in 20']);
+});
+
 test('services that systemd gives files or pids of their own in a container are the container', () => {
   const cgroup = '/lxc.payload.web';
   const outer = namespaces(ALL);

@@ -101,3 +101,14 @@ test('one more process among five thousand touches only what shows it', () => {
   const delta = model.applyProcesses(changes([processAnswer(9000, 17)]));
   assert.deepEqual([...delta.processes].sort(), [17, 9000]);
 });
+
+test('a list is complete when every process could be read, but for the host’s init, which some hosts hide from everybody', () => {
+  const model = new HostModel();
+  const answer = { revision: 1, namespaces: hostNamespaces(), unsupported: [] };
+  const apply = (...pids: number[]) => {
+    const processes = pids.map((pid) => ({ pid, startTime: pid }));
+    model.applyNamespaces({ ...answer, unreadable: { count: pids.length, processes } });
+    return model.isComplete;
+  };
+  assert.deepEqual([apply(), apply(1), apply(1, 7), apply(7)], [true, true, false, false]);
+});
