@@ -31,7 +31,10 @@ export class FreezerWatch {
     try {
       const watcher = fs.watch(path, { persistent: false }, this.onChange);
       // The cgroup went away, or may not be watched: the slow scan still sees its state.
-      watcher.on('error', () => watcher.close());
+      watcher.on('error', () => {
+        watcher.close();
+        if (this.watchers.get(path) === watcher) this.watchers.delete(path);
+      });
       this.watchers.set(path, watcher);
     } catch {
       // As above.

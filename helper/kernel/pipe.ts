@@ -1,21 +1,31 @@
 /** pipe(2). A program may open `/dev/stdout` when that is a pipe; when it is a socket, as Node would give it, it may not. */
+import { close } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
 
 const pipe2 = libcFunction('int pipe2(_Out_ int32_t *ends, int flags)');
-const fcntl = libcFunction('int fcntl(int descriptor, int command, long argument)');
 
 const O_CLOEXEC = 0o2000000;
 
+export interface Pipe {
+  read: number;
+  write: number;
+}
+
 /** Both ends, close-on-exec. */
-export function openPipe(): { read: number; write: number } {
+export function openPipe(): Pipe {
   const ends = new Int32Array(2);
   checked('pipe2', pipe2(ends, O_CLOEXEC));
   return { read: ends[0]!, write: ends[1]! };
 }
 
-const F_DUPFD_CLOEXEC = 1030;
-
-/** Another descriptor of the same open file, close-on-exec. */
-export function duplicate(descriptor: number): number {
-  return checked('fcntl', fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+/** All of them, or none is left open. */
+export function openPipes(count: number): Pipe[] {
+  const pipes: Pipe[] = [];
+  try {
+    while (pipes.length < count) pipes.push(openPipe());
+    return pipes;
+  } catch (error) {
+    for (const { read, write } of pipes) for (const end of [read, write]) close(end);
+    throw error;
+  }
 }

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { close } from '../kernel/files.ts';
-import { openPipe } from '../kernel/pipe.ts';
+import { openPipes, type Pipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import type { Launched } from '../launcher/launch.ts';
 import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol.ts';
@@ -109,14 +109,14 @@ interface Output {
 /** Standard input, output and error of a program. */
 class StandardPipes {
   readonly stdio: [number, number, number];
-  private readonly stdin = openPipe();
+  private readonly stdin: Pipe;
   private readonly outputs: Collector[];
   private theirs: number[];
   private input: net.Socket | undefined;
 
   constructor(limitBytes: number) {
-    const stdout = openPipe();
-    const stderr = openPipe();
+    const [stdin, stdout, stderr] = openPipes(3) as [Pipe, Pipe, Pipe];
+    this.stdin = stdin;
     this.stdio = [this.stdin.read, stdout.write, stderr.write];
     this.theirs = [...this.stdio];
     this.outputs = [new Collector(stdout.read, limitBytes), new Collector(stderr.read, limitBytes)];

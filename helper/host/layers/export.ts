@@ -68,15 +68,17 @@ class Exporting {
       for (const name of names) {
         const comparison = this.compare(directory, name);
         inner = inner === '' ? name : `${inner}/${name}`;
+        let goesOn = false;
         try {
           const isLast = inner.length === names.join('/').length;
           if (!this.has(comparison, whole)) throw notFound(path, whereOf(this.layer));
           yield* this.entry(directory, name, inner, comparison, whole);
           if (comparison.inside === undefined && isLast) return;
           if (comparison.inside === undefined) throw notFound(path, whereOf(this.layer));
-        } catch (error) {
-          if (comparison.inside !== undefined) closeCompared(comparison.inside);
-          throw error;
+          goesOn = true;
+        } finally {
+          // Also when nobody asks for the next piece any more.
+          if (!goesOn && comparison.inside !== undefined) closeCompared(comparison.inside);
         }
         const next = comparison.inside;
         if (directory.own !== this.stack.roots[this.index]) closeCompared(directory);

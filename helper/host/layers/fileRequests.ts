@@ -159,7 +159,10 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     // An export keeps its directories open for long, and must not keep the mount busy.
     const begun = await ask(BeginExport, { overlay, layer }, { path }, { token, merged: false, by: (reader) => (by = reader) });
     if (by !== undefined) exporting.set(begun.id, by);
-    return begun;
+    if (!token.isCancellationRequested) return begun;
+    // Nobody may hear of it, and so end it.
+    await endExport(begun.id);
+    throw new Failure('gone', 'It was cancelled.');
   });
 
   requests.on(LayersExportRead, exportId, async ({ id }, token) => {
@@ -175,11 +178,15 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
   });
 
   requests.on(LayersExportEnd, exportId, async ({ id }) => {
+    await endExport(id);
+    return {};
+  });
+
+  async function endExport(id: string): Promise<void> {
     const on = exporting.get(id);
     exporting.delete(id);
     if (on !== undefined) await readers.ask(EndExport, { params: { id } }, { on });
-    return {};
-  });
+  }
 
   function readerOf(id: string): Reader {
     const reader = exporting.get(id);

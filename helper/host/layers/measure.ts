@@ -38,47 +38,64 @@ export async function measure(stack: Stack, request: MeasureRequest, pace: Pace,
   try {
     if (layer !== 'merged' && directory.own === undefined) throw notFound(path, whereOf(layer));
     const measuring = new Measuring(stack, layer, children, pace, progress);
-    const above = aboveAt(stack, layer, names);
+    using above = aboveAt(stack, layer, names);
     await measuring.walk(directory, above, path === '/' ? '' : path, 0);
-    if (names.length > 0) closeParts(above.parts);
     return measuring.total;
   } finally {
     closeUnlessRoot(directory, names);
   }
 }
 
-/** What layers above the measured one have of a directory. */
-interface Above {
-  parts: readonly Part[];
+/** What layers above the measured one have of a directory, open until it is disposed of. */
+class Above implements Disposable {
+  readonly parts: readonly Part[];
   /** They hide the directory with all that is in it. One that a layer above moved elsewhere counts as hidden. */
-  hidden: boolean;
+  readonly hidden: boolean;
+  private readonly own: readonly Part[];
+
+  /** `own` is closed with it. */
+  constructor(parts: readonly Part[], hidden: boolean, own: readonly Part[]) {
+    this.parts = parts;
+    this.hidden = hidden;
+    this.own = own;
+  }
+
+  /** Nothing of a name that they have not. */
+  without(): Above {
+    return new Above([], this.hidden, []);
+  }
+
+  [Symbol.dispose](): void {
+    closeParts(this.own);
+  }
 }
 
 function aboveAt(stack: Stack, layer: number | 'merged', names: readonly string[]): Above {
-  let above: Above = { parts: layer === 'merged' ? [] : stack.roots.slice(0, layer), hidden: false };
+  let above = new Above(layer === 'merged' ? [] : stack.roots.slice(0, layer), false, []);
   let own: Part | undefined = layer === 'merged' ? undefined : stack.roots[layer];
-  for (const [at, name] of names.entries()) {
+  for (const name of names) {
     if (own === undefined || above.parts.length === 0) break;
-    const next: { above: Above; own?: Part } = aboveOf(stack, above, own, name);
-    if (at > 0) closeParts([...above.parts, own]);
-    ({ above, own } = next);
+    using left = above;
+    const next = aboveOf(stack, left, own, name);
+    if (own !== stack.roots[own.layer]) closeParts([own]);
+    above = next.above;
+    own = next.own;
   }
-  if (names.length > 0 && own !== undefined && own !== stack.roots[own.layer]) closeParts([own]);
+  if (own !== undefined && own !== stack.roots[own.layer]) closeParts([own]);
   return above;
 }
 
-/** Goes one name down, in the layers above and in the measured one, as if there were no other. */
-function aboveOf(stack: Stack, { parts }: Above, own: Part, name: string): { above: Above; own?: Part } {
+/** Goes one name down, in the layers above and in the measured one, as if there were no other. Both are to be closed. */
+function aboveOf(stack: Stack, { parts }: Above, own: Part, name: string): { above: Above; own: Part | undefined } {
   const found = lookFurther(stack, [...parts, own], lookupOf(name), true);
   const last = found.at(-1);
   const inner = partsOf(found);
   const isOwn = last?.layer === own.layer && last.what === 'present';
   const ownPart = isOwn ? last.part : undefined;
   const upper = inner.filter((part) => part !== ownPart);
-  if (isOwn && !last.hidden)
-    return { above: { parts: upper, hidden: false }, ...(ownPart === undefined ? {} : { own: ownPart }) };
+  if (isOwn && !last.hidden) return { above: new Above(upper, false, upper), own: ownPart };
   closeParts(inner);
-  return { above: { parts: [], hidden: true } };
+  return { above: new Above([], true, []), own: undefined };
 }
 
 class Measuring {
@@ -117,7 +134,7 @@ class Measuring {
       const namesAbove = many ? await this.namesOf(above.parts, after) : undefined;
       const namesBelow = many ? await this.namesOf(directory.below, after) : undefined;
       for (const name of ahead.names) {
-        const around = namesAbove?.has(name) === false ? { ...above, parts: [] } : above;
+        const around = namesAbove?.has(name) === false ? above.without() : above;
         await this.measureEntry(directory, around, name, path, depth, namesBelow?.has(name) ?? true);
       }
       after = ahead.names.at(-1) ?? '';
@@ -154,12 +171,11 @@ class Measuring {
     const { inside } = comparison;
     try {
       this.noteIncomplete(comparison.unknown);
-      const here = this.placeAbove(directory, above, name, comparison);
+      using here = this.placeAbove(directory, above, name, comparison);
       this.count(comparison, here.hidden);
       if (this.pace.isDue) await this.rest(`${path}/${textOfBytes(name)}`);
       if (inside !== undefined && depth < MAX_DEPTH) await this.walk(inside, here, `${path}/${textOfBytes(name)}`, depth + 1);
       else if (inside !== undefined) this.noteIncomplete({ unknown: 'unsupported', errno: 'ENAMETOOLONG' });
-      closeParts(here.parts);
     } finally {
       if (inside !== undefined) closeCompared(inside);
     }
@@ -171,9 +187,9 @@ class Measuring {
     });
   }
 
-  /** Of an entry of the measured layer. Its parts are to be closed. */
+  /** Of an entry of the measured layer. */
   private placeAbove({ own }: Compared, above: Above, name: string, comparison: Comparison): Above {
-    if (above.parts.length === 0 || own === undefined || comparison.own.what !== 'present') return { ...above, parts: [] };
+    if (above.parts.length === 0 || own === undefined || comparison.own.what !== 'present') return above.without();
     const next = aboveOf(this.stack, above, own, name);
     if (next.own !== undefined) closeParts([next.own]);
     return next.above;
