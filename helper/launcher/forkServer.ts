@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { AT_FDCWD, close, readText } from '../kernel/files.ts';
-import { receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
+import { MAX_PASSED_DESCRIPTORS, receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import { log } from '../log.ts';
 
@@ -35,6 +35,8 @@ export class ForkServer {
    * another one, since what is forked begins where the server is.
    */
   fork(argv: readonly string[], descriptors: readonly number[]): number | undefined {
+    // More than one message carries: such a launcher is started in the other way.
+    if (descriptors.length > MAX_PASSED_DESCRIPTORS) return undefined;
     try {
       const cgroups = readText(AT_FDCWD, '/proc/self/cgroup', MAX_CGROUPS_BYTES);
       if (cgroups !== this.cgroups) this.stop();

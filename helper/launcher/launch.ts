@@ -72,7 +72,7 @@ const SYSCALL_OF = { fork: 'clone', init: 'clone', sync: 'read', tether: 'prctl'
 
 /** Starts `program`. The descriptors in `options` may be closed as soon as this returns. */
 export function launch(options: LaunchOptions): Launched {
-  const encoded = encodeProgram(options.program);
+  const encoded = options.program.encoded ?? encodeProgram(options.program);
   const { ours, theirs } = openSocketPair();
   let pid: number;
   try {

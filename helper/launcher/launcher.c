@@ -20,12 +20,13 @@
 #define MAGIC 0x314f5349u /* "ISO1" */
 #define VERSION 1u
 #define SOCKET 3
-#define MAX_STEPS 2048u
-#define MAX_DATA (16u * 1024u * 1024u) /* the most that Linux takes as environment, a pointer to each string of it, and the rest */
-#define MAX_RELOCATIONS (1024u * 1024u)
-#define MAX_DESCRIPTORS 64u
+/* As in program.ts: data has room for the most that Linux takes as environment, and a pointer to each string of it. What a program does not use of the arrays below is never touched, and takes no memory. */
+#define MAX_STEPS 131072u
+#define MAX_DATA 33554432u
+#define MAX_RELOCATIONS 1048576u
+#define MAX_DESCRIPTORS 512u
 #define MAX_SYSCALL 1024u
-#define MAX_PASSED 128u /* descriptors of a launcher that is made on request */
+#define MAX_PASSED 253u /* descriptors of a launcher that is made on request: SCM_MAX_FD */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
 enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
@@ -135,8 +136,8 @@ static void read_program(void) {
   REQUIRE(header.data <= MAX_DATA);
   REQUIRE(header.relocations <= MAX_RELOCATIONS);
   REQUIRE(header.descriptors > SOCKET && header.descriptors <= MAX_DESCRIPTORS);
-  read_whole(steps, header.steps * sizeof steps[0]);
-  read_whole(relocations, header.relocations * sizeof relocations[0]);
+  read_whole(steps, (uint64_t)header.steps * sizeof steps[0]);
+  read_whole(relocations, (uint64_t)header.relocations * sizeof relocations[0]);
   read_whole(data, header.data);
 }
 

@@ -61,6 +61,8 @@ export interface SyscallProgram {
   steps: Step[];
   /** How many descriptors the launcher keeps, counted from 0; 3 is its socket. Every other one is closed. */
   descriptors: number;
+  /** As the launcher reads it, where it was encoded already. */
+  encoded?: Buffer;
 }
 
 /** The descriptor of the launcher's socket. */
@@ -78,9 +80,11 @@ const REPORT_RESULT = 2;
 const INTEGER = 0;
 const POINTER = 1;
 const RESULT = 2;
-/** The launcher's own limits. */
-export const MAX_STEPS = 2048;
-export const MAX_DATA_BYTES = 16 * 1024 * 1024;
+/** The launcher's own limits: whatever the schemas of requests let through is within them. */
+export const MAX_STEPS = 131_072;
+export const MAX_DATA_BYTES = 33_554_432;
+export const MAX_RELOCATIONS = 1_048_576;
+export const MAX_DESCRIPTORS = 512;
 
 export const integer = (value: number | bigint, text?: string): Argument =>
   text === undefined ? { type: 'integer', value } : { type: 'integer', value, text };
@@ -92,16 +96,32 @@ export const vectors = (parts: Part[], text: string): Argument => ({ type: 'vect
 export const descriptor = (value: number, text: string): Argument => ({ type: 'descriptor', value, text });
 export const result = (step: number): Argument => ({ type: 'result', step });
 
-/** The program as the launcher reads it. Throws a `RangeError` when it is over the launcher's limits. */
+/** A program is over one of the launcher's limits; `what` says of which things it has how many, and how many it may have. */
+export class ProgramTooLarge extends RangeError {
+  readonly what: string;
+
+  constructor(what: string) {
+    super(`A syscall program has ${what}.`);
+    this.what = what;
+  }
+}
+
+function checkSize(count: number, most: number, what: string): void {
+  if (count > most) throw new ProgramTooLarge(`${count} ${what}, of which ${most} are possible`);
+}
+
+/** The program as the launcher reads it. Throws a `ProgramTooLarge`. */
 export function encodeProgram(program: SyscallProgram, architecture: string = process.arch): Buffer {
-  if (program.steps.length > MAX_STEPS) throw new RangeError(`a syscall program has at most ${MAX_STEPS} steps`);
+  checkSize(program.steps.length, MAX_STEPS, 'steps');
+  checkSize(program.descriptors, MAX_DESCRIPTORS, 'open files');
   const data = new DataSection();
   const steps = Buffer.alloc(program.steps.length * STEP_BYTES);
   program.steps.forEach((step, index) => {
     encodeStep(step, steps.subarray(index * STEP_BYTES, (index + 1) * STEP_BYTES), data, architecture);
   });
   const content = data.content();
-  if (content.length > MAX_DATA_BYTES) throw new RangeError(`a syscall program has at most ${MAX_DATA_BYTES} bytes of data`);
+  checkSize(content.length, MAX_DATA_BYTES, 'bytes of text and data');
+  checkSize(data.relocations.length, MAX_RELOCATIONS, 'pointers');
   const header = Buffer.alloc(HEADER_BYTES);
   [MAGIC, VERSION, program.steps.length, content.length, data.relocations.length, program.descriptors].forEach(
     (field, index) => {
@@ -173,12 +193,13 @@ function encodeArgument(argument: Argument, data: DataSection): [kind: number, v
   }
 }
 
-/** The bytes that pointers point into. Equal strings are stored once: an environment is named by several steps. */
+/** The bytes that pointers point into. Equal strings are stored once, and a list that several steps name, like an environment, is looked at once. */
 class DataSection {
   readonly relocations: number[] = [];
   private readonly parts: Buffer[] = [];
   private readonly known = new Map<string, number>();
   private readonly buffers = new Map<Buffer, number>();
+  private readonly lists = new Map<readonly (string | Buffer)[], number>();
   private length = 0;
 
   content(): Buffer {
@@ -227,7 +248,15 @@ class DataSection {
     return this.append(array);
   }
 
-  addStrings(values: (string | Buffer)[]): number {
+  addStrings(values: readonly (string | Buffer)[]): number {
+    const known = this.lists.get(values);
+    if (known !== undefined) return known;
+    const added = this.addNewStrings(values);
+    this.lists.set(values, added);
+    return added;
+  }
+
+  private addNewStrings(values: readonly (string | Buffer)[]): number {
     const offsets = values.map((value) => this.addString(value));
     return this.once(`strings ${offsets.join()}`, () => {
       this.align();

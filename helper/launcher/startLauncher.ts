@@ -4,9 +4,10 @@ import path from 'node:path';
 import { sealedExecutable } from '../kernel/memfd.ts';
 import { spawn } from '../kernel/spawn.ts';
 import { ARGV0, ForkServer } from './forkServer.ts';
+import { MAX_DESCRIPTORS } from './program.ts';
 
 /** Above every descriptor that a program may name, so that the spawn never puts one of them in the executable's place. */
-const LOWEST_EXECUTABLE = 100;
+const LOWEST_EXECUTABLE = MAX_DESCRIPTORS + 1;
 const PROGRAM_NAME = 'launcher';
 
 let executable: number | undefined;

@@ -1,11 +1,28 @@
 /** Collecting the steps of a syscall program. */
-import { type Argument, descriptor, LAUNCHER_SOCKET, result, type Step, type SyscallProgram } from './program.ts';
+import { Failure } from '../failure.ts';
+import {
+  type Argument,
+  descriptor,
+  encodeProgram,
+  LAUNCHER_SOCKET,
+  ProgramTooLarge,
+  result,
+  type Step,
+  type SyscallProgram,
+} from './program.ts';
 import type { SyscallName } from './syscalls.ts';
 
 export interface CompiledSteps {
   program: SyscallProgram;
   /** Descriptors of the helper that become 4, 5, … in the launcher. */
   descriptors: number[];
+}
+
+function tooLarge({ what }: ProgramTooLarge, lists: Readonly<Record<string, unknown>>): Failure {
+  const lengths = Object.entries(lists).map(([field, list]): [string, number] => [field, JSON.stringify(list ?? []).length]);
+  const [longest] = lengths.toSorted(([, one], [, other]) => other - one);
+  const hint = longest === undefined ? {} : { hint: `Make "${longest[0]}" shorter, which is the longest list.` };
+  return new Failure('invalid', `This comes to a program of ${what}.`, hint);
 }
 
 /** Collects steps, and the descriptors that they name. */
@@ -51,8 +68,16 @@ export class Steps {
     return this.slots[index]!;
   }
 
-  compiled(): CompiledSteps {
+  /**
+   * Throws a `Failure` when there is more of it than the launcher takes, be it only to be shown; `lists` are what it was made of, by their fields, of
+   * which the longest is named then.
+   */
+  compiled(lists: () => Readonly<Record<string, unknown>> = () => ({})): CompiledSteps {
     const program = { steps: this.steps, descriptors: LAUNCHER_SOCKET + 1 + this.descriptors.length };
-    return { program, descriptors: this.descriptors };
+    try {
+      return { program: { ...program, encoded: encodeProgram(program) }, descriptors: this.descriptors };
+    } catch (error) {
+      throw error instanceof ProgramTooLarge ? tooLarge(error, lists()) : error;
+    }
   }
 }

@@ -56,10 +56,11 @@ function textOf(argument: Argument): string {
 }
 
 function listOf(values: (string | Buffer)[]): string {
+  const long = `[/* ${values.length} strings */]`;
+  // An environment may hold secrets, and is long; strace shows its length as well. More strings than characters are never shown.
+  if (values.length > MAX_SHOWN || values.some((value) => Buffer.isBuffer(value))) return long;
   const text = `[${values.map(quoted).join(', ')}]`;
-  // An environment may hold secrets, and is long; strace shows its length as well.
-  const isEnvironment = values.some((value) => Buffer.isBuffer(value));
-  return isEnvironment || text.length > MAX_SHOWN ? `[/* ${values.length} strings */]` : text;
+  return text.length > MAX_SHOWN ? long : text;
 }
 
 function quoted(value: string | Buffer): string {

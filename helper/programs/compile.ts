@@ -87,7 +87,10 @@ export function compile(plan: Plan): Compiled {
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
   if (plan.seccomp !== undefined) loadFilter(steps, plan.seccomp);
   execute(steps, plan);
-  return { ...steps.compiled(), dispose: order.dispose };
+  return {
+    ...steps.compiled(() => ({ command: plan.command, environment: plan.environment.entries().map(String) })),
+    dispose: order.dispose,
+  };
 }
 
 export const FLAG_NAMES = {

@@ -177,8 +177,8 @@ function isShell(shell: string): boolean {
 
 /** The paths at which execvp(3) would look for it. An empty part of PATH is the working directory, and so is left out. */
 export function inPath(environment: Environment, command: string[]): Candidate[] {
-  const [name = '', ...rest] = command;
-  if (name.includes('/')) return [{ path: name, arguments: [name, ...rest] }];
+  const [name = ''] = command;
+  if (name.includes('/')) return [{ path: name, arguments: command }];
   const folders = (environment.get('PATH') ?? DEFAULT_PATH).split(':').filter((folder) => folder.startsWith('/'));
-  return [...new Set(folders)].slice(0, 32).map((folder) => ({ path: `${folder}/${name}`, arguments: [name, ...rest] }));
+  return [...new Set(folders)].slice(0, 32).map((folder) => ({ path: `${folder}/${name}`, arguments: command }));
 }

@@ -72,7 +72,25 @@ export function compileSandbox(plan: SandboxPlan, options: CompileOptions): Comp
   if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
   becomeProgram(steps, plan);
   cleanUp(steps, plan, options);
-  return { ...steps.compiled(), fork, ...(init ? { init: split } : {}), ...(keeper === undefined ? {} : { keeper }) };
+  return {
+    ...steps.compiled(() => listsOf(plan)),
+    fork,
+    ...(init ? { init: split } : {}),
+    ...(keeper === undefined ? {} : { keeper }),
+  };
+}
+
+function listsOf({ spec, environment }: SandboxPlan): Record<string, unknown> {
+  const { mounts, maskedPaths, readonlyPaths, hosts, process } = spec;
+  return {
+    mounts,
+    maskedPaths,
+    readonlyPaths,
+    hosts,
+    'root.programs': spec.root.type === 'programs' ? spec.root.programs : undefined,
+    'process.args': process.args,
+    'process.env': environment.entries().map(String),
+  };
 }
 
 /** By the process outside, in the end: what would outlive all processes and namespaces. Only that process keeps descriptors until then. */

@@ -8,7 +8,7 @@ import { Failure } from '../failure.ts';
 import { AT_FDCWD } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { launch, StepFailure } from '../launcher/launch.ts';
-import { integer, MAX_DATA_BYTES, MAX_STEPS, string } from '../launcher/program.ts';
+import { integer, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { printable } from '../launcher/text.ts';
 import { type IdMaps, insideOf, outsideOf, rootOf } from './idMaps.ts';
@@ -23,6 +23,9 @@ const PERMISSIONS = 0o7777;
 const MAX_FILES = 2_000_000;
 /** How many are looked at before other requests are answered. */
 const FILES_AT_ONCE = 1000;
+/** What one program of the launcher is given, which is made in one go. */
+const MAX_BATCH_STEPS = 2048;
+const MAX_BATCH_BYTES = 512 * 1024;
 /** Of owners that are told. */
 const MAX_TOLD = 5;
 
@@ -135,7 +138,7 @@ interface FileToGive {
   wanted: Wanted;
 }
 
-/** As many files as one program of the launcher has room for. */
+/** As many files as one program of the launcher gives away. */
 class Batch {
   private readonly steps = new Steps();
   private bytes = 0;
@@ -150,7 +153,7 @@ class Batch {
   }
 
   get isFull(): boolean {
-    return this.steps.count + 2 > MAX_STEPS || this.bytes > MAX_DATA_BYTES / 2;
+    return this.steps.count + 2 > MAX_BATCH_STEPS || this.bytes > MAX_BATCH_BYTES;
   }
 
   add({ path, stat, wanted: { uid, gid, mode } }: FileToGive, idMaps: IdMaps): void {

@@ -1,11 +1,17 @@
 /** The encoding of syscall programs, decoded here by the layout that launcher.c documents. */
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
+import type { Failure } from '../../helper/failure.ts';
+import { MAX_PASSED_DESCRIPTORS } from '../../helper/kernel/passDescriptors.ts';
 import {
   bytes,
   encodeProgram,
   integer,
   MAX_DATA_BYTES,
+  MAX_DESCRIPTORS,
+  MAX_RELOCATIONS,
   MAX_STEPS,
   result,
   type Step,
@@ -13,6 +19,7 @@ import {
   strings,
   vectors,
 } from '../../helper/launcher/program.ts';
+import { Steps } from '../../helper/launcher/steps.ts';
 import { syscallNumber } from '../../helper/launcher/syscalls.ts';
 
 const HEADER_BYTES = 24;
@@ -147,6 +154,24 @@ test('what a C string cannot hold, and what the launcher would not take, is refu
   );
   assert.throws(() => encodeProgram({ steps: [call('x'.repeat(MAX_DATA_BYTES))], descriptors: 4 }), RangeError);
   assert.throws(() => syscallNumber('setns', 'riscv64'), /riscv64/);
+});
+
+test('the launcher has the limits that programs are held to', () => {
+  const source = fs.readFileSync(path.join(import.meta.dirname, '../../helper/launcher/launcher.c'), 'utf8');
+  const limits = { MAX_STEPS, MAX_DATA: MAX_DATA_BYTES, MAX_RELOCATIONS, MAX_DESCRIPTORS, MAX_PASSED: MAX_PASSED_DESCRIPTORS };
+  for (const [name, limit] of Object.entries(limits)) {
+    assert.equal(new RegExp(`^#define ${name} (\\d+)u`, 'm').exec(source)?.[1], String(limit), name);
+  }
+});
+
+test('a program that is too large is refused when it is compiled, with the longest list that it was made of', () => {
+  const steps = new Steps();
+  for (let index = 0; index <= MAX_STEPS; index += 1) steps.call('chdir', [string('/')], 'test');
+  const lists = { mounts: ['/a'], maskedPaths: ['/a', '/b'] };
+  assert.throws(
+    () => steps.compiled(() => lists),
+    (error: Failure) => error.data.hint?.includes('"maskedPaths"') === true && error.message.includes(String(MAX_STEPS)),
+  );
 });
 
 test('parts of buffers are written from where other steps read into them', () => {
