@@ -5,9 +5,10 @@
  */
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, Disposable, type Message, type MessageReader } from 'vscode-jsonrpc';
+import { MAX_MESSAGE_BYTES } from './protocol.ts';
 
-/** No request comes near this; a larger one is refused unread. */
-export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** The id stands near the beginning, where whoever sent it has it. */
+const HEAD_BYTES = 4096;
 const MAX_HEADER_BYTES = 4096;
 const HEADER_END = Buffer.from('\r\n\r\n');
 const FIELD = Buffer.from('Content-Length:');
@@ -85,7 +86,10 @@ export class BoundedMessageReader extends AbstractMessageReader implements Messa
     }
     const bytes = Number(length);
     if (bytes > MAX_MESSAGE_BYTES) {
-      this.malformed(`a message of ${bytes} bytes is over the limit of ${MAX_MESSAGE_BYTES}`);
+      // Its sender waits for an answer to its id.
+      if (rest.length < HEAD_BYTES) return false;
+      const head = rest.toString('latin1', 0, HEAD_BYTES);
+      this.malformed(`a message of ${bytes} bytes is over the limit of ${MAX_MESSAGE_BYTES}`, idIn(head));
       const dropped = Math.min(bytes, rest.length);
       this.dropBytes = bytes - dropped;
       this.keep(rest.subarray(dropped));
@@ -124,6 +128,14 @@ export class BoundedMessageReader extends AbstractMessageReader implements Messa
     else this.deliver(message);
     return true;
   }
+}
+
+/** Of a message whose beginning this is; undefined where it does not stand before all that may hold what looks like one. */
+function idIn(head: string): string | number | undefined {
+  const id = /^\s*\{\s*(?:"(?:jsonrpc|method)"\s*:\s*"[^"\\]*"\s*,\s*)*"id"\s*:\s*(\d{1,15}|"[\w-]{1,64}")\s*[,}]/.exec(
+    head,
+  )?.[1];
+  return id === undefined ? undefined : (JSON.parse(id) as string | number);
 }
 
 /** A JSON-RPC 2.0 object of the shapes the connection may see; without one, the id to answer to where there is one. */

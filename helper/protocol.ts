@@ -10,6 +10,9 @@ import { NotificationType, RequestType } from 'vscode-jsonrpc';
 /** The protocol's version: raised when a method or a field changes its meaning, not when one is added. */
 export const PROTOCOL_VERSION = 1;
 
+/** No request comes near this; a larger one is refused unread, and a client does not send it. */
+export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Errors
 

@@ -27,6 +27,21 @@ export function cString(maxBytes: number) {
   );
 }
 
+/**
+ * Bytes as base64. Checked without a group that repeats: of a text of some megabytes the engine of regular expressions overflows its stack there, as
+ * valibot's own does.
+ */
+export function base64Of(maxBytes: number) {
+  return v.pipe(
+    v.string(),
+    v.maxLength(Math.ceil(maxBytes / 3) * 4, `it must be base64 of at most ${maxBytes} bytes`),
+    v.check((text) => text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, '')), 'it must be base64'),
+  );
+}
+
+/** Standard input of a program that is run to its end. */
+export const stdin = base64Of(8 * 1024 * 1024);
+
 function hasNoNul(text: string): boolean {
   return !text.includes('\0');
 }

@@ -1,9 +1,10 @@
 /** One run of the helper: its process, the JSON-RPC connection over its pipes, and how it ended. Knows nothing of VS Code. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { createMessageConnection, type MessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
+import { createMessageConnection, type MessageConnection } from 'vscode-jsonrpc/node';
 import type { CommandLine } from './elevation.ts';
 import { messageReader } from './messageReader.ts';
+import { messageWriter } from './messageWriter.ts';
 
 /** How it ended, in the terms of waitpid(2), and the last lines that it wrote to standard error. */
 export interface Ending {
@@ -35,7 +36,7 @@ export class HelperProcess {
       if (this.lastLines.length > LAST_WORDS_LINES) this.lastLines.shift();
       onLogLine(line);
     });
-    this.connection = createMessageConnection(messageReader(child.stdout), new StreamMessageWriter(child.stdin), silentLogger);
+    this.connection = createMessageConnection(messageReader(child.stdout), messageWriter(child.stdin), silentLogger);
     this.connection.onError(([error]) => onLogLine(`[warn] connection: ${error.message}`));
     this.ended = this.watchEnd();
     this.connection.listen();

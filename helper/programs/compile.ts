@@ -1,15 +1,15 @@
 /** From a plan to the syscall program that the launcher executes, and that is shown to whoever asks what will happen. */
-import fs from 'node:fs';
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
-import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
-import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
+import { RESOURCE_NAMES } from '../proc/limits.ts';
+import { startClean } from './cleanStart.ts';
 import { entryOrder } from './entryOrder.ts';
 import type { Identity } from './identity.ts';
 import { own } from './identity.ts';
+import { setLimit, writeOwn } from './ownFiles.ts';
 import type { Plan, SeccompFilter } from './plan.ts';
 import type { HeldNamespace } from './target.ts';
 
@@ -28,10 +28,6 @@ const PR_CAP_AMBIENT_RAISE = 2;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 const SECCOMP_SET_MODE_FILTER = 1;
 const SIGKILL = 9;
-const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
-
-/** The helper's own `/proc`, in which a process finds itself as `self` wherever its root is. */
-let proc: number | undefined;
 
 export function compile(plan: Plan): Compiled {
   const { identity } = plan;
@@ -49,6 +45,7 @@ export function compile(plan: Plan): Compiled {
       ignoreError: true,
     },
   );
+  startClean(steps, own().privileged);
   for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
   steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
   const unified = plan.cgroups?.unified;
@@ -131,40 +128,10 @@ export function beginSession(steps: Steps, terminal: boolean): void {
 
 /** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack; with `ignoreError` they stay as they are then. */
 export function setLimits(steps: Steps, identity: Identity, flags: { ignoreError: boolean }): void {
-  for (const { resource, soft, hard } of identity.limits) {
-    const value = Buffer.alloc(16);
-    value.writeBigUInt64LE(soft, 0);
-    value.writeBigUInt64LE(hard, 8);
-    const text = `{rlim_cur=${limitText(soft)}, rlim_max=${limitText(hard)}}`;
-    const name = RESOURCE_NAMES[resource]!;
-    steps.call(
-      'prlimit64',
-      [integer(0), integer(resource, name), bytes(value, text), integer(0, 'NULL')],
-      `take the limit ${name}`,
-      flags,
-    );
-  }
+  for (const limit of identity.limits) setLimit(steps, limit, `take the limit ${RESOURCE_NAMES[limit.resource]}`, flags);
   if (identity.oomScoreAdjustment !== undefined) {
     writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score', flags);
   }
-}
-
-function limitText(limit: bigint): string {
-  return limit === RLIM_INFINITY ? 'RLIM64_INFINITY' : String(limit);
-}
-
-/** Writes a file of the process's own below the helper's `/proc`. */
-export function writeOwn(
-  steps: Steps,
-  file: string,
-  text: string,
-  purpose: string,
-  flags: { ignoreError?: boolean } = {},
-): void {
-  proc ??= fs.openSync('/proc', O_PATH | O_DIRECTORY);
-  const opened = steps.call('openat', [steps.descriptor(proc, '/proc'), string(`self/${file}`), WRITE_ONLY], purpose, flags);
-  steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose, flags);
-  steps.call('close', [opened], purpose, flags);
 }
 
 export function setGroups(steps: Steps, ids: number[]): void {

@@ -7,6 +7,7 @@ import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
 import type { IdMapping } from '../protocol.ts';
+import { OOM_SCORE_ADJUSTMENT, startingLimits } from './cleanStart.ts';
 import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
 
 export interface Identity {
@@ -270,7 +271,7 @@ function setCapabilities(identity: Identity, masks: CapabilityMasks, inside: boo
 }
 
 function differingLimits(process: HeldProcess): ResourceLimit[] {
-  const mine = new Map(parseLimits(fs.readFileSync('/proc/self/limits', 'utf8')).map((limit) => [limit.resource, limit]));
+  const mine = new Map(startingLimits().map((limit) => [limit.resource, limit]));
   return parseLimits(process.tryRead('limits', 8192) ?? '').filter(({ resource, soft, hard }) => {
     const same = mine.get(resource);
     return same === undefined || same.soft !== soft || same.hard !== hard;
@@ -279,8 +280,7 @@ function differingLimits(process: HeldProcess): ResourceLimit[] {
 
 function setOutOfMemoryScore(identity: Identity, process: HeldProcess): void {
   const theirs = process.tryRead('oom_score_adj', 16)?.trim();
-  const mine = readText(AT_FDCWD, '/proc/self/oom_score_adj', 16);
-  if (theirs !== undefined && /^-?[0-9]{1,4}$/.test(theirs) && theirs !== String(mine).trim())
+  if (theirs !== undefined && /^-?[0-9]{1,4}$/.test(theirs) && theirs !== OOM_SCORE_ADJUSTMENT)
     identity.oomScoreAdjustment = theirs;
 }
 

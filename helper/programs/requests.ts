@@ -14,7 +14,7 @@ import {
   type TerminalsOpenParams,
   type TerminalsOpenResult,
 } from '../protocol.ts';
-import { cString, namespaceKind, namespaceRef, path, processRef } from '../schemas.ts';
+import { cString, namespaceKind, namespaceRef, path, processRef, stdin } from '../schemas.ts';
 import { explainProgram } from './explain.ts';
 import { runProgram } from './run.ts';
 import type { OpenNamespace } from './target.ts';
@@ -22,8 +22,6 @@ import type { Terminals } from './terminal.ts';
 
 /** Together they must fit into a syscall program, and do: 128 KiB of each. */
 const MAX_ARGUMENTS_BYTES = 128 * 1024;
-const MAX_STDIN_BYTES = 8 * 1024 * 1024;
-
 const totalBytes = (strings: string[]) => strings.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
 const bounded = (strings: string[]) => totalBytes(strings) <= MAX_ARGUMENTS_BYTES;
 const TOO_LONG = `together they must be at most ${MAX_ARGUMENTS_BYTES} bytes`;
@@ -58,13 +56,12 @@ const programEntries = {
   environment: v.exactOptional(environment),
 };
 
-const base64 = v.pipe(v.string(), v.maxLength(Math.ceil((MAX_STDIN_BYTES * 4) / 3) + 4), v.base64());
 const natural = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maximum));
 
 const runParams = v.strictObject({
   ...programEntries,
   command,
-  stdin: v.exactOptional(v.union([v.literal(''), base64])),
+  stdin: v.exactOptional(stdin),
   timeoutMillis: v.exactOptional(natural(3_600_000)),
   outputLimitBytes: v.exactOptional(natural(16 * 1024 * 1024)),
 });

@@ -6,8 +6,6 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
 import { directoryOf } from '../host/cgroups/hierarchies.ts';
-import { close } from '../kernel/files.ts';
-import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
@@ -37,9 +35,6 @@ type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'io';
 const V1_NAMES: Record<Controller, string> = { cpu: 'cpu', cpuset: 'cpuset', memory: 'memory', pids: 'pids', io: 'blkio' };
 
 const DEFAULT_PERIOD_MICROS = 100_000;
-const SIGKILL = 9;
-const REMOVAL_TRIES = 100;
-const REMOVAL_PAUSE_MILLIS = 20;
 
 /** To be called before `planCgroups`, since the cgroup of the helper may have to be another one for that. */
 export async function prepareCgroups(resources: SandboxResources): Promise<void> {
@@ -210,46 +205,7 @@ function read(file: string): string {
   }
 }
 
-function words(file: string): string[] {
-  return read(file).split(/\s+/);
-}
-
 /** Whether the text of the files that tell it says that the kernel killed for want of memory. */
 export function tellsKill(report: string): boolean {
   return [...report.matchAll(/^oom_kill (\d+)$/gm)].some(([, kills]) => kills !== '0');
-}
-
-/** Kills what is still in them, and removes them. Resolves when they are gone; rejects when they cannot be removed. */
-export async function removeCgroups(cgroups: readonly PlannedCgroup[]): Promise<void> {
-  for (const { parent, name } of cgroups) await remove(path.join(parent, name));
-}
-
-async function remove(directory: string): Promise<void> {
-  for (let tries = 0; tries < REMOVAL_TRIES; tries += 1) {
-    try {
-      fs.rmdirSync(directory);
-      return;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      if (error.code === 'ENOENT') return;
-      if (error.code !== 'EBUSY') throw error;
-    }
-    killMembers(directory);
-    await new Promise((resolve) => setTimeout(resolve, REMOVAL_PAUSE_MILLIS));
-  }
-  throw new Failure('busy', `The cgroup ${directory} could not be removed: something is still in it.`, { path: directory });
-}
-
-/** A pid that is still listed once it is held by a pidfd is not another's. */
-function killMembers(directory: string): void {
-  const members = () => words(path.join(directory, 'cgroup.procs')).filter((pid) => pid !== '' && pid !== '0');
-  for (const pid of members()) {
-    try {
-      const pidfd = openPidfd(Number(pid));
-      if (members().includes(pid)) sendSignal(pidfd, SIGKILL);
-      close(pidfd);
-    } catch (error) {
-      if (!isSystemError(error) || error.code !== 'ESRCH') throw error;
-    }
-  }
 }

@@ -5,6 +5,7 @@ import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, bytes, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import type { PlannedCgroup } from './cgroup.ts';
+import type { CgroupNote } from './cgroupNotes.ts';
 
 export interface MadeCgroups {
   /** Open files to which a process writes `0` to join. */
@@ -64,14 +65,45 @@ const REPORT_BYTES = 1024;
 
 /**
  * To be the last steps. The text of each file that tells of kills for want of memory goes to `report`, since nobody can read
- * it afterwards. (The helper removes what is left when the process that does this was killed itself.)
+ * it afterwards. The note is removed only when all cgroups are: one in which the sandbox has made others stays, and the helper, or the next
+ * one, removes it.
  */
-export function removeCgroupsFinally(steps: Steps, cgroups: readonly PlannedCgroup[], report: Argument): void {
-  for (const { parent, name, oomFile } of cgroups) {
+export function removeCgroupsFinally(
+  steps: Steps,
+  cgroups: readonly PlannedCgroup[],
+  report: Argument,
+  note: CgroupNote | undefined,
+): void {
+  const flags = { ignoreError: true };
+  const purpose = 'remove the note of the cgroups';
+  let noted = note?.path;
+  cgroups.forEach(({ parent, name, oomFile }, index) => {
     const directory = path.join(parent, name);
     if (oomFile !== undefined) reportKills(steps, `${directory}/${oomFile}`, report);
-    steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], `remove the cgroup ${directory}`, { ignoreError: true });
-  }
+    const removed = steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], `remove the cgroup ${directory}`, flags);
+    if (note === undefined || noted === undefined) return;
+    // An error is no valid set of flags, so what depends on it fails, too.
+    if (index === cgroups.length - 1) {
+      steps.call('unlinkat', [HERE, string(noted), removed], purpose, flags);
+      return;
+    }
+    const next = `${note.path}.${index + 1}`;
+    steps.call('renameat2', [HERE, string(noted), HERE, string(next), removed], `${purpose} when all are removed`, flags);
+    noted = next;
+  });
+  if (note === undefined) return;
+  steps.call(
+    'unlinkat',
+    [HERE, string(path.dirname(note.path)), AT_REMOVEDIR],
+    'remove the folder of notes, if it is empty',
+    flags,
+  );
+  steps.call(
+    'close',
+    [steps.descriptor(note.descriptor, note.path)],
+    'let go of the note, which until then says that somebody cleans up',
+    flags,
+  );
 }
 
 function reportKills(steps: Steps, file: string, report: Argument): void {

@@ -9,19 +9,13 @@ import { addressText } from '../kernel/rtnetlink.ts';
 import { type Argument, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { KEEPER } from '../proc/sandboxTitle.ts';
-import {
-  becomeUser,
-  beginSession,
-  enter,
-  FLAG_NAMES,
-  loadFilter,
-  setGroups,
-  setLimits,
-  writeOwn,
-} from '../programs/compile.ts';
+import { startClean } from '../programs/cleanStart.ts';
+import { becomeUser, beginSession, enter, FLAG_NAMES, loadFilter, setGroups, setLimits } from '../programs/compile.ts';
 import { own } from '../programs/identity.ts';
+import { withOwnFiles, writeOwn } from '../programs/ownFiles.ts';
 import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
+import type { CgroupNote } from './cgroupNotes.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
 import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets } from './networkSteps.ts';
@@ -44,6 +38,8 @@ export interface CompileOptions {
   memoryPipe: number;
   /** The socket that the table of nftables belongs to, if it could be made. */
   table?: number;
+  /** Of the cgroups, if it could be kept. */
+  note?: CgroupNote;
 }
 
 const PR_SET_DUMPABLE = 4;
@@ -94,10 +90,10 @@ function listsOf({ spec, environment }: SandboxPlan): Record<string, unknown> {
 }
 
 /** By the process outside, in the end: what would outlive all processes and namespaces. Only that process keeps descriptors until then. */
-function cleanUp(steps: Steps, plan: SandboxPlan, { memoryPipe, table }: CompileOptions): void {
+function cleanUp(steps: Steps, plan: SandboxPlan, { memoryPipe, table, note }: CompileOptions): void {
   if (plan.cgroups.length === 0 && table === undefined) return;
   steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
-  removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'));
+  removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'), note);
   if (table === undefined || plan.veth?.rules === undefined) return;
   const rules = textOfTable(plan.veth.rules, addressText);
   const socket = steps.descriptor(table, 'socket of nftables');
@@ -113,6 +109,7 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
     'be the parent of what is left over',
     { ignoreError: true },
   );
+  startClean(steps, own().privileged);
   const cgroups = makeCgroups(steps, plan.cgroups, !staysItself(plan));
   const canCleanUp = own().privileged ? !hasUserNamespace(plan) : staysItself(plan);
   const keeper = plan.cgroups.length > 0 && !canCleanUp ? keep(steps, plan) : undefined;
@@ -123,7 +120,7 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
   const root = plan.idMaps === undefined ? undefined : makeUserNamespace(steps, plan);
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
-  if (plan.spec.timeOffsets !== undefined) withOwnFiles(steps, plan, () => setClocks(steps, plan));
+  if (plan.spec.timeOffsets !== undefined) withFilesOf(steps, plan, () => setClocks(steps, plan));
   if (keeper !== undefined) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the keeper ends' });
   else endWithHelper(steps, plan);
   return { cgroups, ...(root === undefined ? {} : { root }), ...(keeper === undefined ? {} : { keeper }) };
@@ -149,17 +146,8 @@ function endWithHelper(steps: Steps, { spec }: SandboxPlan): void {
   if (!spec.persistent) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
 }
 
-/**
- * The files in `/proc/PID` of a process that is not dumpable belong to root, so that a user may not write its own; for that
- * time it is dumpable. Whoever could look into it then is the same user, or above it.
- */
-function withOwnFiles(steps: Steps, plan: SandboxPlan, write: () => void): void {
-  const isHidden = plan.spec.namespaces.user !== 'host' || !own().privileged;
-  const dumpable = (on: 0 | 1, purpose: string) =>
-    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
-  if (isHidden) dumpable(1, 'own the files of the process in /proc');
-  write();
-  if (isHidden) dumpable(0, 'be hidden from debuggers again');
+function withFilesOf(steps: Steps, plan: SandboxPlan, write: () => void): void {
+  withOwnFiles(steps, plan.spec.namespaces.user !== 'host' || !own().privileged, write);
 }
 
 /** Results in the root that the helper hands over, if it mounts that. */
@@ -174,7 +162,7 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefine
     const handedOver = steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}${mountingOf(plan.root)}` });
     if (plan.root.type === 'overlay' && plan.root.mapped) root = handedOver;
   } else {
-    withOwnFiles(steps, plan, () => {
+    withFilesOf(steps, plan, () => {
       if (writtenBy === 'newuidmap') {
         steps.add({ kind: 'sync', purpose: 'let newuidmap and newgidmap write the id maps' });
         return;
@@ -285,7 +273,7 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
   beginSession(steps, spec.process.terminal);
   const setAll = () => setLimits(steps, user.identity, { ignoreError: false });
   if (user.identity.oomScoreAdjustment === undefined) setAll();
-  else withOwnFiles(steps, plan, setAll);
+  else withFilesOf(steps, plan, setAll);
   if (user.groups?.when === 'afterUserNamespace') setGroups(steps, user.groups.ids);
   if (plan.seccomp !== undefined && !spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
   becomeUser(steps, user.identity);

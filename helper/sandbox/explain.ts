@@ -2,6 +2,7 @@
 import type { Step } from '../launcher/program.ts';
 import { callOf, isAttempt, lineOf, printable } from '../launcher/text.ts';
 import type { SandboxesExplainResult, SandboxStep } from '../protocol/sandboxes.ts';
+import { noteOf } from './cgroupNotes.ts';
 import { compileSandbox } from './compile.ts';
 import { equivalents } from './equivalents.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -11,7 +12,8 @@ const NO_PIPE = -1;
 
 export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
   const table = plan.veth?.rules === undefined ? {} : { table: NO_PIPE - 2 };
-  const { program, fork, init } = compileSandbox(plan, { statusPipe: NO_PIPE, memoryPipe: NO_PIPE - 1, ...table });
+  const note = plan.cgroups.length === 0 ? {} : { note: noteOf(plan.id, NO_PIPE - 3) };
+  const { program, fork, init } = compileSandbox(plan, { statusPipe: NO_PIPE, memoryPipe: NO_PIPE - 1, ...table, ...note });
   const by = (index: number): SandboxStep['by'] => {
     if (index <= fork) return 'parent';
     return init !== undefined && index <= init ? 'init' : 'child';

@@ -3,6 +3,7 @@ import os from 'node:os';
 import { Failure } from '../failure.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
+import { removeLeftCgroups } from './cgroupNotes.ts';
 import { describe, pastOf, STOPPED, savedParams } from './describe.ts';
 import { OtherProcess } from './otherProcess.ts';
 import type { SandboxPlan } from './plan.ts';
@@ -141,6 +142,7 @@ export class SandboxRegistry {
 
   /** Whoever made it sees how it ended, and whoever else ended it may have removed it or made it again: what they note is what there is. */
   private endOther(live: LiveSandbox, { id }: SavedSandbox): SandboxExit | undefined {
+    void removeLeftCgroups();
     if (live.ending === 'stopped') {
       this.end(live, STOPPED);
       return STOPPED;

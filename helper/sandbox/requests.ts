@@ -11,12 +11,10 @@ import {
   SandboxesRun,
   SandboxesStop,
 } from '../protocol/sandboxes.ts';
-import { nothing, path } from '../schemas.ts';
+import { nothing, path, stdin } from '../schemas.ts';
 import { listImages } from './image.ts';
 import { Sandboxes, type SandboxServices } from './sandboxes.ts';
 import { sandboxSpec } from './spec.ts';
-
-const MAX_STDIN_BYTES = 8 * 1024 * 1024;
 
 const cells = v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)));
 const sandbox = v.pipe(v.string(), v.minLength(1), v.maxLength(64));
@@ -24,10 +22,9 @@ const entries = {
   spec: sandboxSpec,
   directory: v.exactOptional(v.pipe(path, v.startsWith('/', 'it must be absolute'))),
 };
-const base64 = v.pipe(v.string(), v.maxLength(Math.ceil((MAX_STDIN_BYTES * 4) / 3) + 4), v.base64());
 const runParams = v.strictObject({
   ...entries,
-  stdin: v.exactOptional(v.union([v.literal(''), base64])),
+  stdin: v.exactOptional(stdin),
   outputLimitBytes: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(16 * 1024 * 1024))),
 });
 const graceMillis = v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(600_000)));

@@ -34,6 +34,7 @@ import type {
   TerminalsOpenResult,
 } from '../protocol.ts';
 import { prepareCgroups } from './cgroup.ts';
+import { removeLeftCgroups } from './cgroupNotes.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
@@ -81,6 +82,7 @@ export class Sandboxes {
     const saved = new SavedWatch(() => services.changed());
     services.onWatch((parts) => saved.follow(parts.includes('sandboxes')));
     services.onProcesses(() => this.registry.lookAtOthers());
+    void removeLeftCgroups();
   }
 
   async explain(params: SandboxParams): Promise<SandboxesExplainResult> {

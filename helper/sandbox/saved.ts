@@ -8,7 +8,7 @@ import { log } from '../log.ts';
 import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
 import { processRef } from '../schemas.ts';
-import { runtimeFolder } from '../stream/folder.ts';
+import { isOwnFolder, runtimeFolder } from '../stream/folder.ts';
 import { sandboxSpec } from './spec.ts';
 
 export interface SavedSandbox {
@@ -51,7 +51,7 @@ const bootId = () => fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').
 
 /** Throws a `Failure` or a system error when it cannot be kept. */
 export function save(sandbox: SavedSandbox): void {
-  if (!isOurs(folder())) makeFolder();
+  if (!isOwnFolder(folder())) makeFolder();
   writeFresh(sandbox);
   fs.renameSync(freshOf(sandbox.id), fileOf(sandbox.id));
 }
@@ -108,7 +108,7 @@ function makeFolder(): void {
 }
 
 export function forget(id: string): void {
-  if (!isOurs(folder())) return;
+  if (!isOwnFolder(folder())) return;
   fs.rmSync(fileOf(id), { force: true });
   try {
     fs.rmdirSync(folder());
@@ -120,14 +120,14 @@ export function forget(id: string): void {
 
 /** Those of this boot. A file that is not one is left alone, and said in the log. */
 export function savedIds(): string[] {
-  if (!isOurs(folder())) return [];
+  if (!isOwnFolder(folder())) return [];
   return fs
     .readdirSync(folder())
     .flatMap((name) => (/^[0-9a-f]{16}\.json$/.test(name) ? [name.slice(0, -'.json'.length)] : []));
 }
 
 export function load(id: string): SavedSandbox | undefined {
-  if (!isOurs(folder())) return undefined;
+  if (!isOwnFolder(folder())) return undefined;
   try {
     const file = fs.openSync(fileOf(id), fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
     try {
@@ -141,10 +141,4 @@ export function load(id: string): SavedSandbox | undefined {
     if (!isSystemError(error)) log('warn', `the file of the sandbox ${id} cannot be read: ${String(error)}`);
     return undefined;
   }
-}
-
-/** In a place that everybody can write to, somebody else may have made it. */
-function isOurs(directory: string): boolean {
-  const stat = fs.lstatSync(directory, { throwIfNoEntry: false });
-  return stat?.isDirectory() === true && stat.uid === process.geteuid!() && (stat.mode & 0o077) === 0;
 }

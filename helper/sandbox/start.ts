@@ -17,7 +17,9 @@ import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
 import { withinDeadline } from '../reading/deadline.ts';
-import { removeCgroups, tellsKill } from './cgroup.ts';
+import { tellsKill } from './cgroup.ts';
+import { forgetCgroups, noteCgroups } from './cgroupNotes.ts';
+import { removeCgroups } from './cgroupRemoval.ts';
 import { type CompiledSandbox, compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
 import { mapOwners } from './heldTrees.ts';
@@ -75,7 +77,10 @@ export function startSandbox(
     const table = plan.veth && openTable(plan.veth, asksTranslation(plan), plan.notes);
     if (table !== undefined) theirs.push(table);
     const ends = { statusPipe: pipe.write, memoryPipe: memory.write };
-    const compiled = compileSandbox(plan, { ...ends, ...(table === undefined ? {} : { table }) });
+    const note = plan.cgroups.length === 0 ? undefined : noteCgroups(plan.id, plan.cgroups);
+    if (note !== undefined) theirs.push(note.descriptor);
+    const kept = { ...(table === undefined ? {} : { table }), ...(note === undefined ? {} : { note }) };
+    const compiled = compileSandbox(plan, { ...ends, ...kept });
     const launched = launch({
       program: compiled.program,
       stdio,
@@ -91,6 +96,7 @@ export function startSandbox(
     return watch(plan, { compiled, launched, held, status: pipe.read, memory: memory.read });
   } catch (error) {
     for (const descriptor of ours) close(descriptor);
+    if (plan.cgroups.length > 0) forgetCgroups(plan.id);
     throw error;
   } finally {
     for (const descriptor of theirs) close(descriptor);
@@ -121,7 +127,7 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
     const exact = exactEnd(status, end);
     ranOutOfMemory = tellsKill(remaining(memory));
     for (const descriptor of Object.values(held)) close(descriptor);
-    await removeCgroups(plan.cgroups).catch((error) => logError('a sandbox left its cgroup behind', error));
+    if (plan.cgroups.length > 0) await leaveNoCgroups(plan);
     if (plan.veth !== undefined) await untilGone(plan.veth);
     return exact;
   });
@@ -137,6 +143,15 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
       return leader;
     },
   };
+}
+
+async function leaveNoCgroups({ id, cgroups }: SandboxPlan): Promise<void> {
+  try {
+    await removeCgroups(cgroups);
+    forgetCgroups(id);
+  } catch (error) {
+    logError('a sandbox left its cgroup behind', error);
+  }
 }
 
 async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {

@@ -1,8 +1,10 @@
 /** The folder of the stream socket, and who removes it when the helper is killed. */
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { isSystemError } from '../failure.ts';
 import { AT_FDCWD, close } from '../kernel/files.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { launch } from '../launcher/launch.ts';
@@ -40,11 +42,60 @@ export async function makeSocketFolder(): Promise<SocketFolder> {
   };
 }
 
+const FOLDER_NAME = /^isoscope-[0-9a-f]{16}$/;
+/** One that has no socket yet may be of a helper that begins. */
+const BEGINNING_MILLIS = 60_000;
+
+/**
+ * Removes the folders of helpers that were killed together with their guards. Nobody listens at such a socket, and no other than a helper has a folder
+ * of that name, mode and owner there.
+ */
+export async function removeDeadFolders(): Promise<void> {
+  const place = runtimeFolder();
+  for (const name of fs.readdirSync(place).filter((one) => FOLDER_NAME.test(one))) {
+    const folder = path.join(place, name);
+    try {
+      if (isHelpers(folder, place) && (await isDead(folder))) fs.rmSync(folder, { recursive: true, force: true });
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+    }
+  }
+}
+
+/** In a folder of its own a helper of root may have given it to its client. */
+function isHelpers(folder: string, place: string): boolean {
+  const stat = fs.lstatSync(folder);
+  const mine = process.geteuid!();
+  const isMine = stat.uid === mine || (mine === 0 && isUsable(place, 0));
+  return stat.isDirectory() && isMine && (stat.mode & 0o077) === 0;
+}
+
+function isDead(folder: string): Promise<boolean> {
+  const { ctimeMs } = fs.lstatSync(folder);
+  return new Promise((resolve) => {
+    const connection = net.connect(path.join(folder, SOCKET_NAME));
+    connection.once('connect', () => {
+      connection.destroy();
+      resolve(false);
+    });
+    connection.once('error', (error: NodeJS.ErrnoException) => {
+      const isOld = Date.now() - ctimeMs > BEGINNING_MILLIS;
+      resolve(error.code === 'ECONNREFUSED' || (error.code === 'ENOENT' && isOld));
+    });
+  });
+}
+
 /** A folder that no other user can exchange: of root, of the user itself, or with the sticky bit. */
 export function runtimeFolder(): string {
   if (process.geteuid!() === 0) return isUsable('/run', 0) ? '/run' : os.tmpdir();
   const runtime = process.env.XDG_RUNTIME_DIR;
   return runtime !== undefined && path.isAbsolute(runtime) && isUsable(runtime, process.geteuid!()) ? runtime : os.tmpdir();
+}
+
+/** Whether it is there, and nobody else's: in a place that everybody can write to, somebody else may have made it. */
+export function isOwnFolder(directory: string): boolean {
+  const stat = fs.lstatSync(directory, { throwIfNoEntry: false });
+  return stat?.isDirectory() === true && stat.uid === process.geteuid!() && (stat.mode & 0o077) === 0;
 }
 
 function isUsable(folder: string, uid: number): boolean {

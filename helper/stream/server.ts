@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { peerCredentials } from '../kernel/peerCredentials.ts';
 import { log, logError } from '../log.ts';
-import { makeSocketFolder } from './folder.ts';
+import { makeSocketFolder, removeDeadFolders } from './folder.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frame.ts';
 
 /** Something to attach to, by a token that is good for one time. */
@@ -33,6 +33,7 @@ export async function listen(take: (token: Uint8Array) => Attachable | undefined
   });
   server.on('error', (error) => logError('the stream socket', error));
   if (client !== process.geteuid!()) folder.giveTo(client);
+  removeDeadFolders().catch((error) => logError('folders of helpers that are gone', error));
   return {
     path: folder.socket,
     close: () => {

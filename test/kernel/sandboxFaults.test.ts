@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { openPipe } from '../../helper/kernel/pipe.ts';
 import { encodeProgram } from '../../helper/launcher/program.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { removeCgroups } from '../../helper/sandbox/cgroup.ts';
+import { removeCgroups } from '../../helper/sandbox/cgroupRemoval.ts';
 import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { mapText } from '../../helper/sandbox/idMaps.ts';
 import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';

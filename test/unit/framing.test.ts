@@ -4,7 +4,10 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import test from 'node:test';
 import type { Message } from 'vscode-jsonrpc';
-import { BoundedMessageReader, MAX_MESSAGE_BYTES } from '../../helper/framing.ts';
+import { createMessageConnection, StreamMessageReader } from 'vscode-jsonrpc/node';
+import { messageWriter } from '../../extension/connection/messageWriter.ts';
+import { BoundedMessageReader } from '../../helper/framing.ts';
+import { MAX_MESSAGE_BYTES } from '../../helper/protocol.ts';
 
 interface Reading {
   stream: PassThrough;
@@ -71,10 +74,10 @@ test('a message over the limit is refused when it is announced and dropped as it
   const { messages, problems, send } = reading();
   const size = MAX_MESSAGE_BYTES + 3;
   await send(`Content-Length: ${size}\r\n\r\n`);
-  assert.equal(problems.length, 1);
   const chunk = Buffer.alloc(1024 * 1024, 'x');
   const before = process.memoryUsage().arrayBuffers;
   for (let sent = 0; sent < size; sent += chunk.length) await send(chunk.subarray(0, Math.min(chunk.length, size - sent)));
+  assert.equal(problems.length, 1);
   assert.ok(process.memoryUsage().arrayBuffers - before < 8 * 1024 * 1024);
   await send(good(2));
   assert.deepEqual(messages, [request(2)]);
@@ -104,6 +107,44 @@ test('a refused request is named by its id where it has one', async () => {
   stream.write(framed('{"jsonrpc":"2.0","id":7,"method":"x","params":5}') + framed('{"jsonrpc":"2.0","id":{},"method":"x"}'));
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(ids, [7, undefined]);
+});
+
+test('a message over the limit is refused by its id, where it stands before what could look like one', async () => {
+  const filler = 'x'.repeat(MAX_MESSAGE_BYTES);
+  const heads: [head: string, id: string | number | undefined][] = [
+    ['{"jsonrpc":"2.0","id":7,"method":"x","params":"', 7],
+    ['{"jsonrpc":"2.0","method":"x","id":"a-1","params":"', 'a-1'],
+    ['{"jsonrpc":"2.0","method":"x","params":{"id":5,"text":"', undefined],
+    ['{"jsonrpc":"2.0","method":"\\",\\"id\\":5,","params":"', undefined],
+  ];
+  for (const [head, id] of heads) {
+    const stream = new PassThrough();
+    const ids: (string | number | undefined)[] = [];
+    const served: Message[] = [];
+    new BoundedMessageReader(stream, (_, named) => ids.push(named)).listen((message) => served.push(message));
+    const whole = Buffer.from(framed(`${head}${filler}"}`) + good(2));
+    for (let at = 0; at < whole.length; at += 50_000) stream.write(whole.subarray(at, at + 50_000));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([ids, served], [[id], [request(2)]], head);
+  }
+});
+
+test('a client is told that its message is too large, and none of it is sent', async () => {
+  const stream = new PassThrough();
+  const connection = createMessageConnection(new StreamMessageReader(new PassThrough()), messageWriter(stream), {
+    error: () => undefined,
+    warn: () => undefined,
+    info: () => undefined,
+    log: () => undefined,
+  });
+  connection.listen();
+  const text = 'ä'.repeat(MAX_MESSAGE_BYTES / 2);
+  await assert.rejects(connection.sendRequest('x', { text }), /of 16.8 MB .* at most 16 MiB/);
+  assert.equal(stream.readableLength, 0);
+  void connection.sendRequest('x', { text: 'small' }).catch(() => undefined);
+  await once(stream, 'readable');
+  assert.match(String(stream.read()), /small/);
+  connection.dispose();
 });
 
 test('a message at which the connection throws does not keep back the next', async () => {
