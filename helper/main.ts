@@ -17,6 +17,7 @@ import { SandboxesEnded } from './protocol/sandboxes.ts';
 import { HostChanged, type NamespaceRef } from './protocol.ts';
 import { makeRoomForLimits } from './sandbox/delegation.ts';
 import { serveSandboxes } from './sandbox/requests.ts';
+import { nameOfRunning } from './sandbox/runningNotes.ts';
 import { listen } from './stream/server.ts';
 
 void serve();
@@ -44,6 +45,7 @@ async function serve(): Promise<void> {
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
   const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
+  host.knowSandboxes(nameOfRunning);
   const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
   const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
   const sandboxes = serveSandboxes(requests, {

@@ -14,7 +14,7 @@ import type { HostModel } from './hostModel.ts';
 import { hasOwnNamespaces, hostInos, isOwn } from './hostNamespaces.ts';
 import { isInside, MAX_ANCESTORS, NamespaceHomes, PLACES } from './namespaceHomes.ts';
 import { KIND_INDEX, namespaceOf, type ProcessRecord } from './processRecord.ts';
-import { isSandboxKeeper } from './sandboxGroups.ts';
+import { descendsFromSandbox, isSandboxKeeper } from './sandboxGroups.ts';
 import { UnclaimedNames } from './unnamedContainers.ts';
 
 /** A container, while its processes are gathered. */
@@ -97,8 +97,14 @@ class Grouper {
     return draft;
   }
 
-  private find(record: ProcessRecord): Draft | undefined {
+  /** Anybody to whom cgroups are delegated may call one as those of sandboxes are called: only what a sandbox started is claimed by it. */
+  private claimOf(record: ProcessRecord): CgroupClaim | undefined {
     const { claim } = record.membership;
+    return claim?.engine === 'isoscope' && !descendsFromSandbox(record, claim.id, this.model) ? undefined : claim;
+  }
+
+  private find(record: ProcessRecord): Draft | undefined {
+    const claim = this.claimOf(record);
     if (claim !== undefined && claim.engine !== 'systemd') return this.withinClaim(record, claim);
     if (record.kernelThread) return undefined;
     const service = claim && this.services.get(keyOfClaim(claim));
@@ -164,7 +170,7 @@ class Grouper {
   private isOfHelper(record: ProcessRecord): boolean {
     let at: ProcessRecord | undefined = record;
     for (let depth = 0; at !== undefined && depth < MAX_ANCESTORS; depth += 1) {
-      if (isSandboxKeeper(at)) return false;
+      if (isSandboxKeeper(at, this.model)) return false;
       if (at.parentPid === process.pid) return true;
       // What a program of ours starts in namespaces that it made itself is not ours.
       if (hasOwnNamespaces(at) && !sameNamespaces(at, record)) return false;

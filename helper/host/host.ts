@@ -58,6 +58,11 @@ export class Host {
     });
   }
 
+  /** Tells by what sandboxes are known. */
+  knowSandboxes(nameOf: HostModel['nameOfSandbox']): void {
+    this.model.nameOfSandbox = nameOf;
+  }
+
   /** What the overlays are found by. */
   get overlaySource(): OverlaySource {
     return {

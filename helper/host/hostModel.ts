@@ -51,6 +51,8 @@ export class HostModel {
   private changes = noChanges();
   /** Called with the record of a process that began or ended, or with both when it changed in a way that a list shows. */
   onRecord: ((record: ProcessRecord) => void) | undefined;
+  /** The name of the sandbox with this id, when it is known that this process keeps it. */
+  nameOfSandbox: (id: string, keeper: ProcessRef) => string | undefined = () => undefined;
 
   /** Raised whenever a record that a list shows changed, appeared or ended. */
   get revision(): number {

@@ -15,13 +15,14 @@ export function sandboxTitle({ id, name }: SandboxTitle): string[] {
   return [PROGRAM, name, id];
 }
 
-/** Whether the process keeps the sandbox with this id, from within its user namespace or from outside. */
-export function keepsSandbox(words: readonly string[], id: string): boolean {
-  const [first, ...rest] = words;
-  return parseSandboxTitle(first === KEEPER ? [PROGRAM, ...rest] : words)?.id === id;
+/** Of the sandbox that the process says it keeps, from within its user namespace or from outside. */
+export function idInTitle(words: readonly string[] | Unknown | undefined): string | undefined {
+  if (!Array.isArray(words)) return undefined;
+  const [first, ...rest] = words as readonly string[];
+  return parseSandboxTitle(first === KEEPER ? [PROGRAM, ...rest] : (words as readonly string[]))?.id;
 }
 
-/** Undefined when the process does not keep a sandbox, or does so from outside of its user namespace. Anybody may write the same, so it is only to be shown. */
+/** Undefined when the process does not keep a sandbox, or does so from outside of its user namespace. Anybody may write the same: it says what to look for, and proves nothing. */
 export function parseSandboxTitle(words: readonly string[] | Unknown | undefined): SandboxTitle | undefined {
   if (!Array.isArray(words) || words.length !== 3 || words[0] !== PROGRAM) return undefined;
   const [, name, id] = words as [string, string, string];

@@ -5,7 +5,7 @@ import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, bytes, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import type { PlannedCgroup } from './cgroup.ts';
-import type { CgroupNote } from './cgroupNotes.ts';
+import type { RunningNote } from './runningNotes.ts';
 
 export interface MadeCgroups {
   /** Open files to which a process writes `0` to join. */
@@ -72,7 +72,7 @@ export function removeCgroupsFinally(
   steps: Steps,
   cgroups: readonly PlannedCgroup[],
   report: Argument,
-  note: CgroupNote | undefined,
+  note: RunningNote | undefined,
 ): void {
   const flags = { ignoreError: true };
   const purpose = 'remove the note of the cgroups';

@@ -15,13 +15,13 @@ import { own } from '../programs/identity.ts';
 import { withOwnFiles, writeOwn } from '../programs/ownFiles.ts';
 import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
-import type { CgroupNote } from './cgroupNotes.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
 import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets } from './networkSteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { RootPlan } from './root.ts';
 import { buildRoot, changeRoot } from './rootSteps.ts';
+import type { RunningNote } from './runningNotes.ts';
 
 export interface CompiledSandbox extends CompiledSteps {
   /** Index of the fork, of the step that splits pid 1 from the program, and of the fork of a keeper, if there are such. */
@@ -38,8 +38,8 @@ export interface CompileOptions {
   memoryPipe: number;
   /** The socket that the table of nftables belongs to, if it could be made. */
   table?: number;
-  /** Of the cgroups, if it could be kept. */
-  note?: CgroupNote;
+  /** That tells of cgroups, if it could be kept. */
+  note?: RunningNote;
 }
 
 const PR_SET_DUMPABLE = 4;

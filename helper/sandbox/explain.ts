@@ -2,10 +2,10 @@
 import type { Step } from '../launcher/program.ts';
 import { callOf, isAttempt, lineOf, printable } from '../launcher/text.ts';
 import type { SandboxesExplainResult, SandboxStep } from '../protocol/sandboxes.ts';
-import { noteOf } from './cgroupNotes.ts';
 import { compileSandbox } from './compile.ts';
 import { equivalents } from './equivalents.ts';
 import type { SandboxPlan } from './plan.ts';
+import { noteOf } from './runningNotes.ts';
 
 /** Any descriptor will do: nothing is opened, and nothing runs. */
 const NO_PIPE = -1;

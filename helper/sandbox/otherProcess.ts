@@ -2,8 +2,6 @@
 import { AT_FDCWD, close, readText } from '../kernel/files.ts';
 import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { POLLIN, waitForAny } from '../kernel/readiness.ts';
-import { parseCmdline } from '../proc/cmdline.ts';
-import { keepsSandbox } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import type { ProcessRef } from '../protocol.ts';
 
@@ -30,22 +28,9 @@ export class OtherProcess {
     } catch {
       return undefined;
     }
-    const stat = statOf(pid);
-    if (stat?.startTime === startTime && stat.state !== 'Z' && !hasEnded(pidfd)) return new OtherProcess(pidfd);
+    if (refOfPid(pid)?.startTime === startTime && !hasEnded(pidfd)) return new OtherProcess(pidfd);
     close(pidfd);
     return undefined;
-  }
-
-  /**
-   * What keeps the sandbox with this id whose first process is `leader`, and ends only when all that is left of it has been removed. Undefined
-   * when none does.
-   */
-  static holdKeeper(id: string, leader: ProcessRef): OtherProcess | undefined {
-    let keeper: ProcessRef | undefined;
-    for (let above = parentOf(leader.pid); above !== undefined && keeps(above.pid, id); above = parentOf(above.pid)) {
-      keeper = { pid: above.pid, startTime: above.startTime };
-    }
-    return keeper === undefined ? undefined : OtherProcess.hold(keeper);
   }
 
   /** Whether it has ended. */
@@ -78,17 +63,13 @@ export class OtherProcess {
   }
 }
 
-function statOf(pid: number): ReturnType<typeof parseStat> {
+/** The process that has this pid now, unless it has ended. */
+export function refOfPid(pid: number): ProcessRef | undefined {
   const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
-  return typeof text === 'number' ? undefined : parseStat(text);
+  const stat = typeof text === 'number' ? undefined : parseStat(text);
+  return stat === undefined || stat.state === 'Z' ? undefined : { pid, startTime: stat.startTime };
 }
 
-function parentOf(pid: number): ReturnType<typeof parseStat> {
-  const stat = statOf(pid);
-  return stat === undefined ? undefined : statOf(stat.parentPid);
-}
-
-function keeps(pid: number, id: string): boolean {
-  const text = readText(AT_FDCWD, `/proc/${pid}/cmdline`, 4096);
-  return typeof text === 'string' && keepsSandbox(parseCmdline(Buffer.from(text)), id);
+export function isSameProcess(one: ProcessRef, other: ProcessRef): boolean {
+  return one.pid === other.pid && one.startTime === other.startTime;
 }

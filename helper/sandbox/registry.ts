@@ -3,10 +3,10 @@ import os from 'node:os';
 import { Failure } from '../failure.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
-import { removeLeftCgroups } from './cgroupNotes.ts';
 import { describe, pastOf, STOPPED, savedParams } from './describe.ts';
 import { OtherProcess } from './otherProcess.ts';
 import type { SandboxPlan } from './plan.ts';
+import { findRunning, removeLeftovers } from './runningNotes.ts';
 import { forget, load, type SavedSandbox, savedIds, saveEnd } from './saved.ts';
 import type { HeldLayers } from './start.ts';
 
@@ -117,7 +117,9 @@ export class SandboxRegistry {
   private adopt(saved: SavedSandbox, leader: OtherProcess): void {
     const { id, params } = saved;
     const made = this.services.planAgain(saved);
-    const other = OtherProcess.holdKeeper(id, saved.process!) ?? leader;
+    const keeper = findRunning(id)?.process;
+    // It ends only when all that is left of it has been removed.
+    const other = (keeper && OtherProcess.hold(keeper)) ?? leader;
     const live: LiveSandbox = {
       sandbox:
         made instanceof Failure
@@ -142,7 +144,7 @@ export class SandboxRegistry {
 
   /** Whoever made it sees how it ended, and whoever else ended it may have removed it or made it again: what they note is what there is. */
   private endOther(live: LiveSandbox, { id }: SavedSandbox): SandboxExit | undefined {
-    void removeLeftCgroups();
+    void removeLeftovers();
     if (live.ending === 'stopped') {
       this.end(live, STOPPED);
       return STOPPED;

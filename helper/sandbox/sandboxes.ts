@@ -34,7 +34,6 @@ import type {
   TerminalsOpenResult,
 } from '../protocol.ts';
 import { prepareCgroups } from './cgroup.ts';
-import { removeLeftCgroups } from './cgroupNotes.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
@@ -48,6 +47,7 @@ import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan } from '
 import { forwardPorts } from './ports.ts';
 import { type LiveSandbox, SandboxRegistry } from './registry.ts';
 import { rootLayersOf } from './rootLayers.ts';
+import { removeLeftovers } from './runningNotes.ts';
 import { type SavedSandbox, save } from './saved.ts';
 import { SavedWatch } from './savedWatch.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
@@ -82,7 +82,7 @@ export class Sandboxes {
     const saved = new SavedWatch(() => services.changed());
     services.onWatch((parts) => saved.follow(parts.includes('sandboxes')));
     services.onProcesses(() => this.registry.lookAtOthers());
-    void removeLeftCgroups();
+    void removeLeftovers();
   }
 
   async explain(params: SandboxParams): Promise<SandboxesExplainResult> {

@@ -18,7 +18,6 @@ import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol.ts';
 import { withinDeadline } from '../reading/deadline.ts';
 import { tellsKill } from './cgroup.ts';
-import { forgetCgroups, noteCgroups } from './cgroupNotes.ts';
 import { removeCgroups } from './cgroupRemoval.ts';
 import { type CompiledSandbox, compileSandbox } from './compile.ts';
 import { inWords } from './failureWords.ts';
@@ -29,6 +28,9 @@ import { openTable } from './network.ts';
 import { MAKE_INTERFACES } from './networkSteps.ts';
 import { HOLD_LAYERS, UNPACK_IMAGE } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
+
+import { forgetRunning, noteProcess, noteRunning } from './runningNotes.ts';
+
 import { makeInterfaces, untilGone } from './vethOnHost.ts';
 
 /** A file system that does not answer can keep it from starting for ever. */
@@ -77,9 +79,10 @@ export function startSandbox(
     const table = plan.veth && openTable(plan.veth, asksTranslation(plan), plan.notes);
     if (table !== undefined) theirs.push(table);
     const ends = { statusPipe: pipe.write, memoryPipe: memory.write };
-    const note = plan.cgroups.length === 0 ? undefined : noteCgroups(plan.id, plan.cgroups);
+    const note = noteRunning(plan.id, { name: plan.spec.name, cgroups: plan.cgroups });
     if (note !== undefined) theirs.push(note.descriptor);
-    const kept = { ...(table === undefined ? {} : { table }), ...(note === undefined ? {} : { note }) };
+    const isKept = note !== undefined && plan.cgroups.length > 0;
+    const kept = { ...(table === undefined ? {} : { table }), ...(isKept ? { note } : {}) };
     const compiled = compileSandbox(plan, { ...ends, ...kept });
     const launched = launch({
       program: compiled.program,
@@ -93,10 +96,11 @@ export function startSandbox(
         return enterIds(pid, plan, held);
       },
     });
+    noteProcess(plan.id, note, launched.pid);
     return watch(plan, { compiled, launched, held, status: pipe.read, memory: memory.read });
   } catch (error) {
     for (const descriptor of ours) close(descriptor);
-    if (plan.cgroups.length > 0) forgetCgroups(plan.id);
+    forgetRunning(plan.id);
     throw error;
   } finally {
     for (const descriptor of theirs) close(descriptor);
@@ -127,7 +131,7 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
     const exact = exactEnd(status, end);
     ranOutOfMemory = tellsKill(remaining(memory));
     for (const descriptor of Object.values(held)) close(descriptor);
-    if (plan.cgroups.length > 0) await leaveNoCgroups(plan);
+    await leaveNothing(plan);
     if (plan.veth !== undefined) await untilGone(plan.veth);
     return exact;
   });
@@ -145,10 +149,10 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
   };
 }
 
-async function leaveNoCgroups({ id, cgroups }: SandboxPlan): Promise<void> {
+async function leaveNothing({ id, cgroups }: SandboxPlan): Promise<void> {
   try {
     await removeCgroups(cgroups);
-    forgetCgroups(id);
+    forgetRunning(id);
   } catch (error) {
     logError('a sandbox left its cgroup behind', error);
   }

@@ -18,7 +18,7 @@ import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
 
 const uid = isHelperRoot ? 0 : (testUid ?? process.geteuid!());
-const NOTES = path.join(isHelperRoot ? '/run' : os.tmpdir(), `isoscope-cgroups-${uid}`);
+const NOTES = path.join(isHelperRoot ? '/run' : os.tmpdir(), `isoscope-running-${uid}`);
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);

@@ -102,11 +102,21 @@ describe('the protocol', () => {
 
   test('a message over the limit is refused before it has come, and the next one is served', async () => {
     const answer = answerTo(null);
+    const head = Buffer.alloc(4096, ' ');
     helper.stdin!.write(`Content-Length: ${MAX_MESSAGE_BYTES + 1}\r\n\r\n`);
+    helper.stdin!.write(head);
     assert.equal((await answer).error?.code, -32700);
     const chunk = Buffer.alloc(1024 * 1024, ' ');
-    for (let left = MAX_MESSAGE_BYTES + 1; left > 0; left -= chunk.length)
+    for (let left = MAX_MESSAGE_BYTES + 1 - head.length; left > 0; left -= chunk.length)
       helper.stdin!.write(chunk.subarray(0, Math.min(left, chunk.length)));
+    await stillServes();
+  });
+
+  test('a request over the limit is answered by its id', async () => {
+    const answer = answerTo(4711);
+    const body = `{"jsonrpc":"2.0","id":4711,"method":"programs/run","params":{"stdin":"${'A'.repeat(MAX_MESSAGE_BYTES)}"}}`;
+    helper.stdin!.write(`Content-Length: ${body.length}\r\n\r\n${body}`);
+    assert.match((await answer).error?.message ?? '', /over the limit/);
     await stillServes();
   });
 

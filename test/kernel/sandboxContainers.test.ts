@@ -1,5 +1,10 @@
 /** Sandboxes among the containers: by name, with the process that the list of sandboxes tells, to every helper. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { KEEPER, parseSandboxTitle } from '../../helper/proc/sandboxTitle.ts';
 import {
@@ -10,9 +15,10 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { type Container, ContainersList, ProcessesList, TerminalsOpen } from '../../helper/protocol.ts';
-import { clientUid, isHelperRoot } from '../fixtures/environment.ts';
+import { clientUid, isHelperRoot, isRoot, unlessHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen } from '../fixtures/screen.ts';
+import { until } from '../fixtures/until.ts';
 
 const NAME = `named-${process.pid}`;
 const SHELL: SandboxSpec = {
@@ -104,4 +110,64 @@ describe('a sandbox among the containers', () => {
     const container = await containerOf(sandbox);
     assert.deepEqual([container.name, container.leader], [NAME, sandbox.process]);
   });
+
+  test('is none by what a process or a cgroup is called: only what was made as one is', {
+    skip: unlessHas('unshare'),
+  }, async (t) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-impostor-'));
+    t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
+    fs.chmodSync(folder, 0o755);
+    const sandbox = await create(t);
+    const others = [sandbox.id, 'fedcba9876543210'];
+    const pids: number[] = [];
+    for (const id of others) {
+      // A shell runs a script of that name, so that these are its arguments; in it is what has namespaces of its own.
+      fs.writeFileSync(path.join(folder, NAME), 'unshare -Urmpfiu --kill-child sleep 600 & echo $!; wait');
+      const child = spawn('/bin/sh', [NAME, id], {
+        argv0: 'isoscope-sandbox',
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'inherit'],
+        ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}),
+      });
+      t.after(() => child.kill('SIGKILL'));
+      const [text] = (await once(child.stdout!, 'data')) as [Buffer];
+      const unshare = Number(String(text).trim());
+      t.after(() => process.kill(unshare, 'SIGKILL'));
+      await until(() => childrenOf(unshare).length > 0, 'it has begun');
+      pids.push(...childrenOf(unshare));
+      if (isRoot) t.after(claimByCgroup(id, childrenOf(unshare)[0]!));
+    }
+    const all = await containers();
+    assert.deepEqual(
+      all.filter(({ engine }) => engine === 'isoscope').map(({ id, leader }) => [id, leader.pid]),
+      [[sandbox.id, sandbox.process!.pid]],
+    );
+    const { processes } = await helper.request(ProcessesList, {});
+    for (const pid of pids) {
+      const { container } = processes.find((process) => process.pid === pid)!;
+      assert.equal(all.find(({ key }) => key === container)?.engine, 'unnamed', 'its processes are seen nevertheless');
+    }
+  });
 });
+
+function childrenOf(pid: number): number[] {
+  const text = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return text === '' ? [] : text.split(' ').map(Number);
+}
+
+/** As who has a cgroup of their own may do, in one hierarchy. */
+function claimByCgroup(id: string, pid: number): () => void {
+  const line = fs
+    .readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find((one) => /pids| - cgroup2 /.test(one));
+  const above = path.join(line!.split(' ')[4]!, `impostor-${process.pid}-${pid}`);
+  const directory = path.join(above, `isoscope-${id}`);
+  fs.mkdirSync(directory, { recursive: true });
+  fs.writeFileSync(path.join(directory, 'cgroup.procs'), String(pid));
+  return async () => {
+    await until(() => fs.readFileSync(path.join(directory, 'cgroup.procs'), 'utf8') === '', 'it has ended');
+    fs.rmdirSync(directory);
+    fs.rmdirSync(above);
+  };
+}
