@@ -10,7 +10,7 @@ import type { Steps } from '../launcher/steps.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { setLimit, withOwnFiles, writeOwn } from './ownFiles.ts';
 
-const RLIMIT_NOFILE = 7;
+export const RLIMIT_NOFILE = 7;
 /** The kernel's (INR_OPEN_CUR), and systemd's. */
 const NOFILE_SOFT = 1024n;
 const PRIO_PROCESS = 0;

@@ -6,6 +6,7 @@ import { close } from '../kernel/files.ts';
 import { openPipes, type Pipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import type { Launched } from '../launcher/launch.ts';
+import { after } from '../longTimer.ts';
 import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol.ts';
 import { own } from './identity.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -67,7 +68,7 @@ export async function runToEnd(
       timedOut = true;
       kill();
     };
-    const timer = options.timeoutMillis === undefined ? undefined : setTimeout(expire, options.timeoutMillis);
+    using _timer = options.timeoutMillis === undefined ? undefined : after(options.timeoutMillis, expire);
     const cancelled = token.onCancellationRequested(kill);
     if (token.isCancellationRequested) kill();
     running.add(kill);
@@ -76,7 +77,6 @@ export async function runToEnd(
       return await resultOf(pipes, timedOut ? { ...exit, timedOut } : exit);
     } finally {
       running.delete(kill);
-      clearTimeout(timer);
       cancelled.dispose();
     }
   } finally {

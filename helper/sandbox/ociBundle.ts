@@ -2,8 +2,11 @@
  * The bundle of the OCI runtime specification (config.json, github.com/opencontainers/runtime-spec) that makes something similar: what runc(8),
  * crun and every engine are told. What a bundle cannot say, the preparation of its root, are lines for a shell.
  */
+
 import { shellText, shellWord } from '../launcher/text.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
+import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
+import { RLIMIT_NOFILE, startingLimits } from '../programs/cleanStart.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxEquivalent, SandboxResources } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
@@ -155,6 +158,13 @@ function processOf({ spec, user, command, environment }: SandboxPlan): object {
   const { rlimits, oomScoreAdj, terminal, cwd, noNewPrivileges } = spec.process;
   const additionalGids = user.groups?.ids ?? [];
   const limit = (value: number | 'unlimited') => (value === 'unlimited' ? UNLIMITED : value);
+  const given = rlimits ?? [];
+  // What a runtime is started with its container has.
+  const openFiles = startingLimits().flatMap(({ resource, soft, hard }) => {
+    const type = RESOURCE_NAMES[resource]!;
+    const isNamed = resource !== RLIMIT_NOFILE || given.some((one) => one.type === type);
+    return isNamed ? [] : [{ type, soft: Number(soft), hard: hard === RLIM_INFINITY ? UNLIMITED : Number(hard) }];
+  });
   return {
     terminal,
     user: {
@@ -173,9 +183,7 @@ function processOf({ spec, user, command, environment }: SandboxPlan): object {
       permitted: names(capabilities.permitted),
       ambient: names(capabilities.ambient),
     },
-    ...(rlimits === undefined
-      ? {}
-      : { rlimits: rlimits.map(({ type, soft, hard }) => ({ type, soft: limit(soft), hard: limit(hard) })) }),
+    rlimits: [...openFiles, ...given.map(({ type, soft, hard }) => ({ type, soft: limit(soft), hard: limit(hard) }))],
     noNewPrivileges,
     ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
   };

@@ -6,6 +6,7 @@ import { Failure } from '../failure.ts';
 import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
+import { after } from '../longTimer.ts';
 import { explainPlanned } from '../programs/explain.ts';
 import { own } from '../programs/identity.ts';
 import { killTree } from '../programs/processTree.ts';
@@ -194,12 +195,11 @@ export class Sandboxes {
   async stop(idOrName: string, graceMillis = 0): Promise<void> {
     const live = this.registry.find(idOrName);
     live.ending ??= 'stopped';
-    const timer = graceMillis > 0 ? setTimeout(() => live.kill(), graceMillis) : undefined;
+    using _timer = graceMillis > 0 ? after(graceMillis, () => live.kill()) : undefined;
     if (graceMillis > 0) live.signal('SIGTERM');
     else live.kill();
     await live.other?.wait();
     await live.ended;
-    clearTimeout(timer);
   }
 
   async remove(idOrName: string): Promise<void> {
@@ -378,8 +378,8 @@ export class Sandboxes {
         live.ending ??= 'timeout';
         live.kill();
       };
-      const timer = setTimeout(expire, Math.min(timeout * 1000, 2 ** 31 - 1));
-      void live.ended.then(() => clearTimeout(timer));
+      const timer = after(timeout * 1000, expire);
+      void live.ended.then(() => timer[Symbol.dispose]());
     }
     this.services.changed();
     return live;

@@ -155,6 +155,14 @@ describe('the life of a sandbox', () => {
     assert.deepEqual((await request(SandboxesList, {})).sandboxes, []);
   });
 
+  test('a time of weeks is as long as that', async () => {
+    for (const days of [25, 30, 365]) {
+      const process: SandboxSpec['process'] = { args: ['sh', '-c', 'sleep 0.2; echo over'], timeout: days * 86_400 };
+      const { stdout, exit } = await run({ process });
+      assert.deepEqual([stdout, exit.reason], ['over\n', 'exit'], `${days} days`);
+    }
+  });
+
   test('whatever fails leaves nothing behind', async () => {
     // What the helper opens once.
     await run({ process: { args: ['true'] } });
