@@ -27,7 +27,14 @@ const HELPER_ROOMS: Record<string, string[]> = {
   sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream', 'reading'],
 };
 /** Files of helper/ itself that every room may use. */
-const SHARED = ['helper/protocol.ts', 'helper/failure.ts', 'helper/log.ts', 'helper/schemas.ts', 'helper/dispatch.ts'];
+const SHARED = [
+  'helper/protocol.ts',
+  'helper/failure.ts',
+  'helper/log.ts',
+  'helper/schemas.ts',
+  'helper/dispatch.ts',
+  'helper/longTimer.ts',
+];
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
 function isProtocol(file: string): boolean {

@@ -9,6 +9,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 /** Where the time of day is meant, and for what. */
 const TIME_OF_DAY: Record<string, string> = {
   'helper/sandbox/sandboxes.ts': 'when a sandbox was made, as it is shown',
+  'helper/stream/folder.ts': 'how old a folder is, which files tell by no other clock',
   'helper/host/cgroups/subscriptions.ts': 'the label of a sample',
   'helper/host/identity.ts': 'when the host was started, as it is shown',
   'extension/documents/cgroupFiles.ts': 'the time of change that an editor is told of a file',
