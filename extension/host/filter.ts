@@ -54,15 +54,19 @@ export class Findings {
   }
 
   private addContainer(key: string): void {
-    if (this.containersWithFindings.has(key)) return;
     this.containersWithFindings.add(key);
     this.addOuter(key);
   }
 
   /** The way to a container in a container stays visible. */
   private addOuter(key: string): void {
-    const outer = this.model.containers.get(key)?.outer;
-    if (outer !== undefined) this.addContainer(outer);
+    for (let at = this.outerOf(key); at !== undefined && !this.containersWithFindings.has(at); at = this.outerOf(at)) {
+      this.containersWithFindings.add(at);
+    }
+  }
+
+  private outerOf(key: string): string | undefined {
+    return this.model.containers.get(key)?.outer;
   }
 
   private addNamespace(namespace: Namespace): void {

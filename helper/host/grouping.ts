@@ -43,6 +43,12 @@ export function groupProcesses(model: HostModel): Grouping {
   return new Grouper(model).group();
 }
 
+/**
+ * A process's parent usually comes before it in the list, so that it is known already. Where pids began anew a container could have a chain that is as
+ * long as the stack: what is so far down stands for itself.
+ */
+const MAX_DEPTH = 300;
+
 class Grouper {
   private readonly model: HostModel;
   private readonly homes: NamespaceHomes;
@@ -52,6 +58,7 @@ class Grouper {
   private readonly drafts = new Map<number, Draft | undefined>();
   private readonly begun: Draft[] = [];
   private readonly entered = new Map<number, Entered>();
+  private depth = 0;
 
   constructor(model: HostModel) {
     this.model = model;
@@ -90,9 +97,12 @@ class Grouper {
 
   private draftOf(record: ProcessRecord): Draft | undefined {
     if (this.drafts.has(record.pid)) return this.drafts.get(record.pid);
+    if (this.depth === MAX_DEPTH) return undefined;
     // What is read while processes are reparented may seem to be a circle, which ends here.
     this.drafts.set(record.pid, undefined);
+    this.depth += 1;
     const draft = this.find(record);
+    this.depth -= 1;
     this.drafts.set(record.pid, draft);
     return draft;
   }

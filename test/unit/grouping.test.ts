@@ -279,3 +279,14 @@ test('processes that seem to be each other’s parent, as reparented ones may, k
   const groups = grouped(processOf(10, 20, { in: namespaces(ALL) }), processOf(20, 10, { in: namespaces(ALL) }));
   assert.equal(groups.groups.size > 0, true);
 });
+
+/** Pids that this process and its parents have not. */
+const OUT_OF_WAY = 10_000_000;
+
+test('a chain of containers in containers of any length, listed from its end, keeps nothing from ending', () => {
+  const length = 20_000;
+  const chain = Array.from({ length }, (_, at) =>
+    processOf(OUT_OF_WAY + at + 1, OUT_OF_WAY + at, { in: namespaces(['mnt', 'uts', 'ipc']) }),
+  );
+  assert.equal(grouped(...chain.reverse()).groups.size, length);
+});
