@@ -35,6 +35,7 @@ const ON_THIS_HOST = [
 const IN_THE_GUEST = [
   /^(python3|nft|lxc-start|docker and dockerd) is not installed$/,
   /^v2 has (threads in threaded cgroups only|one file|no release_agent)$/,
+  /^v2 has cgroup.kill, which the owner of the cgroup may write$/,
   /^(pids|cpu) is not in v1 here$/,
   /^no hierarchy with blkio is mounted$/,
   /^this kernel has no (lowerdir|datadir)\+$/,

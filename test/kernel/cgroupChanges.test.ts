@@ -332,8 +332,10 @@ function rootOf({ ref, directory }: MadeCgroup) {
 describe('killing', { skip: without('freezer') }, () => {
   test('ends every process of a cgroup and below it, frozen or not', async (t) => {
     const cgroup = cgroupFor(t, 'freezer');
-    const sleepers = [await sleeperIn(t, cgroup), await sleeperIn(t, cgroup.child('child'))];
-    setFrozen(cgroup, true);
+    const below = cgroup.child('child');
+    const sleepers = [await sleeperIn(t, cgroup), await sleeperIn(t, below)];
+    // The one below by itself too: thawing what is above does not thaw it.
+    for (const one of [below, cgroup]) setFrozen(one, true);
     const outside = await startSleeper([]);
     t.after(outside.stop);
     await using helper = await startHelper();
@@ -344,6 +346,21 @@ describe('killing', { skip: without('freezer') }, () => {
     assert.deepEqual(nothing, []);
     for (const { pid } of sleepers) assert.ok(hasEnded(pid));
     assert.ok(!hasEnded(outside.pid));
+  });
+
+  test('of processes that the user may not kill says so, at once, and kills the others', {
+    skip: skip || (mountWith('pids')?.type !== 'cgroup' && 'v2 has cgroup.kill, which the owner of the cgroup may write'),
+  }, async (t) => {
+    const cgroup = cgroupFor(t, 'pids');
+    const theirs = await sleeperIn(t, cgroup);
+    const own = await startSleeper([], { uid: NOBODY });
+    t.after(own.stop);
+    cgroup.write('cgroup.procs', String(own.pid));
+    await using helper = await startHelper({ uid: NOBODY });
+    const killing = helper.request(CgroupsKill, { cgroup: cgroup.ref });
+    await assert.rejects(killing, refusal('permission', new RegExp(`may not kill ${theirs.pid} \\(.*1 others? w`)));
+    await until(() => hasEnded(own.pid), 'the user’s own ended');
+    assert.ok(!hasEnded(theirs.pid));
   });
 
   test('outruns processes that start others all the time', async (t) => {

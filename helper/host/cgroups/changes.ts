@@ -1,7 +1,7 @@
 /** Carries out a change of a cgroup: all that can be checked is checked first, then each file is written once, and what was written can be undone. */
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
-import { close, readText } from '../../kernel/files.ts';
+import { close, openAt, readText } from '../../kernel/files.ts';
 import { hasEnded } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type {
@@ -17,7 +17,7 @@ import { stuck } from './boundedReads.ts';
 import { type OpenCgroup, openCgroup } from './directory.ts';
 import { directoryOf } from './hierarchies.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';
-import { cgroupPathOf, membersBelow } from './members.ts';
+import { cgroupPathOf, membersBelow, visitBelow } from './members.ts';
 import { holdProcess, openToWrite, planChange } from './plan.ts';
 import { directoryRefusal, fileRefusal } from './refusals.ts';
 import type { Step, WriteStep } from './steps.ts';
@@ -107,16 +107,21 @@ async function writeOrTakeBack(cgroup: OpenCgroup, step: WriteStep, written: rea
 export async function writeFile(cgroup: OpenCgroup, file: string, text: string): Promise<void> {
   const fd = openToWrite(cgroup, file);
   try {
-    await inPoolRoom({
-      begin: () => writeOnce(fd, bytesOfName(text) ?? Buffer.from(text)).finally(() => close(fd)),
-      unbegun: () => close(fd),
-      millis: WRITE_MILLIS,
-      refused: () => stuck(file, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
-      late: () => stillWriting(cgroup, file),
-    });
+    await writeAndClose(cgroup, fd, file, text);
   } catch (error) {
     throw fileRefusal(cgroup, file, 'write', error, text);
   }
+}
+
+/** Of this cgroup, or of one below it. */
+function writeAndClose(cgroup: OpenCgroup, fd: number, file: string, text: string): Promise<void> {
+  return inPoolRoom({
+    begin: () => writeOnce(fd, bytesOfName(text) ?? Buffer.from(text)).finally(() => close(fd)),
+    unbegun: () => close(fd),
+    millis: WRITE_MILLIS,
+    refused: () => stuck(file, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
+    late: () => stillWriting(cgroup, file),
+  });
 }
 
 /** On a thread of the pool, for the kernel may take long; nothing is written in a second call when the first took only a part. */
@@ -217,9 +222,21 @@ export function freezerOf(cgroup: OpenCgroup): Freezer | undefined {
   return {
     freeze: () => writeFile(cgroup, file!, frozen!),
     thaw: () => writeFile(cgroup, file!, thawed!),
+    thawBelow: () => (cgroup.version === 2 ? Promise.resolve() : thawAllBelow(cgroup)),
     isFrozen: () => {
       const text = readText(cgroup.fd, cgroup.version === 2 ? 'cgroup.events' : 'freezer.state', 4096);
       return typeof text === 'string' && (cgroup.version === 2 ? /^frozen 1$/m.test(text) : text.startsWith('FROZEN'));
     },
   };
+}
+
+/** cgroup-v1/freezer-subsystem.rst: one that is frozen by itself stays so when those above it are thawed. */
+async function thawAllBelow(cgroup: OpenCgroup): Promise<void> {
+  const files: number[] = [];
+  visitBelow(cgroup.fd, (directory) => {
+    if (readText(directory, 'freezer.self_freezing', 64) !== '1\n') return;
+    const fd = openAt(directory, 'freezer.state', fs.constants.O_WRONLY);
+    if (fd >= 0) files.push(fd);
+  });
+  await Promise.all(files.map((fd) => writeAndClose(cgroup, fd, 'freezer.state', 'THAWED')));
 }

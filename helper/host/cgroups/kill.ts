@@ -1,6 +1,6 @@
 /** Ending every process of a cgroup and of all below it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Failure } from '../../failure.ts';
+import { Failure, isSystemError } from '../../failure.ts';
 import { AT_FDCWD, close, readText } from '../../kernel/files.ts';
 import { hasEnded, openPidfd, sendSignal } from '../../kernel/pidfd.ts';
 import { parseStat } from '../../proc/stat.ts';
@@ -18,39 +18,52 @@ const FREEZE_MILLIS = 2_000;
 export interface Freezer {
   freeze(): Promise<void>;
   thaw(): Promise<void>;
+  /** Those below that are frozen by themselves, in which no signal is acted on: a matter of v1. */
+  thawBelow(): Promise<void>;
   isFrozen(): boolean;
 }
 
 /**
  * How many were killed. With a freezer none of them can start another meanwhile; without one the rounds go on until none is left. Never the helper itself.
- * Throws a `Failure`, `busy`, when some have not ended after 10 s.
+ * Throws a `Failure`: `permission` when the user may not end some, `busy` when some have not ended after 10 s.
  */
 export async function killMembers(cgroup: OpenCgroup, freezer: Freezer | undefined): Promise<number> {
   const killed = new Set<number>();
+  let refused: number[] = [];
   const deadline = performance.now() + END_MILLIS;
   // A helper that froze itself could not thaw anything.
   const own = cgroupPathOf(process.pid, cgroup.ref.hierarchy);
   const usable = own !== undefined && isWithin(own, cgroup.ref.path) ? undefined : freezer;
   do {
     if (membersOf(cgroup).length === 0) return killed.size;
-    await killOnce(cgroup, usable, killed);
+    refused = await killOnce(cgroup, usable, killed);
+    // Those who may be killed end; for the others there is nothing to wait for.
+    if (refused.length > 0 && membersOf(cgroup).every((pid) => refused.includes(pid))) throw notAllowed(refused, killed.size);
     await untilEmpty(cgroup, Math.min(deadline, performance.now() + LOOK_AGAIN_MILLIS * 10));
   } while (performance.now() < deadline);
   const left = membersOf(cgroup);
   if (left.length === 0) return killed.size;
-  throw survivors(left);
+  throw refused.length > 0 ? notAllowed(refused, killed.size) : survivors(left);
 }
 
-async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed: Set<number>): Promise<void> {
+/** Those that the user may not kill. */
+async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed: Set<number>): Promise<number[]> {
+  const refused: number[] = [];
   await freezer?.freeze();
   try {
     const frozenBy = performance.now() + FREEZE_MILLIS;
     while (freezer !== undefined && !freezer.isFrozen() && performance.now() < frozenBy) await delay(1);
-    for (const pid of membersOf(cgroup)) if (killMember(cgroup, pid)) killed.add(pid);
+    for (const pid of membersOf(cgroup)) {
+      const sent = killMember(cgroup, pid);
+      if (sent === 'sent') killed.add(pid);
+      if (sent === 'refused') refused.push(pid);
+    }
   } finally {
     // A signal is acted on only once thawed.
     await freezer?.thaw();
+    if (refused.length === 0) await freezer?.thawBelow();
   }
+  return refused;
 }
 
 function membersOf({ fd }: OpenCgroup): number[] {
@@ -58,20 +71,20 @@ function membersOf({ fd }: OpenCgroup): number[] {
 }
 
 /** Holds the process first and then looks whether it is one of the cgroup: a pid that was read may be another's by now. */
-function killMember({ ref }: OpenCgroup, pid: number): boolean {
+function killMember({ ref }: OpenCgroup, pid: number): 'sent' | 'refused' | 'gone' {
   let pidfd: number;
   try {
     pidfd = openPidfd(pid);
   } catch {
-    return false;
+    return 'gone';
   }
   try {
     const path = cgroupPathOf(pid, ref.hierarchy);
-    if (path === undefined || !isWithin(path, ref.path) || hasEnded(pidfd)) return false;
+    if (path === undefined || !isWithin(path, ref.path) || hasEnded(pidfd)) return 'gone';
     sendSignal(pidfd, SIGKILL);
-    return true;
-  } catch {
-    return false;
+    return 'sent';
+  } catch (error) {
+    return isSystemError(error) && error.code === 'EPERM' ? 'refused' : 'gone';
   } finally {
     close(pidfd);
   }
@@ -91,18 +104,24 @@ export async function awaitEnd(cgroup: OpenCgroup): Promise<void> {
 
 const SHOWN = 5;
 
-function survivors(pids: readonly number[]): Failure {
+function notAllowed(pids: readonly number[], killed: number): Failure {
+  const others = killed === 0 ? '' : ` ${killed === 1 ? '1 other was' : `${killed} others were`} sent SIGKILL.`;
+  return new Failure('permission', `This user may not kill ${listed(pids)}.${others}`, {
+    hint: 'Restart the helper as root, or as the user whose processes they are.',
+  });
+}
+
+function listed(pids: readonly number[]): string {
   const states = pids.slice(0, SHOWN).map((pid) => {
     const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     const stat = typeof text === 'string' ? parseStat(text) : undefined;
     return stat === undefined ? String(pid) : `${pid} (${stat.name}, ${stat.state})`;
   });
-  const more = pids.length > SHOWN ? ` and ${pids.length - SHOWN} more` : '';
-  return new Failure(
-    'busy',
-    `SIGKILL was sent, but after ${END_MILLIS / 1000} s these have not ended: ${states.join(', ')}${more}.`,
-    {
-      hint: 'A process in state D waits for a device or a file system and ends when that answers; one in a frozen cgroup ends when it is thawed.',
-    },
-  );
+  return `${states.join(', ')}${pids.length > SHOWN ? ` and ${pids.length - SHOWN} more` : ''}`;
+}
+
+function survivors(pids: readonly number[]): Failure {
+  return new Failure('busy', `SIGKILL was sent, but after ${END_MILLIS / 1000} s these have not ended: ${listed(pids)}.`, {
+    hint: 'A process in state D waits for a device or a file system and ends when that answers; one in a frozen cgroup ends when it is thawed.',
+  });
 }

@@ -23,30 +23,37 @@ export interface Members {
 
 /** Pids in the cgroup that is open as `directory` and in all below it, as the helper sees them. */
 export function membersBelow(directory: number): Members {
-  const members: Members = { pids: new Set(), cgroups: 0, incomplete: false };
-  collect(directory, members, 0);
+  const members: Members = { pids: new Set(), cgroups: -1, incomplete: false };
+  const isWhole = visitBelow(directory, (cgroup) => {
+    members.cgroups += 1;
+    // A threaded cgroup has no list of processes; its domain above lists them.
+    const text = readText(cgroup, 'cgroup.procs', MAX_PROCS_BYTES);
+    if (typeof text === 'number' || text.length === MAX_PROCS_BYTES) members.incomplete = true;
+    if (typeof text === 'string') for (const pid of parsePids(text)) members.pids.add(pid);
+  });
+  if (!isWhole) members.incomplete = true;
   return members;
 }
 
-function collect(directory: number, members: Members, depth: number): void {
-  // A threaded cgroup has no list of processes; its domain above lists them.
-  const text = readText(directory, 'cgroup.procs', MAX_PROCS_BYTES);
-  if (typeof text === 'number' || text.length === MAX_PROCS_BYTES) members.incomplete = true;
-  if (typeof text === 'string') for (const pid of parsePids(text)) members.pids.add(pid);
-  for (const name of childrenOf(directory)) {
-    members.cgroups += 1;
-    if (members.cgroups > MAX_CGROUPS || depth >= MAX_DEPTH) {
-      members.incomplete = true;
-      return;
+/** Calls `visit` with a directory and then with all below it, each open as long as that takes. False when there are more than are looked at. */
+export function visitBelow(directory: number, visit: (directory: number) => void): boolean {
+  let left = MAX_CGROUPS;
+  const descend = (cgroup: number, depth: number): boolean => {
+    visit(cgroup);
+    for (const name of childrenOf(cgroup)) {
+      left -= 1;
+      if (left < 0 || depth >= MAX_DEPTH) return false;
+      const child = openOnMount(cgroup, bytesOfName(name)!, O_PATH | O_DIRECTORY);
+      if (child < 0) continue;
+      try {
+        if (!descend(child, depth + 1)) return false;
+      } finally {
+        close(child);
+      }
     }
-    const child = openOnMount(directory, bytesOfName(name)!, O_PATH | O_DIRECTORY);
-    if (child < 0) continue;
-    try {
-      collect(child, members, depth + 1);
-    } finally {
-      close(child);
-    }
-  }
+    return true;
+  };
+  return descend(directory, 0);
 }
 
 /** None when it was removed meanwhile. */
