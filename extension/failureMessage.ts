@@ -31,7 +31,7 @@ function actionsFor(error: unknown): MessageAction[] {
   if (!(error instanceof HelperError)) return [showLog];
   switch (error.reason) {
     case 'permission':
-      return [command(vscode.l10n.t('Restart Helper as Root'), Id.restartHelperAsRoot)];
+      return [command(vscode.l10n.t('Become Root…'), Id.restartHelperAsRoot)];
     case 'disconnected':
       return [command(vscode.l10n.t('Restart Helper'), Id.restartHelper), showLog];
     case 'kernel':

@@ -82,6 +82,8 @@ function withoutRootWords(reason: WithoutRoot | undefined): string[] {
       return [];
     case 'chosen':
       return [vscode.l10n.t('Root was not asked for.')];
+    case 'passwordNeeded':
+      return [vscode.l10n.t('sudo wants a password. Click and choose “Become Root…” to give it.')];
     case 'declined':
       return [vscode.l10n.t('No password was given.')];
     case 'noSudo':

@@ -23,13 +23,13 @@ function actionsFor({ state }: HelperConnection): Action[] {
     command: Command.restartHelper,
   };
   const asRoot: Action = {
-    label: vscode.l10n.t('Restart Helper as Root'),
+    label: vscode.l10n.t('Become Root…'),
     iconPath: new vscode.ThemeIcon('shield'),
     detail: vscode.l10n.t('Asks for a password when sudo wants one.'),
     command: Command.restartHelperAsRoot,
   };
   const asUser: Action = {
-    label: vscode.l10n.t('Restart Helper Without Root'),
+    label: vscode.l10n.t('Go On Without Root'),
     iconPath: new vscode.ThemeIcon('person'),
     detail: vscode.l10n.t('What it may not read is then shown as unknown.'),
     command: Command.restartHelperAsUser,

@@ -47,7 +47,7 @@ export class HelperConnection extends Disposable {
   private readonly listeners = new Map<string, vscode.EventEmitter<unknown>>();
   private current: ConnectionState = { kind: 'stopped' };
   private session: Session | undefined;
-  /** What was chosen with a command or in the password box; holds until the window is closed. */
+  /** What was chosen with a command; holds until the window is closed, or the password box is. */
   private chosen: Preference | undefined;
   private watchScheduled = false;
   /** What the helper was told to watch; undefined when it is not known whether it was. */
@@ -192,10 +192,11 @@ export class HelperConnection extends Disposable {
     return new HelperError('disconnected', message, vscode.l10n.t('Restart it; the log says why it ended.'));
   }
 
+  /** A person who closes the box is not asked again before they choose once more to become root. */
   private async askForPassword(question: PasswordQuestion): Promise<string | undefined> {
-    const reply = await showPasswordBox(question);
-    if (reply.kind === 'withoutRoot') this.chosen = 'user';
-    return reply.kind === 'password' ? reply.password : undefined;
+    const password = await showPasswordBox(question);
+    if (password === undefined) this.chosen = undefined;
+    return password;
   }
 
   private reportRefusal(detail: string): void {

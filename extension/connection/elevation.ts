@@ -1,7 +1,7 @@
 /** In which ways the helper may be started, one after the other until one works, and with what environment. */
 
-/** What the person wants: as the setting says by default, or what was chosen with a command since then. */
-export type Preference = 'root' | 'user';
+/** As whom the helper is wanted: `quiet` is root where that takes no question, by the setting; `root` and `user` a person chose with a command. */
+export type Preference = 'quiet' | 'root' | 'user';
 
 export type Way =
   /** As whoever runs the extension host. */
@@ -13,7 +13,8 @@ export type Way =
 
 /** The ways to try, in order. The last one, unless root was had before, is unprivileged. */
 export function waysFor(preference: Preference, uid: number): Way[] {
-  return uid === 0 || preference === 'user' ? ['direct'] : ['sudoQuiet', 'sudoAsking', 'direct'];
+  if (uid === 0 || preference === 'user') return ['direct'];
+  return preference === 'quiet' ? ['sudoQuiet', 'direct'] : ['sudoQuiet', 'sudoAsking', 'direct'];
 }
 
 export interface HelperProgram {

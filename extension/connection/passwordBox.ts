@@ -1,34 +1,30 @@
 import * as vscode from 'vscode';
+import { Command } from '../ids.ts';
 import { createBox, setProblem } from '../words/box.ts';
+import { commandTitle } from '../words/runningCommand.ts';
 import type { PasswordQuestion } from './passwordServer.ts';
 
-/** What the person did with the box: gave a password, closed it, or chose to go on without root from now on. */
-export type PasswordReply = { kind: 'password'; password: string } | { kind: 'cancelled' } | { kind: 'withoutRoot' };
-
-/** Asks for the password that sudo wants. Ends as cancelled when sudo no longer waits. */
-export async function showPasswordBox(question: PasswordQuestion): Promise<PasswordReply> {
+/**
+ * Asks for the password that sudo wants, of a person who has just chosen to become root. VS Code adds to the prompt how the box is answered and
+ * cancelled. Undefined when it was cancelled, or sudo no longer waits.
+ */
+export async function showPasswordBox(question: PasswordQuestion): Promise<string | undefined> {
   const box = createBox({
-    otherwise: vscode.l10n.t('Isoscope: run the helper as root'),
+    title: commandTitle(Command.restartHelperAsRoot),
     // sudo's own words say whose password it is.
     prompt: question.prompt,
-    placeHolder: vscode.l10n.t('The password goes to sudo and is stored nowhere. Escape continues without root.'),
+    placeHolder: vscode.l10n.t('Password for sudo; it is stored nowhere'),
     ignoreFocusOut: true,
   });
-  const withoutRoot: vscode.QuickInputButton = {
-    iconPath: new vscode.ThemeIcon('account'),
-    tooltip: vscode.l10n.t('Continue without root'),
-  };
   box.password = true;
-  box.buttons = [withoutRoot];
   if (question.again) setProblem(box, vscode.l10n.t('The password was wrong. Try again. {0}', question.prompt));
   try {
-    return await new Promise<PasswordReply>((resolve) => {
-      box.onDidAccept(() => resolve({ kind: 'password', password: box.value }));
-      box.onDidTriggerButton(() => resolve({ kind: 'withoutRoot' }));
+    return await new Promise<string | undefined>((resolve) => {
+      box.onDidAccept(() => resolve(box.value));
       box.onDidChangeValue(() => setProblem(box, undefined));
-      box.onDidHide(() => resolve({ kind: 'cancelled' }));
-      question.abandoned.addEventListener('abort', () => resolve({ kind: 'cancelled' }), { once: true });
-      if (question.abandoned.aborted) resolve({ kind: 'cancelled' });
+      box.onDidHide(() => resolve(undefined));
+      question.abandoned.addEventListener('abort', () => resolve(undefined), { once: true });
+      if (question.abandoned.aborted) resolve(undefined);
       box.show();
     });
   } finally {

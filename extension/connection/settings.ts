@@ -5,10 +5,10 @@ import { Setting } from '../ids.ts';
 import type { ConnectionOptions } from './connection.ts';
 import type { Preference } from './elevation.ts';
 
-/** What the setting says: `auto` is root, where it can be had. */
+/** What the setting says: `auto` is root, where it can be had without a question. A password is asked for only when a person chose to become root. */
 export function elevationPreference(): Preference {
   const value = vscode.workspace.getConfiguration().get<string>(Setting.elevation, 'auto');
-  return value === 'never' ? 'user' : 'root';
+  return value === 'never' ? 'user' : 'quiet';
 }
 
 /** The programs and places with which the helper is started here. */

@@ -10,6 +10,8 @@ import { Patience } from './patience.ts';
 export type WithoutRoot =
   /** It was not asked for: by the setting or a command. */
   | { why: 'chosen' }
+  /** sudo wants a password, which nobody has been asked for. */
+  | { why: 'passwordNeeded' }
   /** The person closed the password box. */
   | { why: 'declined' }
   | { why: 'noSudo' }
@@ -56,9 +58,14 @@ export async function startHelper(options: StartOptions, abandoned: AbortSignal)
     const attempt = await attemptStart(way, options, abandoned);
     if ('helper' in attempt) return way === 'direct' && withoutRoot !== undefined ? { ...attempt, withoutRoot } : attempt;
     if (way === 'direct') throw new StartFailure(attempt.ending);
-    withoutRoot = attempt.withoutRoot;
+    withoutRoot = unasked(way, options.preference, attempt.withoutRoot);
   }
   throw new StartFailure('abandoned');
+}
+
+/** sudo that may not ask refuses with the same words whoever asks: only one that may tells why. */
+function unasked(way: Way, preference: Preference, refusal: WithoutRoot): WithoutRoot {
+  return way === 'sudoQuiet' && preference === 'quiet' && refusal.why === 'refused' ? { why: 'passwordNeeded' } : refusal;
 }
 
 interface Refusal {

@@ -88,7 +88,7 @@ function buttons(answers: CgroupAnswers, inContainer: boolean, privileged: boole
   list.push({ action: 'openCgroupFile', label: vscode.l10n.t('Open file…') });
   list.push({ action: 'revealInCgroups', label: vscode.l10n.t('Reveal in Cgroups') });
   if (inContainer) list.push({ action: 'revealInContainers', label: vscode.l10n.t('Reveal in Containers') });
-  if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') });
+  if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') });
   return list;
 }
 /** First on the page: what lets a process out of its container. */

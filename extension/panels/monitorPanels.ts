@@ -379,7 +379,7 @@ class MonitorPanel extends Disposable {
 }
 
 function problemButtons({ reason }: HelperError): Button[] {
-  if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') }];
+  if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') }];
   if (reason === 'disconnected') return [{ action: 'restart', label: vscode.l10n.t('Restart helper') }];
   return [{ action: 'refresh', label: vscode.l10n.t('Try again') }];
 }

@@ -186,7 +186,7 @@ function isGone(error: unknown): boolean {
 
 function failureButtons(reason: string, gone: boolean): Button[] {
   if (gone) return [];
-  if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') }];
+  if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') }];
   if (reason === 'disconnected') return [{ action: 'restart', label: vscode.l10n.t('Restart helper') }];
   return [{ action: 'refresh', label: vscode.l10n.t('Try again') }];
 }

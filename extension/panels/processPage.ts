@@ -58,7 +58,7 @@ function buttons(inContainer: boolean, privileged: boolean): Button[] {
     { action: 'revealInCgroups', label: vscode.l10n.t('Reveal in Cgroups') },
   ];
   if (inContainer) list.push({ action: 'revealInContainers', label: vscode.l10n.t('Reveal in Containers') });
-  if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') });
+  if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') });
   list.push({ action: 'refresh', label: vscode.l10n.t('Refresh') });
   return list;
 }

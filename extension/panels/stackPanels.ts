@@ -257,7 +257,7 @@ class StackPanel extends Disposable {
     if (layers.loaded && layers.problem === undefined && layers.overlay(this.overlay.key) === undefined)
       return { text: vscode.l10n.t('It is no longer mounted. This is what was last seen of it.'), buttons: [] };
     if (!host.privileged && this.overlay.layers.some(({ unreadable }) => unreadable !== undefined)) {
-      const asRoot: StackButton = { action: 'restartAsRoot', label: vscode.l10n.t('Restart as root') };
+      const asRoot: StackButton = { action: 'restartAsRoot', label: vscode.l10n.t('Become root…') };
       return { text: vscode.l10n.t('Some layers may be looked into only by root.'), buttons: [asRoot] };
     }
     return undefined;

@@ -267,9 +267,9 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     if (this.host.privileged) return undefined;
     const icon = new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground'));
     const label = vscode.l10n.t('Not running as root');
-    const row = this.noticeRow('needsRoot', label, vscode.l10n.t('restart as root'), icon, Command.restartHelperAsRoot);
+    const row = this.noticeRow('needsRoot', label, vscode.l10n.t('become root…'), icon, Command.restartHelperAsRoot);
     row.detail = vscode.l10n.t(
-      'Namespaces and containers of other users may be missing, and what may not be read is shown as unknown.',
+      'Namespaces and containers of other users may be missing, and what may not be read is shown as unknown. Root is had through sudo, which may ask for your password.',
     );
     return row;
   }

@@ -6,7 +6,7 @@ import { factsTooltip } from '../words/tooltip.ts';
 import { TreeNode } from './node.ts';
 import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from './words.ts';
 
-/** Something that could not be read, and why. Where root could read it, choosing the row restarts the helper as root. */
+/** Something that could not be read, and why. Where root could read it, choosing the row asks to become root. */
 export class UnknownNode extends TreeNode {
   label = '';
   description = '';
@@ -17,10 +17,10 @@ export class UnknownNode extends TreeNode {
   override item(): vscode.TreeItem {
     const needsRoot = this.permission && !this.tree.host.privileged;
     const item = new vscode.TreeItem(this.label);
-    item.description = needsRoot ? vscode.l10n.t('{0}; restart as root', this.description) : this.description;
+    item.description = needsRoot ? vscode.l10n.t('{0}; become root…', this.description) : this.description;
     item.iconPath = UNKNOWN_ICON;
     item.contextValue = needsRoot ? 'unknown needsRoot' : 'unknown';
-    if (needsRoot) item.command = { command: Command.restartHelperAsRoot, title: vscode.l10n.t('Restart as Root') };
+    if (needsRoot) item.command = { command: Command.restartHelperAsRoot, title: vscode.l10n.t('Become Root') };
     return item;
   }
 

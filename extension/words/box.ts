@@ -31,9 +31,9 @@ export function ask(
   );
 }
 
-function textsOf({ of, otherwise, prompt, placeHolder }: TextQuestion) {
+function textsOf({ of, otherwise, title, prompt, placeHolder }: TextQuestion) {
   return {
-    title: oneLine(questionTitle({ of, otherwise })),
+    title: oneLine(questionTitle({ of, otherwise, title })),
     ...(prompt === undefined ? {} : { prompt: oneLine(prompt, PROMPT_LENGTH) }),
     ...(placeHolder === undefined ? {} : { placeHolder: oneLine(placeHolder) }),
   };

@@ -30,11 +30,13 @@ export interface QuestionHead {
   of?: string | undefined;
   /** In the name's place where no command asks, but a page. */
   otherwise?: string | undefined;
+  /** Of what is asked by itself, whichever command led to it. */
+  title?: string | undefined;
 }
 
-export function questionTitle({ of, otherwise = '' }: QuestionHead): string {
+export function questionTitle({ of, otherwise = '', title: own }: QuestionHead): string {
   const id = running.getStore();
-  const title = id === undefined ? otherwise : commandTitle(id);
+  const title = own ?? (id === undefined ? otherwise : commandTitle(id));
   // A long name must not hide what is asked.
   return of === undefined ? title : vscode.l10n.t('{0}: {1}', oneLine(of, NAME_LENGTH), title);
 }

@@ -294,7 +294,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
     await workbench.notificationShows(/pids\.max.* may not/);
     await workbench.screenshot('cgroup-refused-without-root');
     assert.equal(made.read('pids.max').trim(), '77');
-    await workbench.notificationAction('Restart Helper as Root');
+    await workbench.notificationAction('Become Root…');
     await eventually('the password box', async () => (await workbench.quickInput()).password);
     await workbench.escape();
   });

@@ -216,7 +216,7 @@ describe('without root', { timeout: 200_000 }, () => {
     await workbench.openSidebar('Isoscope');
     const view = workbench.view('Namespaces');
     await view.row('Not running as root', [], 60_000);
-    await view.row(/^\d+ processes not readable unknown: permission denied; restart as root$/);
+    await view.row(/^\d+ processes not readable unknown: permission denied; become root…$/);
     // Its cgroup tells that it is a container, though its name and its namespaces may not be read.
     await workbench.view('Containers').expand(new RegExp(`^${container.id.slice(0, 12)} .*Docker`));
     await workbench.view('Containers').expand('Namespaces');

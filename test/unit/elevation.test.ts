@@ -10,7 +10,12 @@ test('root needs no sudo, and a person who wants no root is never asked', () => 
   assert.deepEqual(waysFor('user', 1000), ['direct']);
 });
 
-test('root is first sought without a question, then with one, and is not forced', () => {
+test('nobody is asked for a password who has not chosen to become root', () => {
+  assert.deepEqual(waysFor('quiet', 1000), ['sudoQuiet', 'direct']);
+  assert.deepEqual(waysFor('quiet', 0), ['direct']);
+});
+
+test('root that was chosen is first sought without a question, then with one, and is not forced', () => {
   assert.deepEqual(waysFor('root', 1000), ['sudoQuiet', 'sudoAsking', 'direct']);
 });
 
