@@ -96,6 +96,16 @@ export const View = {
 } as const;
 export type ViewId = (typeof View)[keyof typeof View];
 
+/** Kinds of pages. Each comes back after a reload of the window: it has an activation event and a serializer. */
+export const PageType = {
+  process: 'isoscope.process',
+  cgroup: 'isoscope.cgroup',
+  stack: 'isoscope.stack',
+  monitor: 'isoscope.monitor',
+  sandbox: 'isoscope.sandbox',
+} as const;
+export type PageTypeId = (typeof PageType)[keyof typeof PageType];
+
 export const ContextKey = {
   /** `stopped`, `starting`, `ready` or `failed`. */
   state: 'isoscope.state',

@@ -72,7 +72,12 @@ export interface Page {
 }
 
 /** To the page: always everything that it is to show. */
-export type ToPage =
+export type ToPage = ToPageContent & {
+  /** What the page stores, for the window to give back after a reload. */
+  state?: Record<string, unknown>;
+};
+
+type ToPageContent =
   | { type: 'loading'; text: string }
   | { type: 'page'; page: Page /** Why it may be out of date. */; notice?: { text: string; buttons: Button[] } }
   | { type: 'failed'; title: string; text: string; buttons: Button[] };

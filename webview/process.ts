@@ -5,6 +5,7 @@ import { render } from './render.ts';
 
 interface VsCode {
   postMessage(message: FromPage): void;
+  setState(state: Record<string, unknown>): void;
 }
 declare function acquireVsCodeApi(): VsCode;
 
@@ -14,6 +15,7 @@ let waiting: ToPage | undefined;
 
 window.addEventListener('message', (event: MessageEvent<ToPage>) => {
   waiting = event.data;
+  if (waiting.state !== undefined) vscode.setState(waiting.state);
   showWaiting();
 });
 // Figures change every other second; somebody who is marking text to copy it wants the page to stand still.

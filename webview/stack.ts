@@ -5,6 +5,7 @@ import { button, progressRing, type TextField, textField } from './toolkit.ts';
 
 interface VsCode {
   postMessage(message: FromStack): void;
+  setState(state: Record<string, unknown>): void;
 }
 declare function acquireVsCodeApi(): VsCode;
 
@@ -36,7 +37,8 @@ let current = 0;
 let shownLights = '';
 
 window.addEventListener('message', (event: MessageEvent<ToStack>) => {
-  const { stack, notice } = event.data;
+  const { stack, notice, state } = event.data;
+  vscode.setState(state);
   showBanner(notice);
   showHeader(stack);
   showField(stack);

@@ -61,6 +61,8 @@ export interface Stack {
 export interface ToStack {
   type: 'stack';
   stack: Stack;
+  /** What the page stores, for the window to give back after a reload. */
+  state: Record<string, unknown>;
   /** Why it may be out of date, or is not all. */
   notice?: { text: string; buttons: StackButton[] };
 }

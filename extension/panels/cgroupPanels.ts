@@ -4,13 +4,14 @@ import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../..
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
-import { keyOfCgroup } from '../host/cgroupModel.ts';
+import { keyOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
-import { Command } from '../ids.ts';
+import { Command, PageType } from '../ids.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import { cgroupPage } from './cgroupPage.ts';
 import { PagePanel, type PageSubject } from './pagePanel.ts';
+import { cgroupRefs, restorePages } from './restore.ts';
 
 /** No event tells of figures. */
 const EVERY_MILLIS = 2000;
@@ -26,18 +27,30 @@ export class CgroupPanels extends Disposable {
     this.connection = connection;
     this.host = host;
     this.extensionUri = extensionUri;
+    this.register(
+      restorePages(PageType.cgroup, (panel, state) => {
+        const cgroups = cgroupRefs(state.cgroups);
+        if (cgroups.length > 0) this.open(cgroups, panel);
+        return cgroups.length > 0;
+      }),
+    );
   }
 
   /** Opens the page on cgroups of one place, or brings it to the front. At least one is given. */
   show(cgroups: readonly CgroupRef[]): void {
-    const key = cgroups.map(keyOfCgroup).sort().join('\n');
-    const open = this.panels.get(key);
+    const open = this.panels.get(keyOf(cgroups));
     if (open !== undefined) {
       open.bringToFront();
       return;
     }
+    this.open(cgroups);
+  }
+
+  private open(cgroups: readonly CgroupRef[], restored?: vscode.WebviewPanel): void {
+    const key = keyOf(cgroups);
     const forget = () => void this.panels.delete(key);
-    this.panels.set(key, this.register(new PagePanel(this.host, this.extensionUri, this.subject(cgroups), forget)));
+    const panel = new PagePanel(this.host, this.extensionUri, this.subject(cgroups), forget, restored);
+    this.panels.set(key, this.register(panel));
   }
 
   private subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupAnswers> {
@@ -45,7 +58,7 @@ export class CgroupPanels extends Disposable {
     const known = cgroups.map((cgroup) => host.cgroups.model.cgroup(cgroup)).find((cgroup) => cgroup?.title !== undefined);
     const name = cgroupTitle(known ?? cgroups[0]!);
     return {
-      viewType: 'isoscope.cgroup',
+      viewType: PageType.cgroup,
       title: tabTitle(name, cgroups),
       reading: vscode.l10n.t('Reading the cgroup {0}…', name),
       ask: (token) => this.ask(cgroups, token),
@@ -65,6 +78,7 @@ export class CgroupPanels extends Disposable {
         revealInCgroups: Command.revealInCgroups,
         revealInContainers: Command.revealInContainers,
       },
+      state: { cgroups: cgroups.map(refOfCgroup) },
       target: {
         cgroups,
         get container() {
@@ -92,4 +106,8 @@ export class CgroupPanels extends Disposable {
 function tabTitle(name: string, [one, ...others]: readonly CgroupRef[]): string {
   const alone = others.length === 0 && one !== undefined && one.hierarchy !== 'unified' && one.path !== '/';
   return alone ? vscode.l10n.t('Cgroup {0} ({1})', name, hierarchyTitle(one.hierarchy)) : vscode.l10n.t('Cgroup {0}', name);
+}
+
+function keyOf(cgroups: readonly CgroupRef[]): string {
+  return cgroups.map(keyOfCgroup).sort().join('\n');
 }

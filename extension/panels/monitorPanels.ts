@@ -18,7 +18,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { showFailure } from '../failureMessage.ts';
-import { Command } from '../ids.ts';
+import { Command, PageType } from '../ids.ts';
 import { complain, say } from '../words/notify.ts';
 import { pickSeveral } from '../words/pick.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';
@@ -26,11 +26,11 @@ import { type ExportFormat, exportText } from './monitorExport.ts';
 import { KEPT_MILLIS, MonitorHistory, merged, SAMPLE_MILLIS } from './monitorHistory.ts';
 import { lackingFigures, monitorCharts, monitorWords } from './monitorPage.ts';
 import { type MonitorSubject, refKey, subjectsOf } from './monitorSubjects.ts';
+import { cgroupRefs, restorePages } from './restore.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 /** What the page gives back or draws as lines: keys are identities, points are numbers. */
 const KEPT = new Set(['key', 'cgroups', 'points']);
-const VIEW_TYPE = 'isoscope.monitor';
 /** As many as a subscription may have. */
 const MOST_CGROUPS = 64;
 
@@ -44,28 +44,27 @@ export class MonitorPanels extends Disposable {
     this.connection = connection;
     this.extensionUri = extensionUri;
     this.register(
-      vscode.window.registerWebviewPanelSerializer(VIEW_TYPE, {
-        deserializeWebviewPanel: async (panel, state) => this.adopt(panel, cgroupsOfState(state)),
+      restorePages(PageType.monitor, (panel, state) => {
+        const cgroups = cgroupRefs(state.cgroups);
+        if (cgroups.length > 0) this.adopt(panel, cgroups);
+        return cgroups.length > 0;
       }),
     );
   }
 
   /** Opens a panel on these cgroups, or brings the one to the front that shows just them. */
   show(cgroups: readonly CgroupRef[]): void {
+    if (cgroups.length === 0) return;
     for (const panel of this.panels) {
       if (!panel.wasOpenedFor(cgroups)) continue;
       panel.bringToFront();
       return;
     }
     const title = vscode.l10n.t('Monitor');
-    this.adopt(createPanel(VIEW_TYPE, title), cgroups);
+    this.adopt(createPanel(PageType.monitor, title), cgroups);
   }
 
   private adopt(webviewPanel: vscode.WebviewPanel, cgroups: readonly CgroupRef[]): void {
-    if (cgroups.length === 0) {
-      webviewPanel.dispose();
-      return;
-    }
     const forget = () => void this.panels.delete(panel);
     const panel: MonitorPanel = this.register(
       new MonitorPanel(this.connection, this.extensionUri, webviewPanel, cgroups, forget),
@@ -382,16 +381,4 @@ function problemButtons({ reason }: HelperError): Button[] {
   if (reason === 'permission') return [{ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') }];
   if (reason === 'disconnected') return [{ action: 'restart', label: vscode.l10n.t('Restart helper') }];
   return [{ action: 'refresh', label: vscode.l10n.t('Try again') }];
-}
-
-/** What the page stored, which is checked as anything that was stored. */
-function cgroupsOfState(state: unknown): CgroupRef[] {
-  const cgroups: unknown = typeof state === 'object' && state !== null && 'cgroups' in state ? state.cgroups : [];
-  return Array.isArray(cgroups) ? cgroups.filter(isCgroupRef) : [];
-}
-
-function isCgroupRef(value: unknown): value is CgroupRef {
-  if (typeof value !== 'object' || value === null) return false;
-  const { hierarchy, path, ino } = value as Partial<Record<keyof CgroupRef, unknown>>;
-  return typeof hierarchy === 'string' && typeof path === 'string' && typeof ino === 'number';
 }

@@ -5,15 +5,17 @@ import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
-import { Command, type CommandId } from '../ids.ts';
+import { Command, type CommandId, type PageTypeId } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
+const KEPT = new Set(['state']);
+
 /** What a panel is on. `R` is what the helper answers about it. */
 export interface PageSubject<R> {
   /** VS Code's name for the kind of panel. */
-  viewType: string;
+  viewType: PageTypeId;
   /** Title until the first answer came. */
   title: string;
   /** "Reading process 12…" */
@@ -32,6 +34,8 @@ export interface PageSubject<R> {
   /** Asked again after this long, where no event tells of a change. */
   everyMillis?: number;
   /** What a button runs, and on what. */
+  /** What the window remembers of it, and gives back after a reload. */
+  state: Record<string, unknown>;
   commands: Partial<Record<Action, CommandId>>;
   target: CommandTarget;
 }
@@ -47,15 +51,19 @@ export class PagePanel<R> extends Disposable {
   private timer: NodeJS.Timeout | undefined;
   private shown: R | undefined;
 
-  constructor(host: Host, extensionUri: vscode.Uri, subject: PageSubject<R>, onClosed: () => void) {
+  /** @param restored a panel that was open before a reload of the window; else one is opened */
+  constructor(
+    host: Host,
+    extensionUri: vscode.Uri,
+    subject: PageSubject<R>,
+    onClosed: () => void,
+    restored?: vscode.WebviewPanel,
+  ) {
     super();
     this.host = host;
     this.subject = subject;
-    this.panel = createPanel(subject.viewType, subject.title, {
-      enableScripts: true,
-      enableFindWidget: true,
-      localResourceRoots: [webviewRoot(extensionUri)],
-    });
+    this.panel = restored ?? createPanel(subject.viewType, subject.title, { enableFindWidget: true });
+    this.panel.webview.options = { enableScripts: true, localResourceRoots: [webviewRoot(extensionUri)] };
     this.register(this.panel);
     this.register(this.panel.webview.onDidReceiveMessage((message: FromPage) => this.onMessage(message)));
     this.register(this.panel.onDidChangeViewState(() => this.onViewState()));
@@ -176,7 +184,7 @@ export class PagePanel<R> extends Disposable {
   }
 
   private send(message: ToPage): void {
-    if (this.ready) send(this.panel, message);
+    if (this.ready) send(this.panel, { ...message, state: this.subject.state }, KEPT);
   }
 }
 

@@ -9,10 +9,12 @@ import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
+import { PageType } from '../ids.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
 import { paramsFor, specificationOf, specificationText } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { createPanel, send } from '../words/titled.ts';
+import { isRecord, restorePages } from './restore.ts';
 import { formTexts } from './sandboxFormTexts.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
@@ -35,6 +37,14 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
     super();
     this.parts = { connection, starter, extensionUri };
     this.register(vscode.window.registerCustomEditorProvider(FORM_EDITOR, this));
+    // Of a file VS Code itself opens the form again.
+    this.register(
+      restorePages(PageType.sandbox, (panel, { known }) => {
+        if (!isRecord(known)) return false;
+        this.register(new SandboxForm(this.parts, panel, new NewSpecification(known as SandboxSpec)));
+        return true;
+      }),
+    );
   }
 
   /** Opens a form that begins with `spec`, or with a small specification that runs. */
@@ -48,7 +58,7 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
       process: { args: ['bash'] },
     };
     const title = vscode.l10n.t('New Sandbox');
-    const panel = createPanel('isoscope.sandbox', title);
+    const panel = createPanel(PageType.sandbox, title);
     this.register(new SandboxForm(this.parts, panel, new NewSpecification(spec ?? first)));
   }
 

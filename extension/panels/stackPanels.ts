@@ -11,14 +11,15 @@ import type { LayerSizes } from '../host/layerSizes.ts';
 import type { Layers } from '../host/layers.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { entryOf, overlayRef, parentPath, pathIn, placeKey } from '../host/overlayStack.ts';
-import { Command } from '../ids.ts';
+import { Command, PageType } from '../ids.ts';
 import { overlayName } from '../trees/layerWords.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';
+import { isOverlay, restorePages } from './restore.ts';
 import { stackPage } from './stackPage.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 /** The path in the field is the person's, to be edited and given back. */
-const KEPT = new Set(['path']);
+const KEPT = new Set(['path', 'state']);
 
 export interface StackParts {
   connection: HelperConnection;
@@ -36,17 +37,29 @@ export class StackPanels extends Disposable {
   constructor(all: StackParts) {
     super();
     this.all = all;
+    this.register(
+      restorePages(PageType.stack, (panel, { overlay, path }) => {
+        if (!isOverlay(overlay)) return false;
+        this.open(overlay, panel);
+        if (typeof path === 'string' && path !== '') this.panels.get(overlay.key)?.light(path);
+        return true;
+      }),
+    );
   }
 
   /** Opens the stack of an overlay, or brings it to the front; with a path, lights that up. */
   show(overlay: Overlay, path?: string): void {
-    let panel = this.panels.get(overlay.key);
-    if (panel === undefined) {
-      const forget = () => void this.panels.delete(overlay.key);
-      panel = this.register(new StackPanel(this.all, overlay, forget));
-      this.panels.set(overlay.key, panel);
-    } else panel.bringToFront();
+    const known = this.panels.get(overlay.key);
+    known?.bringToFront();
+    const panel = known ?? this.open(overlay);
     if (path !== undefined) panel.light(path);
+  }
+
+  private open(overlay: Overlay, restored?: vscode.WebviewPanel): StackPanel {
+    const forget = () => void this.panels.delete(overlay.key);
+    const panel = this.register(new StackPanel(this.all, overlay, forget, restored));
+    this.panels.set(overlay.key, panel);
+    return panel;
   }
 }
 
@@ -63,15 +76,12 @@ class StackPanel extends Disposable {
   private viewing: vscode.Disposable[] = [];
   private watching: vscode.Disposable | undefined;
 
-  constructor(all: StackParts, overlay: Overlay, onClosed: () => void) {
+  constructor(all: StackParts, overlay: Overlay, onClosed: () => void, restored?: vscode.WebviewPanel) {
     super();
     this.all = all;
     this.overlay = overlay;
-    this.panel = createPanel('isoscope.stack', this.title(), {
-      enableScripts: true,
-      enableFindWidget: true,
-      localResourceRoots: [webviewRoot(all.extensionUri)],
-    });
+    this.panel = restored ?? createPanel(PageType.stack, this.title(), { enableFindWidget: true });
+    this.panel.webview.options = { enableScripts: true, localResourceRoots: [webviewRoot(all.extensionUri)] };
     this.register(this.panel);
     this.register(this.panel.webview.onDidReceiveMessage((message: FromStack) => this.onMessage(message)));
     this.register(this.panel.onDidChangeViewState(() => this.onViewState()));
@@ -245,7 +255,8 @@ class StackPanel extends Disposable {
       answer: this.answer,
     });
     const notice = this.notice();
-    this.send({ type: 'stack', stack, ...(notice === undefined ? {} : { notice }) });
+    const state = { overlay: this.overlay, path: this.path.text };
+    this.send({ type: 'stack', stack, state, ...(notice === undefined ? {} : { notice }) });
   }
 
   private notice(): { text: string; buttons: StackButton[] } | undefined {

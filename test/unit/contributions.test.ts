@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Command, ContextKey, Scheme, Setting, View } from '../../extension/ids.ts';
+import { Command, ContextKey, PageType, Scheme, Setting, View } from '../../extension/ids.ts';
 import { ENGINES } from '../../helper/protocol.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -95,8 +95,14 @@ test('every text of package.json is in package.nls.json, in order and without an
   assert.deepEqual(Object.keys(texts), Object.keys(texts).sort());
 });
 
-test('a file of a cgroup that was open before a reload of the window starts the extension', () => {
-  assert.ok(activationEvents.includes(`onFileSystem:${Scheme.cgroup}`));
+test('every document and page that was open before a reload of the window starts the extension', () => {
+  // Nothing opens the rows of trees, whose addresses are for colours.
+  const schemes = ids(Scheme).filter((scheme) => scheme !== Scheme.row);
+  const events = [
+    ...schemes.map((scheme) => `onFileSystem:${scheme}`),
+    ...ids(PageType).map((type) => `onWebviewPanel:${type}`),
+  ];
+  assert.deepEqual([...activationEvents].sort(), events.sort());
 });
 
 test('commands that act on a row are not offered without one', () => {

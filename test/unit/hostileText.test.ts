@@ -9,12 +9,12 @@ import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import '../fixtures/withStandIn.ts';
 import type { ExtensionContext } from 'vscode';
-import { HOSTILE } from '../fixtures/hostileAnswers.ts';
+import { ANSWERS, HOSTILE } from '../fixtures/hostileAnswers.ts';
 import type { HostileHelper } from '../fixtures/hostileHelper.ts';
-import { bench, type Shown, showTooltip, type TreeItem, Uri } from '../fixtures/vscodeStandIn.ts';
+import { bench, Panel, type Shown, showTooltip, type TreeItem, Uri } from '../fixtures/vscodeStandIn.ts';
 
 const { activate } = await import('../../extension/main.ts');
-const { Command, View } = await import('../../extension/ids.ts');
+const { Command, PageType, Scheme, View } = await import('../../extension/ids.ts');
 const { commandTitle } = await import('../../extension/words/runningCommand.ts');
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -118,14 +118,6 @@ function rowClasses(): string[] {
   return [...new Set(found.map(([, name = '']) => name))].filter((name) => name !== 'RootNode').sort();
 }
 
-/** Kinds of pages that the sources have. */
-function panelTypes(): string[] {
-  const sources = globSync('extension/panels/*.ts', { cwd: ROOT }).map((file) => readFileSync(path.join(ROOT, file), 'utf8'));
-  const found = sources.flatMap((text) => [...text.matchAll(/(?:viewType: |VIEW_TYPE = |createPanel\()'(isoscope\.\w+)'/g)]);
-  assert.ok(found.length >= 5, 'the sources were read');
-  return found.map(([, type = '']) => type);
-}
-
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 20_000;
   while (!(await holds())) {
@@ -210,7 +202,7 @@ for (const [name, text, onRows] of [
       const kinds = new Set(bench.shown.map(({ where }) => where));
       for (const scheme of bench.documents.keys())
         assert.ok(kinds.has(`document ${scheme}`), `a document of ${scheme} was shown`);
-      for (const type of panelTypes()) assert.ok(kinds.has(`page ${type}`), `a page ${type} was shown`);
+      for (const type of Object.values(PageType)) assert.ok(kinds.has(`page ${type}`), `a page ${type} was shown`);
       assert.ok(asked.length > 50, 'there were questions');
       const astray = asked.filter(({ command, title }) => !title.includes(commandTitle(command as never)));
       assert.deepEqual(astray.slice(0, 5), [], 'each question is headed by the command that asks it');
@@ -231,6 +223,40 @@ for (const refuse of ['permission', 'notFound', 'kernel', 'busy', 'gone'] as con
     checkShown();
   });
 }
+
+test('every page that was open before a reload of the window comes back, and every document has its provider', {
+  timeout: 60_000,
+}, async () => {
+  using _extension = run({ text: 'plain' });
+  assert.deepEqual([...bench.serializers.keys()].sort(), Object.values(PageType).sort());
+  const provided = [...bench.documents.keys(), ...bench.fileSystems.keys()].sort();
+  const schemes = Object.values(Scheme).filter((scheme) => scheme !== Scheme.row);
+  assert.deepEqual(provided, schemes.sort());
+  const [pid, startTime] = [1000, 10000];
+  const cgroups = [{ hierarchy: 'unified', path: '/docker/web', ino: 1 }];
+  const states: Record<string, unknown> = {
+    [PageType.process]: { process: { pid, startTime } },
+    [PageType.cgroup]: { cgroups },
+    [PageType.monitor]: { cgroups },
+    [PageType.stack]: { overlay: ANSWERS.LayersList.overlays[0], path: '/etc' },
+    [PageType.sandbox]: { known: { name: 'bank' } },
+  };
+  for (const type of Object.values(PageType)) {
+    const serializer = bench.serializers.get(type);
+    const panel = new Panel(type, '');
+    await serializer?.deserializeWebviewPanel(panel, states[type]);
+    await until(`the page ${type}`, () =>
+      bench.shown.some(({ where, text }) => where === `page ${type}` && text !== 'loading'),
+    );
+    const useless = new Panel(type, '');
+    let isClosed = false;
+    useless.onDidDispose(() => {
+      isClosed = true;
+    });
+    await serializer?.deserializeWebviewPanel(useless, { process: 'x', cgroups: [1], overlay: {}, known: [] });
+    assert.ok(isClosed, 'what is no state of a page closes it');
+  }
+});
 
 test('pages set what they show as text, and nothing that they are sent becomes markup, an address or a script', () => {
   const files = globSync('webview/**/*.ts', { cwd: ROOT });
