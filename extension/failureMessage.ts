@@ -10,6 +10,16 @@ export interface MessageAction {
   run: () => unknown;
 }
 
+/** A failure that knows what can be done about it. */
+export class MendableError extends Error {
+  readonly actions: readonly MessageAction[];
+
+  constructor(message: string, ...actions: MessageAction[]) {
+    super(message);
+    this.actions = actions;
+  }
+}
+
 /** Shows why something failed, with what can be done about it: what the caller offers, then what fits the reason. */
 export async function showFailure(error: unknown, offered: MessageAction[] = []): Promise<void> {
   if (error instanceof vscode.CancellationError) return;
@@ -28,6 +38,7 @@ export function failureText(error: unknown): string {
 
 function actionsFor(error: unknown): MessageAction[] {
   const showLog = command(vscode.l10n.t('Show Log'), Id.showHelperLog);
+  if (error instanceof MendableError) return [...error.actions];
   if (!(error instanceof HelperError)) return [showLog];
   switch (error.reason) {
     case 'permission':

@@ -41,13 +41,40 @@ function validated<P>(method: string, schema: v.GenericSchema<unknown, P>, param
   // A request without parameters is one with none of them set.
   const result = v.safeParse(schema, params ?? {});
   if (result.success) return result.output;
-  const [issue] = result.issues;
-  const where = issue === undefined ? '' : (v.getDotPath(issue) ?? '');
-  throw new Failure(
-    'invalid',
-    `${method}: ${where === '' ? 'the parameters' : `"${where}"`} cannot be accepted: ${issue?.message ?? ''}.`,
-    {
-      hint: 'Send parameters of the shape that helper/protocol.ts gives for this method.',
-    },
-  );
+  const { issue, field } = decisive(result.issues[0]);
+  throw new Failure('invalid', issueWords(method, issue, field), { field });
+}
+
+interface Located {
+  issue: v.BaseIssue<unknown>;
+  field: (string | number)[];
+}
+
+/** Of what fits none of several shapes the reason why it does not fit the one that it is most like. */
+function decisive(issue: v.BaseIssue<unknown>): Located {
+  const own = (issue.path ?? []).map(({ key }) => (typeof key === 'number' ? key : String(key)));
+  const [likest] = (issue.issues ?? []).map(decisive).sort((one, other) => likeness(other) - likeness(one));
+  if (likest === undefined || likest.field.length === 0) return { issue, field: own };
+  return { issue: likest.issue, field: [...own, ...likest.field] };
+}
+
+/** Who has the fields of a shape, and one of them wrong, means that shape. */
+function likeness({ issue, field }: Located): number {
+  const isOfFields = issue.expected === 'never' || issue.received === 'undefined';
+  return field.length * 2 + (isOfFields ? 0 : 1);
+}
+
+/** A sentence for who wrote the field. What is wanted is said as the schema says it: `("a" | "b")`, `number`, `<=3`. */
+function issueWords(method: string, issue: v.BaseIssue<unknown>, field: readonly (string | number)[]): string {
+  // A specification is what a person writes; the rest of a request is made by programs.
+  const named = field[0] === 'spec' && field.length > 1 ? field.slice(1) : field;
+  const name = named
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
+    .join('')
+    .replace(/^\./, '');
+  if (name === '') return `${method}: the parameters cannot be accepted: ${issue.message}.`;
+  if (issue.expected === 'never') return `There is no field "${name}".`;
+  if (issue.received === 'undefined') return `"${name}" is missing.`;
+  if (issue.expected === null) return `"${name}" cannot be ${issue.received}: ${issue.message}.`;
+  return `"${name}" is to be ${issue.expected.replace(/^\((.*)\)$/, '$1').replaceAll(' | ', ' or ')}, not ${issue.received}.`;
 }

@@ -30,6 +30,10 @@ export interface ErrorData {
   hint?: string;
   /** Of a sandbox: the index of the step that failed, among the `steps` of `sandboxes/explain`. */
   step?: number;
+  /** The field of the parameters that cannot be accepted, from the outermost: `['spec', 'mounts', 0, 'type']`. */
+  field?: (string | number)[];
+  /** Id of the sandbox that has the name that was wished for. */
+  taken?: string;
 }
 
 /** JSON-RPC error codes, one for each reason, outside the range that JSON-RPC reserves. */

@@ -11,7 +11,7 @@ import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
 import { PageType } from '../ids.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
-import { paramsFor, specificationOf, specificationText } from '../programs/sandboxSpec.ts';
+import { paramsFor, specificationOf, specificationText, writeSpecification } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { createPanel, send } from '../words/titled.ts';
 import { isRecord, restorePages } from './restore.ts';
@@ -157,10 +157,7 @@ class SpecificationFile extends Disposable implements Subject {
 
   private async replace(spec: SandboxSpec): Promise<void> {
     if (isDeepStrictEqual(specificationOf(this.document), spec)) return;
-    const edit = new vscode.WorkspaceEdit();
-    const { range, text } = difference(this.document, this.text(spec));
-    edit.replace(this.document.uri, range, text);
-    await vscode.workspace.applyEdit(edit);
+    await writeSpecification(this.document, spec);
   }
 
   params(spec: SandboxSpec): SandboxParams {
@@ -184,18 +181,6 @@ class SpecificationFile extends Disposable implements Subject {
     }
     this.changed.fire();
   }
-}
-
-/** What of a document must be replaced by what, for it to have this text: what stays is not touched, nor is the cursor that is there. */
-function difference(document: vscode.TextDocument, after: string): { range: vscode.Range; text: string } {
-  const before = document.getText();
-  const shorter = Math.min(before.length, after.length);
-  let start = 0;
-  while (start < shorter && before[start] === after[start]) start += 1;
-  let end = 0;
-  while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
-  const range = new vscode.Range(document.positionAt(start), document.positionAt(before.length - end));
-  return { range, text: after.slice(start, after.length - end) };
 }
 
 class SandboxForm extends Disposable {

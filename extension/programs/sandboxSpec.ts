@@ -2,12 +2,14 @@
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import type { SandboxParams, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { MendableError, type MessageAction } from '../failureMessage.ts';
+import { errorPlace } from './jsonPlace.ts';
 
 export const SUFFIX = '.sandbox.json';
 
 /**
  * What the helper is asked with for the specification in a file: its present text, saved or not.
- * @throws Error when the text is not a JSON object. What is in it the helper checks.
+ * @throws MendableError when the text is not a JSON object. What is in it the helper checks.
  */
 export async function specificationIn(uri: vscode.Uri): Promise<SandboxParams> {
   return paramsFor(specificationOf(await vscode.workspace.openTextDocument(uri)), uri);
@@ -18,20 +20,44 @@ export function paramsFor(spec: SandboxSpec, uri: vscode.Uri): SandboxParams {
   const name = posix.basename(uri.path).slice(0, -SUFFIX.length);
   // A name that the helper would refuse is left for it to make.
   const named = spec.name === undefined && /^[A-Za-z0-9][\w.-]{0,62}$/.test(name) ? { name, ...spec } : spec;
-  return uri.scheme === 'file' ? { spec: named, directory: posix.dirname(uri.path) } : { spec: named };
+  const params = uri.scheme === 'file' ? { spec: named, directory: posix.dirname(uri.path) } : { spec: named };
+  files.set(params, uri);
+  return params;
 }
 
-/** @throws Error when the document's text is not a JSON object. */
+/** Of what the helper was asked with: the file that it is from, which is where a person mends what was wrong. */
+const files = new WeakMap<SandboxParams, vscode.Uri>();
+
+export function fileOf(params: SandboxParams): vscode.Uri | undefined {
+  return files.get(params);
+}
+
+/** A button that opens a file where it is wrong. */
+export function openAt(document: vscode.TextDocument, offset: number): MessageAction {
+  const position = document.positionAt(offset);
+  return {
+    title: vscode.l10n.t('Open Line {0}', position.line + 1),
+    run: async () => {
+      const selection = new vscode.Range(position, position);
+      await vscode.window.showTextDocument(document, { selection });
+    },
+  };
+}
+
+/** @throws MendableError when the document's text is not a JSON object. */
 export function specificationOf(document: vscode.TextDocument): SandboxSpec {
   const name = posix.basename(document.uri.path);
   let value: unknown;
   try {
     value = JSON.parse(document.getText());
-  } catch (error) {
-    throw new Error(vscode.l10n.t('{0} is not JSON: {1}', name, error instanceof Error ? error.message : String(error)));
+  } catch {
+    const offset = errorPlace(document.getText()) ?? 0;
+    const line = document.positionAt(offset).line + 1;
+    const text = vscode.l10n.t('{0} is not JSON from line {1} on.', name, line);
+    throw new MendableError(text, openAt(document, offset));
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Error(vscode.l10n.t('{0} is to hold an object, in braces.', name));
+    throw new MendableError(vscode.l10n.t('{0} is to hold an object, in braces.', name), openAt(document, 0));
   }
   return value as SandboxSpec;
 }
@@ -39,6 +65,21 @@ export function specificationOf(document: vscode.TextDocument): SandboxSpec {
 /** The text of a file with this specification, indented as `before` is. */
 export function specificationText(spec: SandboxSpec, before = ''): string {
   return `${JSON.stringify(spec, undefined, /^([ \t]+)"/m.exec(before)?.[1] ?? 2)}\n`;
+}
+
+/** Changes a file to hold this specification: what stays is not touched, nor is the cursor that is there, and it can be undone. */
+export async function writeSpecification(document: vscode.TextDocument, spec: SandboxSpec): Promise<void> {
+  const before = document.getText();
+  const after = specificationText(spec, before);
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before[start] === after[start]) start += 1;
+  let end = 0;
+  while (end < shorter - start && before.at(-1 - end) === after.at(-1 - end)) end += 1;
+  const edit = new vscode.WorkspaceEdit();
+  const range = new vscode.Range(document.positionAt(start), document.positionAt(before.length - end));
+  edit.replace(document.uri, range, after.slice(start, after.length - end));
+  await vscode.workspace.applyEdit(edit);
 }
 
 /** As a new document, which the person saves where they like. */

@@ -6,18 +6,17 @@ import {
   type SandboxesCreateResult,
   SandboxesEnded,
   type SandboxesEndedParams,
+  SandboxesRemove,
   SandboxesRestart,
   SandboxesRun,
   type SandboxParams,
 } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
-import { showExplanation } from '../documents/sandboxExplanation.ts';
-import { failureText, showFailure } from '../failureMessage.ts';
 import { oneLine } from '../host/plainText.ts';
 import { during, warn } from '../words/notify.ts';
+import { showSandboxFailure } from './sandboxFailure.ts';
 import type { SandboxNotes } from './sandboxNotes.ts';
 import { commandWords } from './sandboxWords.ts';
 import type { TerminalOpener } from './terminal.ts';
@@ -46,7 +45,7 @@ export class SandboxStarter extends Disposable {
       if (params.spec.process?.terminal === false && params.spec.persistent !== true) await this.run(params);
       else this.show(await this.connection.request(SandboxesCreate, params), params);
     } catch (error) {
-      await showSandboxFailure(error, params);
+      await showSandboxFailure(error, params, this);
     }
   }
 
@@ -56,8 +55,16 @@ export class SandboxStarter extends Disposable {
       this.closeTerminals(sandbox);
       this.show(await made, params);
     } catch (error) {
-      await showSandboxFailure(error, params);
+      await showSandboxFailure(error, params, this);
     }
+  }
+
+  /** Removes a sandbox and makes this one in its place. */
+  async replace(sandbox: string, params: SandboxParams): Promise<void> {
+    const removed = this.connection.request(SandboxesRemove, { sandbox });
+    this.closeTerminals(sandbox);
+    await removed;
+    await this.start(params);
   }
 
   /** Another terminal in a sandbox that runs. */
@@ -92,12 +99,4 @@ export class SandboxStarter extends Disposable {
       void warn(`${oneLine(name)}: ${exit.message}`);
     }
   }
-}
-
-/** Shows why a sandbox could not be made; a step that failed can be looked at among the others. */
-export async function showSandboxFailure(error: unknown, params: SandboxParams): Promise<void> {
-  const step = error instanceof HelperError ? error.data?.step : undefined;
-  if (step === undefined) return showFailure(error);
-  const failed = { step, text: failureText(error), errno: error instanceof HelperError ? error.data?.errno : undefined };
-  await showFailure(error, [{ title: vscode.l10n.t('Show the Step'), run: () => showExplanation(params, failed) }]);
 }

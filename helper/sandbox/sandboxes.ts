@@ -317,11 +317,14 @@ export class Sandboxes {
 
   /** Of a name that was given there is no other; to one that was not a number is added. */
   private freeName(wish: string, isGiven: boolean): string {
-    const isTaken = (name: string) => this.reserved.has(name) || this.registry.list().some((sandbox) => sandbox.name === name);
+    const holderOf = (name: string) => this.registry.list().find((sandbox) => sandbox.name === name);
+    const isTaken = (name: string) => this.reserved.has(name) || holderOf(name) !== undefined;
     if (!isTaken(wish)) return wish;
     if (isGiven) {
+      const holder = holderOf(wish);
       throw new Failure('busy', `There is a sandbox named ${wish} already.`, {
         hint: 'Choose another name, or remove that one.',
+        ...(holder === undefined ? {} : { taken: holder.id }),
       });
     }
     let number = 2;

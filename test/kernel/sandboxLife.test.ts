@@ -13,7 +13,14 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { HostWatch, ProgramsExplain, ProgramsRun, TerminalsOpen, type TerminalsOpenResult } from '../../helper/protocol.ts';
+import {
+  type ErrorData,
+  HostWatch,
+  ProgramsExplain,
+  ProgramsRun,
+  TerminalsOpen,
+  type TerminalsOpenResult,
+} from '../../helper/protocol.ts';
 import { clientUid, inGuest, isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { markedPids, openFilesOf } from '../fixtures/procFiles.ts';
@@ -121,8 +128,12 @@ describe('the life of a sandbox', () => {
   });
 
   test('a name that was given is given once; one that was not gets a number', async () => {
-    await request(SandboxesCreate, { spec: sleeper('taken') });
-    await assert.rejects(request(SandboxesCreate, { spec: sleeper('taken') }), /named taken already/);
+    const { sandbox } = await request(SandboxesCreate, { spec: sleeper('taken') });
+    await assert.rejects(request(SandboxesCreate, { spec: sleeper('taken') }), (error: Error & { data?: ErrorData }) => {
+      assert.match(error.message, /named taken already/);
+      assert.equal(error.data?.taken, sandbox.id);
+      return true;
+    });
     await request(SandboxesRemove, { sandbox: 'taken' });
     const unnamed: SandboxSpec = { process: { args: ['sleep', '1000'], terminal: false } };
     const made = [];

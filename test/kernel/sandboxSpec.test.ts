@@ -5,10 +5,32 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import type { ErrorData } from '../../helper/protocol.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
 describe('the specification of a sandbox', () => {
   const { request, run, output, refused } = sandboxClient(path.join(os.tmpdir(), 'isoscope-spec-'));
+
+  test('what is wrong in it is said in a sentence, with the field', async () => {
+    const wrong: [spec: object, message: string, field: (string | number)[]][] = [
+      [{ process: { argz: ['ls'] } }, 'There is no field "process.argz".', ['spec', 'process', 'argz']],
+      [{ root: { type: 'directory' } }, '"root.path" is missing.', ['spec', 'root', 'path']],
+      [{ process: { terminal: 'yes' } }, '"process.terminal" is to be boolean, not "yes".', ['spec', 'process', 'terminal']],
+      [{ mounts: [{ type: 'tmpfs' }] }, '"mounts[0].destination" is missing.', ['spec', 'mounts', 0, 'destination']],
+      [
+        { namespaces: { net: { sandbox: 7 } } },
+        '"namespaces.net.sandbox" is to be string, not 7.',
+        ['spec', 'namespaces', 'net', 'sandbox'],
+      ],
+    ];
+    for (const [spec, message, field] of wrong) {
+      await assert.rejects(request(SandboxesExplain, { spec }), (error: Error & { data?: ErrorData }) => {
+        assert.equal(error.message, message);
+        assert.deepEqual([error.data?.reason, error.data?.field], ['invalid', field]);
+        return true;
+      });
+    }
+  });
 
   describe('by default', () => {
     test('is in new namespaces of six kinds, as pid 2 below an init, and knows nothing of the helper', async () => {
