@@ -44,7 +44,10 @@ struct msghdr {
 #define LAST_SIGNAL 64
 #define WALL 0x40000000
 #define WNOHANG 1
+#define ENOENT 2
 #define EINTR 4
+#define EBADF 9
+#define ENOTDIR 20
 #define EOWNERDEAD 130
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {

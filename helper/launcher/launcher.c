@@ -27,9 +27,10 @@
 #define MAX_DESCRIPTORS 512u
 #define MAX_SYSCALL 1024u
 #define MAX_PASSED 253u /* descriptors of a launcher that is made on request: SCM_MAX_FD */
+#define SKIPPED INT64_MIN /* the result of a step that did not run; no system call has it */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
-enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2 };
+enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2, IF_FAILED = 4, IGNORE_LACKING = 8 };
 enum argument_kind { INTEGER = 0, POINTER = 1, RESULT = 2 };
 enum report_kind { FAILED = 1, RESULTED = 2, SYNCED = 3, MALFORMED = 4 };
 
@@ -42,7 +43,7 @@ struct step {
   uint32_t number;
   uint64_t arguments[6]; /* an integer, an offset into the data, or the index of an earlier step */
   uint8_t kinds[6];
-  uint8_t zero[2];
+  uint16_t condition; /* not 0: so many steps before is the one that must have succeeded, or with IF_FAILED failed, for this to run */
 };
 
 struct report {
@@ -153,9 +154,10 @@ static void validate_argument(const struct step *step, uint32_t index, int i) {
 
 static void validate_step(const struct step *step, uint32_t index) {
   REQUIRE(step->kind >= SYSCALL && step->kind <= FINALLY);
-  REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT)) == 0);
+  REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT | IF_FAILED | IGNORE_LACKING)) == 0);
   REQUIRE(step->kind == SYSCALL ? step->number < MAX_SYSCALL : step->number == 0);
-  REQUIRE(step->zero[0] == 0 && step->zero[1] == 0);
+  REQUIRE(step->condition <= index && (step->condition == 0 || step->kind == SYSCALL));
+  REQUIRE((step->flags & IF_FAILED) == 0 || step->condition != 0);
   for (int i = 0; i < 6; i++) validate_argument(step, index, i);
   if (step->kind == TETHER) REQUIRE(step->arguments[0] >= 1 && step->arguments[0] <= LAST_SIGNAL);
   if (step->kind == FORK || step->kind == INIT) REQUIRE(step->kinds[2] == POINTER || step->arguments[2] == 0);
@@ -183,6 +185,20 @@ static long argument(const struct step *step, int i) {
   if (step->kinds[i] == POINTER) return (long)(uintptr_t)(data + value);
   if (step->kinds[i] == RESULT) return results[value];
   return (long)value;
+}
+
+/* An error is no descriptor: as one, some errno of a file system would be AT_FDCWD. */
+static int lacks_argument(const struct step *step) {
+  for (int i = 0; i < 6; i++)
+    if (step->kinds[i] == RESULT && (is_error(argument(step, i)) || argument(step, i) == SKIPPED)) return 1;
+  return 0;
+}
+
+/* What depends on a step that did not run does not run either. */
+static int is_skipped(const struct step *step, uint32_t index) {
+  if (step->condition == 0) return 0;
+  long decisive = results[index - step->condition];
+  return decisive == SKIPPED || is_error(decisive) != ((step->flags & IF_FAILED) != 0);
 }
 
 static int gone(int descriptor, short events) {
@@ -325,6 +341,8 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
 }
 
 static long run_step(const struct step *step, uint32_t index) {
+  if (is_skipped(step, index)) return SKIPPED;
+  if (lacks_argument(step)) return -EBADF;
   switch (step->kind) {
     case FORK: return fork_here(step, index, 0);
     case INIT: return fork_here(step, index, 1);
@@ -354,8 +372,11 @@ static void run_program(void) {
   for (uint32_t i = 0; i < last_step; i++) {
     const struct step *step = &steps[i];
     long result = results[i] = run_step(step, i);
+    if (result == SKIPPED) continue;
     if (is_error(result)) {
-      if ((step->flags & IGNORE_ERROR) == 0) fail(i, -result);
+      int is_lacking = result == -ENOENT || result == -ENOTDIR;
+      int is_ignored = (step->flags & IGNORE_ERROR) != 0 || ((step->flags & IGNORE_LACKING) != 0 && is_lacking);
+      if (!is_ignored) fail(i, -result);
       if ((step->flags & REPORT_RESULT) != 0) send_report(RESULTED, i, result);
     } else if ((step->flags & REPORT_RESULT) != 0) {
       send_report(RESULTED, i, result);

@@ -35,8 +35,14 @@ interface StepBase {
   purpose: string;
   /** Go on when it fails. */
   ignoreError?: boolean;
+  /** Go on when it fails because nothing is there: ENOENT, ENOTDIR. */
+  ignoreLacking?: boolean;
+  /** It runs only if the step of this index, before it, ran and succeeded, or failed. Of system calls only. */
+  condition?: { step: number; failed: boolean };
   /** Report the result also when that is a success, or an ignored failure. */
   reportResult?: boolean;
+  /** What is told of the sandbox when it was reported to have failed. */
+  note?: string;
 }
 
 export type Step =
@@ -77,6 +83,10 @@ const STEP_BYTES = 64;
 const KINDS = { syscall: 1, fork: 2, init: 3, sync: 4, tether: 5, finally: 6 } as const;
 const IGNORE_ERROR = 1;
 const REPORT_RESULT = 2;
+const IF_FAILED = 4;
+const IGNORE_LACKING = 8;
+/** How far the step may be that a condition names. */
+const MAX_DISTANCE = 0xffff;
 const INTEGER = 0;
 const POINTER = 1;
 const RESULT = 2;
@@ -117,7 +127,7 @@ export function encodeProgram(program: SyscallProgram, architecture: string = pr
   const data = new DataSection();
   const steps = Buffer.alloc(program.steps.length * STEP_BYTES);
   program.steps.forEach((step, index) => {
-    encodeStep(step, steps.subarray(index * STEP_BYTES, (index + 1) * STEP_BYTES), data, architecture);
+    encodeStep(step, index, steps.subarray(index * STEP_BYTES, (index + 1) * STEP_BYTES), data, architecture);
   });
   const content = data.content();
   checkSize(content.length, MAX_DATA_BYTES, 'bytes of text and data');
@@ -135,16 +145,32 @@ export function encodeProgram(program: SyscallProgram, architecture: string = pr
   return Buffer.concat([header, steps, relocations, content]);
 }
 
-/** `struct step`: kind 2, flags 2, number 4, arguments 6 × 8, their kinds 6, zero 2. */
-function encodeStep(step: Step, into: Buffer, data: DataSection, architecture: string): void {
+/** `struct step`: kind 2, flags 2, number 4, arguments 6 × 8, their kinds 6, condition 2. */
+function encodeStep(step: Step, index: number, into: Buffer, data: DataSection, architecture: string): void {
   into.writeUInt16LE(KINDS[step.kind], 0);
-  into.writeUInt16LE((step.ignoreError ? IGNORE_ERROR : 0) | (step.reportResult ? REPORT_RESULT : 0), 2);
+  into.writeUInt16LE(flagsOf(step), 2);
   into.writeUInt32LE(step.kind === 'syscall' ? syscallNumber(step.name, architecture) : 0, 4);
-  argumentsOf(step).forEach((argument, index) => {
+  argumentsOf(step).forEach((argument, place) => {
     const [kind, value] = encodeArgument(argument, data);
-    writeInteger(into, value, 8 + index * 8);
-    into.writeUInt8(kind, 56 + index);
+    writeInteger(into, value, 8 + place * 8);
+    into.writeUInt8(kind, 56 + place);
   });
+  if (step.condition !== undefined) into.writeUInt16LE(distanceOf(step.condition.step, index), 62);
+}
+
+function flagsOf({ ignoreError, reportResult, ignoreLacking, condition }: Step): number {
+  return (
+    (ignoreError ? IGNORE_ERROR : 0) |
+    (reportResult ? REPORT_RESULT : 0) |
+    (condition?.failed ? IF_FAILED : 0) |
+    (ignoreLacking ? IGNORE_LACKING : 0)
+  );
+}
+
+function distanceOf(decisive: number, index: number): number {
+  const distance = index - decisive;
+  if (distance > 0 && distance <= MAX_DISTANCE) return distance;
+  throw new RangeError('a condition of a syscall program names no step that is shortly before');
 }
 
 /** 64 bits, two's complement. Nearly all are small, and a BigInt for each would take longer than all the rest. */

@@ -25,11 +25,14 @@ function tooLarge({ what }: ProgramTooLarge, lists: Readonly<Record<string, unkn
   return new Failure('invalid', `This comes to a program of ${what}.`, hint);
 }
 
+export type StepFlags = Pick<Step, 'ignoreError' | 'ignoreLacking' | 'reportResult' | 'note'>;
+
 /** Collects steps, and the descriptors that they name. */
 export class Steps {
   private readonly steps: Step[] = [];
   private readonly descriptors: number[] = [];
   private readonly slots: number[] = [];
+  private condition: Step['condition'];
 
   /** How many there are: the index of the next. */
   get count(): number {
@@ -37,17 +40,33 @@ export class Steps {
   }
 
   add(step: Step): Argument {
-    this.steps.push(step);
+    this.steps.push(this.condition === undefined ? step : { ...step, condition: this.condition });
     return result(this.steps.length - 1);
   }
 
-  call(
-    name: SyscallName,
-    values: Argument[],
-    purpose: string,
-    flags: { ignoreError?: boolean; reportResult?: boolean } = {},
-  ): Argument {
+  call(name: SyscallName, values: Argument[], purpose: string, flags: StepFlags = {}): Argument {
     return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
+  }
+
+  /** What `add` adds, system calls only, runs if the step of that result succeeded. Within another such it also hangs on that one, if its step does. */
+  ifDone<T>(result: Argument, add: () => T): T {
+    return this.under(result, false, add);
+  }
+
+  /** The same, if that step ran and failed. */
+  ifFailed<T>(result: Argument, add: () => T): T {
+    return this.under(result, true, add);
+  }
+
+  private under<T>(result: Argument, failed: boolean, add: () => T): T {
+    if (result.type !== 'result') throw new TypeError('a condition is the result of a step');
+    const outer = this.condition;
+    this.condition = { step: result.step, failed };
+    try {
+      return add();
+    } finally {
+      this.condition = outer;
+    }
   }
 
   /** The number that a descriptor of the helper has in the launcher. */

@@ -8,8 +8,14 @@ const COMMENT_COLUMN = 68;
 /** A step as one line of text: the call, and what it is for. */
 export function lineOf(step: Step): string {
   const call = callOf(step);
-  const ignored = step.ignoreError && !isAttempt(step) ? ', if that is possible' : '';
-  return `${call.padEnd(COMMENT_COLUMN)} # ${printable(step.purpose)}${ignored}`;
+  return `${call.padEnd(COMMENT_COLUMN)} # ${printable(step.purpose)}${ifOf(step)}`;
+}
+
+function ifOf(step: Step): string {
+  const { condition } = step;
+  const when = condition === undefined ? '' : `, ${condition.failed ? 'unless' : 'if'} step ${condition.step + 1} succeeded`;
+  if (step.ignoreLacking) return `${when}, if it is there`;
+  return step.ignoreError && !isAttempt(step) ? `${when}, if that is possible` : when;
 }
 
 /** One of several places that a program is looked for in. */

@@ -33,6 +33,6 @@ function describe(step: Step, by: SandboxStep['by']): SandboxStep {
     call: callOf(step),
     purpose: printable(step.purpose),
     by,
-    optional: step.ignoreError === true && !isAttempt(step),
+    optional: (step.ignoreError ?? step.ignoreLacking ?? step.condition !== undefined) && !isAttempt(step),
   };
 }

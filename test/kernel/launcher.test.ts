@@ -90,6 +90,67 @@ test('an error may be ignored, reported, or both; results feed later steps', asy
   assert.equal(fs.readFileSync(path.join(work.path, 'file'), 'utf8'), 'hello');
 });
 
+test('a step may hang on whether an earlier one succeeded or failed, and what hangs on one that did not run does not run', async () => {
+  using work = folder();
+  const when = (step: number, failed = false): Partial<Step> => ({ condition: { step, failed } });
+  const { reports, code } = await runLauncher(
+    program([
+      mkdir('a'),
+      mkdir('a', { ignoreError: true }),
+      mkdir('after-success', when(0)),
+      mkdir('after-no-failure', { ...when(0, true), reportResult: true }),
+      mkdir('after-failure', when(1, true)),
+      mkdir('after-no-success', when(1)),
+      mkdir('then', when(5)),
+      mkdir('else', when(5, true)),
+      mkdir('last'),
+    ]),
+    { cwd: work.path },
+  );
+  assert.deepEqual({ reports, code }, { reports: [], code: 0 });
+  assert.deepEqual(fs.readdirSync(work.path).sort(), ['a', 'after-failure', 'after-success', 'last']);
+});
+
+test('what is not there may be let pass, and nothing else', async () => {
+  using work = folder();
+  fs.writeFileSync(path.join(work.path, 'file'), '');
+  const lacking = { ignoreLacking: true, reportResult: true };
+  const { reports } = await runLauncher(
+    program([mkdir('no/such', lacking), mkdir('file/below', lacking), mkdir('file', lacking), mkdir('never')]),
+    { cwd: work.path },
+  );
+  const { ENOENT, ENOTDIR, EEXIST } = os.constants.errno;
+  assert.deepEqual(reports, [
+    { kind: 'resulted', step: 0, value: -ENOENT },
+    { kind: 'resulted', step: 1, value: -ENOTDIR },
+    { kind: 'failed', step: 2, value: EEXIST },
+  ]);
+});
+
+test('an error is never taken for a descriptor, though some errno are the number of one', async () => {
+  using work = folder();
+  const below = (directory: number): Step =>
+    ({
+      ...mkdir('below', { ignoreError: true, reportResult: true }),
+      arguments: [result(directory), string('below'), integer(0o755)],
+    }) as Step;
+  const { reports } = await runLauncher(
+    program([
+      mkdir('no/such', { ignoreError: true }),
+      below(0),
+      mkdir('skipped', { condition: { step: 0, failed: false } }),
+      below(2),
+    ]),
+    { cwd: work.path },
+  );
+  const { EBADF } = os.constants.errno;
+  assert.deepEqual(
+    reports.map(({ value }) => value),
+    [-EBADF, -EBADF],
+  );
+  assert.deepEqual(fs.readdirSync(work.path), []);
+});
+
 test('the parent of a fork ends as the child ends, by status or by signal, and leaves no core', async () => {
   using work = folder();
   const status = await runLauncher(program([fork, sh('exit 42')]), { cwd: work.path });
@@ -288,11 +349,17 @@ const MUTATIONS: Record<string, (encoded: Buffer, next: Random) => Buffer> = {
   'number of relocations': (encoded, next) => put32(encoded, 16, 16385 + next(2 ** 31)),
   'number of descriptors': (encoded, next) => put32(encoded, 20, next(2) === 0 ? next(4) : 65 + next(2 ** 31)),
   'kind of step': (encoded, next) => put16(encoded, step(encoded, next), next(2) === 0 ? 0 : 6 + next(60_000)),
-  flags: (encoded, next) => put16(encoded, step(encoded, next) + 2, 4 << next(14)),
+  flags: (encoded, next) => put16(encoded, step(encoded, next) + 2, 16 << next(12)),
+  'flag of a condition without one': (encoded, next) => put16(encoded, step(encoded, next) + 2, 4),
   'number of the system call': (encoded, next) => put32(encoded, HEADER_BYTES + 4, 1024 + next(2 ** 31)),
   'number where there is no system call': (encoded, next) => put32(encoded, HEADER_BYTES + 3 * STEP_BYTES + 4, 1 + next(1000)),
   'kind of argument': (encoded, next) => put8(encoded, step(encoded, next) + 56 + next(6), 3 + next(250)),
-  'bytes that must be zero': (encoded, next) => put8(encoded, step(encoded, next) + 62 + next(2), 1 + next(255)),
+  'condition before the first step': (encoded, next) => {
+    const index = next(layoutOf(encoded).steps);
+    return put16(encoded, HEADER_BYTES + index * STEP_BYTES + 62, index + 1 + next(60_000));
+  },
+  'condition of what is no system call': (encoded, next) =>
+    put16(encoded, HEADER_BYTES + (next(2) === 0 ? 3 : 5) * STEP_BYTES + 62, 1 + next(3)),
   'pointer past the data': (encoded, next) => {
     const at = HEADER_BYTES + next(3) * STEP_BYTES;
     const past =

@@ -40,6 +40,7 @@ function stepAt(encoded: Buffer, index: number) {
     number: step.readUInt32LE(4),
     arguments: Array.from({ length: 6 }, (_, i) => step.readBigUInt64LE(8 + i * 8)),
     kinds: [...step.subarray(56, 62)],
+    condition: step.readUInt16LE(62),
   };
 }
 
@@ -121,6 +122,30 @@ test('an array of strings ends with NULL, and each of its pointers is relocated'
   );
   assert.equal(data.readBigUInt64LE(array + words.length * 8), 0n);
   assert.equal(data.readBigUInt64LE(Number(step.arguments[2])), 0n, 'an empty array is only its end');
+});
+
+test('a condition says how far before it the step is that decides', () => {
+  const steps = new Steps();
+  const first = steps.call('chdir', [string('/a')], 'test', { ignoreLacking: true });
+  const inner = steps.ifDone(first, () => {
+    const below = steps.call('chdir', [string('/b')], 'test');
+    steps.ifFailed(below, () => steps.call('chdir', [string('/c')], 'test'));
+    return steps.call('chdir', [string('/d')], 'test');
+  });
+  steps.call('chdir', [string('/e')], 'test');
+  assert.deepEqual(inner, result(3));
+  const encoded = encodeProgram(steps.compiled().program);
+  const seen = [0, 1, 2, 3, 4].map((index) => stepAt(encoded, index));
+  assert.deepEqual(
+    seen.map(({ condition }) => condition),
+    [0, 1, 1, 3, 0],
+  );
+  assert.deepEqual(
+    seen.map(({ flags }) => flags),
+    [8, 0, 4, 0, 0],
+  );
+  const alone = { ...call('/'), condition: { step: 0, failed: false } };
+  assert.throws(() => encodeProgram({ steps: [alone], descriptors: 4 }), RangeError);
 });
 
 test('bytes that are not UTF-8 stay as they are', () => {
