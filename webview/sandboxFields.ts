@@ -309,8 +309,9 @@ const MOUNTS: Control[] = [
     fallback: (around) => (isOwn('mnt', around) && isOwn('pid', around) ? 'own' : 'none'),
   }),
   choice('dev', named('minimal', 'host', 'none'), { fallback: (around) => (isOwn('mnt', around) ? 'minimal' : 'none') }),
-  ...ownList('maskedPaths', () => true, { placeholder: '/proc/kcore', mistake: 'insides' }),
-  ...ownList('readonlyPaths', () => true, { placeholder: '/proc/sys', mistake: 'insides' }),
+  choice('systemPaths', named('default', 'unmasked'), { fallback: always('default') }),
+  line('maskedPaths', 'words', { placeholder: '/root/.ssh', mistake: 'insides' }),
+  line('readonlyPaths', 'words', { placeholder: '/etc', mistake: 'insides' }),
 ];
 
 const NAMESPACES: Control[] = [

@@ -100,7 +100,7 @@ export function choose(state: FormState, { control, path, id, around }: Placed &
 
 /** What has no meaning without a new namespace of a kind. */
 const NEED: Partial<Record<Kind, string[]>> = {
-  mnt: ['root', 'changeRoot', 'oldRoot', 'mounts', 'proc', 'dev', 'maskedPaths', 'readonlyPaths', 'hosts'],
+  mnt: ['root', 'changeRoot', 'oldRoot', 'mounts', 'proc', 'dev', 'systemPaths', 'maskedPaths', 'readonlyPaths', 'hosts'],
   net: ['network'],
   uts: ['hostname'],
   user: ['idMappings'],

@@ -30,6 +30,7 @@ const OPEN_TREE_CLONE = 1;
 const OPEN_TREE_CLOEXEC = 0o2000000;
 const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
+const MOUNT_ATTR_RDONLY = 0x1n;
 const MOUNT_ATTR_IDMAP = 0x100000n;
 /** struct mount_attr: set, clear, propagation, descriptor of a user namespace. */
 const MOUNT_ATTR_BYTES = 32;
@@ -66,10 +67,21 @@ export function cloneMounts(path: string): number {
  * its id: mount_setattr(2), MOUNT_ATTR_IDMAP. Throws a `SyscallError`, `EINVAL` when the file system cannot do that.
  */
 export function mapMountIds(tree: number, userNamespace: number, recursive: boolean): void {
+  setAttributes(tree, { set: MOUNT_ATTR_IDMAP, userNamespace, recursive });
+}
+
+/** Nothing is changed through the mounts of `tree`; devices in them can be written to. Throws a `SyscallError`. */
+export function makeReadOnly(tree: number): void {
+  setAttributes(tree, { set: MOUNT_ATTR_RDONLY, recursive: true });
+}
+
+function setAttributes(
+  tree: number,
+  { set, userNamespace = 0, recursive }: { set: bigint; userNamespace?: number; recursive: boolean },
+): void {
   const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
-  attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+  attributes.writeBigUInt64LE(set, 0);
   attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
   const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-  const result = Number(mountSetattr(SYS_mount_setattr, tree, '', flags, attributes, MOUNT_ATTR_BYTES));
-  checked('mount_setattr', result);
+  checked('mount_setattr', Number(mountSetattr(SYS_mount_setattr, tree, '', flags, attributes, MOUNT_ATTR_BYTES)));
 }

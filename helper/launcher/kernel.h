@@ -47,6 +47,7 @@ struct msghdr {
 #define ENOENT 2
 #define EINTR 4
 #define EBADF 9
+#define EAGAIN 11
 #define ENOTDIR 20
 #define EOWNERDEAD 130
 

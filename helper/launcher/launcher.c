@@ -27,6 +27,7 @@
 #define MAX_DESCRIPTORS 512u
 #define MAX_SYSCALL 1024u
 #define MAX_PASSED 253u /* descriptors of a launcher that is made on request: SCM_MAX_FD */
+#define MAX_ATTEMPTS 1000
 #define SKIPPED INT64_MIN /* the result of a step that did not run; no system call has it */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
@@ -340,6 +341,16 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   return 0;
 }
 
+/* A rename or a mount anywhere may come between a "..", of which openat2(2) then cannot say whether it stays inside. */
+static long call(const struct step *step) {
+  long result;
+  int attempts = 0;
+  do result = system_call(step->number, argument(step, 0), argument(step, 1), argument(step, 2), argument(step, 3),
+                          argument(step, 4), argument(step, 5));
+  while (step->number == __NR_openat2 && result == -EAGAIN && ++attempts < MAX_ATTEMPTS);
+  return result;
+}
+
 static long run_step(const struct step *step, uint32_t index) {
   if (is_skipped(step, index)) return SKIPPED;
   if (lacks_argument(step)) return -EBADF;
@@ -348,9 +359,7 @@ static long run_step(const struct step *step, uint32_t index) {
     case INIT: return fork_here(step, index, 1);
     case SYNC: return synchronise(index);
     case TETHER: return tether(step);
-    default:
-      return system_call(step->number, argument(step, 0), argument(step, 1), argument(step, 2), argument(step, 3),
-                         argument(step, 4), argument(step, 5));
+    default: return call(step);
   }
 }
 

@@ -1,7 +1,10 @@
 /** A launcher, which waits for its program. */
 import fs from 'node:fs';
 import path from 'node:path';
+import { isSystemError } from '../failure.ts';
+import { close } from '../kernel/files.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
+import { cloneMounts, makeReadOnly } from '../kernel/newMount.ts';
 import { spawn } from '../kernel/spawn.ts';
 import { ARGV0, ForkServer } from './forkServer.ts';
 import { MAX_DESCRIPTORS } from './program.ts';
@@ -40,6 +43,26 @@ export function startLauncher(
 }
 
 function openNull(): number {
-  nullDevice ??= fs.openSync('/dev/null', fs.constants.O_RDWR);
+  nullDevice ??= openDevice('null');
   return nullDevice;
+}
+
+/**
+ * Through a read-only mount: root in a container or a sandbox that was given a node of the host could change its mode for all by fchmod(2). Without privilege
+ * no mount can be made, and nobody who is started that way owns it.
+ */
+function openDevice(name: string): number {
+  let devices: number;
+  try {
+    devices = cloneMounts('/dev');
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return fs.openSync(`/dev/${name}`, fs.constants.O_RDWR);
+  }
+  try {
+    makeReadOnly(devices);
+    return fs.openSync(`/proc/self/fd/${devices}/${name}`, fs.constants.O_RDWR);
+  } finally {
+    close(devices);
+  }
 }

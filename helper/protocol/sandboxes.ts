@@ -243,7 +243,12 @@ export interface SandboxSpec {
   dev?: 'minimal' | 'host' | 'none';
   /** In this order, after proc and dev. */
   mounts?: SandboxMount[];
-  /** Paths inside whose content is hidden, or cannot be written. Default: those of Docker below `/proc` and `/sys`. */
+  /**
+   * What of procfs and sysfs acts on the whole host, or tells of it: hidden or read-only wherever one of them is mounted, as Docker has it (default), or
+   * `unmasked`; said in `notes`.
+   */
+  systemPaths?: 'default' | 'unmasked';
+  /** Further paths inside whose content is hidden, or cannot be written. What is not there is said in `notes`. */
   maskedPaths?: string[];
   readonlyPaths?: string[];
   /** Default `loopback` with a new net namespace. */

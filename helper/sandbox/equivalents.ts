@@ -108,7 +108,7 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
 function bwrapMount(mount: SandboxPlan['mounts'][number]): string[] {
   const at = shellWord(mount.place.destination);
   if (mount.what === 'bind') {
-    if (mount.source === 'self' || /^\/(dev|proc|sys)\//.test(mount.place.destination)) return [];
+    if (/^\/(dev|proc|sys)\//.test(mount.place.destination)) return [];
     return [(mount.set & MOUNT_ATTR_RDONLY) === 0 ? '--bind' : '--ro-bind', shellWord(mount.source), at];
   }
   if (mount.what === 'copy') return ['--ro-bind', shellWord(mount.source), at];

@@ -4,22 +4,61 @@ import path from 'node:path';
 import { isSystemError } from '../failure.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 
-/** As they were when it was made. Paths are real ones. */
-export class HostMounts {
-  private readonly mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+/** A mount that comes with a source: open_tree(2) takes along all that is mounted below. */
+export interface MountBelow {
+  mount: Mount;
+  /** Where it is, from the source on: `sys/fs/cgroup`; empty for the one that the source lies on. */
+  path: string;
+  /** What of its file system is there, as a path from the root of that: `/` or, of a part that was bound, `/sys/net`. */
+  within: string;
+}
 
-  /** The one that a path lies on: the last of those above it, by name, that are not covered by a later one. */
-  of(real: string): Mount | undefined {
-    const above = this.mounts.filter(({ mountPoint }) => isWithin(real, mountPoint));
-    const longest = Math.max(...above.map(({ mountPoint }) => mountPoint.length));
-    return above.findLast(({ mountPoint }) => mountPoint.length === longest);
+/** As they were when they were first asked for. Paths are real ones. */
+export class HostMounts {
+  private known: { all: readonly Mount[]; byPoint: ReadonlyMap<string, Mount> } | undefined;
+
+  private get mounts() {
+    if (this.known === undefined) {
+      const all = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
+      // Of several on one place the last is the one that is seen.
+      this.known = { all, byPoint: new Map(all.map((mount) => [mount.mountPoint, mount])) };
+    }
+    return this.known;
   }
 
-  /** The one that a path lies on, and those below it. */
-  from(real: string): Mount[] {
+  /** The one that a path lies on, by name. */
+  of(real: string): Mount | undefined {
+    const { byPoint } = this.mounts;
+    for (let above = real; ; above = path.dirname(above)) {
+      const mount = byPoint.get(above);
+      if (mount !== undefined || above === '/') return mount;
+    }
+  }
+
+  /** Those that are `wanted` of the one that a path lies on and, below a directory, of those that can be seen there. */
+  from(real: string, wanted: (mount: Mount) => boolean, isDirectory = true): MountBelow[] {
     const on = this.of(real);
-    const below = this.mounts.filter((mount) => mount !== on && mount.mountPoint !== real && isWithin(mount.mountPoint, real));
-    return on === undefined ? below : [on, ...below];
+    const found: MountBelow[] = [];
+    if (on !== undefined && wanted(on)) {
+      found.push({ mount: on, path: '', within: path.join(on.root, path.relative(on.mountPoint, real)) });
+    }
+    for (const mount of isDirectory ? this.mounts.all : []) {
+      const { mountPoint, root } = mount;
+      if (!wanted(mount) || mountPoint === real || !isWithin(mountPoint, real) || !this.isSeen(mount)) continue;
+      found.push({ mount, path: path.relative(real, mountPoint), within: root });
+    }
+    return found;
+  }
+
+  /** Nothing is mounted over it, nor over a directory between it and the mount that it is on; an unbindable one does not come along. */
+  private isSeen(mount: Mount): boolean {
+    const { id, parentId, mountPoint, propagation } = mount;
+    if (propagation.includes('unbindable') || mountPoint.endsWith('//deleted')) return false;
+    return !this.mounts.all.some((other) => {
+      if (other.id === id) return false;
+      if (other.parentId === id) return other.mountPoint === mountPoint;
+      return other.parentId === parentId && other.mountPoint !== mountPoint && isWithin(mountPoint, other.mountPoint);
+    });
   }
 
   /**
@@ -29,12 +68,8 @@ export class HostMounts {
   holdRoot(real: string): boolean {
     if (isRootOfHost(real)) return true;
     const root = this.of('/');
-    return this.from(real).some((mount) => {
-      const start = isWithin(real, mount.mountPoint)
-        ? path.join(mount.root, path.relative(mount.mountPoint, real))
-        : mount.root;
-      return root !== undefined && mount.device === root.device && isWithin(root.root, start);
-    });
+    const isOfRoot = (mount: Mount) => mount.device === root?.device;
+    return root !== undefined && this.from(real, isOfRoot).some(({ within }) => isWithin(root.root, within));
   }
 }
 

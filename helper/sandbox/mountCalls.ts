@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, bytes, integer, string } from '../launcher/program.ts';
-import type { Steps } from '../launcher/steps.ts';
+import type { StepFlags, Steps } from '../launcher/steps.ts';
 
 export const MOUNT_ATTR_RDONLY = 0x1;
 export const MOUNT_ATTR_NOSUID = 0x2;
@@ -38,12 +38,17 @@ const FSCONFIG_CMD_CREATE = integer(6, 'FSCONFIG_CMD_CREATE');
 const NULL = integer(0, 'NULL');
 const HERE = integer(AT_FDCWD, 'AT_FDCWD');
 const EMPTY = string('');
+const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
 const OPEN_TREE_CLONE = 1;
 const CLONE_TREE = integer(
   OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE,
   'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE',
+);
+const CLONE_ENTRY = integer(
+  OPEN_TREE_CLONE | O_CLOEXEC | AT_SYMLINK_NOFOLLOW | AT_RECURSIVE,
+  'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW|AT_RECURSIVE',
 );
 const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
@@ -77,13 +82,14 @@ function openBelow(
     flags,
     resolve,
     purpose,
-  }: { directory: Argument; path: string; flags: number; resolve: number; purpose: string },
+    step = {},
+  }: { directory: Argument; path: string; flags: number; resolve: number; purpose: string; step?: StepFlags },
 ): Argument {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
   how.writeBigUInt64LE(BigInt(resolve), 16);
   const text = `{flags=${namesOf(flags | O_CLOEXEC, OPEN_NAMES)}, resolve=${namesOf(resolve, RESOLVE_NAMES)}}`;
-  return steps.call('openat2', [directory, string(path), bytes(how, text), integer(how.length)], purpose);
+  return steps.call('openat2', [directory, string(path), bytes(how, text), integer(how.length)], purpose, step);
 }
 
 /** A file or directory of the host, by its real path: what has become a symbolic link since is refused with ELOOP. */
@@ -108,6 +114,17 @@ export function openBeneath(steps: Steps, path: string, purpose: string, directo
 export function openInside(steps: Steps, root: Argument, path: string, purpose: string, strict = false): Argument {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0);
   return openBelow(steps, { directory: root, path, flags: O_PATH, resolve, purpose });
+}
+
+/** What is at a path inside the root that is built, whatever that is by then: through its links, as they lead there. */
+export function findInside(
+  steps: Steps,
+  root: Argument,
+  { path, flags = 0, strict = false, purpose }: { path: string; flags?: number; strict?: boolean; purpose: string },
+  step: StepFlags,
+): Argument {
+  const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0);
+  return openBelow(steps, { directory: root, path, flags: O_PATH | flags, resolve, purpose, step });
 }
 
 /** A new file system, not mounted anywhere yet; `flags` are those of the step by which it can be had. */
@@ -138,7 +155,12 @@ export function cloneTree(steps: Steps, source: Argument, purpose: string): Argu
   return steps.call('open_tree', [source, EMPTY, CLONE_TREE], purpose);
 }
 
-/** Sets and clears attributes of all mounts of a tree; owners of files are mapped as in `userNamespace`, a descriptor in the launcher. */
+/** The same from an entry of a directory on, which is itself taken if it is a symbolic link. */
+export function cloneEntry(steps: Steps, directory: Argument, name: string, purpose: string, step: StepFlags = {}): Argument {
+  return steps.call('open_tree', [directory, string(name), CLONE_ENTRY], purpose, step);
+}
+
+/** Sets and clears attributes of all mounts of a tree, or of the first; owners of files are mapped as in `userNamespace`, a descriptor in the launcher. */
 export function setAttributes(
   steps: Steps,
   tree: Argument,
@@ -147,7 +169,8 @@ export function setAttributes(
     clear = 0,
     propagation = 0,
     userNamespace,
-  }: { set: number; clear?: number; propagation?: number; userNamespace?: number },
+    recursive = true,
+  }: { set: number; clear?: number; propagation?: number; userNamespace?: number; recursive?: boolean },
   purpose: string,
 ): void {
   const set = userNamespace === undefined ? asked : asked | MOUNT_ATTR_IDMAP;
@@ -160,13 +183,26 @@ export function setAttributes(
   const parts = [`attr_set=${namesOf(set, ATTRIBUTES)}`];
   if (cleared !== 0) parts.push(`attr_clr=${namesOf(cleared, ATTRIBUTES)}`);
   if (propagation !== 0) parts.push(`propagation=${namesOf(propagation, { MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE })}`);
-  const flags = integer(AT_EMPTY_PATH | AT_RECURSIVE, 'AT_EMPTY_PATH|AT_RECURSIVE');
+  const flags = recursive
+    ? integer(AT_EMPTY_PATH | AT_RECURSIVE, 'AT_EMPTY_PATH|AT_RECURSIVE')
+    : integer(AT_EMPTY_PATH, 'AT_EMPTY_PATH');
   steps.call('mount_setattr', [tree, EMPTY, flags, bytes(attr, `{${parts.join(', ')}}`), integer(attr.length)], purpose);
 }
 
 /** Mounts `tree` on an open place. */
 export function mountOn(steps: Steps, tree: Argument, place: Argument, purpose: string): void {
   steps.call('move_mount', [tree, EMPTY, place, EMPTY, BOTH_EMPTY], purpose);
+}
+
+/** Mounts `tree` on an entry of a directory. */
+export function mountOnEntry(
+  steps: Steps,
+  tree: Argument,
+  [directory, name]: [directory: Argument, name: string],
+  purpose: string,
+  step: StepFlags = {},
+): void {
+  steps.call('move_mount', [tree, EMPTY, directory, string(name), FROM_EMPTY], purpose, step);
 }
 
 /** Mounts `tree` over the root of the mount namespace; the process's root directory stays what it is, below. */

@@ -7,7 +7,7 @@ import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
-import { HostMounts, isRootOfHost } from './hostMounts.ts';
+import { type HostMounts, isRootOfHost } from './hostMounts.ts';
 import { plainLayers, realPath } from './hostPath.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
 import {
@@ -26,6 +26,7 @@ import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
 import { bytesOf, SIZE_PATTERN } from './spec.ts';
+import type { Cover } from './systemPaths.ts';
 import type { UserPlan } from './user.ts';
 
 /** Where something goes: its path inside as asked for, and what it resolves to. */
@@ -35,10 +36,16 @@ export interface Place extends InRoot {
   strict: boolean;
 }
 
-export type PlannedMount = { place: Place } & (
+export type PlannedMount = {
+  place: Place;
+  /** Of what comes with it. */
+  covers?: readonly Cover[];
+} & (
   | { what: 'new'; type: string; options: Option[]; attributes: number }
-  /** From the host. `self`: from inside the new root, what is at the place. */
-  | { what: 'bind'; source: string | 'self'; isDirectory: boolean; set: number; propagation: number; tree?: HeldTree }
+  /** From the host. */
+  | { what: 'bind'; source: string; isDirectory: boolean; set: number; propagation: number; tree?: HeldTree }
+  /** Nodes of devices in the directory; with `own` they are made there, and bound from the host only where that is refused. */
+  | { what: 'devices'; devices: readonly Device[]; own: boolean }
   /** A file system that the helper has made, so that it holds the other end of what is in it. */
   | { what: 'held'; descriptor: number; type: string }
   | { what: 'symlink'; target: string }
@@ -48,17 +55,35 @@ export type PlannedMount = { place: Place } & (
   | { what: 'content'; content: string }
 );
 
+/** A character device. */
+export interface Device {
+  name: string;
+  major: number;
+  minor: number;
+}
+
 export interface MountContext {
   user: UserPlan;
   notes: string[];
   hasUserNamespace: boolean;
+  /** It has no other user namespace than the helper. */
+  ownsHost: boolean;
   trees: HeldTrees;
+  hostMounts: HostMounts;
   disposables: (() => void)[];
   /** That the specification lies in. */
   folder?: string;
 }
 
-const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
+/** Documentation/admin-guide/devices.txt of the kernel. */
+const DEVICES: readonly Device[] = [
+  { name: 'null', major: 1, minor: 3 },
+  { name: 'zero', major: 1, minor: 5 },
+  { name: 'full', major: 1, minor: 7 },
+  { name: 'random', major: 1, minor: 8 },
+  { name: 'urandom', major: 1, minor: 9 },
+  { name: 'tty', major: 5, minor: 0 },
+];
 const LINKS: [name: string, target: string][] = [
   ['fd', '/proc/self/fd'],
   ['stdin', '/proc/self/fd/0'],
@@ -68,8 +93,6 @@ const LINKS: [name: string, target: string][] = [
 ];
 const NO_PROGRAMS = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
 const TTY_GROUP = 5;
-/** Of the host, a directory in which nothing can be written; it and the device are where the host has them. */
-const NOTHING = '/dev/null';
 const BIND_DEFAULTS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountContext): PlannedMount[] {
@@ -83,7 +106,6 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   mounts.push(...nameFiles(spec, root, { at, notes: context.notes }));
   for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
-  mounts.push(...covers(spec, root, at));
   return mounts;
 }
 
@@ -148,11 +170,8 @@ function minimalDev(at: (destination: string, strict?: boolean) => Place, contex
   const mounts: PlannedMount[] = [
     tmpfs(at('/dev', true), tmpfsOptions({ mode: 0o755, size: '64K' }), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
   ];
-  for (const name of DEVICES) {
-    mounts.push({
-      ...bindOf(`/dev/${name}`, fresh(`/dev/${name}`), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
-    });
-  }
+  // Whoever owns a node of the host's may change its mode for the host, too. In a user namespace none can be made: mknod(2).
+  mounts.push({ what: 'devices', devices: DEVICES, own: own().privileged && context.ownsHost, place: fresh('/dev') });
   for (const [name, target] of LINKS) mounts.push({ what: 'symlink', target, place: fresh(`/dev/${name}`) });
   mounts.push(devpts(fresh('/dev/pts'), context));
   mounts.push(tmpfs(fresh('/dev/shm'), tmpfsOptions({ mode: 0o1777, size: '64M' }), NO_PROGRAMS));
@@ -184,7 +203,14 @@ function bindOf(source: string, place: Place, set: number, propagation = MS_PRIV
     const [theirs, ours] = isDirectory ? ['directory', 'file'] : ['file', 'directory'];
     throw new Failure('invalid', `${source} is a ${theirs}, and its destination ${place.destination} is a ${ours}.`);
   }
-  return { what: 'bind', source: real, isDirectory, set, propagation, place };
+  // So that the mode of the host's own node stays: the device can be written to nevertheless.
+  const nodes = isDevice(real) ? MOUNT_ATTR_RDONLY : 0;
+  return { what: 'bind', source: real, isDirectory, set: set | nodes, propagation, place };
+}
+
+function isDevice(real: string): boolean {
+  const stat = fs.statSync(real, { throwIfNoEntry: false });
+  return stat !== undefined && (stat.isCharacterDevice() || stat.isBlockDevice());
 }
 
 const FLAGS: Record<string, { set?: number; clear?: number }> = {
@@ -258,9 +284,12 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
 }
 
 /** mount_namespaces(7), "SHARED SUBTREES": there is nothing to follow, or to be followed by, where the host has it private. */
-function checkPropagation({ source, propagation, place }: BindMount, { notes, hasUserNamespace }: MountContext): void {
+function checkPropagation(
+  { source, propagation, place }: BindMount,
+  { notes, hasUserNamespace, hostMounts }: MountContext,
+): void {
   if (propagation !== MS_SHARED && propagation !== MS_SLAVE) return;
-  const of = new HostMounts().of(source);
+  const of = hostMounts.of(source);
   const has = (kind: string) => of?.propagation.some((field) => field.startsWith(kind)) === true;
   if (propagation === MS_SLAVE) {
     if (!has('shared:') && !has('master:'))
@@ -291,43 +320,6 @@ function dataOption({ type, destination }: SandboxMount, option: string): Option
   throw new Failure('invalid', `The ${type} on ${destination} has a size that is none: "${option}".`, {
     hint: 'Write bytes, or K, M, G or T after them: size=64M.',
   });
-}
-
-/** The helper's own /proc and /sys tell what there will be: they are of the same kernel. */
-function covers(spec: ResolvedSpec, root: RootPlan, at: (destination: string) => Place): PlannedMount[] {
-  const mounted = (inside: string) =>
-    (spec.proc === 'own' && inside.startsWith('/proc/')) ||
-    (inside.startsWith('/sys/') &&
-      ((root.type === 'bind' && root.path === '/') || spec.mounts.some(({ destination }) => destination === '/sys')));
-  const kindOf = (inside: string): 'directory' | 'file' | undefined => {
-    if (!/^\/(proc|sys)\//.test(inside)) return at(inside).kind;
-    return mounted(inside) ? kindOnHost(inside) : undefined;
-  };
-  const place = (destination: string, kind: 'directory' | 'file'): Place => ({
-    destination,
-    parts: split(destination),
-    existing: Number.POSITIVE_INFINITY,
-    kind,
-    strict: true,
-  });
-  const covered: PlannedMount[] = [];
-  for (const inside of new Set(spec.readonlyPaths)) {
-    const kind = kindOf(inside);
-    if (kind === undefined) continue;
-    const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    const isDirectory = kind === 'directory';
-    covered.push({ what: 'bind', source: 'self', isDirectory, set, propagation: MS_PRIVATE, place: place(inside, kind) });
-  }
-  for (const inside of new Set(spec.maskedPaths)) {
-    const kind = kindOf(inside);
-    if (kind === 'file') covered.push(bindOf(NOTHING, place(inside, kind), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC));
-    if (kind === 'directory') {
-      const attributes = NO_PROGRAMS | MOUNT_ATTR_RDONLY;
-      const options = tmpfsOptions({ mode: 0o555, size: '4K' });
-      covered.push({ what: 'new', type: 'tmpfs', options, attributes, place: place(inside, kind) });
-    }
-  }
-  return covered;
 }
 
 function kindOnHost(file: string): 'directory' | 'file' | undefined {

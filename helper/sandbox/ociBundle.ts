@@ -121,7 +121,7 @@ function contentsOf({ mounts }: SandboxPlan) {
 
 /** config.json of the bundle, as far as version 1.0.2 of the specification and runc 1.1 know it. */
 export function ociConfig(plan: SandboxPlan): object {
-  const { spec, root, fresh, joined, idMaps } = plan;
+  const { spec, root, fresh, joined, idMaps, covers } = plan;
   const namespaces = [
     ...[...fresh].flatMap((kind) => (NAMES[kind] === undefined ? [] : [{ type: NAMES[kind] }])),
     ...joined.map(({ kind, name }) => ({ type: NAMES[kind], path: name })),
@@ -139,8 +139,8 @@ export function ociConfig(plan: SandboxPlan): object {
       ...(spec.resources === undefined ? {} : { resources: resourcesOf(spec.resources) }),
       ...seccompOf(plan),
       rootfsPropagation: propagationOf(plan),
-      maskedPaths: spec.maskedPaths,
-      readonlyPaths: spec.readonlyPaths,
+      maskedPaths: [...covers.paths.masked, ...covers.masked],
+      readonlyPaths: [...covers.paths.readonly, ...covers.readonly],
     },
   };
 }
@@ -191,9 +191,8 @@ function processOf({ spec, user, command, environment }: SandboxPlan): object {
 
 function mountsOf(plan: SandboxPlan): OciMount[] {
   const contents = contentsOf(plan);
-  // What covers dangers are the masked and read-only paths. The devices and links of /dev every runtime makes itself.
-  const own = (mount: PlannedMount) =>
-    mount.place.existing === Number.POSITIVE_INFINITY || (plan.spec.dev === 'minimal' && isOfDev(mount));
+  // The devices and links of /dev every runtime makes itself.
+  const own = (mount: PlannedMount) => plan.spec.dev === 'minimal' && isOfDev(mount);
   return plan.mounts.filter((mount) => !own(mount)).flatMap((mount) => mountOf(mount, contents) ?? []);
 }
 
@@ -219,12 +218,13 @@ function mountOf(mount: PlannedMount, contents: readonly PlannedMount[]): OciMou
     case 'content':
       return bindOf(destination, `file${contents.indexOf(mount)}`, ['ro', 'nosuid', 'nodev', 'noexec']);
     case 'symlink':
+    case 'devices':
       return undefined;
   }
 }
 
-function isOfDev({ what, place }: PlannedMount): boolean {
-  return what === 'symlink' || (what === 'bind' && /^\/dev\/[a-z]+$/.test(place.destination));
+function isOfDev({ what }: PlannedMount): boolean {
+  return what === 'symlink' || what === 'devices';
 }
 
 function bindOf(destination: string, source: string, options: string[]): OciMount {

@@ -10,8 +10,9 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
-import { MASKED_PATHS, READONLY_PATHS } from './coveredPaths.ts';
+import { type CoverPlan, planCovers } from './covers.ts';
 import { type HeldTree, HeldTrees } from './heldTrees.ts';
+import { HostMounts } from './hostMounts.ts';
 import { notesOnPaths, withAbsolutePaths } from './hostPath.ts';
 import { type IdMaps, planIdMaps } from './idMaps.ts';
 import type { ImageFiles } from './image.ts';
@@ -35,6 +36,7 @@ export interface SandboxPlan {
   idMaps?: IdMaps;
   root: RootPlan;
   mounts: PlannedMount[];
+  covers: CoverPlan;
   /** Of the root and the mounts, those that the helper takes. */
   trees: readonly HeldTree[];
   cgroups: PlannedCgroup[];
@@ -63,6 +65,7 @@ export type ResolvedSpec = Required<
   | 'proc'
   | 'dev'
   | 'mounts'
+  | 'systemPaths'
   | 'maskedPaths'
   | 'readonlyPaths'
   | 'network'
@@ -132,6 +135,20 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       spec.network.type === 'veth'
         ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
         : undefined;
+    const hostMounts = new HostMounts();
+    const hasUserNamespace = fresh.has('user');
+    const mounts = fresh.has('mnt')
+      ? planMounts(spec, root, {
+          user,
+          notes,
+          hasUserNamespace,
+          ownsHost: spec.namespaces.user === 'host',
+          trees,
+          hostMounts,
+          disposables,
+          ...folder,
+        })
+      : [];
     const plan: SandboxPlan = {
       id: context.id,
       spec,
@@ -141,9 +158,8 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       joined: joinNamespaces(spec, context, disposables),
       ...(idMaps === undefined ? {} : { idMaps }),
       root,
-      mounts: fresh.has('mnt')
-        ? planMounts(spec, root, { user, notes, hasUserNamespace: fresh.has('user'), trees, disposables, ...folder })
-        : [],
+      mounts,
+      covers: planCovers(mounts, root, { spec, hostMounts, notes }),
       trees: trees.taken,
       cgroups: cgroupsOf(spec, context),
       user,
@@ -156,7 +172,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       weaker: [],
       dispose,
     };
-    const weaknesses = weaknessesOf(plan);
+    const weaknesses = weaknessesOf(plan, hostMounts);
     notes.push(...weaknesses.map(({ text }) => text));
     plan.weaker.push(...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text])));
     return plan;
@@ -211,8 +227,9 @@ function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
     proc: given.proc ?? (ownMounts && namespaces.pid !== 'host' ? 'own' : 'none'),
     dev: given.dev ?? (ownMounts ? 'minimal' : 'none'),
     mounts: given.mounts ?? [],
-    maskedPaths: given.maskedPaths ?? (ownMounts ? MASKED_PATHS : []),
-    readonlyPaths: given.readonlyPaths ?? (ownMounts ? READONLY_PATHS : []),
+    systemPaths: given.systemPaths ?? 'default',
+    maskedPaths: given.maskedPaths ?? [],
+    readonlyPaths: given.readonlyPaths ?? [],
     network: given.network ?? { type: namespaces.net === 'new' ? 'loopback' : 'host' },
     seccomp: given.seccomp ?? 'default',
     persistent: given.persistent ?? false,
@@ -264,6 +281,7 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   const asksMounts = (given.mounts ?? []).length > 0 || given.proc === 'own' || (given.dev ?? 'none') !== 'none';
   needs(asksMounts, 'mnt', 'mounts, proc, dev');
   needs((given.maskedPaths ?? []).length > 0 || (given.readonlyPaths ?? []).length > 0, 'mnt', 'maskedPaths, readonlyPaths');
+  needs(given.systemPaths === 'default', 'mnt', 'systemPaths: default');
   needs(given.changeRoot === 'pivot_root', 'mnt', 'changeRoot: pivot_root');
   needs(!['host', 'directory'].includes(root.type), 'mnt', `root.type: ${root.type}`);
   needs('access' in root && root.access !== 'readWrite', 'mnt', 'root.access');

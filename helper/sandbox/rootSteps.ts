@@ -3,12 +3,13 @@ import fs from 'node:fs';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import { coverMounts, maskPath, protectPath, Stage } from './coverSteps.ts';
+import type { CoverPlan } from './covers.ts';
+import { addDevices } from './deviceSteps.ts';
 import {
   cloneTree,
   closeDescriptor,
   MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   MS_REC,
@@ -18,7 +19,6 @@ import {
   makeFile,
   makeFileSystem,
   mountOn,
-  mountOverRoot,
   openInside,
   openSource,
   openToRead,
@@ -28,11 +28,13 @@ import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts
 import { makeOverlay, overlayRoot } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
 import { chrootPlace, type RootPlan } from './root.ts';
+import type { Cover } from './systemPaths.ts';
 import { heldTree, takeDirectory } from './treeSteps.ts';
 
 export interface BuiltRoot {
   root: Argument;
   places: Places;
+  stage: Stage;
 }
 
 const NULL = integer(0, 'NULL');
@@ -57,18 +59,38 @@ export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): 
   // Before the root is mounted over the old one, which would have it as a mount of its own.
   for (const [index, mount] of plan.mounts.entries()) {
     if (mount.what === 'new' && mount.type === 'overlay') trees.set(mount, makeOverlay(steps, mount, index));
-    if (mount.what === 'bind' && mount.source !== 'self' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
+    if (mount.what === 'bind' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
     if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
   }
-  takeContents(steps, plan.mounts, trees);
   const root = mounted ?? makeRoot(steps, plan.root, plan.fresh.has('user'));
-  if (plan.spec.changeRoot === 'pivot_root') mountOverRoot(steps, root, 'mount it over the old root');
+  const contents = plan.mounts.flatMap(({ place, ...mount }) => {
+    return mount.what === 'content' ? [{ path: place.destination, content: mount.content }] : [];
+  });
+  const stage = new Stage(steps, contents);
+  if (plan.spec.changeRoot === 'pivot_root') stage.mountRoot(root);
   else
     mountOn(steps, root, openSource(steps, chrootPlace(plan.root), 'find a place for the root'), 'mount it below the old root');
-  const places = new Places(steps, root);
-  for (const mount of plan.mounts) addMount(steps, { root, places }, mount, trees.get(mount));
-  return { root, places };
+  const built = { root, stage, places: new Places(steps, root) };
+  const cover = (tree: Argument, covers: readonly Cover[] | undefined, where: string) => {
+    coverMounts(steps, stage, tree, { covers: covers ?? [], where, someUnreachable: plan.spec.namespaces.user !== 'host' });
+  };
+  cover(root, plan.covers.root, '/');
+  if (plan.covers.oldRoot.length > 0) {
+    const old = openSource(steps, '/', 'hold the old root');
+    cover(old, plan.covers.oldRoot, plan.spec.oldRoot!);
+    closeDescriptor(steps, old, 'close it');
+  }
+  for (const mount of plan.mounts) addMount(steps, built, { mount, taken: trees.get(mount), cover });
+  coverPaths(steps, built, plan.covers);
+  return built;
 }
+
+function coverPaths(steps: Steps, { root, stage }: BuiltRoot, { masked, readonly, strict }: CoverPlan): void {
+  for (const path of readonly) protectPath(steps, root, path, strict);
+  for (const path of masked) maskPath(steps, stage, root, path, strict);
+}
+
+type CoverTree = (tree: Argument, covers: readonly Cover[] | undefined, where: string) => void;
 
 function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argument {
   switch (root.type) {
@@ -153,7 +175,11 @@ export class Places {
   }
 }
 
-function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount, taken: Argument | undefined): void {
+function addMount(
+  steps: Steps,
+  { places, stage }: BuiltRoot,
+  { mount, taken, cover }: { mount: PlannedMount; taken: Argument | undefined; cover: CoverTree },
+): void {
   const { place } = mount;
   const { destination } = place;
   if (mount.what === 'symlink') {
@@ -166,28 +192,35 @@ function addMount(steps: Steps, { root, places }: BuiltRoot, mount: PlannedMount
     places.inParent(place, (directory, name) => copyFile(steps, taken!, directory, name, mount));
     return;
   }
+  if (mount.what === 'devices') {
+    const at = places.open(place, 'directory');
+    addDevices(steps, at, mount);
+    closeDescriptor(steps, at, 'close the place');
+    return;
+  }
   const isFile = mount.what === 'content' || (mount.what === 'bind' && !mount.isDirectory);
   const kind = isFile ? 'file' : 'directory';
   const at = places.open(place, kind);
   if (mount.what === 'held') {
     mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
-  } else if (mount.what === 'new') {
-    const what = `${mount.type} for ${destination}`;
-    const made = taken ?? makeFileSystem(steps, mount.type, mount.options, mount.attributes, what);
-    mountOn(steps, made, at, `mount ${mount.type} on ${destination}`);
-    closeDescriptor(steps, made, 'close it');
-    places.covered(place);
   } else {
-    const tree = taken ?? takeInside(steps, root, mount as BindMount);
-    mountOn(
-      steps,
-      tree,
-      at,
-      `mount ${mount.what === 'bind' && mount.source !== 'self' ? mount.source : 'it'} on ${destination}`,
-    );
+    const tree = taken ?? treeOf(steps, mount, stage);
+    const what = mount.what === 'bind' ? mount.source : mount.what === 'new' ? mount.type : 'it';
+    mountOn(steps, tree, at, `mount ${what} on ${destination}`);
+    cover(tree, mount.covers, destination);
     closeDescriptor(steps, tree, 'close it');
+    if (mount.what === 'new') places.covered(place);
   }
   closeDescriptor(steps, at, 'close the place');
+}
+
+/** What is made only now. */
+function treeOf(steps: Steps, mount: PlannedMount, stage: Stage): Argument {
+  const { destination } = mount.place;
+  if (mount.what === 'new')
+    return makeFileSystem(steps, mount.type, mount.options, mount.attributes, `${mount.type} for ${destination}`);
+  if (mount.what === 'content') return stage.content(destination);
+  throw new Error(`what is to be mounted on ${destination} was not taken`);
 }
 
 function copyFile(
@@ -207,39 +240,6 @@ function copyFile(
   closeDescriptor(steps, from, 'close it');
 }
 
-type ContentMount = Extract<PlannedMount, { what: 'content' }>;
-
-/**
- * Files with a content of their own lie in a tmpfs that is detached once they are taken: what has no name cannot be mounted, and in the root, which
- * may be a directory of the host, they are not to be written.
- */
-function takeContents(steps: Steps, mounts: readonly PlannedMount[], trees: Map<PlannedMount, Argument>): void {
-  const contents = mounts.filter((mount): mount is ContentMount => mount.what === 'content');
-  if (contents.length === 0) return;
-  const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  const stage = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs for files of its own');
-  mountOverRoot(steps, stage, 'mount it');
-  for (const [index, mount] of contents.entries()) trees.set(mount, takeContent(steps, stage, `file${index}`, mount));
-  steps.call('fchdir', [stage], 'go there');
-  steps.call('umount2', [string('.'), MNT_DETACH], 'detach it, but for the files');
-  closeDescriptor(steps, stage, 'close it');
-}
-
-function takeContent(steps: Steps, stage: Argument, name: string, { content, place }: ContentMount): Argument {
-  const purpose = `write ${place.destination}`;
-  const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
-  const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
-  const mode = integer(0o644, '0644');
-  const file = steps.call('openat', [stage, string(name), integer(flags, text), mode], purpose);
-  steps.call('fchmod', [file, mode], purpose);
-  steps.call('write', [file, string(content), integer(Buffer.byteLength(content))], purpose);
-  const tree = cloneTree(steps, file, `take ${place.destination}`);
-  closeDescriptor(steps, file, 'close it');
-  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, `set the options of ${place.destination}`);
-  return tree;
-}
-
 function isShared(mount: PlannedMount): mount is BindMount {
   return mount.what === 'bind' && mount.propagation === MS_SHARED;
 }
@@ -247,12 +247,6 @@ function isShared(mount: PlannedMount): mount is BindMount {
 function takeSource(steps: Steps, mount: BindMount): Argument {
   if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
   return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
-}
-
-/** What is at the place already, to be mounted once more with other options. */
-function takeInside(steps: Steps, root: Argument, mount: BindMount): Argument {
-  const { parts, destination } = mount.place;
-  return takeTree(steps, openInside(steps, root, parts.join('/'), `open ${destination}`, true), destination, mount);
 }
 
 function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
@@ -274,6 +268,7 @@ export function changeRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot | u
 function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
   const { spec } = plan;
   if (spec.changeRoot === 'chroot') {
+    built.stage.detach();
     steps.call('fchdir', [built.root], 'go to the new root');
     steps.call('chroot', [string('.')], 'make it the root directory');
     return;
@@ -285,6 +280,8 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
   steps.call('fchdir', [built.root], 'go to the new root');
   // The old one comes to lie over it: pivot_root(2), "pivot_root(".", ".")".
   steps.call('pivot_root', [string('.'), string('.')], 'make it the root of the mount namespace');
+  // It lies over the old root still, in whose place it would be detached.
+  built.stage.detach();
   if (place === undefined) {
     steps.call('fchdir', [old], 'go to the old root');
     steps.call('umount2', [string('.'), MNT_DETACH], 'detach the old root');

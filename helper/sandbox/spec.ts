@@ -273,6 +273,7 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = v.strictObject
   proc: v.exactOptional(v.picklist(['own', 'none'])),
   dev: v.exactOptional(v.picklist(['minimal', 'host', 'none'])),
   mounts: v.exactOptional(listOf(mount, 128)),
+  systemPaths: v.exactOptional(v.picklist(['default', 'unmasked'])),
   maskedPaths: v.exactOptional(listOf(insidePath, 128)),
   readonlyPaths: v.exactOptional(listOf(insidePath, 128)),
   network: v.exactOptional(network),

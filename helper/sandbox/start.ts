@@ -10,6 +10,7 @@ import { hasInput } from '../kernel/readiness.ts';
 import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import type { Step, SyscallProgram } from '../launcher/program.ts';
+import { isAttempt } from '../launcher/text.ts';
 import { log, logError } from '../log.ts';
 import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
@@ -120,6 +121,10 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
   holdImage(held, plan);
   let leader: ProcessRef | undefined;
   const note = (results: StepResult[]) => {
+    for (const { step, value } of results) {
+      const text = compiled.program.steps[step]?.note;
+      if (value < 0 && text !== undefined) plan.notes.push(text);
+    }
     const pidOf = (fork: number | undefined) => results.find(({ step }) => step === fork)?.value;
     const pid = pidOf(compiled.fork);
     const first = pid === undefined ? undefined : childOf(pidOf(compiled.keeper) ?? launched.pid, pid);
@@ -139,7 +144,7 @@ function watch(plan: SandboxPlan, { compiled, launched, held, status, memory }: 
     ...launched,
     ended,
     held,
-    confirmed: confirm(plan, { ...launched, ended }, note),
+    confirmed: confirm(plan, compiled.program, { ...launched, ended }, note),
     get ranOutOfMemory() {
       return ranOutOfMemory;
     },
@@ -158,7 +163,12 @@ async function leaveNothing({ id, cgroups }: SandboxPlan): Promise<void> {
   }
 }
 
-async function confirm(plan: SandboxPlan, launched: Launched, note: (results: StepResult[]) => void): Promise<Candidate> {
+async function confirm(
+  plan: SandboxPlan,
+  program: SyscallProgram,
+  launched: Launched,
+  note: (results: StepResult[]) => void,
+): Promise<Candidate> {
   const seconds = unpacks(plan) ? UNPACKING_DEADLINE_SECONDS : START_DEADLINE_SECONDS;
   const late = () => {
     launched.kill();
@@ -169,7 +179,7 @@ async function confirm(plan: SandboxPlan, launched: Launched, note: (results: St
   try {
     const results = await withinDeadline(launched.started, seconds * 1000, late);
     note(results);
-    return candidateThatRuns(plan, results);
+    return candidateThatRuns(plan, program, results);
   } catch (error) {
     // What was begun is gone before anybody hears that it failed.
     await launched.ended;
@@ -182,8 +192,8 @@ function unpacks({ root }: SandboxPlan): boolean {
 }
 
 /** Each execve that failed was reported; the first that was not is the one that runs. */
-function candidateThatRuns(plan: SandboxPlan, results: StepResult[]): Candidate {
-  const failed = results.filter(({ value }) => value < 0).length;
+function candidateThatRuns(plan: SandboxPlan, { steps }: SyscallProgram, results: StepResult[]): Candidate {
+  const failed = results.filter(({ step, value }) => value < 0 && isAttempt(steps[step]!)).length;
   return plan.candidates[Math.min(failed, plan.candidates.length - 1)]!;
 }
 

@@ -7,12 +7,12 @@ import path from 'node:path';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { NamespaceKind } from '../protocol.ts';
-import { MASKED_PATHS, READONLY_PATHS } from './coveredPaths.ts';
-import { HostMounts, isWithin } from './hostMounts.ts';
+import { type HostMounts, isWithin } from './hostMounts.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_SHARED, MS_SLAVE } from './mountCalls.ts';
 import type { BindMount } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { coverOf, reachedSockets, type SeenPath } from './reachedSockets.ts';
+import { isOfKernel } from './systemPaths.ts';
 
 export interface Weakness {
   text: string;
@@ -30,9 +30,8 @@ interface Seen extends SeenPath {
 }
 
 /** In the order of their weight. */
-export function weaknessesOf(plan: SandboxPlan): Weakness[] {
+export function weaknessesOf(plan: SandboxPlan, host: HostMounts): Weakness[] {
   const seen = seenPaths(plan);
-  const host = new HostMounts();
   const said = [
     ...ofRoot(plan),
     ...ofFiles(seen, plan, host),
@@ -85,9 +84,8 @@ function seenPaths({ spec, root, mounts }: SandboxPlan): Seen[] {
   const asked = new Set(spec.mounts.filter(({ type }) => type === 'bind').map(({ destination }) => destination));
   if (spec.dev === 'host') asked.add('/dev');
   for (const mount of mounts) {
-    const { destination, existing } = mount.place;
-    const isCover = existing === Number.POSITIVE_INFINITY;
-    if (mount.what === 'bind' && mount.source !== 'self' && !isCover && asked.has(destination)) found.push(seenOf(mount));
+    const { destination } = mount.place;
+    if (mount.what === 'bind' && asked.has(destination)) found.push(seenOf(mount));
     if (mount.what !== 'new' || mount.type !== 'overlay') continue;
     const { lower, upper } = parseOverlayOptions(mount.options.map(([key, value]) => `${key}=${value}`));
     const shared = { destination, mount, devices: false, setUserId: false };
@@ -109,8 +107,6 @@ function seenOf(mount: BindMount): Seen {
   };
 }
 
-/** File systems of the kernel, in which files are switches. */
-const OF_KERNEL = /^(proc|sysfs|cgroup2?|debugfs|tracefs|securityfs|configfs|efivarfs|bpf|pstore|selinuxfs|binfmt_misc)$/;
 /** Where services make the sockets that they are told by. */
 const SOCKET_FOLDERS = ['/run', '/tmp', '/var/tmp'];
 /** Whoever talks to these can start programs as root of the host. */
@@ -157,22 +153,22 @@ function isFolderOfSockets(file: string): boolean {
 }
 
 /** Of a root the host's /proc only: what else it has there the default one has, too. */
-function ofKernelFiles(seen: readonly Seen[], { mounts }: SandboxPlan, host: HostMounts): Said[] {
+function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: SandboxPlan, host: HostMounts): Said[] {
+  const isOpen = spec.systemPaths === 'unmasked';
   const found = seen.flatMap((one) =>
-    host.from(one.path).flatMap(({ type, mountPoint }) => {
-      const inside = path.join(
-        one.destination,
-        path.relative(one.path, isWithin(mountPoint, one.path) ? mountPoint : one.path),
-      );
-      const isTold = (type === 'proc' || one.mount !== undefined || one.writable) && coverOf(inside, mounts) === one.mount;
-      return OF_KERNEL.test(type) && isTold ? [{ ...one, at: mountPoint }] : [];
-    }),
+    host
+      .from(one.path, ({ type }) => isOfKernel(type))
+      .flatMap(({ mount: { type, mountPoint }, path: below }) => {
+        const isTold = type === 'proc' || one.mount !== undefined || one.writable;
+        return isTold && coverOf(path.join(one.destination, below), mounts) === one.mount ? [{ ...one, at: mountPoint }] : [];
+      }),
   );
   const made = mounts.flatMap((mount) => {
-    const isSwitch = mount.what === 'new' && OF_KERNEL.test(mount.type) && mount.type !== 'proc';
-    return isSwitch && (mount.attributes & MOUNT_ATTR_RDONLY) === 0 ? [mount.place.destination] : [];
+    const isSwitch = mount.what === 'new' && isOfKernel(mount.type) && mount.type !== 'proc';
+    const isCovered = mount.covers?.some(({ path: all, how }) => all === '' && how === 'readOnly') ?? false;
+    return isSwitch && !isCovered && (mount.attributes & MOUNT_ATTR_RDONLY) === 0 ? [mount.place.destination] : [];
   });
-  const writable = found.some((one) => one.writable) ? ', and it can write there' : '';
+  const writable = isOpen && found.some((one) => one.writable) ? ', and it can write there' : '';
   return [
     [found.length > 0, `The files of the host's kernel in ${listOf(found.map(({ at }) => at))} are seen${writable}.`],
     [made.length > 0, `In ${listOf(made)} it can write files by which the kernel is told what to do.`],
@@ -214,12 +210,11 @@ function listOf(all: readonly string[]): string {
 
 /** What is dangerous in /proc and /sys and stays open. */
 function ofCovers({ spec, fresh }: SandboxPlan): Said[] {
-  if (!fresh.has('mnt')) return [];
-  const lacking = (defaults: readonly string[], given: readonly string[]) => defaults.filter((one) => !given.includes(one));
-  const [unmasked, unprotected] = [lacking(MASKED_PATHS, spec.maskedPaths), lacking(READONLY_PATHS, spec.readonlyPaths)];
   return [
-    [unmasked.length > 0, `It sees what is masked by default: ${listOf(unmasked)}.`],
-    [unprotected.length > 0, `What is read-only by default is not: ${listOf(unprotected)}.`],
+    [
+      fresh.has('mnt') && spec.systemPaths === 'unmasked',
+      'Nothing in /proc and /sys is hidden or read-only: who is root of the host changes the settings of its kernel there, without a capability.',
+    ],
   ];
 }
 

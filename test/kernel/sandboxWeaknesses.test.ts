@@ -60,7 +60,7 @@ const WEAKER: Record<string, { spec: SandboxSpec; note: RegExp; needsRoot?: bool
     note: /have their sockets in \/run/,
   },
   'mounts[].type=sysfs': {
-    spec: { mounts: [{ destination: '/sys', type: 'sysfs', options: ['rw'] }] },
+    spec: { systemPaths: 'unmasked', mounts: [{ destination: '/sys', type: 'sysfs', options: ['rw'] }] },
     note: /by which the kernel is told what to do/,
   },
   'mounts[].type=cgroup2': {
@@ -77,8 +77,7 @@ const WEAKER: Record<string, { spec: SandboxSpec; note: RegExp; needsRoot?: bool
     spec: { mounts: [{ destination: '/mnt', type: 'tmpfs', options: ['dev', 'suid'] }] },
     note: /^Device nodes in \/mnt/,
   },
-  'maskedPaths[]': { spec: { maskedPaths: [] }, note: /masked by default: \/proc\/acpi/ },
-  'readonlyPaths[]': { spec: { readonlyPaths: [] }, note: /read-only by default is not: \/proc\/bus/ },
+  'systemPaths=unmasked': { spec: { systemPaths: 'unmasked' }, note: /^Nothing in \/proc and \/sys is hidden/ },
   'network.type=host': { spec: { network: { type: 'host' } }, note: /abstract Unix sockets/ },
   'network.type=veth': { spec: { network: { type: 'veth' } }, note: /reaches the host/, needsRoot: true },
   'network.nat=true': {
@@ -150,6 +149,7 @@ const HARMLESS: Record<string, readonly string[]> = {
     'changeRoot=pivot_root',
     'proc=own',
     'dev=minimal',
+    'systemPaths=default',
     'network.type=loopback',
     'network.nat=false',
     'network.peers=false',
@@ -164,7 +164,15 @@ const HARMLESS: Record<string, readonly string[]> = {
     ...NAMESPACE_KINDS.map((kind) => `namespaces.${kind}=new`),
     'idMappings=root',
   ],
-  'less than the default': ['dev=none', 'network.type=none', 'root.type=tmpfs', 'root.type=programs', 'root.type=image'],
+  'less than the default': [
+    'maskedPaths[]',
+    'readonlyPaths[]',
+    'dev=none',
+    'network.type=none',
+    'root.type=tmpfs',
+    'root.type=programs',
+    'root.type=image',
+  ],
   'judged by the path': ['root.type=directory', 'mounts[].destination'],
   'changes are thrown away, or said with the upper directory': ['root.access=overlay'],
   'files of a person’s choice, seen only': [

@@ -197,6 +197,7 @@ const FULL: SandboxSpec = {
     { type: 'overlay', destination: '/o', options: ['lowerdir=/a:/b', 'upperdir=/u', 'workdir=/w', 'metacopy=on'] },
     { type: 'proc', destination: '/p', options: ['hidepid=2'] },
   ],
+  systemPaths: 'unmasked',
   maskedPaths: [],
   readonlyPaths: ['/proc/sys', '/with blank'],
   network: {
