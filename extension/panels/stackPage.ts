@@ -1,6 +1,6 @@
 /** From what the helper says of an overlay, its sizes and a path to the drawing that a person sees. */
 import * as vscode from 'vscode';
-import type { Layer, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
+import type { Layer, LayerCover, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import type { Measurement } from '../host/layerSizes.ts';
@@ -8,6 +8,7 @@ import { entryOf, overlayRef, savedBytes, sharers } from '../host/overlayStack.t
 import {
   bytesText,
   countText,
+  coverText,
   entriesText,
   entryFacts,
   hasText,
@@ -60,11 +61,7 @@ export function stackPage(state: StackState): Stack {
       : {
           cover: {
             text: vscode.l10n.t('Covered by the mount at {0}', pathText(cover.mountPoint)),
-            detail: vscode.l10n.t(
-              '{0}, {1}: the container sees its files, not those of the layers',
-              pathText(cover.type),
-              pathText(cover.source),
-            ),
+            detail: vscode.l10n.t('{0}: the container sees its files, not those of the layers', coverText(cover)),
           },
         }),
     hint: vscode.l10n.t('Show in the Layers view'),
@@ -196,6 +193,9 @@ function litBy(found: LayersProvenanceResult, one: LayersProvenanceResult['layer
     nothing: 'dark',
     unknown: 'unknown',
   };
+  if (found.coveredBy !== undefined && lights[one.has] !== 'dark') {
+    return { light: 'hidden', text: vscode.l10n.t('{0}, covered by a mount', hasText(one)) };
+  }
   const entry = entryOf(found, one.layer);
   const detail = entry === undefined || entry.type === 'whiteout' ? undefined : entryFacts(entry);
   return { light: lights[one.has], text: hasText(one), ...(detail === undefined ? {} : { detail }) };
@@ -207,6 +207,7 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
   const links = answer.followed.map(({ path: link, target }) =>
     vscode.l10n.t('{0} is a link to {1}', pathText(link), pathText(target)),
   );
+  if (answer.coveredBy !== undefined) return coveredAnswer(answer, answer.coveredBy, path, links);
   const decides = answer.layers.find(({ has }) => has === 'provides' || has === 'merges' || has === 'whiteout');
   // What lies below the layer that decides changes nothing.
   const unread = answer.layers.filter(
@@ -226,9 +227,29 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
   }
   const notes = [...links];
   if (unread.length > 0) notes.unshift(vscode.l10n.t('A layer above could not be read, and may have another copy of it.'));
-  if (answer.coveredBy !== undefined)
-    notes.unshift(vscode.l10n.t('A mount covers it: the container sees what is mounted instead.'));
   return { tone: 'plain', text: providedText(overlay, answer, path), notes };
+}
+
+/** What is mounted is what counts; what the layers have there nobody sees. */
+function coveredAnswer(
+  { exists, seen }: LayersProvenanceResult,
+  cover: LayerCover,
+  path: string,
+  links: string[],
+): NonNullable<Stack['answer']> {
+  const below = exists ? [vscode.l10n.t('What the layers have there is covered: the container does not see it.')] : [];
+  const notes = [...below, ...links];
+  const at = pathText(cover.mountPoint);
+  if (seen === undefined) {
+    return { tone: 'missing', text: vscode.l10n.t('{0} does not exist on what is mounted at {1}.', path, at), notes };
+  }
+  const text = vscode.l10n.t('{0} comes from what is mounted at {1} ({2}).', path, at, coverText(cover));
+  if ('name' in seen) return { tone: 'plain', text, notes };
+  return {
+    tone: 'unknown',
+    text,
+    notes: [vscode.l10n.t('Whether it exists there is unknown: {0}.', unknownText(seen)), ...notes],
+  };
 }
 
 function providedText(overlay: Overlay, answer: LayersProvenanceResult, path: string): string {

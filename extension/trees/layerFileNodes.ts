@@ -18,6 +18,7 @@ import { markDecoration } from './layerDecorations.ts';
 import type { LayerOptions } from './layerOptions.ts';
 import {
   bytesText,
+  coverText,
   entriesText,
   entryName,
   layerName,
@@ -281,7 +282,9 @@ export class EntryNode extends DirectoryRow {
         ? undefined
         : `${typeText(entry.type)} ${pathText(entry.deviceNumber)}`,
       entry.type === 'whiteout' ? vscode.l10n.t('deleted') : undefined,
-      provider === undefined ? undefined : layerName(overlay, provider),
+      provider === undefined || entry.covered ? undefined : layerName(overlay, provider),
+      entry.coveredBy === undefined ? undefined : coverText(entry.coveredBy),
+      entry.covered ? vscode.l10n.t('covered by a mount') : undefined,
       entry.unknown === undefined ? undefined : unknownText(entry.unknown),
     );
   }
@@ -298,6 +301,11 @@ export class EntryNode extends DirectoryRow {
       // A whiteout is no file: it has none of these.
       ...(entry.type === 'whiteout' ? [] : this.attributes()),
       [vscode.l10n.t('Provided by'), provider === undefined ? undefined : layerTitle(overlay, provider)],
+      [vscode.l10n.t('Mounted here'), entry.coveredBy === undefined ? undefined : coverText(entry.coveredBy)],
+      [
+        vscode.l10n.t('Covered'),
+        entry.covered ? vscode.l10n.t('The container does not see it: a mount covers its directory.') : undefined,
+      ],
       [vscode.l10n.t('Unknown'), entry.unknown === undefined ? undefined : reasonText(entry.unknown.unknown)],
     ]);
   }

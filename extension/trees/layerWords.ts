@@ -3,6 +3,7 @@ import { l10n } from 'vscode';
 import type {
   FileType,
   Layer,
+  LayerCover,
   LayerEntry,
   LayerMark,
   LayerRole,
@@ -101,6 +102,13 @@ export function roleText(role: LayerRole): string {
 /** `sha256:0123456789ab`, as short as docker shows it. */
 export function shortDigest(digest: string): string {
   return oneLine(digest, 80).replace(/^(sha256:)?([0-9a-f]{12})[0-9a-f]+$/, '$1$2');
+}
+
+/** What is mounted over files of layers, and where it comes from: `tmpfs`, `ext4 from /srv/data`. */
+export function coverText({ type, source, from }: LayerCover): string {
+  const origin = from ?? (source === type || source === 'none' ? undefined : source);
+  if (origin === undefined) return l10n.t('mount: {0}', pathText(type));
+  return l10n.t('mount: {0} from {1}', pathText(type), pathText(origin));
 }
 
 export function markText(mark: LayerMark): string {

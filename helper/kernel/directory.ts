@@ -27,6 +27,8 @@ const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const ui
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const AT_NO_AUTOMOUNT = 0x800;
 const AT_EMPTY_PATH = 0x1000;
+/** What a file system that is served elsewhere last said will do: it has just been asked for the name. */
+const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_BYTES = 256;
@@ -123,7 +125,7 @@ const brief: BriefStatus = { mode: 0, sizeBytes: 0, blocks: 0, covered: false };
 
 /** Fills `status`: 0, or `-errno`. */
 function askStatus(directory: number, flags: number): number {
-  return statxCall(directory, path, flags, STATX_BASIC_STATS, status) === -1 ? -lastErrno() : 0;
+  return statxCall(directory, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, status) === -1 ? -lastErrno() : 0;
 }
 
 /** Of `struct statx`, by the words of 32 bits that it is made of. */

@@ -113,6 +113,18 @@ export type LayerMark =
   /** Only the metadata was changed (metacopy); the content is a lower layer's. */
   | 'metadata';
 
+/** A mount over files of an overlay: the container sees what is mounted instead. */
+export interface LayerCover {
+  mountId: number;
+  mountPoint: string;
+  type: string;
+  source: string;
+  /** The directory or file of that file system that is mounted. */
+  root: string;
+  /** The same by a path of the host, where that has it mounted, too: of a volume or a bind mount. */
+  from?: string;
+}
+
 export interface LayerEntry {
   name: string;
   type: FileType;
@@ -131,6 +143,10 @@ export interface LayerEntry {
   redirect?: string;
   /** In the merged view: index of the layer that provides it (for a directory, the topmost that has it). */
   providedBy?: number;
+  /** In the merged view: it is what this mount shows, and not of any layer. */
+  coveredBy?: LayerCover;
+  /** In the merged view: the layers have it, but the mount over its directory hides it. */
+  covered?: true;
   /** Why its attributes, its marks or `providedBy` may be missing or wrong: an attribute or a layer that cannot be read. */
   unknown?: Unknown;
 }
@@ -141,6 +157,8 @@ export interface LayersReadDirectoryResult {
   next?: string;
   /** Some of it could not be read. */
   incomplete?: Unknown;
+  /** In the merged view: the mount whose directory it is. Entries that only the layers have are `covered`. */
+  coveredBy?: LayerCover;
 }
 
 /**
@@ -219,8 +237,10 @@ export interface LayersProvenanceResult {
     /** Why it is unknown. */
     unknown?: Unknown;
   }[];
-  /** A mount of that mount namespace that covers the path, so that the container sees it instead. */
-  coveredBy?: { mountId: number; mountPoint: string; type: string; source: string };
+  /** The mount that the path is on in that mount namespace: `exists`, `entry` and `layers` are then of what it covers. */
+  coveredBy?: LayerCover;
+  /** With `coveredBy`: what the container sees there. Absent when there is nothing. */
+  seen?: LayerEntry | Unknown;
 }
 
 /** `path` may have `.` and `..`. With `noFollow` the last name is asked for itself when it is a symbolic link. */

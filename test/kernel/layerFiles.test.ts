@@ -130,21 +130,37 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     assert.equal((await rejection(helper.request(LayersProvenance, { overlay: ref, path: '/loop' }))).data.reason, 'invalid');
   });
 
-  test('a mount that covers a path is named', async () => {
-    execFileSync('mount', ['-t', 'tmpfs', 'isoscope-cover', path.join(overlay.merged, 'links')]);
+  test('under a mount the merged view tells what is seen there, where it comes from, and what of the layers it covers', async () => {
+    const source = path.join(overlay.folder, 'volume');
+    fs.mkdirSync(source);
+    fs.writeFileSync(path.join(source, 'one'), 'of the volume');
+    fs.writeFileSync(path.join(source, 'only'), 'here');
+    fs.symlinkSync('only', path.join(source, 'current'));
+    const place = path.join(overlay.merged, 'links');
+    execFileSync('mount', ['--bind', source, place]);
     try {
-      const { coveredBy, exists } = await helper.request(LayersProvenance, { overlay: ref, path: '/links/one' });
-      assert.equal(exists, true, 'the overlay has it still');
-      assert.deepEqual([coveredBy?.type, coveredBy?.source], ['tmpfs', 'isoscope-cover']);
-      assert.equal(await text('merged', '/links/one'), '12345', 'the overlay is read, not what covers it');
-      const { entries } = await helper.request(LayersReadDirectory, at('merged', '/links'));
-      assert.deepEqual(
-        entries.map(({ name }) => name),
-        ['one', 'three', 'two'],
-      );
+      const { entries, coveredBy } = await helper.request(LayersReadDirectory, at('merged', '/links'));
+      const listed = entries.filter(({ covered }) => covered !== true).map(({ name }) => name);
+      assert.deepEqual(listed.sort(), execFileSync('ls', ['-A', place], { encoding: 'utf8' }).trim().split('\n').sort());
+      assert.equal(coveredBy?.from, source);
+      const hidden = entries.filter(({ covered }) => covered === true).map(({ name }) => name);
+      assert.deepEqual(hidden, ['three', 'two']);
+      assert.equal(await text('merged', '/links/one'), 'of the volume');
+      assert.equal(await text('merged', '/links/two'), '12345', 'what is covered may be looked at all the same');
+      const above = await helper.request(LayersReadDirectory, at('merged', '/'));
+      assert.equal(above.entries.find(({ name }) => name === 'links')?.coveredBy?.from, source);
+      const trace = (file: string) => helper.request(LayersProvenance, { overlay: ref, path: file });
+      const seenOf = ({ seen }: Awaited<ReturnType<typeof trace>>) => (seen !== undefined && 'name' in seen ? seen : undefined);
+      const one = await trace('/links/one');
+      assert.deepEqual([one.exists, one.coveredBy?.from, seenOf(one)?.sizeBytes], [true, source, 'of the volume'.length]);
+      const gone = await trace('/links/two');
+      assert.deepEqual([gone.exists, gone.coveredBy?.mountPoint, gone.seen], [true, place, undefined]);
+      const link = await trace('/links/current');
+      assert.deepEqual([link.exists, seenOf(link)?.type], [false, 'file'], 'the link of the volume is followed on the volume');
     } finally {
-      execFileSync('umount', [path.join(overlay.merged, 'links')]);
+      execFileSync('umount', [place]);
     }
+    assert.equal((await helper.request(LayersProvenance, { overlay: ref, path: '/links/one' })).coveredBy, undefined);
   });
 
   test('devices and pipes are listed, and never opened', async () => {

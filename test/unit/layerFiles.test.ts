@@ -147,7 +147,7 @@ test('the mount that covers a path is the one that path resolution ends in', () 
       '16 99 0:56 / /elsewhere rw - tmpfs other rw',
     ].join('\n'),
   );
-  const at = (path: string) => coveringMount(mounts, 10, path)?.mountId;
+  const at = (path: string) => coveringMount(mounts, 10, path)?.id;
   assert.equal(at('/etc/passwd'), undefined);
   assert.equal(at('/proc/1/status'), 15, 'mounted twice: the upper one');
   assert.equal(at('/data/inner/file'), 13, 'the inner mount is covered with its place');

@@ -18,16 +18,21 @@ export function openRegular(directory: number, name: string): number | 'irregula
   const place = openBelow(directory, name, O_PATH | O_NOFOLLOW);
   if (place < 0) return place;
   try {
-    const status = statusOf(place);
-    if (typeof status === 'number') return status;
-    if (!isRegular(status)) return 'irregular';
-    // The descriptor is that very file: its name may mean something else by now.
-    const path = `/proc/self/fd/${place}`;
-    const descriptor = openAt(AT_FDCWD, path, READ_FLAGS | O_NOATIME);
-    return descriptor === -EPERM ? openAt(AT_FDCWD, path, READ_FLAGS) : descriptor;
+    return openPlace(place);
   } finally {
     close(place);
   }
+}
+
+/** What an `O_PATH` descriptor is of, for reading. */
+function openPlace(place: number): number | 'irregular' {
+  const status = statusOf(place);
+  if (typeof status === 'number') return status;
+  if (!isRegular(status)) return 'irregular';
+  // The descriptor is that very file: its name may mean something else by now.
+  const path = `/proc/self/fd/${place}`;
+  const descriptor = openAt(AT_FDCWD, path, READ_FLAGS | O_NOATIME);
+  return descriptor === -EPERM ? openAt(AT_FDCWD, path, READ_FLAGS) : descriptor;
 }
 
 /** The content of what was looked up, which is a lower layer's when only the metadata was copied up. `-errno` or a word when there is none. */
@@ -52,6 +57,10 @@ function openFound({ roots }: Stack, { layer, place, pathFromRoot }: Found): num
 export function openFile(stack: Stack, layer: number | 'merged', path: string): number {
   const names = namesOf(path);
   const opened = layer === 'merged' ? openOfMerged(stack, names, path) : openOfLayer(stack, layer, names);
+  return checkOpened(opened, layer, path);
+}
+
+function checkOpened(opened: number | 'irregular' | 'elsewhere', layer: number | 'merged', path: string): number {
   if (opened === 'irregular') {
     throw new Failure('invalid', `${path} in ${whereOf(layer)} is not a regular file, and nothing else is read.`, { path });
   }
@@ -107,14 +116,23 @@ function openOfMerged(stack: Stack, names: readonly string[], path: string): num
 }
 
 /** At most `length` bytes from `offset`. */
-export function readFile(
-  stack: Stack,
-  layer: number | 'merged',
-  path: string,
-  offset: number,
-  length: number,
-): { base64: string; sizeBytes: number; modifiedMillis: number } {
-  const descriptor = openFile(stack, layer, path);
+export function readFile(stack: Stack, layer: number | 'merged', path: string, offset: number, length: number): Content {
+  return contentOf(openFile(stack, layer, path), path, offset, length);
+}
+
+interface Content {
+  base64: string;
+  sizeBytes: number;
+  modifiedMillis: number;
+}
+
+/** As `readFile`, of what a mount shows in the place of the overlay's file: `seen` is an `O_PATH` descriptor of that. */
+export function readSeen(seen: number, path: string, offset: number, length: number): Content {
+  return contentOf(checkOpened(openPlace(seen), 'merged', path), path, offset, length);
+}
+
+/** Closes the descriptor. */
+function contentOf(descriptor: number, path: string, offset: number, length: number): Content {
   try {
     const status = statusOf(descriptor);
     if (typeof status === 'number') throw errorOf(status, 'statx', path);

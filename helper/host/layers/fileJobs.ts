@@ -19,6 +19,8 @@ export interface InLayer {
   isData: boolean;
   /** What pages are kept by. */
   key: string;
+  /** Of the merged view: what is seen at the path, on a mount that covers it. `O_PATH`. */
+  seen?: number;
 }
 
 export interface ChangesRequest {
@@ -44,7 +46,7 @@ export const ReadLayerFile = job<
   { base64: string; sizeBytes: number; modifiedMillis: number }
 >('layers.readFile');
 export const FindChanges = job<InLayer & ChangesRequest, LayersChangesResult>('layers.changes');
-export const TraceProvenance = job<{ stack: Stack; path: string; noFollow?: boolean }, LayersProvenanceResult>(
+export const TraceProvenance = job<{ stack: Stack; path: string; noFollow?: boolean; seen?: number }, LayersProvenanceResult>(
   'layers.provenance',
 );
 export const Measure = job<

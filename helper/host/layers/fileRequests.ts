@@ -11,14 +11,16 @@ import {
   LayersMeasure,
   LayersProvenance,
   LayersReadDirectory,
+  type LayersReadDirectoryResult,
   LayersReadFile,
   LayersStat,
   type OverlayRef,
 } from '../../protocol/layers.ts';
+import type { Unknown } from '../../protocol.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
 import { cString, namespaceRef } from '../../schemas.ts';
-import { coveringMount } from './covers.ts';
+import { coverOf, mountsIn } from './covers.ts';
 import {
   BeginExport,
   EndExport,
@@ -42,10 +44,24 @@ export interface OpenedStack extends Disposable {
   /** The table of the mount namespace, in which the overlay is `mountId`. */
   mounts: readonly Mount[];
   mountId: number;
+  /** The helper's own mount table. */
+  readonly here: readonly Mount[];
+  /**
+   * What is at a path of the overlay in its mount namespace, when that is on another mount. `follow`: a symbolic link at its end, as well. Its descriptor
+   * (`O_PATH`) goes with those of the stack.
+   */
+  look(path: string, follow: boolean): Promise<Seen | undefined>;
   /** Why a layer is left alone: its file system is known not to answer. */
   deaf: ReadonlyMap<number, Failure>;
   /** The descriptors of the stack, from now on the caller's to close. */
   handOver(): number[];
+}
+
+/** What a mount shows in the place of an overlay's file; without a descriptor when it has nothing there, or why that is unknown. */
+export interface Seen {
+  mount: Mount;
+  descriptor?: number;
+  unknown?: Unknown;
 }
 
 /** Throws a `Failure` (`gone`) when the overlay is not mounted there any more. `merged`: what is mounted is to be opened too. */
@@ -105,31 +121,47 @@ export type MeasuringSink = (params: { progress: string; entries: number; sizeBy
 export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
   const exporting = new Map<string, Reader>();
 
+  /** `path`: of the merged view what is seen there is read, which may be on another mount. */
   const ask = <P, R, T>(
     work: Job<InLayer & P, R, T>,
-    { overlay, layer }: { overlay: OverlayRef; layer: number | 'merged' },
+    { overlay, layer, path }: { overlay: OverlayRef; layer: number | 'merged'; path?: string },
     params: P,
-    options: AskOptions<T> & { merged?: boolean },
+    options: AskOptions<T> & { merged?: boolean; found?: (opened: OpenedStack, seen: Seen | undefined) => void },
   ): Promise<R> =>
     readers.ask(
       work,
       async () => {
-        const opened = await openOf(openStack, overlay, layer, options.merged);
-        return { params: { ...params, ...opened.inLayer }, descriptors: opened.handOver() };
+        const { opened, inLayer } = await openOf(openStack, overlay, layer, options.merged);
+        try {
+          const seen = path === undefined || layer !== 'merged' ? undefined : await opened.look(path, false);
+          options.found?.(opened, seen);
+          const descriptor = seen?.descriptor;
+          const looked = descriptor === undefined ? {} : { seen: descriptor };
+          return { params: { ...params, ...inLayer, ...looked }, descriptors: opened.handOver() };
+        } catch (error) {
+          opened[Symbol.dispose]();
+          throw error;
+        }
       },
       options,
     );
 
-  requests.on(LayersReadDirectory, directoryParams, ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) =>
-    ask(ListDirectory, { overlay, layer: request.layer }, { ...request, limit }, { token }),
-  );
+  requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
+    const { layer, path } = request;
+    let covers = (listed: LayersReadDirectoryResult) => listed;
+    const found = (opened: OpenedStack, seen: Seen | undefined) => {
+      if (layer === 'merged') covers = (listed) => withCovers(listed, opened, seen, path);
+    };
+    const listed = await ask(ListDirectory, { overlay, layer, path }, { ...request, limit }, { token, found });
+    return covers(listed);
+  });
 
   requests.on(LayersStat, v.strictObject(layerPath), ({ overlay, layer, path }, token) =>
-    ask(StatPath, { overlay, layer }, { path }, { token }),
+    ask(StatPath, { overlay, layer, path }, { path }, { token }),
   );
 
   requests.on(LayersReadFile, fileParams, ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }, token) =>
-    ask(ReadLayerFile, { overlay, layer }, { path, offset, length }, { token }),
+    ask(ReadLayerFile, { overlay, layer, path }, { path, offset, length }, { token }),
   );
 
   requests.on(LayersChanges, changesParams, ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) =>
@@ -137,15 +169,24 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
   );
 
   requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }, token) => {
-    let mounts: readonly Mount[] = [];
+    let seen: Seen | undefined;
+    let here: readonly Mount[] = [];
     const prepare = async () => {
       const opened = await openStack(overlay, { merged: false });
-      ({ mounts } = opened);
-      return { params: { ...request, stack: opened.stack }, descriptors: opened.handOver() };
+      try {
+        seen = await opened.look(request.path, request.noFollow !== true);
+        if (seen !== undefined) here = opened.here;
+        const looked = seen?.descriptor === undefined ? {} : { seen: seen.descriptor };
+        return { params: { ...request, ...looked, stack: opened.stack }, descriptors: opened.handOver() };
+      } catch (error) {
+        opened[Symbol.dispose]();
+        throw error;
+      }
     };
     const result = await readers.ask(TraceProvenance, prepare, { token });
-    const coveredBy = coveringMount(mounts, overlay.mountId, result.resolved);
-    return { ...result, ...(coveredBy === undefined ? {} : { coveredBy }) };
+    if (seen === undefined) return result;
+    const unknown = seen.unknown === undefined ? {} : { seen: seen.unknown };
+    return { ...result, ...unknown, coveredBy: coverOf(seen.mount, here) };
   });
 
   requests.on(LayersMeasure, measureParams, ({ overlay, layer, progress, ...request }, token) => {
@@ -200,10 +241,21 @@ function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
   return `${mountNamespace.ino} ${mountId} ${device}`;
 }
 
-/** The layer that a request is about, in the stack that it is a part of. */
-interface OpenedLayer {
-  inLayer: InLayer;
-  handOver(): number[];
+/** Names the mounts that are seen on entries, and the one that the directory itself is on. */
+function withCovers(
+  listed: LayersReadDirectoryResult,
+  { mounts, mountId, here }: OpenedStack,
+  seen: Seen | undefined,
+  path: string,
+): LayersReadDirectoryResult {
+  const on = mountsIn(mounts, mountId, path);
+  if (seen === undefined && on.size === 0) return listed;
+  const own = here;
+  const entries = listed.entries.map((entry) => {
+    const mount = on.get(entry.name);
+    return mount === undefined ? entry : { ...entry, marks: [], coveredBy: coverOf(mount, own) };
+  });
+  return { ...listed, entries, ...(seen === undefined ? {} : { coveredBy: coverOf(seen.mount, own) }) };
 }
 
 /** `merged`: by way of the mount. Throws why the layer is left alone, when its file system does not answer. */
@@ -212,12 +264,12 @@ async function openOf(
   overlay: OverlayRef,
   layer: number | 'merged',
   merged = layer === 'merged',
-): Promise<OpenedLayer> {
+): Promise<{ opened: OpenedStack; inLayer: InLayer }> {
   const opened = await openStack(overlay, { merged });
   try {
     const deaf = layer === 'merged' ? undefined : opened.deaf.get(layer);
     if (deaf !== undefined) throw deaf;
-    return { inLayer: inLayerOf(opened.stack, keyOf(overlay), layer), handOver: () => opened.handOver() };
+    return { opened, inLayer: inLayerOf(opened.stack, keyOf(overlay), layer) };
   } catch (error) {
     opened[Symbol.dispose]();
     throw error;

@@ -2,7 +2,7 @@
 import type { LayerEntry } from '../../protocol/layers.ts';
 import type { JobContext, JobTable } from '../../reading/answering.ts';
 import { ChangePages } from './changePages.ts';
-import { readFile } from './content.ts';
+import { readFile, readSeen } from './content.ts';
 import type { Names } from './directory.ts';
 import { Exports } from './exports.ts';
 import {
@@ -17,7 +17,7 @@ import {
   StatPath,
   TraceProvenance,
 } from './fileJobs.ts';
-import { readDirectory, statPath } from './listing.ts';
+import { readDirectory, seenEntry, statPath } from './listing.ts';
 import { measure } from './measure.ts';
 import { Pace } from './pace.ts';
 import { PageCache } from './pageCache.ts';
@@ -35,15 +35,20 @@ export function answerLayerFiles(jobs: JobTable): void {
     const listed = await readDirectory(stack, { layer, ...request }, names, key, new Pace(context));
     return isData ? { ...listed, entries: listed.entries.map(withoutMarks) } : listed;
   });
-  jobs.on(StatPath, ({ stack, layer, isData, path }) => {
-    const entry = statPath(stack, layer, path);
+  jobs.on(StatPath, ({ stack, layer, isData, path, seen }) => {
+    const entry = (seen === undefined ? undefined : seenEntry(seen, path)) ?? statPath(stack, layer, path);
     return isData ? withoutMarks(entry) : entry;
   });
-  jobs.on(ReadLayerFile, ({ stack, layer, path, offset, length }) => readFile(stack, layer, path, offset, length));
+  jobs.on(ReadLayerFile, ({ stack, layer, path, offset, length, seen }) =>
+    seen === undefined ? readFile(stack, layer, path, offset, length) : readSeen(seen, path, offset, length),
+  );
   jobs.on(FindChanges, ({ stack, layer, isData, key, ...request }, context) =>
     isData ? { changes: [] } : changes.page({ stack, layer: Number(layer), key, ...request }, context),
   );
-  jobs.on(TraceProvenance, ({ stack, ...request }) => provenanceOf(stack, request));
+  jobs.on(TraceProvenance, ({ stack, seen, ...request }) => {
+    const entry = seen === undefined ? undefined : seenEntry(seen, request.path);
+    return { ...provenanceOf(stack, request), ...(entry === undefined ? {} : { seen: entry }) };
+  });
   jobs.on(Measure, async ({ stack, layer, isData, key: _, ...request }, context) => {
     const measured = await measure(stack, { layer, ...request }, new Pace(context), reporter(context));
     return isData ? { ...measured, added: 0 } : measured;

@@ -253,7 +253,7 @@ export async function openMount({ root }: NamespaceRoot, { id, mountPoint }: Mou
 }
 
 /** `mnt_id` of proc_pid_fdinfo(5): asks nothing of the file system. */
-function mountIdOf(descriptor: number): number | undefined {
+export function mountIdOf(descriptor: number): number | undefined {
   const text = readText(AT_FDCWD, `/proc/self/fdinfo/${descriptor}`, MAX_FDINFO_BYTES);
   const id = typeof text === 'string' ? /^mnt_id:\s*([0-9]+)$/m.exec(text)?.[1] : undefined;
   return id === undefined ? undefined : Number(id);

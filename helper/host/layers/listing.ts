@@ -18,6 +18,8 @@ export interface ListingRequest {
   after?: string;
   limit: number;
   changedOnly?: boolean;
+  /** Of the merged view: the directory that a mount shows there instead. */
+  seen?: number;
 }
 
 /** `cacheKey` names the overlay; the names that a page read ahead are kept under it for the next. */
@@ -30,10 +32,11 @@ export async function readDirectory(
 ): Promise<LayersReadDirectoryResult> {
   const { layer, path, limit } = request;
   const names = namesOf(path);
-  const directory = directoryAt(stack, layer, path, names);
+  const directory = request.seen === undefined ? directoryAt(stack, layer, path, names) : directoryOrNone(stack, names);
   const mounted = layer === 'merged' ? openMounted(stack, names) : undefined;
   try {
-    const sources = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
+    const own = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
+    const sources = request.seen === undefined ? own : [request.seen, ...own];
     const withWhiteoutFiles = stack.style.whiteoutFiles && mounted === undefined;
     const page: LayersReadDirectoryResult = { entries: [] };
     let after = request.after === undefined ? '' : (bytesOfText(request.after) ?? '');
@@ -44,7 +47,12 @@ export async function readDirectory(
       let at = 0;
       for (; at < ahead.names.length && page.entries.length < limit; at += 1) {
         after = ahead.names[at]!;
-        const entry = await entryAt(stack, layer, directory, mounted, after, request.changedOnly === true, pace);
+        const entry =
+          seenBelow(request.seen, after) ??
+          coveredIf(
+            request.seen !== undefined,
+            await entryAt(stack, layer, directory, mounted, after, request.changedOnly === true, pace),
+          );
         if (entry !== undefined) page.entries.push(entry);
         if (pace.isDue) await pace.rest();
       }
@@ -58,6 +66,29 @@ export async function readDirectory(
     closeUnlessRoot(directory, names);
     if (mounted !== undefined) close(mounted);
   }
+}
+
+/** Under a mount the layers may have nothing of that name. */
+function directoryOrNone(stack: Stack, names: readonly string[]): Compared {
+  return descend(stack, 0, names) ?? { merged: [], below: [] };
+}
+
+/** What a mount shows under the name; undefined when it has no such thing, or none is there. */
+function seenBelow(seen: number | undefined, name: string): LayerEntry | undefined {
+  const status = seen === undefined ? -1 : statusBelow(seen, name);
+  return typeof status === 'number' ? undefined : entryOf(name, status, { directory: seen!, name });
+}
+
+function coveredIf(covered: boolean, entry: LayerEntry | undefined): LayerEntry | undefined {
+  return entry === undefined || !covered ? entry : { ...entry, covered: true };
+}
+
+/** Of an `O_PATH` descriptor; undefined when it cannot be asked. */
+export function seenEntry(seen: number, path: string): LayerEntry | undefined {
+  const status = statusOf(seen);
+  if (typeof status === 'number') return undefined;
+  const name = bytesOfText(path.slice(path.lastIndexOf('/') + 1)) ?? '';
+  return entryOf(name === '' ? '/' : name, status, { directory: seen, name: '' });
 }
 
 function directoryAt(stack: Stack, layer: number | 'merged', path: string, names: readonly string[]): Compared {
@@ -105,7 +136,9 @@ async function entryAt(
 function entryOfMerged(name: string, comparison: Comparison, mounted: number | undefined): LayerEntry | undefined {
   const entry = entryOfView(name, comparison);
   const shown = mounted === undefined ? -1 : statusBelow(mounted, name);
-  if (typeof shown === 'number' || shown.covered) return entry;
+  if (typeof shown === 'number') return entry;
+  // Another mount is there: it is what is seen, and of no layer.
+  if (shown.covered) return entryOf(name, shown, { directory: mounted!, name });
   const { marks, redirect, providedBy, unknown } = entry ?? emptyEntry(name);
   return {
     ...entryOf(name, shown, { directory: mounted!, name }, marks),

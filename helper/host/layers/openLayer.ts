@@ -4,24 +4,29 @@
  * The mount is looked for at every opening, with its very options: its id and device number are soon given to another one. Each directory
  * must be the one that was listed.
  */
+import fs from 'node:fs';
 import os from 'node:os';
-import { Failure } from '../../failure.ts';
-import { close } from '../../kernel/files.ts';
+import { Failure, unknownFrom } from '../../failure.ts';
+import { AT_FDCWD, close, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
+import { openInRoot } from '../../reading/openInRoot.ts';
 import { readers } from '../../reading/readers.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { ownCapabilities } from '../identity.ts';
 import { isInitial } from '../initialNamespaces.ts';
 import { type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';
-import type { OpenedStack, OpenStack } from './fileRequests.ts';
-import { type LayerDirectory, openLayerDirectory, openMount } from './layerDirectories.ts';
+import { coveringMount, pathOutside } from './covers.ts';
+import type { OpenedStack, OpenStack, Seen } from './fileRequests.ts';
+import { type LayerDirectory, mountIdOf, openLayerDirectory, openMount } from './layerDirectories.ts';
 import type { MarkStyle } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
 import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overlays.ts';
 
+const { O_NOFOLLOW } = fs.constants;
+const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
 const { EBUSY } = os.constants.errno;
 const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
 
@@ -52,11 +57,22 @@ async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean):
     const stack = await openDirectories(found, opened, table, deaf);
     const mount = merged && deaf.size === 0 ? await openListedMount(namespace, found, ref, opened, table) : undefined;
     if (mount !== undefined) opened.add(mount);
-    return new Opened(mount === undefined ? stack : { ...stack, merged: mount }, mountinfo, ref.mountId, deaf, opened);
+    return new Opened(
+      mount === undefined ? stack : { ...stack, merged: mount },
+      mountinfo,
+      ref.mountId,
+      deaf,
+      opened,
+      namespace,
+    );
   } catch (error) {
     opened[Symbol.dispose]();
     throw error;
   }
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof SyscallError && ['ENOENT', 'ENOTDIR'].includes(error.code);
 }
 
 class Opened implements OpenedStack {
@@ -64,10 +80,19 @@ class Opened implements OpenedStack {
   readonly mountId: number;
   readonly deaf: ReadonlyMap<number, Failure>;
   private readonly mountinfo: string;
+  private readonly namespace: NamespaceRoot;
   private readonly descriptors: Descriptors;
   private parsed: Mount[] | undefined;
 
-  constructor(stack: Stack, mountinfo: string, mountId: number, deaf: ReadonlyMap<number, Failure>, descriptors: Descriptors) {
+  constructor(
+    stack: Stack,
+    mountinfo: string,
+    mountId: number,
+    deaf: ReadonlyMap<number, Failure>,
+    descriptors: Descriptors,
+    namespace: NamespaceRoot,
+  ) {
+    this.namespace = namespace;
     this.stack = stack;
     this.mountinfo = mountinfo;
     this.mountId = mountId;
@@ -79,6 +104,31 @@ class Opened implements OpenedStack {
   get mounts(): readonly Mount[] {
     this.parsed ??= parseMountinfo(this.mountinfo);
     return this.parsed;
+  }
+
+  get here(): readonly Mount[] {
+    const text = readText(AT_FDCWD, '/proc/self/mountinfo', MAX_MOUNTINFO_BYTES);
+    return typeof text === 'string' ? parseMountinfo(text) : [];
+  }
+
+  async look(path: string, follow: boolean): Promise<Seen | undefined> {
+    const overlay = this.mounts.find(({ id }) => id === this.mountId);
+    const root = overlay && (await openMount(this.namespace, overlay));
+    if (overlay === undefined || root === undefined) return undefined;
+    this.descriptors.add(root);
+    try {
+      // Absolute links mean the overlay's root, as they do in the container whose root it is.
+      const descriptor = await openInRoot(root, path, follow ? O_PATH : O_PATH | O_NOFOLLOW);
+      this.descriptors.add(descriptor);
+      const id = mountIdOf(descriptor);
+      const mount = id === this.mountId ? undefined : this.mounts.find((one) => one.id === id);
+      const isIt = follow || readLinkText(AT_FDCWD, `/proc/self/fd/${descriptor}`) === pathOutside(overlay, path);
+      return mount === undefined || !isIt ? undefined : { mount, descriptor };
+    } catch (error) {
+      const mount = coveringMount(this.mounts, this.mountId, path);
+      if (mount === undefined) return undefined;
+      return { mount, ...(isAbsence(error) ? {} : { unknown: unknownFrom(error) }) };
+    }
   }
 
   handOver(): number[] {
