@@ -98,10 +98,10 @@ async function build(cache: string, folder: string): Promise<void> {
     const service = path.join(work, 'job.service');
     const hook = path.join(work, 'customise.sh');
     writeFileSync(service, JOB_SERVICE);
-    writeFileSync(hook, `set -eu\nset -- "$1" ${service}\n${CUSTOMISE.join('\n')}\n`);
+    writeFileSync(hook, `set -eu\nset -- "$1" ${shellWord(service)}\n${CUSTOMISE.join('\n')}\n`);
     await run(
       'mmdebstrap',
-      ['--variant=minbase', `--include=${PACKAGES.join(',')}`, `--customize-hook=sh ${hook} "$1"`, RELEASE, root],
+      ['--variant=minbase', `--include=${PACKAGES.join(',')}`, `--customize-hook=sh ${shellWord(hook)} "$1"`, RELEASE, root],
       { quiet: true, timeoutMillis: BUILD_MILLIS, hint: "The guest needs Debian's package mirror; the next run tries again." },
     );
     const image = imageIn(work);
@@ -121,4 +121,9 @@ function newest(root: string, prefix: string): string {
   const [name] = names.sort().reverse();
   if (name === undefined) throw new Error(`the new root has no /boot/${prefix}*`);
   return path.join(root, 'boot', name);
+}
+
+/** mmdebstrap hands hooks to a shell. */
+function shellWord(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -6,6 +6,6 @@ import type { Workbench } from './workbench.ts';
 export function helpersOf(of: Workbench): number[] {
   const [, folder] = /Using user-data-dir (\S+)\/user-data/.exec(of.logs()) ?? [];
   assert.ok(folder);
-  const pids = execFileSync('pgrep', ['-f', `^[^ ]*node .*${folder}/extensions/.*/dist/helper.js`], { encoding: 'utf8' });
+  const pids = execFileSync('pgrep', ['-f', `^/.*node .*${folder}/extensions/.*/dist/helper.js`], { encoding: 'utf8' });
   return pids.trim().split('\n').map(Number);
 }
