@@ -16,7 +16,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type Container, ContainersList, NamespacesList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
-import { mountWith } from '../fixtures/cgroup.ts';
+import { mountWith, removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { inGuest, isHelperRoot, isRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
@@ -137,8 +137,11 @@ describe('containers/list', () => {
 
     test('a container of Docker in a cgroup of another name is one of Docker', {
       skip: mountWith('pids')?.type !== 'cgroup' && 'cgroup v2',
-    }, async () => {
-      using made = engine.run(NAME, undefined, ['--cgroup-parent', `/parent-${NAME}`]);
+    }, async (t) => {
+      const parent = `parent-${NAME}`;
+      // Docker leaves it.
+      t.after(() => removeEverywhere(parent));
+      using made = engine.run(NAME, undefined, ['--cgroup-parent', `/${parent}`]);
       const container = await until('container', ({ id }) => id === made.id);
       assert.equal(container.engine, 'docker');
     });
