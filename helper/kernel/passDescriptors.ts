@@ -13,7 +13,7 @@ const EINTR = 4;
 const MSG_WAITALL = 0x100;
 const MSG_NOSIGNAL = 0x4000;
 /** What one message can carry: `SCM_MAX_FD` of the kernel. */
-export const MAX_PASSED_DESCRIPTORS = 253;
+const MAX_DESCRIPTORS = 253;
 /** `struct cmsghdr`: length, level, type. */
 const CONTROL_HEADER_BYTES = 16;
 
@@ -25,7 +25,7 @@ const MESSAGE = VECTOR + 16;
 const CONTROL = MESSAGE + 64;
 
 /** All in one buffer: V8 moves what is in arrays of up to 64 bytes, and these hold addresses of each other. */
-const memory = Buffer.alloc(CONTROL + CONTROL_HEADER_BYTES + 4 * MAX_PASSED_DESCRIPTORS + 4);
+const memory = Buffer.alloc(CONTROL + CONTROL_HEADER_BYTES + 4 * MAX_DESCRIPTORS + 4);
 const vector = memory.subarray(VECTOR);
 const message = memory.subarray(MESSAGE);
 const control = memory.subarray(CONTROL);

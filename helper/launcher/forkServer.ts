@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { AT_FDCWD, close, readText } from '../kernel/files.ts';
-import { MAX_PASSED_DESCRIPTORS, receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
+import { receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import { log } from '../log.ts';
 
@@ -14,6 +14,9 @@ const ROOM = new Array<string>(200).fill('');
 const ANSWER_SECONDS = 1;
 /** Some 16 hierarchies with a path each. */
 const MAX_CGROUPS_BYTES = 128 * 1024;
+
+/** As in launcher.c. */
+export const MAX_PASSED = 128;
 
 /** What launchers are called in ps(1), unless they are called something else. */
 export const ARGV0 = 'isoscope-launcher';
@@ -35,8 +38,8 @@ export class ForkServer {
    * another one, since what is forked begins where the server is.
    */
   fork(argv: readonly string[], descriptors: readonly number[]): number | undefined {
-    // More than one message carries: such a launcher is started in the other way.
-    if (descriptors.length > MAX_PASSED_DESCRIPTORS) return undefined;
+    // A launcher with more is started in the other way.
+    if (descriptors.length > MAX_PASSED) return undefined;
     try {
       const cgroups = readText(AT_FDCWD, '/proc/self/cgroup', MAX_CGROUPS_BYTES);
       if (cgroups !== this.cgroups) this.stop();

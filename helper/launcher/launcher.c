@@ -26,7 +26,7 @@
 #define MAX_RELOCATIONS 1048576u
 #define MAX_DESCRIPTORS 512u
 #define MAX_SYSCALL 1024u
-#define MAX_PASSED 253u /* descriptors of a launcher that is made on request: SCM_MAX_FD */
+#define MAX_PASSED 128u /* descriptors of a launcher that is made on request */
 #define MAX_ATTEMPTS 1000
 #define SKIPPED INT64_MIN /* the result of a step that did not run; no system call has it */
 

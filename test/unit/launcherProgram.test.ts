@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import type { Failure } from '../../helper/failure.ts';
-import { MAX_PASSED_DESCRIPTORS } from '../../helper/kernel/passDescriptors.ts';
+import { MAX_PASSED } from '../../helper/launcher/forkServer.ts';
 import {
   bytes,
   encodeProgram,
@@ -183,7 +183,7 @@ test('what a C string cannot hold, and what the launcher would not take, is refu
 
 test('the launcher has the limits that programs are held to', () => {
   const source = fs.readFileSync(path.join(import.meta.dirname, '../../helper/launcher/launcher.c'), 'utf8');
-  const limits = { MAX_STEPS, MAX_DATA: MAX_DATA_BYTES, MAX_RELOCATIONS, MAX_DESCRIPTORS, MAX_PASSED: MAX_PASSED_DESCRIPTORS };
+  const limits = { MAX_STEPS, MAX_DATA: MAX_DATA_BYTES, MAX_RELOCATIONS, MAX_DESCRIPTORS, MAX_PASSED };
   for (const [name, limit] of Object.entries(limits)) {
     assert.equal(new RegExp(`^#define ${name} (\\d+)u`, 'm').exec(source)?.[1], String(limit), name);
   }
