@@ -163,6 +163,25 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     assert.equal((await helper.request(LayersProvenance, { overlay: ref, path: '/links/one' })).coveredBy, undefined);
   });
 
+  test('an export of what vanishes or becomes shorter fails, and makes nothing up', async () => {
+    const away = path.join(overlay.layers[0]!, 'away');
+    fs.mkdirSync(away);
+    for (let one = 0; one < 3; one += 1) fs.writeFileSync(path.join(away, `file${one}`), Buffer.alloc(1024 * 1024, 1));
+    const begin = () => helper.request(LayersExport, { overlay: ref, layer: 0, path: '/away' });
+    const readOn = async (id: string) => {
+      while (!(await helper.request(LayersExportRead, { id })).done);
+    };
+    const shrunk = await begin();
+    await helper.request(LayersExportRead, { id: shrunk.id });
+    fs.truncateSync(path.join(away, 'file2'), 10);
+    fs.truncateSync(path.join(away, 'file1'), 10);
+    fs.truncateSync(path.join(away, 'file0'), 10);
+    await assert.rejects(readOn(shrunk.id), /file0 changed while it was exported.*became shorter/);
+    const vanishing = await begin();
+    fs.rmSync(away, { recursive: true });
+    await assert.rejects(readOn(vanishing.id), /away changed while it was exported|is not there/);
+  });
+
   test('devices and pipes are listed, and never opened', async () => {
     const { entries } = await helper.request(LayersReadDirectory, at(1, '/'));
     const types = new Map(entries.map(({ name, type, deviceNumber }) => [name, `${type} ${deviceNumber ?? ''}`.trim()]));

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
-import { type FileStatus, linkBelow } from '../../kernel/directory.ts';
+import { type FileStatus, linkBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf } from '../../kernel/files.ts';
 import { attributeOf, attributesOf } from '../../kernel/xattr.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
@@ -115,6 +115,11 @@ class Exporting {
       after = ahead.names.at(-1) ?? '';
       more = ahead.more && after !== '';
     }
+    // A directory that was removed is read as an empty one.
+    for (const descriptor of descriptors) {
+      const status = statusOf(descriptor);
+      if (typeof status === 'number' || status.links === 0) throw changedMeanwhile(path, 'the directory was removed');
+    }
   }
 
   private async *descend(
@@ -127,7 +132,10 @@ class Exporting {
     const comparison = this.compare(directory, name);
     const { inside, own } = comparison;
     try {
-      if (!this.has(comparison, whole)) return;
+      if (!this.has(comparison, whole)) {
+        if (!whole) throw changedMeanwhile(path, 'it was removed');
+        return;
+      }
       yield* this.entry(directory, name, path, comparison, whole);
       if (inside === undefined) return;
       const wholeInside = whole || inside.merged !== inside.below;
@@ -200,14 +208,14 @@ class Exporting {
     return openContent(this.stack, chain);
   }
 
-  /** As many bytes as the header said, whatever happens to the file meanwhile. */
+  /** As many bytes as the header said. A file that became shorter meanwhile ends the archive: no byte of it is made up. */
   private async *content(descriptor: number, sizeBytes: number, path: string): AsyncGenerator<TarPiece> {
     for (let offset = 0; offset < sizeBytes; ) {
       const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes - offset));
       const bytesRead = fs.readSync(descriptor, bytes, 0, bytes.length, offset);
-      // It became shorter: the rest is zeros, as in `bytes`.
-      offset += bytesRead === 0 ? bytes.length : bytesRead;
-      yield this.part(bytesRead === 0 ? bytes : bytes.subarray(0, bytesRead), path);
+      if (bytesRead === 0) throw changedMeanwhile(path, `it became shorter: ${offset} of ${sizeBytes} bytes`);
+      offset += bytesRead;
+      yield this.part(bytes.subarray(0, bytesRead), path);
     }
     yield this.part(Buffer.alloc(tarPadding(sizeBytes)), path);
   }
@@ -267,6 +275,13 @@ function incomplete({ unknown, errno }: Unknown): Failure {
   return new Failure(unknown, 'The archive would be incomplete: some layer or attribute cannot be read.', {
     ...(errno === undefined ? {} : { errno }),
     hint: 'Export as root, or another layer.',
+  });
+}
+
+function changedMeanwhile(path: string, what: string): Failure {
+  return new Failure('gone', `/${textOfBytes(path)} changed while it was exported, so the archive is not complete: ${what}.`, {
+    path: `/${textOfBytes(path)}`,
+    hint: 'Export again when nothing writes there.',
   });
 }
 
