@@ -80,6 +80,8 @@ export interface Overlay extends OverlayRef {
   /** The image by name, when the engine's files say. */
   image?: string;
   layers: Layer[];
+  /** Why there are none in `layers`: nothing tells of them. An overlay has one at least. */
+  unknownLayers?: Unknown;
   workDirectory?: string;
   /** `metacopy=on`, `redirect_dir=on`, `index=on`, `userxattr`, `volatile`, `nfs_export=on`, … as the mount shows them. */
   options: string[];

@@ -1,6 +1,6 @@
 /** `layers/list`, `layers/inspect` and `layers/watch` against findmnt(8), Docker's own words, and mounts of every kind made here. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -31,6 +31,7 @@ import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlay } from '../fixtures/mountApi.ts';
+import { untilAnswer } from '../fixtures/until.ts';
 import { namespaceOfPid, startSleeper } from '../fixtures/zoo.ts';
 
 const CHANGE_MILLIS = patient(10_000);
@@ -41,6 +42,14 @@ ctr --address "$1" -n "$2" task kill -s KILL "$2"; until ctr --address "$1" -n "
 ctr --address "$1" -n "$2" container rm "$2"
 ctr --address "$1" -n "$2" images rm --sync $(ctr --address "$1" -n "$2" images ls -q)
 ctr --address "$1" namespace rm "$2"`;
+const NOBODY = 65534;
+
+/** Processes of fuse-overlayfs that serve a mount point. */
+function serversOf(mountPoint: string): number[] {
+  const found = spawnSync('pgrep', ['-f', `^fuse-overlayfs .*${mountPoint}$`], { encoding: 'utf8' });
+  return found.stdout.split('\n').filter(Boolean).map(Number);
+}
+
 const skipWithoutRoot = isHelperRoot ? false : 'only root mounts it, or looks into it';
 const ownUid = isHelperRoot ? undefined : testUid;
 
@@ -323,6 +332,37 @@ describe('layers/list', () => {
     assert.deepEqual(await namesIn(helper, refOf(overlay), 1), ['file']);
     assert.deepEqual(await namesIn(helper, refOf(overlay), 'merged'), ['file']);
     execFileSync('umount', [merged]);
+  });
+
+  test('fuse-overlayfs that an ordinary user mounted in a user namespace has its layers; one that nothing tells of is not empty', {
+    skip: skipWithoutRoot || unlessRootHas('fuse-overlayfs', 'setpriv'),
+  }, async () => {
+    using folder = ownFolder();
+    const own = directories(folder.path, 'lower', 'upper', 'work', 'merged');
+    const [lower = '', upper = '', work = '', merged = ''] = own;
+    writeFileSync(path.join(lower, 'file'), '');
+    for (const one of own) chownSync(one, NOBODY, NOBODY);
+    const device = path.join(folder.path, 'fuse');
+    const mounted = `fuse-overlayfs -o lowerdir=${lower},upperdir=${upper},workdir=${work} ${merged} && exec "$@"`;
+    const script = `mknod ${device} c 10 229 && chmod 666 ${device} && mount --bind ${device} /dev/fuse &&
+      exec setpriv --reuid=${NOBODY} --regid=${NOBODY} --clear-groups unshare --user --map-root-user --mount sh -c "$0" sh "$@"`;
+    const specimen = await startSleeper(['unshare', '--mount', 'sh', '-c', script, mounted]);
+    try {
+      const overlay = await overlayAt(helper, merged);
+      assert.deepEqual(layerDirectories(overlay), [upper, lower]);
+      assert.ok(overlay.options.includes(`user_id=${NOBODY}`), overlay.options.join());
+      assert.deepEqual(await namesIn(helper, refOf(overlay), 'merged'), ['file']);
+      for (const server of serversOf(merged)) process.kill(server, 'SIGKILL');
+      const untold = await untilAnswer(
+        'nothing tells of the layers',
+        () => overlayAt(helper, merged),
+        ({ layers }) => layers.length === 0,
+      );
+      assert.deepEqual(untold.unknownLayers, { unknown: 'unsupported' });
+      await assert.rejects(namesIn(helper, refOf(untold), 'merged'), refusal('unsupported'));
+    } finally {
+      await specimen.stop();
+    }
   });
 
   test('a mount namespace that no process is in is read too, and its layers are opened', {

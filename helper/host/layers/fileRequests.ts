@@ -174,6 +174,7 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     const prepare = async () => {
       const opened = await openStack(overlay, { merged: false });
       try {
+        if (opened.stack.roots.length === 0) throw layersUnknown();
         seen = await opened.look(request.path, request.noFollow !== true);
         if (seen !== undefined) here = opened.here;
         const looked = seen?.descriptor === undefined ? {} : { seen: seen.descriptor };
@@ -237,6 +238,12 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
   }
 }
 
+function layersUnknown(): Failure {
+  return new Failure('unsupported', 'Nothing tells of which layers it is made: the process that serves it is not seen.', {
+    hint: 'Its files are at its mount point. As root, the helper sees more processes.',
+  });
+}
+
 function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
   return `${mountNamespace.ino} ${mountId} ${device}`;
 }
@@ -279,6 +286,7 @@ async function openOf(
 /** A data-only layer has a stack of its own, for it adds nothing to what is seen. */
 function inLayerOf(stack: Stack, key: string, layer: number | 'merged'): InLayer {
   const { roots, dataRoots, style } = stack;
+  if (roots.length + dataRoots.length === 0) throw layersUnknown();
   if (layer === 'merged' || layer < roots.length) return { stack, layer, isData: false, key };
   const data = dataRoots.find((root) => root.layer === layer);
   if (data === undefined) {

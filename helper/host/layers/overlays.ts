@@ -10,7 +10,7 @@ import { ownNamespaces } from '../hostNamespaces.ts';
 import type { MountPins } from '../mountPins.ts';
 import type { MountNamespaces } from '../namespaceRoot.ts';
 import { namespaceRef } from '../relations.ts';
-import { fuseOverlayOptions } from './fuseOverlay.ts';
+import { fuseOverlayOf } from './fuseOverlay.ts';
 import { type LayerDirectory, LayerLocator, type MountPlace } from './layerDirectories.ts';
 import { LayerRoles, type LayerStorage } from './roles.ts';
 import { isRootOf, type RootLayer, type RootLayers } from './rootLayers.ts';
@@ -113,8 +113,8 @@ export class OverlayTable {
     const places = arranged(given, container?.place);
     const { mountNamespace, mount } = places[0]!;
     const fuse = mount.type !== 'overlay';
-    const options =
-      (fuse ? fuseOverlayOptions(places, this.source.model) : undefined) ?? parseOverlayOptions(mount.superOptions);
+    const served = fuse ? fuseOverlayOf(places, this.source.model) : undefined;
+    const options = served?.options ?? parseOverlayOptions(mount.superOptions);
     const own = fuse ? undefined : this.rootLayersAt(places, options);
     const directories =
       own === undefined ? await locator.locate(options, places, roles.bases) : await locator.locateRoot(own, mountNamespace);
@@ -137,7 +137,9 @@ export class OverlayTable {
       ...(image === undefined ? {} : { image }),
       layers: directories.map((directory, index) => layerOf(directory, index, storage, options)),
       ...(options.work === undefined ? {} : { workDirectory: workDirectory(options.work, directories[0]) }),
-      options: fuse ? [...options.flags, ...mount.superOptions.filter(isTelling)] : options.flags,
+      options: fuse ? [...options.flags, ...fuseOptions(mount, served?.uid)] : options.flags,
+      // An overlay has a layer: where none is told, somebody has to tell who may not be looked at, or has ended.
+      ...(directories.length === 0 ? { unknownLayers: { unknown: 'unsupported' } as const } : {}),
       readOnly: options.upper === undefined || mount.options.includes('ro') || mount.superOptions.includes('ro'),
     };
     return { overlay, options, directories, places };
@@ -226,6 +228,12 @@ function arranged(places: readonly MountPlace[], first: MountPlace | undefined):
 function workDirectory(work: string, upper: LayerDirectory | undefined): string {
   if (work.startsWith('/') || upper?.path.endsWith(`/${upper.given}`) !== true) return work;
   return `${upper.path.slice(0, -upper.given.length)}${work}`;
+}
+
+/** `user_id` as the initial user namespace counts, where that is known. */
+function fuseOptions({ superOptions }: Mount, uid: number | undefined): string[] {
+  const telling = superOptions.filter(isTelling);
+  return uid === undefined ? telling : telling.map((option) => (option.startsWith('user_id=') ? `user_id=${uid}` : option));
 }
 
 /** Of the options that FUSE adds, those that say something of an overlay. */
