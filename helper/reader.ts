@@ -1,8 +1,8 @@
 /** The entry of a reader thread: everything that reads file systems which may never answer. */
 import { parentPort } from 'node:worker_threads';
+import { answerFileInRoot } from './host/fileInRoot.ts';
 import { answerLayerWatch } from './host/layers/arming.ts';
 import { answerLayerFiles } from './host/layers/fileWork.ts';
-import { answerFileInRoot } from './programs/fileInRoot.ts';
 import { answerJobs, JobTable } from './reading/answering.ts';
 import { answerOpenInRoot } from './reading/openInRoot.ts';
 

@@ -17,18 +17,19 @@ import type {
 } from '../protocol.ts';
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
+import { ContainerUsers } from './containerUsers.ts';
 import { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { inspectProcess } from './inspection.ts';
 import type { OverlaySource } from './layers/overlays.ts';
 import { MountPins } from './mountPins.ts';
 import { listMounts } from './mountTable.ts';
+import type { IndexedNamespace } from './namespaceIndex.ts';
 import { NamespaceLister, sameNamespace } from './namespaceList.ts';
 import { inspectNetwork, type OpenNetwork } from './network.ts';
 import { openNamespace } from './openNamespace.ts';
 import { namespaceOf, namespacesByKind, type ProcessRecord } from './processRecord.ts';
 import { namespaceRef, RelationTable } from './relations.ts';
-import { userNames } from './users.ts';
 import { hasProcessEvents, Watcher } from './watcher.ts';
 
 export class Host {
@@ -37,6 +38,7 @@ export class Host {
   private readonly relations = new RelationTable();
   private readonly containers = new ContainerTable(this.model, this.relations);
   private readonly lister = new NamespaceLister(this.model, this.mounts, this.relations, this.containers);
+  private readonly users = new ContainerUsers(this.model.namespaces, (mountNamespace) => this.noteUsers(mountNamespace));
   private readonly watcher: Watcher;
   private readonly followers: ((parts: readonly HostPart[]) => void)[] = [];
   private readonly processFollowers: (() => void)[] = [];
@@ -105,7 +107,7 @@ export class Host {
     await this.refresh(since);
     this.containers.group();
     const { complete, changed, gone } = this.model.changesSince(since);
-    const nameOf = userNames();
+    const nameOf = this.userNames();
     const processes = changed.map((record) => this.describe(record, nameOf));
     return { revision: this.model.revision, complete, processes, gone };
   }
@@ -117,7 +119,7 @@ export class Host {
 
   /** Which container each cgroup is the very cgroup of. While the host is followed this reads nothing anew but what events named. */
   async cgroupOwners(): Promise<CgroupOwners> {
-    await this.refresh(this.watcher.isFollowing ? this.model.revision : undefined);
+    await this.refresh(this.sinceNow().since);
     return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
   }
 
@@ -149,7 +151,7 @@ export class Host {
 
   /** One namespace, read now, with its members. */
   async inspectNamespace(ref: NamespaceRef): Promise<Namespace> {
-    const { namespaces } = await this.listNamespaces({ kinds: [ref.kind] });
+    const { namespaces } = await this.listNamespaces({ kinds: [ref.kind], ...this.sinceNow() });
     const found = namespaces.find((namespace) => sameNamespace(namespace, ref));
     if (found !== undefined) return found;
     throw new Failure('gone', `The namespace ${formatNamespaceLink(ref)} has ended, or may not be looked at.`, {
@@ -163,8 +165,10 @@ export class Host {
   }
 
   async inspectNetwork(target: { namespace: NamespaceRef } | { process: ProcessRef }): Promise<NetworkInspectResult> {
-    await this.model.scan();
-    this.mounts.read('all');
+    const { since } = this.sinceNow();
+    await this.refresh(since);
+    this.readMounts(since);
+    if ('process' in target) this.model.reread([target.process.pid]);
     const namespace = 'namespace' in target ? target.namespace : this.networkOf(target.process);
     const others: NamespaceRef[] = [];
     for (const { kind, ino } of this.model.namespaces.namespaces) if (kind === 'net') others.push(namespaceRef(kind, ino));
@@ -176,9 +180,12 @@ export class Host {
   }
 
   async inspectProcess(process: ProcessRef): Promise<ProcessesInspectResult> {
-    await this.refresh(undefined);
+    await this.refresh(this.sinceNow().since);
+    this.model.reread([process.pid]);
+    const record = this.model.process(process.pid);
+    if (record?.startTime === process.startTime) await this.users.learn(record);
     return inspectProcess(process, {
-      describe: (record) => this.describe(record, userNames()),
+      describe: (read) => this.describe(read, this.userNames()),
       index: this.model.namespaces,
     });
   }
@@ -199,6 +206,11 @@ export class Host {
     });
   }
 
+  /** For a question about one thing: while the host is followed, what is known of everything else is of now already. */
+  private sinceNow(): { since?: number } {
+    return this.watcher.isFollowing ? { since: this.model.revision } : {};
+  }
+
   /** A client that follows the changes gets them from the model; one that asks for everything gets it read now. */
   private async refresh(since: number | undefined): Promise<void> {
     if (since !== undefined && this.watcher.isFollowing) this.watcher.flush();
@@ -213,7 +225,17 @@ export class Host {
     this.mounts.read(since !== undefined && this.watcher.isFollowing ? changed : 'all');
   }
 
-  private describe(record: ProcessRecord, nameOf: (uid: number) => string): Process {
+  private userNames(): (record: ProcessRecord) => string {
+    return this.users.names((record) => this.containers.keyOf(record) !== undefined && !isService(record));
+  }
+
+  /** Who is shown under other names than before is sent again. */
+  private noteUsers({ members }: IndexedNamespace): void {
+    for (const pid of members.keys()) this.model.touch(pid);
+    this.watcher.noteChanged(['processes']);
+  }
+
+  private describe(record: ProcessRecord, nameOf: (record: ProcessRecord) => string): Process {
     const container = this.containers.keyOf(record);
     const entered = this.containers.enteredBy(record);
     return {
@@ -224,7 +246,7 @@ export class Host {
       arguments: record.arguments,
       state: record.state,
       uid: record.uid,
-      user: nameOf(record.uid),
+      user: nameOf(record),
       threads: record.threads,
       kernelThread: record.kernelThread,
       ...(container === undefined ? {} : { container }),
@@ -233,4 +255,9 @@ export class Host {
       namespaces: namespacesByKind(record.namespaces),
     };
   }
+}
+
+/** Its user is one of the host's, though its processes be kept from the files of others. */
+function isService({ membership }: ProcessRecord): boolean {
+  return membership.claim?.engine === 'systemd';
 }

@@ -2,12 +2,12 @@
  * Reads the mounts of mount namespaces whose root no process is at: nobody is in there (a bind mount or a descriptor keeps it), or only
  * processes that chroot(2) confines. So a launcher enters, which puts it at the root, and is looked at from outside.
  */
-import fs from 'node:fs';
 import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
-import { CLONE_FLAGS, openOwner } from '../kernel/nsfs.ts';
+import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { holdProcess } from '../launcher/holdProcess.ts';
 import { integer, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
+import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 
 /** One namespace to visit, by descriptor; `open` is a mount point there to be opened too. */
 export interface Visit {
@@ -23,7 +23,6 @@ export interface Visited {
 }
 
 const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
-const PR_SET_DUMPABLE = 4;
 /** It takes a millisecond; a file system in there that never answers must not hold the helper for ever. */
 const PATIENCE_SECONDS = 3;
 const NOTHING: Visited = { mountinfo: undefined, opened: undefined };
@@ -53,25 +52,4 @@ function visit({ descriptor, open }: Visit): Visited {
   const opened = found < 0 ? -1 : openAt(AT_FDCWD, `/proc/${inside.pid}/fd/${found}`, O_PATH);
   const isWhole = typeof mountinfo === 'string' && mountinfo.length < MAX_MOUNTINFO_BYTES;
   return { mountinfo: isWhole ? mountinfo : undefined, opened: opened < 0 ? undefined : opened };
-}
-
-/**
- * Who is not root may enter what a user namespace of theirs owns, from inside of that one (setns(2)). A descriptor of it for the
- * caller to close.
- */
-function ownerToEnter(mountNamespace: number): number | undefined {
-  if (process.geteuid?.() === 0) return undefined;
-  const owner = openOwner(mountNamespace);
-  if (owner < 0) return undefined;
-  if (fs.fstatSync(owner).ino !== fs.statSync('/proc/self/ns/user').ino) return owner;
-  close(owner);
-  return undefined;
-}
-
-function enterOwner(steps: Steps, owner: number): void {
-  const namespace = steps.descriptor(owner, 'the user namespace that owns it');
-  steps.call('setns', [namespace, integer(CLONE_FLAGS.user, 'CLONE_NEWUSER')], 'enter the user namespace that owns it');
-  // Entering made it one that nobody may look at, since its privilege has changed.
-  const call = [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)];
-  steps.call('prctl', call, 'let it be looked at by its own user');
 }

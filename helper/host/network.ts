@@ -1,8 +1,8 @@
 /** What one network namespace holds: interfaces with the far ends of their pairs, routes, and sockets with who holds them. */
 import fs from 'node:fs';
-import { isSystemError, unknownFrom } from '../failure.ts';
+import { Failure, isSystemError, unknownFrom } from '../failure.ts';
 import { AT_FDCWD, close, linkBytes, openDirectory, readLink, readNumbers } from '../kernel/files.ts';
-import { NETLINK_ROUTE, NETLINK_SOCK_DIAG, openNetlink } from '../kernel/netlink.ts';
+import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../kernel/netlink.ts';
 import {
   AF_INET,
   addresses,
@@ -23,6 +23,8 @@ import type {
   ProcessRef,
   Unknown,
 } from '../protocol.ts';
+
+import { openNetlinkIn } from './networkVisit.ts';
 
 /** Opens a network namespace; `undefined` when it is the helper's own. The caller closes it. */
 export type OpenNetwork = (ref: NamespaceRef) => number | undefined;
@@ -85,7 +87,7 @@ export function inspectNetwork(
 function visit(namespace: NamespaceRef, open: OpenNetwork, protocols: readonly number[]): number[] {
   const descriptor = open(namespace);
   try {
-    return openNetlink(descriptor, protocols);
+    return openNetlinkIn(descriptor, protocols);
   } finally {
     if (descriptor !== undefined) close(descriptor);
   }
@@ -141,7 +143,7 @@ function namesIn(other: NamespaceRef, open: OpenNetwork): Map<number, string> {
       close(route);
     }
   } catch (error) {
-    if (isSystemError(error)) return new Map();
+    if (isSystemError(error) || error instanceof Failure) return new Map();
     throw error;
   }
 }

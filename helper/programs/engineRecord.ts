@@ -10,12 +10,12 @@
 import path from 'node:path';
 import { type OciProcess, parseOciProcess } from '../host/engines/ociProcess.ts';
 import { runtimeBundle } from '../host/engines/runtimes.ts';
+import { findInRoot, readFileInRoot } from '../host/fileInRoot.ts';
 import { ownNamespaces } from '../host/hostNamespaces.ts';
 import { readProcess } from '../host/processReader.ts';
 import { namespaceOf, type ProcessRecord } from '../host/processRecord.ts';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, ownerOf } from '../kernel/files.ts';
 import type { NamespaceKind, ProcessRef } from '../protocol.ts';
-import { findInRoot, readFileInRoot } from './fileInRoot.ts';
 
 export interface EngineRecord extends OciProcess {
   /** What made it: `containerd-shim`, `conmon`, `runc`. */

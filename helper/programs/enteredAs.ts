@@ -1,11 +1,11 @@
 /** As whom a program enters, and with which environment: what docker-exec(1) would choose, where the engine's record tells. */
 
+import { readFileInRoot } from '../host/fileInRoot.ts';
 import { groupsOfMember } from '../proc/group.ts';
 import { parsePasswd } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol.ts';
 import { type EngineRecord, recordOf, recordOfContainer } from './engineRecord.ts';
 import { Environment } from './environment.ts';
-import { readFileInRoot } from './fileInRoot.ts';
 import { runsInUserNamespaceOf, type Who } from './identity.ts';
 import type { HeldProcess, HeldTarget } from './target.ts';
 

@@ -113,9 +113,7 @@ function rootOf(map: IdMapping[] | undefined, what: string, differences: string[
   if (map === undefined || map.some(({ inside }) => inside === 0)) return 0;
   const lowest = Math.min(...map.map(({ inside }) => inside));
   if (!Number.isFinite(lowest)) {
-    throw new Failure('unsupported', `The user namespace maps no ${what} id, so nobody can be root in it.`, {
-      hint: 'Enter the other namespaces without the user namespace.',
-    });
+    throw unmapped(what);
   }
   differences.push(`The ${what} id 0 is not mapped in the user namespace; ${lowest}, its lowest, is used instead.`);
   return lowest;
@@ -233,8 +231,18 @@ function credentialsOf(
 function idInside(outside: number, map: IdMapping[] | undefined, what: string): number {
   const id = map === undefined ? outside : insideOf(map, outside);
   if (id !== undefined) return id;
+  if (map === undefined || map.length === 0) throw unmapped(what);
   throw new Failure('unsupported', `The process runs as a ${what} that its user namespace does not map.`, {
     hint: 'Enter as root instead.',
+  });
+}
+
+/** Nobody can be anybody in there; but its namespaces can be entered by who has power over them from outside, which is root. */
+function unmapped(what: string): Failure {
+  return new Failure('unsupported', `The user namespace has no map of ${what} ids yet, so nobody can run in it as anybody.`, {
+    hint: own().privileged
+      ? 'Enter its other namespaces without the user namespace.'
+      : `Write its map first (new${what === 'user' ? 'uid' : 'gid'}map(1), or /proc/PID/${what === 'user' ? 'uid' : 'gid'}_map); or restart the helper as root and enter its other namespaces without the user namespace.`,
   });
 }
 

@@ -1,13 +1,13 @@
 /** From a request to a plan: everything a program needs, found and held open, before anything is started. */
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
+import { readFileInRoot } from '../host/fileInRoot.ts';
 import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
-import { readFileInRoot } from './fileInRoot.ts';
 import { type Identity, identityOf, own } from './identity.ts';
 import { type HeldProcess, type HeldTarget, holdTarget, type OpenNamespace } from './target.ts';
 

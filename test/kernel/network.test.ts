@@ -6,6 +6,8 @@ import { statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Initialize, NetworkInspect, type NetworkInspectResult } from '../../helper/protocol.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
+import { refOfProcess, startSleeper } from '../fixtures/zoo.ts';
 
 const AS_USER = process.env.ISOSCOPE_TEST_UID !== undefined;
 const NAMES = [`iso-a-${process.pid}`, `iso-b-${process.pid}`] as const;
@@ -74,6 +76,34 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
         addresses: link.addr_info.map((found) => simple(found.family, found.local, found.prefixlen, found.scope)),
       })),
     );
+  });
+
+  test('an ordinary user sees the network of their own rootless container, as who is inside does', {
+    skip: AS_USER ? false : 'the helper is root, who may enter every one',
+  }, async (t) => {
+    const uid = Number(process.env.ISOSCOPE_TEST_UID);
+    const script = 'ip link set lo up; ip link add far type veth peer name near; ip addr add 192.0.2.7/24 dev near; exec "$@"';
+    const shell = ['sh', '-c', script, 'sh'];
+    const container = await startSleeper(['unshare', '--user', '--map-root-user', '--net', ...shell], { uid });
+    t.after(container.stop);
+    const target = refOfProcess(container.pid);
+    const { interfaces, sockets } = await helper.request(NetworkInspect, { process: target });
+    const inside = ['nsenter', '-t', String(container.pid), '-n', 'ip', '-j', 'addr'];
+    const expected = JSON.parse(execFileSync(inside[0]!, inside.slice(1), { encoding: 'utf8' })) as IpLink[];
+    const said = interfaces.map(({ index, name, addresses }) => [index, name, addresses.map(({ address }) => address)]);
+    assert.deepEqual(
+      said,
+      expected.map(({ ifindex, ifname, addr_info }) => [ifindex, ifname, addr_info.map(({ local }) => local)]),
+    );
+    assert.deepEqual(sockets, []);
+  });
+
+  test('an ordinary user is told why a network of root cannot be seen, and what to do', {
+    skip: AS_USER ? false : 'the helper is root, who may see every one',
+  }, async () => {
+    const refusal = await refusalOf(inspect(one), 'permission');
+    assert.match(refusal.message, /no power over|may not be looked at|may not be read/);
+    assert.match(refusal.data?.hint ?? '', /as root/);
   });
 
   test('both ends of a veth pair name each other and the namespace that each is in', { skip: AS_USER }, async () => {

@@ -1,13 +1,14 @@
 /** `processes/list` against ps(1) and /proc, with processes whose names and arguments were chosen to mislead. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Process, ProcessesList } from '../../helper/protocol.ts';
+import { type Process, ProcessesInspect, ProcessesList } from '../../helper/protocol.ts';
 import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { untilAnswer } from '../fixtures/until.ts';
 import { namespaceOfPid, nested, refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const ownUid = isHelperRoot ? undefined : testUid;
@@ -43,6 +44,54 @@ describe('processes/list', () => {
       [...later].filter((line) => earlier.has(line) && !shown.has(line)),
       [],
     );
+  });
+
+  describe('the user of a process in a mount namespace of its own', { skip: !isRoot && 'only root can start it' }, () => {
+    let folder: string;
+    before(() => {
+      folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-users-'));
+      chmodSync(folder, 0o755);
+    });
+    after(() => rmSync(folder, { recursive: true, force: true }));
+
+    /** Runs as uid 33, and for a helper of an ordinary user as that user, with another /etc/passwd. */
+    const uid = ownUid ?? 33;
+    const flags = ownUid === undefined ? ['--mount'] : ['--user', '--map-current-user', '--keep-caps', '--mount'];
+    async function startWith(script: string) {
+      const become = ownUid === undefined ? ['setpriv', '--reuid=33', '--clear-groups', '--'] : [];
+      const shell = ['sh', '-c', `${script} && exec "$@"`, folder, ...become];
+      return await startSleeper(['unshare', ...flags, ...shell], { uid: ownUid });
+    }
+    const userOf = async (pid: number) => (await helper.request(ProcessesInspect, { process: refOfProcess(pid) })).user;
+
+    test('is called what its own /etc/passwd says, not what the host calls that number', async (t) => {
+      const file = path.join(folder, 'passwd');
+      writeFileSync(file, `nobody:x:7:7::/:\nweb:x:${uid}:33::/:\n`);
+      const specimen = await startWith(`mount --bind ${file} /etc/passwd`);
+      t.after(specimen.stop);
+      assert.equal(await userOf(specimen.pid), 'web');
+      const inList = () => listed(specimen.pid);
+      assert.equal((await untilAnswer('its name in the list', inList, ({ user }) => user === 'web')).uid, uid);
+    });
+
+    test('is a number where that has no name for it, or none that could be one', async (t) => {
+      const file = path.join(folder, 'other');
+      writeFileSync(file, `root:x:${uid}:0::/:\n[click](command:x):x:${uid}:0::/:\n`);
+      const specimen = await startWith(`mount --bind ${file} /etc/passwd`);
+      t.after(specimen.stop);
+      assert.equal(await userOf(specimen.pid), String(uid));
+    });
+
+    test('is a number when its /etc/passwd is no file that could be read to an end', {
+      skip: ownUid !== undefined && 'needs root to mount it',
+    }, async (t) => {
+      execFileSync('mkfifo', [path.join(folder, 'fifo')]);
+      const specimen = await startWith('true');
+      t.after(specimen.stop);
+      const bind = ['mount', '--bind', path.join(folder, 'fifo'), '/etc/passwd'];
+      execFileSync('nsenter', ['-m', '-t', String(specimen.pid), ...bind], { timeout: 20_000 });
+      assert.equal(await userOf(specimen.pid), String(uid));
+    });
   });
 
   test('a process is identified by its start time, and has its arguments and namespaces', async (t) => {
