@@ -46,6 +46,7 @@ struct msghdr {
 #define WNOHANG 1
 #define ENOENT 2
 #define EINTR 4
+#define EIO 5
 #define EBADF 9
 #define EAGAIN 11
 #define ENOTDIR 20

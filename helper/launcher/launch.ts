@@ -7,7 +7,7 @@ import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
-import { decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
+import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
 import { startLauncher } from './startLauncher.ts';
 
 export interface LaunchOptions {
@@ -36,7 +36,10 @@ export interface StepResult {
 export interface Launched {
   /** Pid of the launcher: of the process that waits for the program when there is a `fork` step. */
   readonly pid: number;
-  /** Resolves with the reported results when `execve` has succeeded; rejects with a `Failure` when a step failed. */
+  /**
+   * Resolves with the reported results when `execve` has succeeded, or the program came to its end; rejects with a `Failure` when a step failed, or it was
+   * killed before that.
+   */
   readonly started: Promise<StepResult[]>;
   /** Resolves when it has ended, whether it started or not. */
   readonly ended: Promise<ExitStatus>;
@@ -64,6 +67,15 @@ export class StepFailure extends Failure {
     this.index = index;
     this.errno = errno;
     this.results = results;
+  }
+}
+
+/** It was killed before it had arrived at what it is for. */
+export class NeverBegan extends Failure {
+  constructor() {
+    super('kernel', 'What was to start the program was killed before that began.', {
+      hint: "There may be no memory left, for the host or within a limit: the kernel's log tells. Otherwise try again.",
+    });
   }
 }
 
@@ -117,20 +129,22 @@ function hear({ socket, ours }: HelperEnd, options: LaunchOptions): Promise<Step
   const results: StepResult[] = [];
   return new Promise((resolve, reject) => {
     let rest: Buffer = Buffer.alloc(0);
+    let hasArrived = false;
     /** What waits at a sync step: its pid as it sees itself, until the parent's report of the fork gives the helper's view. */
     const synchronise = syncs({ socket, ours }, options, results, reject);
     socket.on('data', (chunk: Buffer) => {
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
       for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) {
         const { kind, step, value } = decodeReport(rest);
-        if (kind === RESULTED) results.push({ step, value });
+        if (kind === ARRIVED) hasArrived = true;
+        else if (kind === RESULTED) results.push({ step, value });
         else if (kind === SYNCED) synchronise.arrived(step, value);
         else if (kind === FAILED) reject(new StepFailure(options.program, step, value, results));
         else if (kind === MALFORMED) reject(new Error(`the launcher refused a program of ours (line ${value})`));
         synchronise.proceed();
       }
     });
-    socket.on('close', () => resolve(results));
+    socket.on('close', () => (hasArrived ? resolve(results) : reject(new NeverBegan())));
   });
 }
 

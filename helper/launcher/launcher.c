@@ -11,7 +11,7 @@
  *   data
  *
  * All of it is validated before the first step runs. Reports go back over the same socket (see struct report). The
- * socket is closed by a successful execve: that is the proof that the program started.
+ * socket is closed by a successful execve: with the report that this was arrived at, that is the proof that the program started.
  *
  * Started with an empty argument it runs no program itself, but makes launchers on request (see serve).
  */
@@ -31,9 +31,9 @@
 #define SKIPPED INT64_MIN /* the result of a step that did not run; no system call has it */
 
 enum step_kind { SYSCALL = 1, FORK = 2, INIT = 3, SYNC = 4, TETHER = 5, FINALLY = 6 };
-enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2, IF_FAILED = 4, IGNORE_LACKING = 8 };
+enum step_flags { IGNORE_ERROR = 1, REPORT_RESULT = 2, IF_FAILED = 4, IGNORE_LACKING = 8, ANNOUNCE = 16 };
 enum argument_kind { INTEGER = 0, POINTER = 1, RESULT = 2 };
-enum report_kind { FAILED = 1, RESULTED = 2, SYNCED = 3, MALFORMED = 4 };
+enum report_kind { FAILED = 1, RESULTED = 2, SYNCED = 3, MALFORMED = 4, ARRIVED = 5 };
 
 struct header {
   uint32_t magic, version, steps, data, relocations, descriptors;
@@ -49,7 +49,7 @@ struct step {
 
 struct report {
   uint32_t kind, step;
-  int64_t value; /* FAILED: errno. RESULTED: the result. SYNCED: the pid. MALFORMED: the line that found it */
+  int64_t value; /* FAILED: errno. RESULTED: the result. SYNCED: the pid. MALFORMED: the line that found it. ARRIVED: 0 */
 };
 
 struct passed {
@@ -155,7 +155,7 @@ static void validate_argument(const struct step *step, uint32_t index, int i) {
 
 static void validate_step(const struct step *step, uint32_t index) {
   REQUIRE(step->kind >= SYSCALL && step->kind <= FINALLY);
-  REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT | IF_FAILED | IGNORE_LACKING)) == 0);
+  REQUIRE((step->flags & ~(IGNORE_ERROR | REPORT_RESULT | IF_FAILED | IGNORE_LACKING | ANNOUNCE)) == 0);
   REQUIRE(step->kind == SYSCALL ? step->number < MAX_SYSCALL : step->number == 0);
   REQUIRE(step->condition <= index && (step->condition == 0 || step->kind == SYSCALL));
   REQUIRE((step->flags & IF_FAILED) == 0 || step->condition != 0);
@@ -351,6 +351,20 @@ static long call(const struct step *step) {
   return result;
 }
 
+/* What was meant to be written is, or the step failed: the kernel may take less, as when a tmpfs is just full. */
+static long write_whole(const struct step *step, int by_copy) {
+  long from = argument(step, 1), count = argument(step, by_copy ? 3 : 2), done = 0;
+  while (done < count) {
+    long got = by_copy ? CALL(__NR_sendfile, argument(step, 0), from, argument(step, 2), count - done)
+                       : CALL(__NR_write, argument(step, 0), from + done, count - done, 0);
+    if (got == -EINTR) continue;
+    if (is_error(got)) return got;
+    if (got == 0) return -EIO; /* there is less to copy than there was */
+    done += got;
+  }
+  return done;
+}
+
 static long run_step(const struct step *step, uint32_t index) {
   if (is_skipped(step, index)) return SKIPPED;
   if (lacks_argument(step)) return -EBADF;
@@ -359,7 +373,10 @@ static long run_step(const struct step *step, uint32_t index) {
     case INIT: return fork_here(step, index, 1);
     case SYNC: return synchronise(index);
     case TETHER: return tether(step);
-    default: return call(step);
+    default:
+      if (step->number == __NR_sendfile) return write_whole(step, 1);
+      if (step->number == __NR_write && argument(step, 2) > 0) return write_whole(step, 0);
+      return call(step);
   }
 }
 
@@ -380,6 +397,7 @@ static void find_last_step(void) {
 static void run_program(void) {
   for (uint32_t i = 0; i < last_step; i++) {
     const struct step *step = &steps[i];
+    if ((step->flags & ANNOUNCE) != 0) send_report(ARRIVED, i, 0);
     long result = results[i] = run_step(step, i);
     if (result == SKIPPED) continue;
     if (is_error(result)) {
@@ -400,7 +418,8 @@ static _Noreturn void launch(void) {
   relocate();
   find_last_step();
   run_program();
-  clean_up(); /* a program need not end in execve */
+  send_report(ARRIVED, last_step, 0); /* a program need not end in execve */
+  clean_up();
   leave(0);
 }
 

@@ -39,6 +39,8 @@ interface StepBase {
   ignoreLacking?: boolean;
   /** It runs only if the step of this index, before it, ran and succeeded, or failed. Of system calls only. */
   condition?: { step: number; failed: boolean };
+  /** Report that it is arrived at: what closes the socket is a start only then. */
+  announce?: boolean;
   /** Report the result also when that is a success, or an ignored failure. */
   reportResult?: boolean;
   /** What is told of the sandbox when it was reported to have failed. */
@@ -85,6 +87,7 @@ const IGNORE_ERROR = 1;
 const REPORT_RESULT = 2;
 const IF_FAILED = 4;
 const IGNORE_LACKING = 8;
+const ANNOUNCE = 16;
 /** How far the step may be that a condition names. */
 const MAX_DISTANCE = 0xffff;
 const INTEGER = 0;
@@ -158,12 +161,13 @@ function encodeStep(step: Step, index: number, into: Buffer, data: DataSection, 
   if (step.condition !== undefined) into.writeUInt16LE(distanceOf(step.condition.step, index), 62);
 }
 
-function flagsOf({ ignoreError, reportResult, ignoreLacking, condition }: Step): number {
+function flagsOf({ ignoreError, reportResult, ignoreLacking, announce, condition }: Step): number {
   return (
     (ignoreError ? IGNORE_ERROR : 0) |
     (reportResult ? REPORT_RESULT : 0) |
     (condition?.failed ? IF_FAILED : 0) |
-    (ignoreLacking ? IGNORE_LACKING : 0)
+    (ignoreLacking ? IGNORE_LACKING : 0) |
+    (announce ? ANNOUNCE : 0)
   );
 }
 

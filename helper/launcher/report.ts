@@ -4,6 +4,8 @@ export const FAILED = 1;
 export const RESULTED = 2;
 export const SYNCED = 3;
 export const MALFORMED = 4;
+/** At a step that is announced, or at the end. */
+export const ARRIVED = 5;
 
 export const REPORT_BYTES = 16;
 

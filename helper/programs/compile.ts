@@ -226,11 +226,9 @@ function execute(steps: Steps, plan: Plan): void {
   const environment = strings(plan.environment.entries());
   plan.candidates.forEach((candidate, index) => {
     const last = index === plan.candidates.length - 1;
-    steps.call(
-      'execve',
-      [string(candidate.path), strings(candidate.arguments), environment],
-      `execute ${candidate.path}`,
-      last ? {} : { ignoreError: true, reportResult: true },
-    );
+    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], `execute ${candidate.path}`, {
+      announce: true,
+      ...(last ? {} : { ignoreError: true, reportResult: true }),
+    });
   });
 }

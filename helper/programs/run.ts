@@ -5,7 +5,7 @@ import type { CancellationToken } from 'vscode-jsonrpc';
 import { close } from '../kernel/files.ts';
 import { openPipes, type Pipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
-import type { Launched } from '../launcher/launch.ts';
+import { type Launched, NeverBegan } from '../launcher/launch.ts';
 import { after } from '../longTimer.ts';
 import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol.ts';
 import { own } from './identity.ts';
@@ -63,7 +63,11 @@ export async function runToEnd(
     const program = startProgram(pipes.stdio);
     pipes.connect(Buffer.from(options.stdin ?? '', 'base64'));
     let timedOut = false;
-    const kill = () => options.kill(program);
+    let wasKilled = false;
+    const kill = () => {
+      wasKilled = true;
+      options.kill(program);
+    };
     const expire = () => {
       timedOut = true;
       kill();
@@ -73,7 +77,11 @@ export async function runToEnd(
     if (token.isCancellationRequested) kill();
     running.add(kill);
     try {
-      const [exit] = await Promise.all([program.ended, program.confirmed]);
+      // That it was killed in time is how it ended, and no failure.
+      const begun = program.confirmed.catch((error: unknown) => {
+        if (!wasKilled || !(error instanceof NeverBegan)) throw error;
+      });
+      const [exit] = await Promise.all([program.ended, begun]);
       return await resultOf(pipes, timedOut ? { ...exit, timedOut } : exit);
     } finally {
       running.delete(kill);

@@ -292,7 +292,9 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
 
 /** Instead of a program: closes everything, which tells that all went well, and waits for a signal. */
 function idle(steps: Steps): void {
-  steps.call('close_range', [integer(0), integer(0xffff_ffff, '~0U'), integer(0)], 'close everything');
+  steps.call('close_range', [integer(0), integer(0xffff_ffff, '~0U'), integer(0)], 'close everything', {
+    announce: true,
+  });
   const none = integer(0, 'NULL');
   steps.call('ppoll', [none, integer(0), none, none, integer(8)], 'wait', { ignoreError: true });
 }
@@ -301,11 +303,9 @@ function execute(steps: Steps, plan: SandboxPlan): void {
   const environment = strings(plan.environment.entries());
   plan.candidates.forEach((candidate, index) => {
     const isLast = index === plan.candidates.length - 1;
-    steps.call(
-      'execve',
-      [string(candidate.path), strings(candidate.arguments), environment],
-      `execute ${candidate.path}`,
-      isLast ? {} : { ignoreError: true, reportResult: true },
-    );
+    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], `execute ${candidate.path}`, {
+      announce: true,
+      ...(isLast ? {} : { ignoreError: true, reportResult: true }),
+    });
   });
 }

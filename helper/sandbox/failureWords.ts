@@ -79,6 +79,7 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
       'Inside a container, /proc and /sys have parts that are masked: choose "none" for it.',
     );
   }
+  if (errno === 'ENOSPC') return say('busy', `${what}: there is no room left for it.`, hintForRoom(plan));
   if (errno === 'ENOSYS') return say('unsupported', `${what}: this kernel is too old; sandboxes need Linux 5.12.`);
   if (error.reason === 'permission') {
     return say(
@@ -96,6 +97,11 @@ function hintForLacking({ root }: SandboxPlan): string {
   return root.type === 'bind' && root.readOnly
     ? 'The root is read-only: make the directory in it beforehand, set root.access to "overlay", or leave the mount out.'
     : 'Make it beforehand; or let the user that the sandbox runs as write in the directory of the root.';
+}
+
+function hintForRoom({ spec: { root } }: SandboxPlan): string {
+  const isOfMemory = root.type === 'programs' || root.type === 'tmpfs';
+  return isOfMemory ? 'Give "root.size" more, or leave some of it out.' : 'Make room there, or leave some of it out.';
 }
 
 type Say = (reason: ErrorData['reason'], message: string, hint?: string) => Failure;

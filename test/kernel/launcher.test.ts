@@ -1,12 +1,15 @@
 /** The launcher itself: what it does with programs, good and malformed. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import test from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { launch, NeverBegan } from '../../helper/launcher/launch.ts';
 import {
+  type Argument,
   encodeProgram,
   integer,
   result,
@@ -15,6 +18,8 @@ import {
   string,
   strings,
 } from '../../helper/launcher/program.ts';
+import { isRoot } from '../fixtures/environment.ts';
+import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { runLauncher } from '../fixtures/launcher.ts';
 
 const AT_FDCWD = -100;
@@ -466,4 +471,83 @@ test('a program that never arrives leaves no launcher behind', async () => {
   });
   await once(launcher!, 'exit');
   assert.equal((await run).code, 127);
+});
+
+test('it is told that the last step is arrived at, and only then', async () => {
+  const announced = { ...sh('exit 3'), announce: true };
+  const lacking = { ...execute('/no/such'), announce: true, ignoreError: true };
+  assert.deepEqual((await runLauncher(program([lacking, announced]))).arrived, [0, 1]);
+  assert.deepEqual((await runLauncher(program([mkdir('/proc/no'), announced]))).arrived, []);
+  using work = folder();
+  assert.deepEqual((await runLauncher(program([mkdir('a')]), { cwd: work.path })).arrived, [1], 'the end is one, too');
+});
+
+test('a program that was killed before its last step has not started', async () => {
+  // Beside which the launcher is looked for.
+  process.argv[1] = HELPER_PROGRAM;
+  const sync: Step = { kind: 'sync', purpose: 'wait' };
+  for (const steps of [
+    [sync, { ...sh('exit 0'), announce: true }],
+    [fork, sync, { ...sh('exit 0'), announce: true }],
+    [sync],
+  ]) {
+    const { started, ended } = launch({
+      program: { steps, descriptors: 4 },
+      stdio: ['ignore', 'ignore', 'ignore'],
+      descriptors: [],
+      onSync: (pid) => {
+        process.kill(pid, 'SIGKILL');
+        return undefined;
+      },
+    });
+    await assert.rejects(started, NeverBegan);
+    await ended;
+  }
+  const { started } = launch({
+    program: { steps: [{ ...sh('exit 0'), announce: true }], descriptors: 4 },
+    stdio: ['ignore', 'ignore', 'ignore'],
+    descriptors: [],
+  });
+  assert.deepEqual(await started, []);
+});
+
+test('what is written or copied is whole, or the step fails', { skip: !isRoot && 'only root may mount a tmpfs' }, async () => {
+  using work = folder();
+  const place = path.join(work.path, 'small');
+  fs.mkdirSync(place);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', place]);
+  try {
+    const source = path.join(work.path, 'source');
+    fs.writeFileSync(source, Buffer.alloc(100_000, 'x'));
+    const open = (file: string, flags: number): Step => ({
+      kind: 'syscall',
+      name: 'openat',
+      arguments: [integer(AT_FDCWD), string(file), integer(flags), integer(0o644)],
+      purpose: 'open',
+    });
+    const call = (name: 'sendfile' | 'write', values: Argument[]): Step => ({
+      kind: 'syscall',
+      name,
+      arguments: values,
+      purpose: name,
+    });
+    const begin = [open(source, fs.constants.O_RDONLY), open('small/copy', fs.constants.O_WRONLY | fs.constants.O_CREAT)];
+    const copy = (count: number) => [...begin, call('sendfile', [result(1), result(0), integer(0), integer(count)])];
+    const write = [...begin, call('write', [result(1), string('y'.repeat(100_000)), integer(100_000)])];
+    const { ENOSPC, EIO } = os.constants.errno;
+    for (const [steps, errno] of [
+      [copy(100_000), ENOSPC],
+      [write, ENOSPC],
+    ] as const) {
+      const { reports } = await runLauncher(program(steps), { cwd: work.path });
+      assert.deepEqual(reports, [{ kind: 'failed', step: 2, value: errno }]);
+      fs.rmSync(path.join(place, 'copy'));
+    }
+    fs.truncateSync(source, 1000);
+    assert.deepEqual((await runLauncher(program(copy(2000)), { cwd: work.path })).reports, [
+      { kind: 'failed', step: 2, value: EIO },
+    ]);
+  } finally {
+    execFileSync('umount', [place]);
+  }
 });

@@ -207,4 +207,15 @@ print('out' if os.path.exists('/etc/passwd') else 'still in')
       assert.equal(await output({ root: { type: 'directory', path: root } }, 'ls /'), 'bin\ndev\nproc\ntmp\n');
     });
   });
+
+  test('a root of programs that is just full is refused, with what to do', async () => {
+    const program = 'bash';
+    const spec: SandboxSpec = {
+      root: { type: 'programs', programs: [program], files: 'copy', size: '100K' },
+      process: { args: [program] },
+    };
+    const { message, data } = await refused(spec, 'busy');
+    assert.match(message, /no room left/);
+    assert.match(data?.hint ?? '', /root\.size/);
+  });
 });
