@@ -25,7 +25,7 @@ function tooLarge({ what }: ProgramTooLarge, lists: Readonly<Record<string, unkn
   return new Failure('invalid', `This comes to a program of ${what}.`, hint);
 }
 
-export type StepFlags = Pick<Step, 'ignoreError' | 'ignoreLacking' | 'reportResult' | 'note'>;
+export type StepFlags = Pick<Step, 'ignoreError' | 'ignoreLacking' | 'reportResult' | 'note' | 'announce'>;
 
 /** Collects steps, and the descriptors that they name. */
 export class Steps {

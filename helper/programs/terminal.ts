@@ -2,7 +2,6 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type net from 'node:net';
-import tty from 'node:tty';
 import { findInRoot } from '../host/fileInRoot.ts';
 import { close } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty, resizePty } from '../kernel/pty.ts';
@@ -15,6 +14,7 @@ import { type Attachable, descriptorOf } from '../stream/server.ts';
 import { own } from './identity.ts';
 import { type Candidate, makePlan, type Plan } from './plan.ts';
 import { PtyInput } from './ptyInput.ts';
+import { PtyOutput } from './ptyOutput.ts';
 import { start } from './start.ts';
 import type { OpenNamespace } from './target.ts';
 
@@ -161,7 +161,7 @@ class Terminal implements Attachable {
   /** Resolves when nothing is left of it but what ignores SIGHUP, and its client knows. */
   readonly closed: Promise<void>;
   private readonly descriptor: number;
-  private readonly master: tty.ReadStream;
+  private readonly master: PtyOutput;
   private readonly program: Launched;
   private connection: net.Socket | undefined;
   private input: PtyInput | undefined;
@@ -169,10 +169,8 @@ class Terminal implements Attachable {
   constructor(master: number, program: Launched) {
     this.descriptor = master;
     this.program = program;
-    this.master = new tty.ReadStream(master);
-    this.master.pause();
+    this.master = new PtyOutput(master);
     this.master.on('close', () => this.input?.close());
-    this.master.on('error', () => undefined); // EIO: no program has it open any more
     this.closed = new Promise((resolve) => {
       this.master.once('close', () => {
         // The line is lost as soon as the program ends, which is before the client was told how it ended.
@@ -259,7 +257,7 @@ class Terminal implements Attachable {
     return new Promise((resolve) => {
       let left = MAX_LEFT_BYTES;
       const check = () => {
-        if (this.master.destroyed || left <= 0 || (this.master.readableLength === 0 && !hasInput(this.descriptor))) resolve();
+        if (this.master.destroyed || left <= 0 || (!this.master.holdsOutput && !hasInput(this.descriptor))) resolve();
       };
       this.master.on('data', (data: Buffer) => {
         left -= data.length;
