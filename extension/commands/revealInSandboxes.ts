@@ -28,7 +28,7 @@ export async function revealInSandboxes(
   if (!isGiven) return;
   void say(
     container?.engine === 'isoscope'
-      ? vscode.l10n.t('{0} was made in another window, which lists it among its sandboxes.', oneLine(container.name))
+      ? vscode.l10n.t('{0} is a sandbox of another user, whose own helper lists it.', oneLine(container.name))
       : vscode.l10n.t('It is in no sandbox. Sandboxes are what Isoscope itself has made.'),
   );
 }

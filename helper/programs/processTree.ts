@@ -12,7 +12,7 @@ const MAX_PROCESSES = 10_000;
  * (proc_pid_task_tid_children(5)). In the helper's own pid namespace an orphan becomes a child of the launcher's process that
  * waits, and so is found; in another it becomes the child of that namespace's init, and belongs to the container from then on.
  */
-export function killTree(program: Launched): void {
+export function killTree(program: Pick<Launched, 'pid' | 'kill'>): void {
   const descendants = descendantsOf(program.pid);
   program.kill();
   for (const pidfd of descendants) {

@@ -1,4 +1,4 @@
-/** What is told of a sandbox, and noted of a persistent one. */
+/** What is told of a sandbox, and noted of it for other helpers. */
 import fs from 'node:fs';
 import type { End } from '../kernel/spawn.ts';
 import { isOwnNamespace } from '../programs/target.ts';
@@ -40,12 +40,17 @@ export function pastOf({ id, params, createdMillis, exit }: SavedSandbox): { san
     state: 'ended',
     namespaces: {},
     cgroups: [],
-    persistent: true,
+    persistent: isPersistent(params),
     notes: [],
     createdMillis,
     ...(exit === undefined ? {} : { exit }),
   };
   return { sandbox, params };
+}
+
+/** Any other is noted only while it runs. */
+export function isPersistent({ spec }: SandboxParams): boolean {
+  return spec.persistent === true;
 }
 
 export const STOPPED: SandboxExit = { reason: 'stopped', message: 'It was stopped.' };

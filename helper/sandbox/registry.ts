@@ -1,13 +1,14 @@
-/** Which sandboxes there are: this helper's, and the persistent ones that are noted, whoever made them. */
+/** Which sandboxes there are: this helper's, and those that other helpers of the same user have noted. */
 import os from 'node:os';
 import { Failure } from '../failure.ts';
+import { killTree } from '../programs/processTree.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
-import { describe, pastOf, STOPPED, savedParams } from './describe.ts';
+import { describe, isPersistent, pastOf, STOPPED, savedParams } from './describe.ts';
 import { OtherProcess } from './otherProcess.ts';
 import type { SandboxPlan } from './plan.ts';
 import { findRunning, removeLeftovers } from './runningNotes.ts';
-import { forget, load, type SavedSandbox, savedIds, saveEnd } from './saved.ts';
+import { forget, forgetEnded, load, type SavedSandbox, savedIds, saveEnd } from './saved.ts';
 import type { HeldLayers } from './start.ts';
 
 export interface RegistryServices {
@@ -91,7 +92,7 @@ export class SandboxRegistry {
     });
   }
 
-  /** Persistent ones that another helper made, or this one's predecessor; and not those that another has removed. */
+  /** What another helper made, or this one's predecessor; and not the persistent ones that another has removed. */
   private findSaved(): void {
     this.lookAtOthers();
     const ids = savedIds();
@@ -105,8 +106,10 @@ export class SandboxRegistry {
     this.past.delete(id);
     if (saved === undefined) return;
     const running = saved.process === undefined ? undefined : OtherProcess.hold(saved.process);
-    if (running === undefined) this.past.set(id, pastOf(saved));
-    else this.adopt(saved, running);
+    if (running !== undefined) this.adopt(saved, running);
+    else if (isPersistent(saved.params)) this.past.set(id, pastOf(saved));
+    // Its helper would have done it, and was killed.
+    else forgetEnded(id, saved.process);
   }
 
   /** Notices which of those that other helpers made have ended. */
@@ -131,7 +134,7 @@ export class SandboxRegistry {
         return made;
       },
       held: {},
-      kill: () => leader.signal(SIGKILL),
+      kill: () => killOther(leader, keeper, other),
       signal: (signal) => leader.signal(os.constants.signals[signal]),
       ended: other.ended.then(() => {
         leader.release();
@@ -175,7 +178,8 @@ export class SandboxRegistry {
   end(live: LiveSandbox, exit: SandboxExit | undefined): void {
     const { sandbox, params } = live;
     this.live.delete(sandbox.id);
-    if (sandbox.persistent) {
+    if (!sandbox.persistent) forgetEnded(sandbox.id, sandbox.process);
+    else {
       const saved: SavedSandbox = { id: sandbox.id, params: savedParams(params), createdMillis: sandbox.createdMillis };
       const ended = exit === undefined ? saved : { ...saved, exit };
       if (saveEnd(ended, sandbox.process)) this.past.set(sandbox.id, pastOf(ended));
@@ -184,4 +188,10 @@ export class SandboxRegistry {
     if (exit !== undefined) this.services.ended(sandbox, exit);
     this.services.changed();
   }
+}
+
+/** Without a pid namespace of its own the end of its first process is not the end of all in it: what began below the one outside ends with that. */
+function killOther(leader: OtherProcess, keeper: ProcessRef | undefined, outside: OtherProcess): void {
+  if (keeper === undefined || outside === leader || outside.look()) leader.signal(SIGKILL);
+  else killTree({ pid: keeper.pid, kill: () => leader.signal(SIGKILL) });
 }

@@ -6,6 +6,7 @@ import { Failure } from '../failure.ts';
 import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
+import { logError } from '../log.ts';
 import { after } from '../longTimer.ts';
 import { explainPlanned } from '../programs/explain.ts';
 import { own } from '../programs/identity.ts';
@@ -370,10 +371,14 @@ export class Sandboxes {
     };
     this.registry.add(live);
     try {
-      if (plan.spec.persistent) save(savedOf(live));
+      save(savedOf(live));
     } catch (error) {
-      live.kill();
-      throw error;
+      if (plan.spec.persistent) {
+        live.kill();
+        throw error;
+      }
+      // It ends with this helper: others can do without it.
+      logError('a sandbox is not noted for other helpers', error);
     }
     const { timeout } = plan.spec.process;
     if (timeout !== undefined) {

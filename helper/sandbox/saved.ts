@@ -1,4 +1,6 @@
-/** What is kept of persistent sandboxes, so that another helper finds them: a file each, until the next boot. */
+/**
+ * What is noted of sandboxes, so that another helper finds them: a file each, of a persistent one until the next boot, of any other while it runs.
+ */
 import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
@@ -100,11 +102,17 @@ function makeFolder(): void {
     fs.mkdirSync(folder(), { mode: 0o700 });
   } catch (error) {
     if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
-    throw new Failure('permission', `${folder()}, where persistent sandboxes are noted, belongs to somebody else.`, {
+    throw new Failure('permission', `${folder()}, where sandboxes are noted, belongs to somebody else.`, {
       path: folder(),
       hint: 'Have it removed, or set XDG_RUNTIME_DIR.',
     });
   }
+}
+
+/** Nothing is noted any more of the one whose first process this was. Another helper may have started it again, under the same id: that stands. */
+export function forgetEnded(id: string, process: ProcessRef | undefined): void {
+  const noted = load(id);
+  if (noted !== undefined && isSame(noted.process, process)) forget(id);
 }
 
 export function forget(id: string): void {

@@ -1,4 +1,4 @@
-/** Tells when what is kept of persistent sandboxes changes, since another helper may make, end or remove one: inotify(7). */
+/** Tells when what is noted of sandboxes changes, since another helper may make, end or remove one: inotify(7). */
 import path from 'node:path';
 import {
   IN_CREATE,
@@ -38,7 +38,7 @@ export class SavedWatch {
       this.watchFolder();
     } catch (error) {
       // The list is read afresh by every refresh nevertheless.
-      logError('persistent sandboxes are not watched', error);
+      logError('the sandboxes of other helpers are not watched', error);
     }
   }
 
