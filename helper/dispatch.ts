@@ -75,6 +75,21 @@ function issueWords(method: string, issue: v.BaseIssue<unknown>, field: readonly
   if (name === '') return `${method}: the parameters cannot be accepted: ${issue.message}.`;
   if (issue.expected === 'never') return `There is no field "${name}".`;
   if (issue.received === 'undefined') return `"${name}" is missing.`;
-  if (issue.expected === null) return `"${name}" cannot be ${issue.received}: ${issue.message}.`;
-  return `"${name}" is to be ${issue.expected.replace(/^\((.*)\)$/, '$1').replaceAll(' | ', ' or ')}, not ${issue.received}.`;
+  // What the schema says in its own words says most; valibot's begin so.
+  if (!issue.message.startsWith('Invalid ')) return `"${name}" cannot be accepted: ${issue.message}.`;
+  const received = issue.received.length > MAX_RECEIVED ? `${issue.received.slice(0, MAX_RECEIVED)}…` : issue.received;
+  if (issue.expected === null) return `"${name}" cannot be ${received}.`;
+  return `"${name}" must be ${wanted(issue.expected)}, not ${received}.`;
+}
+
+/** More than a person reads of what they have written wrong. */
+const MAX_RECEIVED = 80;
+
+/** `("a" | "b")`, `<=3` */
+function wanted(expected: string): string {
+  return expected
+    .replace(/^\((.*)\)$/, '$1')
+    .replaceAll(' | ', ' or ')
+    .replace(/^<=/, 'at most ')
+    .replace(/^>=/, 'at least ');
 }

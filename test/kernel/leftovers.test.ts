@@ -19,6 +19,12 @@ import { until } from '../fixtures/until.ts';
 
 const uid = isHelperRoot ? 0 : (testUid ?? process.geteuid!());
 const NOTES = path.join(isHelperRoot ? '/run' : os.tmpdir(), `isoscope-running-${uid}`);
+const SAVED = path.join(isHelperRoot ? '/run' : os.tmpdir(), `isoscope-sandboxes-${uid}`);
+/** Files in which a sandbox is noted. */
+const notesOf = (id: string) =>
+  [NOTES, SAVED].flatMap((folder) =>
+    fs.existsSync(folder) ? fs.readdirSync(folder).filter((name) => name.startsWith(id)) : [],
+  );
 
 function parentOf(pid: number): number {
   return Number(/^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))![1]);
@@ -76,8 +82,10 @@ describe('of a sandbox with limits', { skip: unlessHelperIsRoot }, () => {
   for (const [title, spec] of kinds) {
     test(`nothing is left, whichever of its processes is killed${title}, cgroups in its own included`, async () => {
       await using helper = await startHelper();
+      const made: string[] = [];
       for (let which = 0; ; which += 1) {
         const { sandbox } = await helper.request(SandboxesCreate, { spec });
+        made.push(sandbox.id);
         const chain = processesOf(helper, sandbox);
         makeNested(sandbox, chain.at(-1)!);
         assert.ok(cgroupsOf(sandbox).length > 0);
@@ -85,10 +93,11 @@ describe('of a sandbox with limits', { skip: unlessHelperIsRoot }, () => {
         await until(() => cgroupsOf(sandbox).length === 0, `no cgroup, when ${which} of ${chain.length} was killed`);
         await until(() => !chain.some(isRunning), 'nothing runs');
         await helper.request(SandboxesRemove, { sandbox: sandbox.id }).catch(() => undefined);
-        await until(async () => (await helper.request(SandboxesList, {})).sandboxes.length === 0, 'it is not listed');
+        const isListed = async () => (await helper.request(SandboxesList, {})).sandboxes.some(({ id }) => id === sandbox.id);
+        await until(async () => !(await isListed()), 'it is not listed');
         if (which === chain.length - 1) break;
       }
-      assert.ok(!fs.existsSync(NOTES) || fs.readdirSync(NOTES).length === 0, 'no note');
+      for (const id of made) assert.deepEqual(notesOf(id), []);
     });
 
     test(`nothing is left once the next helper has begun, when all were killed with the helper first${title}`, async () => {
@@ -109,7 +118,7 @@ describe('of a sandbox with limits', { skip: unlessHelperIsRoot }, () => {
         await using next = await startHelper();
         await until(() => cgroupsOf(sandbox).length === 0, `no cgroup, ${order}`);
         await next.request(SandboxesRemove, { sandbox: sandbox.id }).catch(() => undefined);
-        await until(() => !fs.existsSync(NOTES) || fs.readdirSync(NOTES).length === 0, 'no note');
+        await until(() => notesOf(sandbox.id).length === 0, 'no note');
       }
     });
   }

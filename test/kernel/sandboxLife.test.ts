@@ -90,7 +90,7 @@ describe('the life of a sandbox', () => {
     const ended = nextEnd(sandbox.id);
     await request(SandboxesStop, { sandbox: sandbox.id });
     assert.equal((await ended).reason, 'stopped');
-    assert.deepEqual((await request(SandboxesList, {})).sandboxes, []);
+    assert.ok(!(await request(SandboxesList, {})).sandboxes.some(({ id }) => id === sandbox.id));
     assert.ok(!fs.existsSync(`/proc/${pid}`));
   });
 
@@ -163,7 +163,7 @@ describe('the life of a sandbox', () => {
     const ended = nextEnd(sandbox.id);
     screen.type('exit 4\n');
     assert.equal((await ended).code, 4);
-    assert.deepEqual((await request(SandboxesList, {})).sandboxes, []);
+    assert.ok(!(await request(SandboxesList, {})).sandboxes.some(({ id }) => id === sandbox.id));
   });
 
   test('a time of weeks is as long as that', async () => {

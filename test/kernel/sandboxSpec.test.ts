@@ -15,11 +15,11 @@ describe('the specification of a sandbox', () => {
     const wrong: [spec: object, message: string, field: (string | number)[]][] = [
       [{ process: { argz: ['ls'] } }, 'There is no field "process.argz".', ['spec', 'process', 'argz']],
       [{ root: { type: 'directory' } }, '"root.path" is missing.', ['spec', 'root', 'path']],
-      [{ process: { terminal: 'yes' } }, '"process.terminal" is to be boolean, not "yes".', ['spec', 'process', 'terminal']],
+      [{ process: { terminal: 'yes' } }, '"process.terminal" must be boolean, not "yes".', ['spec', 'process', 'terminal']],
       [{ mounts: [{ type: 'tmpfs' }] }, '"mounts[0].destination" is missing.', ['spec', 'mounts', 0, 'destination']],
       [
         { namespaces: { net: { sandbox: 7 } } },
-        '"namespaces.net.sandbox" is to be string, not 7.',
+        '"namespaces.net.sandbox" must be string, not 7.',
         ['spec', 'namespaces', 'net', 'sandbox'],
       ],
     ];
