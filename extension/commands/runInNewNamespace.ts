@@ -6,13 +6,8 @@ import { isUnprivileged } from '../connection/privilege.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { oneLine } from '../host/plainText.ts';
 import { currentFolder, inFolder } from '../programs/currentFolder.ts';
-import {
-  askForCommandLine,
-  askForKinds,
-  askForRoot,
-  FIRST_CHOICES,
-  type SandboxChoices,
-} from '../programs/sandboxQuestions.ts';
+import { firstChoices, type SandboxChoices } from '../programs/firstChoices.ts';
+import { askForCommandLine, askForKinds, askForRoot } from '../programs/sandboxQuestions.ts';
 import { openAsFile } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import type { CommandTarget } from '../target.ts';
@@ -39,19 +34,25 @@ export async function runInNewNamespace(
   target?: CommandTarget | vscode.Uri,
 ): Promise<void> {
   await connection.start();
-  const last = { ...FIRST_CHOICES, ...memory.get<Partial<SandboxChoices>>(LAST) };
-  const asking: Asking = { connection, mustOwnUsers: isUnprivileged(connection), last };
+  const mustOwnUsers = isUnprivileged(connection);
+  const first = firstChoices(mustOwnUsers);
+  const before = memory.get<Partial<SandboxChoices>>(LAST);
+  const last = { ...first, ...before };
+  const asking: Asking = { connection, mustOwnUsers, last };
   const process = target === undefined || target instanceof vscode.Uri ? undefined : processOf(target);
   const folder = process === undefined ? currentFolder(target) : undefined;
   const namespaces = process === undefined ? await newOnes(asking) : await sharedOnes(asking, process, target as CommandTarget);
   if (namespaces === undefined) return;
   const ownFiles = namespaces.mnt === 'new';
-  const root = ownFiles ? await askForRoot(last.root) : { type: 'host' as const, access: 'readWrite' as const };
+  const root = ownFiles
+    ? await askForRoot({ last: before?.root, first: first.root })
+    : { type: 'host' as const, access: 'readWrite' as const };
   if (root === undefined) return;
   const answer = await askForCommandLine(last.command, inFolder({ root, namespaces }, folder).process?.cwd);
   if (answer === undefined) return;
   const kinds = process === undefined ? chosenKinds(namespaces, asking) : last.kinds;
-  const choices: SandboxChoices = { kinds, root: ownFiles ? root : last.root, command: answer.text };
+  const chosen = ownFiles ? root : before?.root;
+  const choices: Partial<SandboxChoices> = { kinds, command: answer.text, ...(chosen === undefined ? {} : { root: chosen }) };
   await memory.update(LAST, choices);
   const own: SandboxSpec = {
     ...(ownFiles ? { root } : {}),

@@ -10,19 +10,6 @@ import { questionTitle } from '../words/runningCommand.ts';
 import { splitCommandLine } from './commandLine.ts';
 import { rootWords } from './sandboxWords.ts';
 
-/** What was chosen last, which is what is proposed next. */
-export interface SandboxChoices {
-  kinds: NamespaceKind[];
-  root: SandboxRoot;
-  command: string;
-}
-
-export const FIRST_CHOICES: SandboxChoices = {
-  kinds: ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'],
-  root: { type: 'host', access: 'overlay' },
-  command: '',
-};
-
 export interface KindQuestion {
   /** Whose are to be shared. */
   of?: string;
@@ -48,8 +35,15 @@ export async function askForKinds(question: KindQuestion): Promise<NamespaceKind
 
 type RootItem = vscode.QuickPickItem & { root: () => Promise<SandboxRoot | undefined> };
 
+export interface RootQuestion {
+  /** What was chosen the last time, if there was one. */
+  last: SandboxRoot | undefined;
+  /** What is proposed at first. */
+  first: SandboxRoot;
+}
+
 /** Undefined when the person stopped. */
-export async function askForRoot(last: SandboxRoot): Promise<SandboxRoot | undefined> {
+export async function askForRoot({ last, first }: RootQuestion): Promise<SandboxRoot | undefined> {
   const given = (label: string, detail: string, icon: string, root: SandboxRoot): RootItem => ({
     label,
     detail,
@@ -62,18 +56,24 @@ export async function askForRoot(last: SandboxRoot): Promise<SandboxRoot | undef
     iconPath: new vscode.ThemeIcon(icon),
     root,
   });
+  const isOverlayFirst = first.type === 'host' && first.access === 'overlay';
+  const overlay = given(
+    vscode.l10n.t('Host, changes thrown away'),
+    isOverlayFirst
+      ? vscode.l10n.t("The host's files under an overlay in memory: whatever is changed is gone at the end.")
+      : vscode.l10n.t(
+          'Under an overlay in memory. Without root the kernel refuses it where other file systems are mounted in it.',
+        ),
+    'layers',
+    { type: 'host', access: 'overlay' },
+  );
+  const readOnly = given(vscode.l10n.t('Host, read-only'), vscode.l10n.t("The host's files; none can be changed."), 'lock', {
+    type: 'host',
+    access: 'readOnly',
+  });
   const items: RootItem[] = [
-    given(vscode.l10n.t('As last time'), rootWords(last), 'history', last),
-    given(
-      vscode.l10n.t('Host, changes thrown away'),
-      vscode.l10n.t("The host's files under an overlay in memory: whatever is changed is gone at the end."),
-      'layers',
-      { type: 'host', access: 'overlay' },
-    ),
-    given(vscode.l10n.t('Host, read-only'), vscode.l10n.t("The host's files; none can be changed."), 'lock', {
-      type: 'host',
-      access: 'readOnly',
-    }),
+    ...(last === undefined ? [] : [given(vscode.l10n.t('As last time'), rootWords(last), 'history', last)]),
+    ...(isOverlayFirst ? [overlay, readOnly] : [readOnly, overlay]),
     given(vscode.l10n.t('Host, writable'), vscode.l10n.t("The host's files as they are: changes stay."), 'edit', {
       type: 'host',
       access: 'readWrite',
@@ -82,13 +82,13 @@ export async function askForRoot(last: SandboxRoot): Promise<SandboxRoot | undef
       vscode.l10n.t('Programs…'),
       vscode.l10n.t('Only the programs that you name, with the loader and libraries that they need.'),
       'package',
-      () => askForPrograms(last),
+      () => askForPrograms(last ?? first),
     ),
     asked(
       vscode.l10n.t('Empty tmpfs…'),
       vscode.l10n.t('A file system in memory with nothing in it: not even a shell.'),
       'circle-large-outline',
-      () => askForSize(last),
+      () => askForSize(last ?? first),
     ),
     asked(vscode.l10n.t('Directory…'), vscode.l10n.t('A directory of the host as the root.'), 'folder', () =>
       askForDirectory(),

@@ -4,7 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { firstChoices } from '../../extension/programs/firstChoices.ts';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
 import { clientUid, isHelperRoot, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
@@ -14,6 +16,13 @@ describe('the files of a sandbox', () => {
   const { request, inFolder, run, output, refused, rootDirectory } = sandboxClient(path.join(os.tmpdir(), 'isoscope-roots-'));
 
   describe('root', () => {
+    test('what is proposed at first in a new namespace starts for the user who is asked', async () => {
+      const { kinds, root } = firstChoices(!isHelperRoot);
+      const own: NamespaceKind[] = isHelperRoot ? kinds : [...kinds, 'user'];
+      const namespaces = Object.fromEntries(NAMESPACE_KINDS.map((kind) => [kind, own.includes(kind) ? 'new' : 'host']));
+      assert.equal(await output({ root, namespaces }, 'echo $$'), '2\n');
+    });
+
     test('an empty tmpfs has the size asked for, and says what is missing in it', async () => {
       const refusal = await refused({ root: { type: 'tmpfs', size: '1G' }, process: { args: ['ls'] } }, 'notFound');
       assert.match(refusal.message, /^ls: not found.*empty tmpfs/);
