@@ -36,6 +36,7 @@ export class Cgroups extends Disposable {
   private watching: vscode.Disposable | undefined;
   private timer: NodeJS.Timeout | undefined;
   private everLoaded = false;
+  private isOfPresent = false;
   private lastProblem: HelperError | undefined;
 
   /** Fires after the model changed, and when `problem` did. */
@@ -46,12 +47,22 @@ export class Cgroups extends Disposable {
     this.connection = connection;
     this.log = log;
     this.register(connection.onDidChangeHost((parts) => parts.includes('cgroups') && void this.refresh()));
-    this.register(connection.onDidChangeState(({ kind }) => kind === 'ready' && this.viewers.any && void this.refresh()));
+    this.register(
+      connection.onDidChangeState(({ kind }) => {
+        if (kind !== 'ready') this.isOfPresent = false;
+        else if (this.viewers.any) void this.refresh();
+      }),
+    );
     this.register(new vscode.Disposable(() => this.end()));
   }
 
   get loaded(): boolean {
     return this.everLoaded;
+  }
+
+  /** Whether it is what the present helper says: what one of before said of an empty list says nothing. */
+  get known(): boolean {
+    return this.isOfPresent;
   }
 
   /** Why the last reading failed. */
@@ -93,8 +104,9 @@ export class Cgroups extends Disposable {
     clearTimeout(this.timer);
     const answer = await this.connection.request(CgroupsList, {});
     const delta = this.model.apply(answer, performance.now());
-    const first = !this.everLoaded || this.lastProblem !== undefined;
+    const first = !this.isOfPresent || this.lastProblem !== undefined;
     this.everLoaded = true;
+    this.isOfPresent = true;
     this.lastProblem = undefined;
     if (first) delta.cgroupList = true;
     if (!isEmpty(delta)) this.emitter.fire(delta);

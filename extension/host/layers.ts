@@ -19,6 +19,7 @@ export class Layers extends Disposable {
   private answer: LayersListResult = { overlays: [], unreadable: { count: 0 } };
   private byKey = new Map<string, Overlay>();
   private everLoaded = false;
+  private isOfPresent = false;
   private lastProblem: unknown;
   private readonly viewers = new Viewers(
     () => this.begin(),
@@ -41,7 +42,12 @@ export class Layers extends Disposable {
     super();
     this.connection = connection;
     this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
-    this.register(connection.onDidChangeState((state) => state.kind === 'ready' && this.viewers.any && void this.reload()));
+    this.register(
+      connection.onDidChangeState(({ kind }) => {
+        if (kind !== 'ready') this.isOfPresent = false;
+        else if (this.viewers.any) void this.reload();
+      }),
+    );
     this.register(new vscode.Disposable(() => this.end()));
   }
 
@@ -56,6 +62,11 @@ export class Layers extends Disposable {
 
   get loaded(): boolean {
     return this.everLoaded;
+  }
+
+  /** Whether it is what the present helper says: what one of before said of an empty list says nothing. */
+  get known(): boolean {
+    return this.isOfPresent;
   }
 
   /** Why the list could not be read the last time; undefined when it could. */
@@ -114,10 +125,11 @@ export class Layers extends Disposable {
   private async read(): Promise<void> {
     const answer = await this.connection.request(LayersList, {});
     const same = JSON.stringify(answer) === JSON.stringify(this.answer);
-    if (same && this.everLoaded && this.lastProblem === undefined) return;
+    if (same && this.isOfPresent && this.lastProblem === undefined) return;
     this.answer = answer;
     this.byKey = new Map(answer.overlays.map((overlay) => [overlay.key, overlay]));
     this.everLoaded = true;
+    this.isOfPresent = true;
     this.lastProblem = undefined;
     this.emitter.fire();
   }

@@ -74,7 +74,7 @@ export class CgroupsTree extends Tree {
   }
 
   protected override get known(): boolean {
-    return this.host.cgroups.loaded;
+    return this.host.cgroups.known;
   }
 
   protected override roots(): TreeNode[] {
@@ -130,7 +130,7 @@ export class CgroupsTree extends Tree {
     const { loaded, problem, model } = this.host.cgroups;
     const containers = this.grouping === 'container' ? model.containers : [];
     const roots = model.hierarchies.map((hierarchy) => [hierarchy, model.root(hierarchy.hierarchy)?.ino]);
-    return JSON.stringify([loaded, problem?.message, roots, model.unreadable, model.truncated, containers]);
+    return JSON.stringify([loaded, this.known, problem?.message, roots, model.unreadable, model.truncated, containers]);
   }
 
   protected override rootsTouchedBy(delta: HostDelta): boolean {

@@ -67,7 +67,7 @@ export class LayersTree extends Tree {
   private rootsText(): string {
     const { loaded, unreadable, problem } = this.layers;
     const rows = this.shown().map(({ overlay }) => [overlay.key, this.nameOf(overlay), overlay.image, overlay.layers.length]);
-    return JSON.stringify([loaded, unreadable, String(problem), rows]);
+    return JSON.stringify([loaded, this.known, unreadable, String(problem), rows]);
   }
 
   private layerTexts(): Map<string, string> {
@@ -79,7 +79,7 @@ export class LayersTree extends Tree {
   }
 
   protected override get known(): boolean {
-    return this.layers?.loaded ?? false;
+    return this.layers?.known ?? false;
   }
 
   protected override roots(): TreeNode[] {
