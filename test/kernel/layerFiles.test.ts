@@ -182,6 +182,31 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     await assert.rejects(readOn(vanishing.id), /away changed while it was exported|is not there/);
   });
 
+  test('only a directory has one above', async () => {
+    const trace = (file: string) => helper.request(LayersProvenance, { overlay: ref, path: file });
+    assert.equal((await rejection(trace('/links/one/..'))).data.reason, 'notFound');
+  });
+
+  test('a file with several names is wasted when all of them are hidden, whichever comes first', async () => {
+    const [upper = '', lower = ''] = overlay.layers;
+    for (const [seen, hidden] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const folder = `wasted-${seen}`;
+      for (const layer of [upper, lower]) fs.mkdirSync(path.join(layer, folder));
+      fs.writeFileSync(path.join(lower, folder, 'a'), '12345');
+      fs.linkSync(path.join(lower, folder, 'a'), path.join(lower, folder, 'b'));
+      fs.writeFileSync(path.join(upper, folder, hidden), 'other');
+      const { wastedBytes } = await helper.request(LayersMeasure, { ...at(1, `/${folder}`) });
+      assert.equal(wastedBytes, 0, `${hidden} is hidden, ${seen} is not`);
+      fs.writeFileSync(path.join(upper, folder, seen), 'other');
+      const both = await helper.request(LayersMeasure, { ...at(1, `/${folder}`) });
+      assert.equal(both.wastedBytes, 5);
+      for (const layer of [upper, lower]) fs.rmSync(path.join(layer, folder), { recursive: true });
+    }
+  });
+
   test('devices and pipes are listed, and never opened', async () => {
     const { entries } = await helper.request(LayersReadDirectory, at(1, '/'));
     const types = new Map(entries.map(({ name, type, deviceNumber }) => [name, `${type} ${deviceNumber ?? ''}`.trim()]));

@@ -214,12 +214,12 @@ describe('marks', { skip }, () => {
         [1, 'merges'],
       ],
     );
-    // By way of the layers, as where a mount covers what is mounted.
+    // Where a mount covers it, that is what is seen.
     const cover = path.join(merged, 'dir/file');
     fs.writeFileSync(path.join(folder, 'cover'), 'covers\n');
     execFileSync('mount', ['--bind', path.join(folder, 'cover'), cover]);
     try {
-      assert.equal(await text(overlay, 'merged', '/dir/file'), 'the content\n');
+      assert.equal(await text(overlay, 'merged', '/dir/file'), 'covers\n');
     } finally {
       execFileSync('umount', [cover]);
     }

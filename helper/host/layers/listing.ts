@@ -32,8 +32,11 @@ export async function readDirectory(
 ): Promise<LayersReadDirectoryResult> {
   const { layer, path, limit } = request;
   const names = namesOf(path);
-  const directory = request.seen === undefined ? directoryAt(stack, layer, path, names) : directoryOrNone(stack, names);
   const mounted = layer === 'merged' ? openMounted(stack, names) : undefined;
+  using _ = closing(mounted);
+  // The layers may have nothing of that name under a mount, or what they have may be under one: what is seen is there all the same.
+  const isSeen = request.seen !== undefined || mounted !== undefined;
+  const directory = isSeen ? directoryOrNone(stack, names) : directoryAt(stack, layer, path, names);
   try {
     const own = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
     const sources = request.seen === undefined ? own : [request.seen, ...own];
@@ -64,11 +67,17 @@ export async function readDirectory(
     }
   } finally {
     closeUnlessRoot(directory, names);
-    if (mounted !== undefined) close(mounted);
   }
 }
 
-/** Under a mount the layers may have nothing of that name. */
+function closing(descriptor: number | undefined): Disposable {
+  return {
+    [Symbol.dispose]: () => {
+      if (descriptor !== undefined) close(descriptor);
+    },
+  };
+}
+
 function directoryOrNone(stack: Stack, names: readonly string[]): Compared {
   return descend(stack, 0, names) ?? { merged: [], below: [] };
 }

@@ -104,7 +104,8 @@ class Measuring {
   private readonly children: boolean;
   private readonly pace: Pace;
   private readonly progress: Progress;
-  private readonly linked = new Set<string>();
+  /** Files with several links, counted at the first: whether every link so far is hidden, so that the file is wasted. */
+  private readonly linked = new Map<string, { wasted: boolean }>();
   readonly total: Measured = {
     sizeBytes: 0,
     allocatedBytes: 0,
@@ -202,20 +203,27 @@ class Measuring {
     if (found?.what !== 'present') return;
     total.entries += 1;
     const status = found.status!;
-    if (this.isCounted(status)) return;
+    if (this.isCounted(status, hidden)) return;
     total.allocatedBytes += status.blocks * SECTOR_BYTES;
     if (!isRegular(status) || (found.metacopy && layer !== 'merged')) return;
     total.sizeBytes += status.sizeBytes;
     if (hidden) total.wastedBytes += status.sizeBytes;
   }
 
-  /** Whether it is another link to a file that was counted. */
-  private isCounted(status: FileStatus): boolean {
+  /** Whether it is another link to a file that was counted. One that is seen keeps the file from being wasted, whichever name comes first. */
+  private isCounted(status: FileStatus, hidden: boolean): boolean {
     if (status.links < 2 || !isRegular(status)) return false;
     const key = `${status.device} ${status.inoHigh} ${status.inoLow}`;
-    if (this.linked.has(key)) return true;
-    if (this.linked.size < MAX_LINKED_FILES) this.linked.add(key);
-    return false;
+    const file = this.linked.get(key);
+    if (file === undefined) {
+      if (this.linked.size < MAX_LINKED_FILES) this.linked.set(key, { wasted: hidden });
+      return false;
+    }
+    if (file.wasted && !hidden) {
+      file.wasted = false;
+      this.total.wastedBytes -= status.sizeBytes;
+    }
+    return true;
   }
 
   private noteIncomplete(unknown: Measured['incomplete']): void {

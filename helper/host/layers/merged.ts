@@ -271,3 +271,18 @@ export function partsOf(found: readonly Found[]): Part[] {
   }
   return parts;
 }
+
+/** With the marks of the layers' own directories: a root that is marked so may have whiteouts by attribute. It hides nothing of the other roots. */
+export function withRootMarks(stack: Stack): Stack {
+  const roots = stack.roots.map((root) => {
+    if (root.descriptor < 0) return root;
+    try {
+      const { hasWhiteoutAttributes } = marksOfDirectory(stack.style, root.descriptor);
+      return hasWhiteoutAttributes ? { ...root, marks: { opaque: false, hasWhiteoutAttributes } } : root;
+    } catch (error) {
+      if (!(error instanceof AttributeUnreadable)) throw error;
+      return root;
+    }
+  });
+  return { ...stack, roots };
+}

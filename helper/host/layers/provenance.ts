@@ -58,6 +58,9 @@ export function provenanceOf(stack: Stack, { path, noFollow = false }: Provenanc
       }
       pending = rest;
       if (name === '..') {
+        const last = steps.at(-1)!;
+        // As path_resolution(7) has it: only a directory has one above.
+        if (last.parts.every(({ hidden }) => hidden === true)) throw notDirectory(path, pathOf(steps));
         if (steps.length > 1) closeParts(steps.pop()!.parts);
         continue;
       }
@@ -85,6 +88,10 @@ export function provenanceOf(stack: Stack, { path, noFollow = false }: Provenanc
   } finally {
     for (const { parts } of steps.slice(1)) closeParts(parts);
   }
+}
+
+function notDirectory(path: string, at: string): Failure {
+  return new Failure('notFound', `${path} leads through ${at}, which is not a directory.`, { path, errno: 'ENOTDIR' });
 }
 
 function namesToFollow(path: string): string[] {
