@@ -32,7 +32,10 @@ export type OpenNetwork = (ref: NamespaceRef) => number | undefined;
 /** `IF_OPER_*` of RFC 2863 in the words of ip-link(8). */
 const OPER_STATES = ['unknown', 'notpresent', 'down', 'lowerlayerdown', 'testing', 'dormant', 'up'];
 /** `IFF_*`, netdevice(7). */
-const FLAGS = ['UP', 'BROADCAST', 'DEBUG', 'LOOPBACK', 'POINTOPOINT', 'NOTRAILERS', 'RUNNING', 'NOARP', 'PROMISC', 'ALLMULTI'];
+const FLAGS = [
+  ...['UP', 'BROADCAST', 'DEBUG', 'LOOPBACK', 'POINTOPOINT', 'NOTRAILERS', 'RUNNING', 'NOARP', 'PROMISC', 'ALLMULTI'],
+  ...['MASTER', 'SLAVE', 'MULTICAST', 'PORTSEL', 'AUTOMEDIA', 'DYNAMIC', 'LOWER_UP'],
+];
 const SCOPES: Record<number, string> = { 0: 'global', 200: 'site', 253: 'link', 254: 'host', 255: 'nowhere' };
 /** `RTN_*` and `RTPROT_*`, linux/rtnetlink.h. */
 const ROUTE_TYPES = [

@@ -16,7 +16,9 @@ const ARPHRD_LOOPBACK = 772;
 /** IFA_*, linux/if_addr.h: on a point-to-point link ADDRESS is the far end's, LOCAL its own. */
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 /** RTA_*, linux/rtnetlink.h. */
-const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, TABLE: 15 } as const;
+const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, MULTIPATH: 9, TABLE: 15, VIA: 18 } as const;
+/** struct rtnexthop: length 2, flags 1, hops 1, interface 4; its attributes follow. */
+const NEXT_HOP_BYTES = 8;
 const NETNSA = { NSID: 1, FD: 3 } as const;
 
 export interface Link {
@@ -95,6 +97,7 @@ export function addresses(descriptor: number): LinkAddress[] {
   });
 }
 
+/** One of each way that a multipath route has. */
 export function routes(descriptor: number): Route[] {
   return dump(descriptor, RTM_GETROUTE, Buffer.alloc(12)).flatMap(({ payload }) => {
     const family = payload.readUInt8(0);
@@ -104,22 +107,40 @@ export function routes(descriptor: number): Route[] {
       const bytes = found.get(type);
       return bytes === undefined ? undefined : addressText(bytes);
     };
-    return [
-      {
-        family,
-        destination: text(RTA.DST),
-        prefixLength: payload.readUInt8(1),
-        gateway: text(RTA.GATEWAY),
-        index: found.get(RTA.OIF)?.readUInt32LE(0),
-        source: text(RTA.PREFSRC),
-        metric: found.get(RTA.PRIORITY)?.readUInt32LE(0),
-        table: found.get(RTA.TABLE)?.readUInt32LE(0) ?? payload.readUInt8(4),
-        protocol: payload.readUInt8(5),
-        scope: payload.readUInt8(6),
-        type: payload.readUInt8(7),
-      },
-    ];
+    const route = {
+      family,
+      destination: text(RTA.DST),
+      prefixLength: payload.readUInt8(1),
+      source: text(RTA.PREFSRC),
+      metric: found.get(RTA.PRIORITY)?.readUInt32LE(0),
+      table: found.get(RTA.TABLE)?.readUInt32LE(0) ?? payload.readUInt8(4),
+      protocol: payload.readUInt8(5),
+      scope: payload.readUInt8(6),
+      type: payload.readUInt8(7),
+    };
+    const ways = found.get(RTA.MULTIPATH);
+    if (ways !== undefined) return nextHops(ways).map((way) => ({ ...route, ...way }));
+    return [{ ...route, gateway: gatewayOf(found), index: found.get(RTA.OIF)?.readUInt32LE(0) }];
   });
+}
+
+/** Of another family than the route it is `RTA_VIA`, with the family before it: IPv4 by way of an IPv6 neighbour. */
+function gatewayOf(found: ReadonlyMap<number, Buffer>): string | undefined {
+  const bytes = found.get(RTA.GATEWAY) ?? found.get(RTA.VIA)?.subarray(2);
+  return bytes === undefined ? undefined : addressText(bytes);
+}
+
+function nextHops(ways: Buffer): Pick<Route, 'gateway' | 'index'>[] {
+  const found: Pick<Route, 'gateway' | 'index'>[] = [];
+  for (let at = 0; at + NEXT_HOP_BYTES <= ways.length; ) {
+    const length = ways.readUInt16LE(at);
+    if (length < NEXT_HOP_BYTES) break;
+    const hop = ways.subarray(at, at + length);
+    found.push({ gateway: gatewayOf(attributes(hop, NEXT_HOP_BYTES)), index: hop.readInt32LE(4) });
+    // Each begins at a multiple of four.
+    at += (length + 3) & ~3;
+  }
+  return found;
 }
 
 /**

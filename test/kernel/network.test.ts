@@ -125,6 +125,38 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
     );
   });
 
+  test('a multipath route has a row for each way, and IPv4 by an IPv6 neighbour its gateway, as ip has them', {
+    skip: AS_USER,
+  }, async () => {
+    ip('-n', one, 'route', 'add', '203.0.113.0/24', 'nexthop', 'via', '192.0.2.253', 'nexthop', 'via', '192.0.2.252');
+    ip('-n', one, 'route', 'add', '198.18.0.0/24', 'via', 'inet6', 'fe80::7', 'dev', 'left');
+    const { routes } = await inspect(one);
+    const ways = (destination: string) => routes.filter((route) => route.destination === destination);
+    const [several] = JSON.parse(ip('-n', one, '-j', 'route', 'show', '203.0.113.0/24')) as [
+      { nexthops: { gateway: string; dev: string }[] },
+    ];
+    assert.deepEqual(
+      ways('203.0.113.0/24').map(({ gateway, interface: dev }) => ({ gateway, dev })),
+      several.nexthops.map(({ gateway, dev }) => ({ gateway, dev })),
+    );
+    assert.deepEqual(
+      ways('198.18.0.0/24').map(({ gateway, interface: dev }) => [gateway, dev]),
+      [['fe80::7', 'left']],
+    );
+  });
+
+  test('flags are those that ip shows', { skip: AS_USER }, async () => {
+    ip('-n', one, 'link', 'add', 'flagged', 'type', 'bridge');
+    const { interfaces } = await inspect(one);
+    const shown = JSON.parse(ip('-n', one, '-j', 'link')) as { ifname: string; flags: string[] }[];
+    for (const { ifname, flags } of shown) {
+      const found = interfaces.find(({ name }) => name === ifname)?.flags ?? [];
+      // Of these two ip makes one of its own.
+      const real = (list: readonly string[]) => list.filter((flag) => !['RUNNING', 'NO-CARRIER'].includes(flag)).sort();
+      assert.deepEqual(real(found), real(flags), ifname);
+    }
+  });
+
   test('a listening socket is shown with the process that holds it', { skip: AS_USER }, async (t) => {
     const listen = `require('net').createServer().listen(0,'127.0.0.1',function(){console.log(this.address().port)})`;
     const server = spawn('nsenter', [`--net=/run/netns/${one}`, process.execPath, '-e', listen], {
