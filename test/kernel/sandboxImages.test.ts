@@ -89,6 +89,22 @@ describe('an image of Docker as the root of a sandbox', { skip: SKIP }, () => {
     assert.deepEqual([spec.process?.args, spec.process?.cwd], [['pwd'], '/opaque']);
   });
 
+  test('has what is to be hidden of it hidden in whichever layer it is', async () => {
+    const top = `${LAYERED}-top`;
+    docker('run', '--name', top, LAYERED, 'sh', '-c', 'echo new >/top; mkdir /data; echo new >/data/file');
+    docker('commit', top, top);
+    docker('rm', top);
+    try {
+      const look = ['sh', '-c', 'for f in /added /top; do [ -s $f ] || echo hidden $f; done; echo /data/* /opaque/*'];
+      for (const user of ['host', 'new'] as const) {
+        const spec = { ...image(top), namespaces: { user }, maskedPaths: ['/added', '/opaque', '/top', '/data'] };
+        assert.equal(await output(spec, ...look), 'hidden /added\nhidden /top\n/data/* /opaque/*\n', user);
+      }
+    } finally {
+      docker('rmi', top);
+    }
+  });
+
   test('is not changed by what runs in it', async () => {
     await output(image(IMAGE), 'sh', '-c', 'echo changed >/added-by-sandbox; rm -rf /bin');
     assert.equal(await output(image(IMAGE), 'sh', '-c', 'echo /added-by*'), '/added-by*\n');
