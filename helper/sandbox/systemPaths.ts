@@ -41,8 +41,8 @@ const MASKED: Record<string, [path: string, kind: 'directory' | 'file'][]> = {
     ['firmware', 'directory'],
   ],
 };
-/** Of procfs, in which processes have files of their own to write. Of every other all is read-only. */
-const READ_ONLY_OF_PROC = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'];
+/** Of procfs, in which processes have files of their own to write: Docker's, and two that not every kernel has. Of every other all is read-only. */
+const READ_ONLY_OF_PROC = ['bus', 'dynamic_debug', 'fs', 'irq', 'mtrr', 'sys', 'sysrq-trigger'];
 /** Their files are handles of the kernel: `release_agent`, `uevent_helper`, `kprobe_events` and their like. */
 const OF_KERNEL = new Set([
   'proc',

@@ -136,15 +136,15 @@ function ways(folder: string): Record<string, Way> {
 /** Prints each file that could be opened for writing. Of a procfs without those of processes, and of pressure stall information, which anybody may ask for. */
 const opens = (directory: string, isProc: boolean) => {
   const but = isProc ? `-path "${directory}/[0-9]*" -prune -o -path "${directory}/pressure" -prune -o` : '';
-  return `find "${directory}" ${but} -type f -print 2>/dev/null | while read -r file; do
-    if { true >>"$file"; } 2>/dev/null; then echo "opened $file"; fi; done; [ -e "${directory}" ] && echo looked`;
+  return `find "${directory}" ${but} -type f -print 2>&- | while read -r file; do
+    if { true >>"$file"; } 2>&-; then echo "opened $file"; fi; done; [ -e "${directory}" ] && echo looked`;
 };
 const MASKED_FILES = ['interrupts', 'kcore', 'keys', 'latency_stats', 'sched_debug', 'timer_list', 'timer_stats'];
 const MASKED_FOLDERS = ['acpi', 'asound', 'scsi'];
 const reads = (proc: string) => `
-  for file in ${MASKED_FILES.join(' ')}; do [ -e "${proc}/$file" ] && [ -n "$(head -c 1 "${proc}/$file" 2>/dev/null | od)" ] &&
+  for file in ${MASKED_FILES.join(' ')}; do [ -e "${proc}/$file" ] && [ -n "$(head -c 1 "${proc}/$file" 2>&- | od)" ] &&
     [ "$(head -c 1 "${proc}/$file" | wc -c)" != 0 ] && echo "read ${proc}/$file"; done
-  for folder in ${MASKED_FOLDERS.join(' ')}; do [ -n "$(ls -A "${proc}/$folder" 2>/dev/null)" ] && echo "listed ${proc}/$folder"; done; true`;
+  for folder in ${MASKED_FOLDERS.join(' ')}; do [ -n "$(ls -A "${proc}/$folder" 2>&-)" ] && echo "listed ${proc}/$folder"; done; true`;
 
 describe('a sandbox whose program is uid 0 without capabilities changes no setting of the kernel and reads nothing that is hidden, through', () => {
   const client = sandboxClient('/var/tmp/isoscope-covers-');
