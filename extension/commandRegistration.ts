@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { noteAct } from './connection/personActs.ts';
 import { showFailure } from './failureMessage.ts';
 import type { CommandId } from './ids.ts';
 import { say } from './words/notify.ts';
@@ -7,6 +8,7 @@ import { asCommand } from './words/runningCommand.ts';
 /** Registers a command whose failure is shown to the person, with what can be done about it. */
 export function registerCommand<A extends unknown[]>(id: CommandId, run: (...given: A) => unknown): vscode.Disposable {
   return vscode.commands.registerCommand(id, async (...given: A) => {
+    noteAct();
     try {
       await asCommand(id, () => run(...given));
     } catch (error) {

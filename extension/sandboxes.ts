@@ -22,7 +22,6 @@ import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
 import { Command, Scheme } from './ids.ts';
 import { SandboxPanels } from './panels/sandboxPanels.ts';
-import { SandboxNotes } from './programs/sandboxNotes.ts';
 import { SandboxStarter } from './programs/sandboxStarter.ts';
 import type { TerminalOpener } from './programs/terminal.ts';
 import type { CommandTarget, SandboxTarget } from './target.ts';
@@ -43,7 +42,7 @@ interface Parts {
 
 export function registerSandboxes({ context, log, connection, terminals, outputs, host, filter }: Parts): vscode.Disposable {
   const sandboxes = new Sandboxes(connection, log);
-  const starter = new SandboxStarter(connection, terminals, outputs, new SandboxNotes(context.workspaceState));
+  const starter = new SandboxStarter(connection, terminals, outputs, context);
   const panels = new SandboxPanels(connection, starter, context.extensionUri);
   const memory = context.workspaceState;
   const tree = new SandboxesTree(host, sandboxes, filter, context.extensionUri);

@@ -1,6 +1,6 @@
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
-import { paramsOf, sandboxOf } from '../programs/sandboxTargets.ts';
+import { sandboxOf, toRunOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 
 /** Another terminal in a running sandbox. Of a file whose sandbox does not run, starts it with a shell. */
@@ -10,13 +10,14 @@ export async function openSandboxTerminal(
   target: SandboxTarget = {},
 ): Promise<void> {
   if (target.file !== undefined) {
-    const params = await paramsOf(target);
-    if (params === undefined) return;
+    const toRun = await toRunOf(target);
+    if (toRun === undefined) return;
+    const { params, file } = toRun;
     await sandboxes.read();
     const running = sandboxes.list.find(({ name, state }) => state === 'running' && name === params.spec.name);
     if (running !== undefined) return openSandboxTerminal(sandboxes, starter, { sandbox: running });
     const { args: _args, terminal: _terminal, ...process } = params.spec.process ?? {};
-    return starter.start({ ...params, spec: { ...params.spec, process } });
+    return starter.start({ params: { ...params, spec: { ...params.spec, process } }, file });
   }
   const sandbox = await sandboxOf(sandboxes, target, ({ state }) => state === 'running');
   if (sandbox?.process === undefined) return;

@@ -6,5 +6,5 @@ import type { SandboxTarget } from '../target.ts';
 /** Ends a sandbox, and makes it again from its specification. */
 export async function restartSandbox(sandboxes: Sandboxes, starter: SandboxStarter, target: SandboxTarget = {}): Promise<void> {
   const sandbox = await sandboxOf(sandboxes, target);
-  if (sandbox !== undefined) await starter.restart(sandbox.id, { spec: sandbox.spec });
+  if (sandbox !== undefined) await starter.restart(sandbox);
 }

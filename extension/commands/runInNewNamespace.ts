@@ -62,7 +62,7 @@ export async function runInNewNamespace(
   const spec = inFolder(own, folder);
   if (answer.then === 'explain') return showExplanation({ spec });
   if (answer.then === 'save') return openAsFile(spec);
-  await starter.start({ spec });
+  await starter.startAsAnswered({ spec });
 }
 
 /** Without a user namespace that nobody chose but the lack of privilege. */

@@ -10,7 +10,8 @@ import { HelperError } from './helperError.ts';
 import type { Ending, HelperProcess } from './helperProcess.ts';
 import { showPasswordBox } from './passwordBox.ts';
 import type { PasswordQuestion } from './passwordServer.ts';
-import { cancelled, disconnected, requestErrorFrom, unsupportedPlatform } from './requestError.ts';
+import { mayStartHelper } from './personActs.ts';
+import { cancelled, disconnected, notAskedFor, requestErrorFrom, unsupportedPlatform } from './requestError.ts';
 import { StartFailure, type StartOptions, startHelper, type WithoutRoot } from './start.ts';
 
 export type ConnectionState =
@@ -67,7 +68,7 @@ export class HelperConnection extends Disposable {
     return this.current;
   }
 
-  /** Asks the helper, starting it when it is stopped. Rejects with a `HelperError`. */
+  /** Asks the helper, starting it when it is stopped and may be started (personActs.ts). Rejects with a `HelperError`. */
   async request<P, R>(type: RequestType<P, R, ErrorData>, params: P, token?: vscode.CancellationToken): Promise<R> {
     if (this.current.kind === 'failed') throw disconnected();
     const helper = await this.helper();
@@ -122,6 +123,7 @@ export class HelperConnection extends Disposable {
   private helper(): Promise<HelperProcess> {
     if (process.platform !== 'linux') return Promise.reject(unsupportedPlatform());
     if (this.disposed) return Promise.reject(disconnected());
+    if (this.session === undefined && !mayStartHelper()) return Promise.reject(notAskedFor());
     this.session ??= this.beginSession();
     return this.session.ready;
   }

@@ -27,6 +27,15 @@ export function disconnected(): HelperError {
   );
 }
 
+/** See personActs.ts. */
+export function notAskedFor(): HelperError {
+  return new HelperError(
+    'permission',
+    vscode.l10n.t('In Restricted Mode the helper is not started before you ask for it.'),
+    vscode.l10n.t('Open the Isoscope view, or trust the workspace.'),
+  );
+}
+
 export function unsupportedPlatform(): HelperError {
   return new HelperError(
     'unsupported',

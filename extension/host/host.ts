@@ -16,6 +16,7 @@ import {
 } from '../../helper/protocol.ts';
 import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
+import { onFirstAct } from '../connection/personActs.ts';
 import { disconnected } from '../connection/requestError.ts';
 import { Disposable } from '../disposable.ts';
 import type { Log } from '../words/log.ts';
@@ -76,6 +77,9 @@ export class Host extends Disposable {
     this.cgroups = this.register(new Cgroups(connection, log));
     this.register(connection.onDidChangeState(() => this.onState()));
     this.register(connection.onDidChangeHost((parts) => this.onChanged(parts)));
+    // What was shown before, a page of a window that was reloaded, could not start it.
+    this.register(onFirstAct(() => this.viewers.any && this.startIfStopped()));
+    this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => this.viewers.any && this.startIfStopped()));
     this.register(new vscode.Disposable(() => this.watching?.dispose()));
   }
 
@@ -115,9 +119,13 @@ export class Host extends Disposable {
 
   private begin(): void {
     this.watching = this.connection.watch(PARTS);
-    if (this.state.kind === 'stopped') void this.connection.start().catch(() => undefined);
+    this.startIfStopped();
     // Anything may have changed while nothing was visible.
     this.onChanged(PARTS);
+  }
+
+  private startIfStopped(): void {
+    if (this.state.kind === 'stopped') void this.connection.start().catch(() => undefined);
   }
 
   private end(): void {

@@ -71,6 +71,7 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
 /** What a form is of. */
 interface Subject extends vscode.Disposable {
   readonly isFile: boolean;
+  readonly file?: vscode.Uri;
   /** Fires when it was changed elsewhere. */
   onDidChange: vscode.Event<void>;
   /** @throws Error when it is none. */
@@ -116,6 +117,7 @@ class NewSpecification extends Disposable implements Subject {
 /** Is changed as any document is: it can be undone, and is saved when the person saves it. */
 class SpecificationFile extends Disposable implements Subject {
   readonly isFile = true;
+  readonly file: vscode.Uri;
   readonly onDidChange: vscode.Event<void>;
   private readonly document: vscode.TextDocument;
   private readonly changed = this.register(new vscode.EventEmitter<void>());
@@ -127,6 +129,7 @@ class SpecificationFile extends Disposable implements Subject {
   constructor(document: vscode.TextDocument) {
     super();
     this.document = document;
+    this.file = document.uri;
     this.onDidChange = this.changed.event;
     this.register(vscode.workspace.onDidChangeTextDocument((event) => event.document === document && this.onChange()));
     this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => this.changed.fire()));
@@ -220,7 +223,7 @@ class SandboxForm extends Disposable {
         return this.explain(message.spec);
       case 'run':
         await this.subject.write(message.spec);
-        return this.parts.starter.start(this.subject.params(message.spec));
+        return this.parts.starter.start({ params: this.subject.params(message.spec), file: this.subject.file });
       case 'save':
         return newSandboxFile(message.spec, message.spec.name);
       case 'openText':

@@ -16,8 +16,10 @@ import { Disposable } from '../disposable.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { oneLine } from '../host/plainText.ts';
 import { during, warn } from '../words/notify.ts';
+import { RunConsent, type ToRun } from './runConsent.ts';
 import { showSandboxFailure } from './sandboxFailure.ts';
-import type { SandboxNotes } from './sandboxNotes.ts';
+import { SandboxNotes } from './sandboxNotes.ts';
+import { fileOf } from './sandboxSpec.ts';
 import { commandWords } from './sandboxWords.ts';
 import type { TerminalOpener } from './terminal.ts';
 
@@ -26,12 +28,19 @@ export class SandboxStarter extends Disposable {
   private readonly terminals: TerminalOpener;
   private readonly outputs: ProgramOutputs;
   private readonly notes: SandboxNotes;
+  private readonly consent: RunConsent;
   /** Which sandbox each of its terminals is in, by its id. */
   private readonly opened = new Map<vscode.Terminal, string>();
 
-  constructor(connection: HelperConnection, terminals: TerminalOpener, outputs: ProgramOutputs, notes: SandboxNotes) {
+  constructor(
+    connection: HelperConnection,
+    terminals: TerminalOpener,
+    outputs: ProgramOutputs,
+    memory: vscode.ExtensionContext,
+  ) {
     super();
-    this.notes = notes;
+    this.notes = new SandboxNotes(memory.workspaceState);
+    this.consent = this.register(new RunConsent(connection, memory.globalState));
     this.connection = connection;
     this.terminals = terminals;
     this.outputs = outputs;
@@ -39,32 +48,56 @@ export class SandboxStarter extends Disposable {
     this.register(connection.onNotification(SandboxesEnded, (ended) => this.onEnded(ended)));
   }
 
-  /** Makes and starts one; opens its terminal, or shows its output when it has none. A failure is shown with the step that failed. */
-  async start(params: SandboxParams): Promise<void> {
+  /** Asks first, where that is needed. All that runs a specification comes by here. A failure is shown with the step that failed. */
+  async start(toRun: ToRun): Promise<void> {
+    await this.whenGiven(toRun, () => this.startNow(toRun.params));
+  }
+
+  /** Of one that the person has put together of answers just now: there is nothing to ask that was not answered. */
+  async startAsAnswered(params: SandboxParams): Promise<void> {
+    await this.shown(params, () => this.startNow(params));
+  }
+
+  async restart({ id, spec, notes }: Sandbox): Promise<void> {
+    const params = { spec };
+    await this.whenGiven({ params, notes }, async () => {
+      const made = this.connection.request(SandboxesRestart, { sandbox: id });
+      this.closeTerminals(id);
+      this.show(await made, params);
+    });
+  }
+
+  private async whenGiven(toRun: ToRun, run: () => Promise<void>): Promise<void> {
+    await this.shown(toRun.params, async () => {
+      if (await this.consent.given(toRun)) await run();
+    });
+  }
+
+  private async shown(params: SandboxParams, run: () => Promise<void>): Promise<void> {
     try {
-      if (params.spec.process?.terminal === false && params.spec.persistent !== true) await this.run(params);
-      else this.show(await this.connection.request(SandboxesCreate, params), params);
+      await run();
     } catch (error) {
-      await showSandboxFailure(error, params, this);
+      await showSandboxFailure(error, params, {
+        start: (mended) => this.start({ params: mended, file: fileOf(mended) }),
+        replace: (sandbox, changed) => this.replace(sandbox, changed),
+      });
     }
   }
 
-  async restart(sandbox: string, params: SandboxParams): Promise<void> {
-    try {
-      const made = this.connection.request(SandboxesRestart, { sandbox });
-      this.closeTerminals(sandbox);
-      this.show(await made, params);
-    } catch (error) {
-      await showSandboxFailure(error, params, this);
-    }
+  /** Opens its terminal, or shows its output when it has none. */
+  private async startNow(params: SandboxParams): Promise<void> {
+    if (params.spec.process?.terminal === false && params.spec.persistent !== true) await this.run(params);
+    else this.show(await this.connection.request(SandboxesCreate, params), params);
   }
 
   /** Removes a sandbox and makes this one in its place. */
-  async replace(sandbox: string, params: SandboxParams): Promise<void> {
-    const removed = this.connection.request(SandboxesRemove, { sandbox });
-    this.closeTerminals(sandbox);
-    await removed;
-    await this.start(params);
+  private async replace(sandbox: string, params: SandboxParams): Promise<void> {
+    await this.whenGiven({ params, file: fileOf(params) }, async () => {
+      const removed = this.connection.request(SandboxesRemove, { sandbox });
+      this.closeTerminals(sandbox);
+      await removed;
+      await this.startNow(params);
+    });
   }
 
   /** Another terminal in a sandbox that runs. */

@@ -6,6 +6,7 @@ import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxTarget } from '../target.ts';
 import { say } from '../words/notify.ts';
 import { pick } from '../words/pick.ts';
+import type { ToRun } from './runConsent.ts';
 import { SUFFIX, specificationIn } from './sandboxSpec.ts';
 import { commandWords, rootWords } from './sandboxWords.ts';
 
@@ -32,20 +33,30 @@ export async function sandboxOf(
 
 /** The specification of a file, of a sandbox, of the active editor, or of a file that the person picks. */
 export async function paramsOf(target: SandboxTarget | vscode.Uri): Promise<SandboxParams | undefined> {
+  return (await toRunOf(target))?.params;
+}
+
+/** The same, with where it comes from. */
+export async function toRunOf(target: SandboxTarget | vscode.Uri): Promise<ToRun | undefined> {
   if (!vscode.workspace.isTrusted) {
     throw new Error(vscode.l10n.t('A sandbox file is run only in a trusted workspace: what it says is executed.'));
   }
-  if (target instanceof vscode.Uri) return specificationIn(target);
-  if (target.sandbox !== undefined) return { spec: target.sandbox.spec };
-  if (target.file !== undefined) return specificationIn(target.file);
+  if (!(target instanceof vscode.Uri) && target.sandbox !== undefined) {
+    const { spec, notes } = target.sandbox;
+    return { params: { spec }, notes };
+  }
+  const file = target instanceof vscode.Uri ? target : (target.file ?? (await activeOrPicked()));
+  return file === undefined ? undefined : { params: await specificationIn(file), file };
+}
+
+async function activeOrPicked(): Promise<vscode.Uri | undefined> {
   const active = vscode.window.activeTextEditor?.document.uri;
-  if (active?.path.endsWith(SUFFIX) === true) return specificationIn(active);
+  if (active?.path.endsWith(SUFFIX) === true) return active;
   const files = await vscode.workspace.findFiles(`**/*${SUFFIX}`);
   if (files.length === 0) {
     void say(vscode.l10n.t('The workspace holds no file whose name ends with {0}.', SUFFIX));
     return undefined;
   }
   const items = files.map((file) => ({ file, label: oneLine(vscode.workspace.asRelativePath(file)) }));
-  const picked = await pick(items);
-  return picked === undefined ? undefined : specificationIn(picked.file);
+  return (await pick(items))?.file;
 }

@@ -1,5 +1,6 @@
 /** What the views have in common: rows kept by id, refreshed only where the model changed, and nothing done while hidden. */
 import * as vscode from 'vscode';
+import { noteAct } from '../connection/personActs.ts';
 import { Disposable } from '../disposable.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
@@ -80,6 +81,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
 
   private watchWhile(visible: boolean): void {
     if (visible) {
+      noteAct();
       this.watching ??= this.cgroupsNeeded
         ? vscode.Disposable.from(this.host.watch(), this.host.cgroups.watch())
         : this.host.watch();

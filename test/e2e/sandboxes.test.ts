@@ -119,6 +119,8 @@ describe('sandboxes', { timeout: 300_000 }, () => {
 
   test('the old root can be kept where it is asked for', async () => {
     await workbench.view('Sandboxes').contextMenu('kept', 'Run Sandbox');
+    assert.match(await workbench.dialogText(), /as root[\s\S]*The old root is kept at \/old-rootfs/);
+    await workbench.dialogButton('Run');
     await workbench.terminalShows(/\$$/m);
     await shell('ls /', /^bin {2}lib {2}lib64 {2}old-rootfs$/m);
     await workbench.screenshot('sandbox-old-root');
@@ -356,6 +358,8 @@ describe('sandboxes', { timeout: 300_000 }, () => {
         async () => readFileSync(file, 'utf8'),
       );
       await form().locator('vscode-button').filter({ hasText: 'Run' }).click();
+      assert.match(await workbench.dialogText(), /capabilities count on the host/);
+      await workbench.dialogButton('Run');
       await workbench.view('Sandboxes').row(/^filled running/);
       await workbench.terminalShows(/\$ ?$/m);
       await shell('ls /data', /filled\.sandbox\.json/);

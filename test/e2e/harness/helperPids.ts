@@ -6,6 +6,8 @@ import type { Workbench } from './workbench.ts';
 export function helpersOf(of: Workbench): number[] {
   const [, folder] = /Using user-data-dir (\S+)\/user-data/.exec(of.logs()) ?? [];
   assert.ok(folder);
-  const pids = execFileSync('pgrep', ['-f', `^/.*node .*${folder}/extensions/.*/dist/helper.js`], { encoding: 'utf8' });
-  return pids.trim().split('\n').map(Number);
+  // Without any pgrep fails, with 1.
+  const search = ['-c', 'pgrep -f "$0" || [ $? = 1 ]', `^/.*node .*${folder}/extensions/.*/dist/helper.js`];
+  const pids = execFileSync('sh', search, { encoding: 'utf8' }).trim();
+  return pids === '' ? [] : pids.split('\n').map(Number);
 }

@@ -1,0 +1,33 @@
+/** What makes the helper start, or run a specification, goes through one place each. */
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+
+const EXTENSION = path.resolve(import.meta.dirname, '../../extension');
+
+/** Names of the files of the extension that contain it, in order. */
+function filesWith(pattern: RegExp): string[] {
+  const files = globSync('**/*.ts', { cwd: EXTENSION });
+  return files.filter((file) => pattern.test(readFileSync(path.join(EXTENSION, file), 'utf8'))).toSorted();
+}
+
+test('what runs a specification is asked of the helper in one place, which asks the person before', () => {
+  assert.deepEqual(filesWith(/\bSandboxes(Create|Run|Restart)\b/), ['programs/sandboxStarter.ts']);
+  const starter = readFileSync(path.join(EXTENSION, 'programs/sandboxStarter.ts'), 'utf8');
+  assert.equal(starter.match(/\bthis\.startNow\(/g)?.length, 2, 'when it was agreed to, and of answers');
+});
+
+test('only answers that were just given are run without that question', () => {
+  assert.deepEqual(filesWith(/\.startAsAnswered\(/), ['commands/runInNewNamespace.ts']);
+});
+
+test('the helper is started in one place, which knows whether a person asked for it', () => {
+  assert.deepEqual(filesWith(/[^.\w]startHelper\(/), ['connection/connection.ts', 'connection/start.ts']);
+  assert.deepEqual(filesWith(/\bmayStartHelper\(/), ['connection/connection.ts', 'connection/personActs.ts']);
+});
+
+test('only commands and views that become visible count as a person’s acts', () => {
+  assert.deepEqual(filesWith(/\bnoteAct\(/), ['commandRegistration.ts', 'connection/personActs.ts', 'trees/tree.ts']);
+  assert.deepEqual(filesWith(/commands\.registerCommand\(/), ['commandRegistration.ts']);
+});
