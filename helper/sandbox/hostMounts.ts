@@ -79,15 +79,26 @@ export function isRootOfHost(real: string): boolean {
   return one?.dev === other.dev && one.ino === other.ino;
 }
 
+/** Of absolute paths without "." and "..". */
 export function isWithin(file: string, folder: string): boolean {
-  const from = path.relative(folder, file);
-  return from !== '..' && !from.startsWith('../');
+  if (!file.startsWith(folder)) return false;
+  return file.length === folder.length || folder.endsWith('/') || file[folder.length] === '/';
 }
 
 /** Undefined when there is nothing, or it may not be looked at. */
 export function statOf(file: string): fs.Stats | undefined {
   try {
     return fs.lstatSync(file);
+  } catch (error) {
+    if (isSystemError(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when there is nothing, or it may not be looked up. */
+export function realIfThere(file: string): string | undefined {
+  try {
+    return fs.realpathSync.native(file);
   } catch (error) {
     if (isSystemError(error)) return undefined;
     throw error;

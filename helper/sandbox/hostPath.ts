@@ -11,7 +11,7 @@ import { errorOf } from '../kernel/files.ts';
 import { openBeneath, openRealPath } from '../kernel/openat2.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { SandboxSpec } from '../protocol/sandboxes.ts';
-import { isWithin } from './hostMounts.ts';
+import { isWithin, realIfThere } from './hostMounts.ts';
 
 /** Options of an overlay that name directories. */
 export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;
@@ -56,7 +56,7 @@ export function withAbsolutePaths(spec: SandboxSpec, folder: string | undefined)
 function absolute(given: string, folder: string | undefined): string {
   // Of an option without a value.
   if (given === '') return given;
-  if (given.startsWith('/')) return path.normalize(given);
+  if (given.startsWith('/')) return path.resolve(given);
   if (folder !== undefined) return path.join(folder, given);
   throw new Failure('invalid', `The path ${given} is relative, and there is no folder that it could be relative to.`, {
     hint: 'Give an absolute path.',
@@ -76,15 +76,6 @@ export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): str
     return given;
   });
   return notes;
-}
-
-function realIfThere(file: string): string | undefined {
-  try {
-    return fs.realpathSync.native(file);
-  } catch (error) {
-    if (isSystemError(error)) return undefined;
-    throw error;
-  }
 }
 
 /** The real path of something of the host that is to be seen inside. Throws a `Failure` that names the field. */

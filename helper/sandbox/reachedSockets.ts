@@ -1,9 +1,8 @@
 /** Unix sockets of the host that a program in a sandbox can connect to. That a mount is read-only does not keep from it (unix(7)). */
 import fs from 'node:fs';
 import path from 'node:path';
-import { isSystemError } from '../failure.ts';
 import { parseUnixSockets } from '../proc/unixSockets.ts';
-import { isWithin, statOf } from './hostMounts.ts';
+import { isWithin, realIfThere, statOf } from './hostMounts.ts';
 import type { PlannedMount } from './mounts.ts';
 
 /** Of the host, and where it is inside. */
@@ -23,13 +22,15 @@ export interface HostUser {
 /** Real paths of those that something listens on by now, and that are not covered inside. */
 export function reachedSockets(seen: readonly SeenPath[], mounts: readonly PlannedMount[], user: HostUser): string[] {
   if (seen.length === 0) return [];
-  return realSockets().filter((socket) => {
-    if (!mayConnect(socket, user)) return false;
-    return seen.some(({ path: source, destination, mount }) => {
+  const isReached = (socket: string) =>
+    seen.some(({ path: source, destination, mount }) => {
       if (!isWithin(socket, source)) return false;
       return coverOf(path.join(destination, path.relative(source, socket)), mounts) === mount;
     });
-  });
+  const named = parseUnixSockets(fs.readFileSync('/proc/net/unix', 'utf8'));
+  const folders = new Map<string, string | undefined>();
+  const real = named.map((socket) => realIn(socket, folders)).filter((socket) => socket !== undefined);
+  return [...new Set(real)].filter((socket) => isReached(socket) && mayConnect(socket, user)).toSorted();
 }
 
 /** What is mounted last of that which a path inside lies on. */
@@ -37,23 +38,18 @@ export function coverOf(inside: string, mounts: readonly PlannedMount[]): Planne
   return mounts.findLast(({ what, place }) => what !== 'symlink' && isWithin(inside, `/${place.parts.join('/')}`));
 }
 
-function realSockets(): string[] {
-  const found = new Set<string>();
-  for (const named of parseUnixSockets(fs.readFileSync('/proc/net/unix', 'utf8'))) {
-    try {
-      const real = fs.realpathSync.native(named);
-      if (statOf(real)?.isSocket()) found.add(real);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-    }
-  }
-  return [...found].toSorted();
+/** Most sockets share their folder with others. */
+function realIn(socket: string, folders: Map<string, string | undefined>): string | undefined {
+  const folder = path.dirname(socket);
+  if (!folders.has(folder)) folders.set(folder, realIfThere(folder));
+  const real = folders.get(folder);
+  return real === undefined ? undefined : path.join(real, path.basename(socket));
 }
 
 /** Connecting needs the permission to write. Root without capabilities is a user like others. */
 function mayConnect(socket: string, { uid, gid }: HostUser): boolean {
   const stat = statOf(socket);
-  if (stat === undefined) return false;
+  if (stat?.isSocket() !== true) return false;
   if (uid === undefined) return true;
   const shift = stat.uid === uid ? 6 : stat.gid === gid ? 3 : 0;
   return ((stat.mode >> shift) & 0o2) !== 0;

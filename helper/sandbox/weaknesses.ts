@@ -34,9 +34,7 @@ export function weaknessesOf(plan: SandboxPlan, host: HostMounts): Weakness[] {
   const seen = seenPaths(plan);
   const said = [
     ...ofRoot(plan),
-    ...ofFiles(seen, plan, host),
-    ...ofSockets(seen, plan),
-    ...ofKernelFiles(seen, plan, host),
+    ...(seen.length === 0 ? [] : ofHost(seen, plan)),
     ...ofMountOptions(seen, plan),
     ...ofCovers(plan),
     ...ofNamespaces(plan),
@@ -114,6 +112,11 @@ const ENGINES =
   /(docker|containerd|podman|crio|cri-dockerd|buildkit|libvirt|virt[a-z]+d|lxd|incus|snapd|machined|systemd\/private|dbus\/system_bus)/;
 const MOST_NAMED = 5;
 
+function ofHost(seen: readonly Seen[], plan: SandboxPlan): Said[] {
+  const host = new HostMounts();
+  return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan), ...ofKernelFiles(seen, plan, host)];
+}
+
 function ofFiles(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Said[] {
   const asRoot =
     plan.user.identity.hostUid === 0 ? ', and what it makes there belongs to root of the host, set-user-ID files included' : '';
@@ -163,16 +166,8 @@ function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: SandboxPlan, hos
         return isTold && coverOf(path.join(one.destination, below), mounts) === one.mount ? [{ ...one, at: mountPoint }] : [];
       }),
   );
-  const made = mounts.flatMap((mount) => {
-    const isSwitch = mount.what === 'new' && isOfKernel(mount.type) && mount.type !== 'proc';
-    const isCovered = mount.covers?.some(({ path: all, how }) => all === '' && how === 'readOnly') ?? false;
-    return isSwitch && !isCovered && (mount.attributes & MOUNT_ATTR_RDONLY) === 0 ? [mount.place.destination] : [];
-  });
   const writable = isOpen && found.some((one) => one.writable) ? ', and it can write there' : '';
-  return [
-    [found.length > 0, `The files of the host's kernel in ${listOf(found.map(({ at }) => at))} are seen${writable}.`],
-    [made.length > 0, `In ${listOf(made)} it can write files by which the kernel is told what to do.`],
-  ];
+  return [[found.length > 0, `The files of the host's kernel in ${listOf(found.map(({ at }) => at))} are seen${writable}.`]];
 }
 
 function ofMountOptions(seen: readonly Seen[], { spec, mounts }: SandboxPlan): Said[] {
@@ -184,8 +179,14 @@ function ofMountOptions(seen: readonly Seen[], { spec, mounts }: SandboxPlan): S
     });
   const devices = [...seen.filter((one) => one.devices).map((one) => one.path), ...without(MOUNT_ATTR_NODEV, /^devpts$/)];
   const setUserId = [...seen.filter((one) => one.setUserId).map((one) => one.path), ...without(MOUNT_ATTR_NOSUID, /^overlay$/)];
+  const made = mounts.flatMap((mount) => {
+    const isSwitch = mount.what === 'new' && isOfKernel(mount.type) && mount.type !== 'proc';
+    const isCovered = mount.covers?.some(({ path: all, how }) => all === '' && how === 'readOnly') ?? false;
+    return isSwitch && !isCovered && (mount.attributes & MOUNT_ATTR_RDONLY) === 0 ? [mount.place.destination] : [];
+  });
   const binds = mounts.filter((mount): mount is BindMount => mount.what === 'bind');
   return [
+    [made.length > 0, `In ${listOf(made)} it can write files by which the kernel is told what to do.`],
     [devices.length > 0, `Device nodes in ${listOf(devices)} work: whoever may open one has the device of the host.`],
     [setUserId.length > 0, `Set-user-ID programs in ${listOf(setUserId)} are heeded, unless no_new_privs is on.`],
     ...binds.flatMap(({ propagation, place, source }): Said[] => [

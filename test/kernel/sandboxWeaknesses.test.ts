@@ -60,7 +60,11 @@ const WEAKER: Record<string, { spec: SandboxSpec; note: RegExp; needsRoot?: bool
     note: /have their sockets in \/run/,
   },
   'mounts[].type=sysfs': {
-    spec: { systemPaths: 'unmasked', mounts: [{ destination: '/sys', type: 'sysfs', options: ['rw'] }] },
+    spec: {
+      root: { type: 'tmpfs' },
+      systemPaths: 'unmasked',
+      mounts: [{ destination: '/sys', type: 'sysfs', options: ['rw'] }],
+    },
     note: /by which the kernel is told what to do/,
   },
   'mounts[].type=cgroup2': {
