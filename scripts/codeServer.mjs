@@ -96,7 +96,8 @@ export async function startCodeServer(profile, folder) {
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  return { address: `http://127.0.0.1:${port}/?folder=${encodeURIComponent(folder)}`, pid: child.pid, logFile, stop, exited };
+  const kind = folder.endsWith('.code-workspace') ? 'workspace' : 'folder';
+  return { address: `http://127.0.0.1:${port}/?${kind}=${encodeURIComponent(folder)}`, pid: child.pid, logFile, stop, exited };
 }
 
 /** Ends code-server and the hosts that it started. They share its process group, so nothing else can be hit. */

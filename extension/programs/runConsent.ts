@@ -52,8 +52,9 @@ export class RunConsent extends Disposable {
     const keys = keysOf(toRun);
     const last = this.runs().find(({ key }) => key === keys[0]);
     const isOwnChange = document?.isDirty === true || (file !== undefined && this.saved.get(file.toString()) === content);
-    const hasChanged = last?.content !== undefined && last.content !== content && !isOwnChange;
-    const isKnown = weaker.every((note) => last?.weaker.includes(note) === true);
+    const hasChanged = content !== undefined && last?.content !== undefined && last.content !== content && !isOwnChange;
+    const agreed = new Set(last?.weaker.map(kindOf));
+    const isKnown = weaker.every((note) => agreed.has(kindOf(note)));
     if ((hasChanged || !isKnown) && !(await isAgreed(nameOf(file, params.spec), weaker, hasChanged))) return false;
     await this.remember(keys.map((key) => ({ key, weaker, ...(content === undefined ? {} : { content }) })));
     return true;
@@ -92,6 +93,11 @@ function keysOf({ file, params }: ToRun): string[] {
   const { name } = params.spec;
   const named = name === undefined ? [] : [`name ${name}`];
   return file === undefined ? named : [`file ${file.toString()}`, ...named];
+}
+
+/** What listens on sockets, which such a note lists behind a colon, is another list at any time. */
+function kindOf(note: string): string {
+  return note.startsWith('"') ? note : note.split(': ', 1)[0]!;
 }
 
 function digestOf(spec: SandboxSpec): string {

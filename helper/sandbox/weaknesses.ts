@@ -114,7 +114,7 @@ const MOST_NAMED = 5;
 
 function ofHost(seen: readonly Seen[], plan: SandboxPlan): Said[] {
   const host = new HostMounts();
-  return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan), ...ofKernelFiles(seen, plan, host)];
+  return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan, host), ...ofKernelFiles(seen, plan, host)];
 }
 
 function ofFiles(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Said[] {
@@ -133,16 +133,15 @@ function ofFiles(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Sa
   ];
 }
 
-function ofSockets(seen: readonly Seen[], { mounts, user }: SandboxPlan): Said[] {
+/** Of what can be changed as a whole it was said already, and what listens there now is another list at any time. */
+function ofSockets(all: readonly Seen[], { mounts, user }: SandboxPlan, host: HostMounts): Said[] {
+  const seen = all.filter((one) => !one.writable || !host.holdRoot(one.path));
   const sockets = reachedSockets(seen, mounts, { uid: user.identity.hostUid, gid: user.identity.gid });
   const engines = sockets.filter((socket) => ENGINES.test(socket));
   const others = sockets.filter((socket) => !engines.includes(socket));
   const folders = seen.filter((one) => one.mount !== undefined && isFolderOfSockets(one.path));
   return [
-    [
-      engines.length > 0,
-      `Whoever talks to ${listOf(engines)} can have programs run on the host, often as root, and it is reached.`,
-    ],
+    [engines.length > 0, `Sockets are reached by which one has programs run on the host, often as root: ${listOf(engines)}.`],
     [others.length > 0, `Programs of the host listen on sockets that are reached: ${listOf(others)}.`],
     [
       folders.length > 0,

@@ -289,7 +289,7 @@ describe('what weakens a sandbox', () => {
   test('is nothing in the default one, but that root is root', async () => {
     const { weaker, notes } = await notesOf({});
     assert.deepEqual(
-      weaker.filter((one) => !/listen on sockets|Whoever talks to/.test(one)),
+      weaker.filter((one) => !/listen on sockets|Sockets are reached/.test(one)),
       [],
     );
     assert.equal(

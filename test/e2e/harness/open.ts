@@ -31,7 +31,7 @@ import { ROOT } from '../../../scripts/prerequisites.mjs';
 import { type Server, Workbench } from './workbench.ts';
 
 export interface WorkbenchOptions {
-  /** The folder that is opened; the default is an empty one. */
+  /** The folder that is opened, or the file of a workspace; the default is an empty folder. */
   folder?: string;
   settings?: Record<string, unknown>;
   /** Settings of the machine that VS Code runs on, which those of scope `machine` must be. */
