@@ -34,7 +34,7 @@ export function weaknessesOf(plan: SandboxPlan, host: HostMounts): Weakness[] {
   const seen = seenPaths(plan);
   const said = [
     ...ofRoot(plan),
-    ...(seen.length === 0 ? [] : ofHost(seen, plan)),
+    ...(seen.length === 0 ? [] : ofHost(seen, plan, host)),
     ...ofMountOptions(seen, plan),
     ...ofCovers(plan),
     ...ofNamespaces(plan),
@@ -112,8 +112,7 @@ const ENGINES =
   /(docker|containerd|podman|crio|cri-dockerd|buildkit|libvirt|virt[a-z]+d|lxd|incus|snapd|machined|systemd\/private|dbus\/system_bus)/;
 const MOST_NAMED = 5;
 
-function ofHost(seen: readonly Seen[], plan: SandboxPlan): Said[] {
-  const host = new HostMounts();
+function ofHost(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Said[] {
   return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan, host), ...ofKernelFiles(seen, plan, host)];
 }
 
