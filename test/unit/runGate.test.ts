@@ -15,7 +15,10 @@ function filesWith(pattern: RegExp): string[] {
 test('what runs a specification is asked of the helper in one place, which asks the person before', () => {
   assert.deepEqual(filesWith(/\bSandboxes(Create|Run|Restart)\b/), ['programs/sandboxStarter.ts']);
   const starter = readFileSync(path.join(EXTENSION, 'programs/sandboxStarter.ts'), 'utf8');
-  assert.equal(starter.match(/\bthis\.startNow\(/g)?.length, 2, 'when it was agreed to, and of answers');
+  const asked = [...starter.matchAll(/whenGiven\([^;]*?=> (?:\{[\s\S]*?\n {4}\}|this\.startNow\([^)]*\))\);/g)].join('');
+  const requests = /\bthis\.startNow\(|request\(SandboxesRestart/g;
+  assert.equal(asked.match(requests)?.length, 3, 'a new one, one again, and one in the place of another');
+  assert.equal(starter.match(requests)?.length, 4, 'and, without being asked, of answers');
 });
 
 test('only answers that were just given are run without that question', () => {
