@@ -57,14 +57,9 @@ async function openKnown(table: OverlayTable, ref: OverlayRef, merged: boolean):
     const stack = await openDirectories(found, opened, table, deaf);
     const mount = merged && deaf.size === 0 ? await openListedMount(namespace, found, ref, opened, table) : undefined;
     if (mount !== undefined) opened.add(mount);
-    return new Opened(
-      mount === undefined ? stack : { ...stack, merged: mount },
-      mountinfo,
-      ref.mountId,
-      deaf,
-      opened,
-      namespace,
-    );
+    const mayNotAnswer = () => deaf.size > 0 || isOnServed(found.directories, opened, table);
+    const open = mount === undefined ? stack : { ...stack, merged: mount };
+    return new Opened(open, mountinfo, ref.mountId, deaf, opened, namespace, mayNotAnswer);
   } catch (error) {
     opened[Symbol.dispose]();
     throw error;
@@ -81,6 +76,7 @@ class Opened implements OpenedStack {
   readonly deaf: ReadonlyMap<number, Failure>;
   private readonly mountinfo: string;
   private readonly namespace: NamespaceRoot;
+  private readonly mayNotAnswer: () => boolean;
   private readonly descriptors: Descriptors;
   private parsed: Mount[] | undefined;
 
@@ -91,8 +87,10 @@ class Opened implements OpenedStack {
     deaf: ReadonlyMap<number, Failure>,
     descriptors: Descriptors,
     namespace: NamespaceRoot,
+    mayNotAnswer: () => boolean,
   ) {
     this.namespace = namespace;
+    this.mayNotAnswer = mayNotAnswer;
     this.stack = stack;
     this.mountinfo = mountinfo;
     this.mountId = mountId;
@@ -113,6 +111,11 @@ class Opened implements OpenedStack {
 
   async look(path: string, follow: boolean): Promise<Seen | undefined> {
     const overlay = this.mounts.find(({ id }) => id === this.mountId);
+    // The way to what is seen leads through the mount, which would wait for its layers.
+    if (this.mayNotAnswer()) {
+      const mount = coveringMount(this.mounts, this.mountId, path);
+      return mount && { mount, unknown: { unknown: 'busy' } };
+    }
     const root = overlay && (await openMount(this.namespace, overlay));
     if (overlay === undefined || root === undefined) return undefined;
     this.descriptors.add(root);
