@@ -17,7 +17,7 @@ export const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 // Errors
 
 /** Why a request failed. Programs decide on this, never on the message's words. */
-export type Reason = 'notFound' | 'gone' | 'permission' | 'unsupported' | 'invalid' | 'busy' | 'kernel';
+export type Reason = 'notFound' | 'gone' | 'permission' | 'unsupported' | 'invalid' | 'busy' | 'kernel' | 'unfiltered';
 
 /** The `data` of every error response. */
 export interface ErrorData {
@@ -45,6 +45,7 @@ export const ERROR_CODES: Record<Reason, number> = {
   invalid: 1005,
   busy: 1006,
   kernel: 1007,
+  unfiltered: 1008,
 };
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -479,6 +480,11 @@ export interface ProgramParams extends ProgramTarget {
   identity?: 'root' | 'target';
   /** Take the root directory, working directory and environment of the process. Default: true when `mnt` is entered. */
   root?: boolean;
+  /**
+   * `none`: without the seccomp filters of the process. By default what takes the identity of a process or of its container has them; where they cannot
+   * be had the request is refused as `unfiltered`.
+   */
+  seccomp?: 'none';
   /** Join the process's cgroups. Default: true when every kind is entered (no `kinds`). */
   cgroup?: boolean;
   /** Working directory inside; default that of the process when its root is taken, else `/`. */

@@ -7,6 +7,7 @@ import { shellWord } from '../host/plainText.ts';
 import { splitCommandLine } from '../programs/commandLine.ts';
 import { askForEntry, type Proposal } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
+import { orWithoutFilter } from '../programs/unfiltered.ts';
 import type { CommandTarget } from '../target.ts';
 import { ask } from '../words/box.ts';
 import { during } from '../words/notify.ts';
@@ -46,5 +47,7 @@ async function askForCommand(where: string): Promise<string[] | undefined> {
 
 function run(connection: HelperConnection, params: ProgramParams & { command: string[] }): Promise<ProgramsRunResult> {
   const title = vscode.l10n.t('Running {0}', params.command.map(shellWord).join(' '));
-  return during({ title }, (_report, token) => connection.request(ProgramsRun, params, token));
+  const request = (asked: typeof params) =>
+    during({ title }, (_report, token) => connection.request(ProgramsRun, asked, token));
+  return orWithoutFilter(params, request);
 }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { TerminalsOpen, type TerminalsOpenParams, type TerminalsOpenResult } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { createTerminal } from '../words/titled.ts';
+import { orWithoutFilter } from './unfiltered.ts';
 
 export interface TerminalOptions {
   /** What its tab says. */
@@ -21,7 +22,8 @@ export class TerminalOpener {
 
   /** Starts what `params` says, and shows its terminal. Rejects with a `HelperError`, and then opens none. */
   async open(params: TerminalsOpenParams, options: TerminalOptions): Promise<vscode.Terminal> {
-    return this.attach(await this.connection.request(TerminalsOpen, params), options);
+    const opened = await orWithoutFilter(params, (asked) => this.connection.request(TerminalsOpen, asked));
+    return this.attach(opened, options);
   }
 
   /** Shows a terminal that the helper holds ready under a one-time token. */

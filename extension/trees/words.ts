@@ -103,6 +103,7 @@ export function reasonText(reason: Reason): string {
     invalid: l10n.t('the kernel refused the question'),
     busy: l10n.t('the kernel was busy'),
     kernel: l10n.t('the kernel reported an error'),
+    unfiltered: l10n.t('its seccomp filter cannot be read'),
   };
   return words[reason];
 }

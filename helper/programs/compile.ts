@@ -71,6 +71,11 @@ export function compile(plan: Plan): Compiled {
     );
   }
   changeRoot(steps, plan);
+  const loadFilters = () => {
+    for (const filter of plan.seccomp) loadFilter(steps, filter);
+  };
+  // Without no_new_privs only who has CAP_SYS_ADMIN may load one: seccomp(2). Else it comes last.
+  if (!identity.noNewPrivileges) loadFilters();
   becomeUser(steps, identity);
   if (plan.directory !== undefined) steps.call('chdir', [string(plan.directory)], `go to the directory ${plan.directory}`);
   if (identity.noNewPrivileges) {
@@ -82,7 +87,7 @@ export function compile(plan: Plan): Compiled {
     );
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
-  if (plan.seccomp !== undefined) loadFilter(steps, plan.seccomp);
+  if (identity.noNewPrivileges) loadFilters();
   execute(steps, plan);
   return {
     ...steps.compiled(() => ({ command: plan.command, environment: plan.environment.entries().map(String) })),

@@ -10,7 +10,7 @@ export async function explainProgram(
   { terminal = false, ...params }: ProgramParams & { terminal?: boolean },
   openNamespace: OpenNamespace,
 ): Promise<ProgramsExplainResult> {
-  return explainPlanned(await makePlan(params, { terminal, openNamespace }));
+  return explainPlanned(await makePlan(params, { terminal, openNamespace, isShown: true }));
 }
 
 /** Disposes of the plan. */
@@ -56,7 +56,7 @@ function nsenterLine(plan: Plan): string {
 }
 
 /** What the nsenter line leaves out of what the program does. */
-function nsenterDifferences({ identity, cgroups, root, target }: Plan): string[] {
+function nsenterDifferences({ identity, seccomp, cgroups, root, target }: Plan): string[] {
   const differences: string[] = [];
   const says = (condition: boolean, text: string) => {
     if (condition) differences.push(text);
@@ -64,6 +64,7 @@ function nsenterDifferences({ identity, cgroups, root, target }: Plan): string[]
   says(cgroups !== undefined, 'nsenter leaves the program in your own cgroups.');
   says(identity.capabilities !== undefined, 'nsenter keeps capabilities that the process does not have.');
   says(identity.noNewPrivileges, 'nsenter does not set no_new_privs.');
+  says(seccomp.length > 0, 'nsenter loads no seccomp filter.');
   says(identity.label !== undefined, "nsenter does not take the security module's label of the process.");
   says(root !== undefined, 'nsenter passes on your own environment instead of that of the process.');
   const unnamed = target.namespaces.some(({ name }) => !name.startsWith('/'));

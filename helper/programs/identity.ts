@@ -196,11 +196,6 @@ function processIdentity(as: Exclude<Who, { who: 'root' }>, target: HeldTarget, 
       hint: 'Restart the helper as root.',
     });
   }
-  if (status.seccompMode === 2) {
-    identity.differences.push(
-      'The process is confined by a seccomp filter, which cannot be copied: this program runs without it.',
-    );
-  }
   return identity;
 }
 

@@ -8,6 +8,7 @@ import type { ProgramParams } from '../protocol.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
+import { filtersOf } from './filters.ts';
 import { type Identity, identityOf, own } from './identity.ts';
 import { type HeldProcess, type HeldTarget, holdTarget, type OpenNamespace } from './target.ts';
 
@@ -27,8 +28,8 @@ export interface Plan {
   directory?: string;
   cgroups?: HeldCgroups;
   environment: Environment;
-  /** A seccomp filter to load last: BPF instructions, 8 bytes each, and what it is called. */
-  seccomp?: SeccompFilter;
+  /** To be loaded in this order. */
+  seccomp: SeccompFilter[];
   candidates: Candidate[];
   /** The command as asked for, or the shell. */
   command: string[];
@@ -41,6 +42,7 @@ export interface Plan {
   dispose(): void;
 }
 
+/** BPF instructions, 8 bytes each, and what they are called. */
 export interface SeccompFilter {
   instructions: Buffer;
   name: string;
@@ -51,6 +53,8 @@ export interface SeccompFilter {
 export interface PlanOptions {
   terminal: boolean;
   openNamespace: OpenNamespace;
+  /** Nothing is to be started. */
+  isShown?: boolean;
 }
 
 const MAX_PASSWD_BYTES = 64 * 1024;
@@ -78,6 +82,7 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
     const plan: Plan = {
       target,
       identity,
+      seccomp: [],
       ...root,
       environment: takesRoot ? await environmentInside(target.process!, record, identity.differences) : Environment.plain(),
       candidates: [],
@@ -92,6 +97,10 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
     else if (entersMount) plan.environment.set('PATH', DEFAULT_PATH);
     if (params.directory !== undefined) plan.directory = params.directory;
     joinCgroups(plan, params.cgroup, disposables);
+    if (as.who !== 'root' && target.process !== undefined) {
+      const wish = { without: params.seccomp === 'none', isShown: options.isShown === true };
+      plan.seccomp = await filtersOf(target.process, wish, identity.differences);
+    }
     await setUser(plan, { entersMount, home: record === undefined ? '/root' : '/' });
     if (options.terminal) setTerminal(plan.environment, record !== undefined);
     for (const [name, value] of Object.entries(params.environment ?? {})) plan.environment.set(name, value);

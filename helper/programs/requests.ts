@@ -50,6 +50,7 @@ const programEntries = {
   sandbox: v.exactOptional(v.pipe(v.string(), v.maxLength(64))),
   command: v.exactOptional(command),
   identity: v.exactOptional(v.picklist(['root', 'target'])),
+  seccomp: v.exactOptional(v.literal('none')),
   root: v.exactOptional(v.boolean()),
   cgroup: v.exactOptional(v.boolean()),
   directory: v.exactOptional(v.pipe(path, v.minLength(1))),
@@ -100,7 +101,7 @@ export function servePrograms(requests: Dispatcher, services: ProgramServices): 
 /** A sandbox is entered as a whole. */
 function isForSandbox<P extends ProgramParams>(params: P): params is P & { sandbox: string } {
   if (params.sandbox === undefined) return false;
-  const contradicting = (['process', 'namespaces', 'kinds', 'root', 'cgroup', 'identity'] as const).find(
+  const contradicting = (['process', 'namespaces', 'kinds', 'root', 'cgroup', 'identity', 'seccomp'] as const).find(
     (field) => params[field] !== undefined,
   );
   if (contradicting === undefined) return true;

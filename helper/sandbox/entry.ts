@@ -50,7 +50,7 @@ export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, ter
       terminal,
       user: String(identity.uid),
       differences: [],
-      ...(plan.seccomp === undefined ? {} : { seccomp: plan.seccomp }),
+      seccomp: plan.seccomp === undefined ? [] : [plan.seccomp],
       ...(cgroups === undefined ? {} : { cgroups }),
       dispose,
     };

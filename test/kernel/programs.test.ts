@@ -1,6 +1,7 @@
 /** `programs/run` and `programs/explain` against docker exec, nsenter and /proc. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn as spawnChild, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -18,7 +19,7 @@ import {
   type ProgramsRunResult,
 } from '../../helper/protocol.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
-import { has, isHelperRoot, isRoot, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
+import { has, isHelperRoot, isRoot, testUid, unlessHas, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { markedPids, pids, procText } from '../fixtures/procFiles.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
@@ -452,7 +453,7 @@ describe('programs', () => {
     });
 
     const ABOUT_ITSELF = `id -u; id -g; id -G; hostname; pwd; umask; ulimit -n; env | grep -v ^_= | sort;
-      grep -E '^(Cap|NoNewPrivs)' /proc/self/status; sort /proc/self/cgroup; for f in /proc/self/ns/*; do readlink $f; done; cat /proc/self/oom_score_adj`;
+      grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/self/status; sort /proc/self/cgroup; for f in /proc/self/ns/*; do readlink $f; done; cat /proc/self/oom_score_adj`;
     const VARIANTS: Record<string, string[]> = {
       plain: [],
       'another-user': ['--user', '1234:5678', '--group-add', '42'],
@@ -480,7 +481,6 @@ describe('programs', () => {
       test(`gives a program what docker exec gives it: ${name}`, async () => {
         const container = start(name, options);
         const theirs = docker('exec', container.name, 'sh', '-c', ABOUT_ITSELF);
-        // The seccomp filter cannot be copied, which `differences` says; nothing of it is asked here.
         assert.equal((await output({ process: container.process }, ABOUT_ITSELF)).trim(), theirs);
       });
     }
@@ -492,6 +492,63 @@ describe('programs', () => {
         assert.equal((await output({ process: container.process, identity: 'root' }, ABOUT_ITSELF)).trim(), theirs);
       });
     }
+
+    const FILTERS: Record<string, string[]> = {
+      "Docker's own": [],
+      "Docker's own with more rights": ['--cap-add', 'SYS_ADMIN'],
+      "Docker's own with no_new_privs": ['--security-opt', 'no-new-privileges', '--cap-drop', 'ALL'],
+      'one that is given': ['--security-opt', 'seccomp=PROFILE'],
+      none: ['--security-opt', 'seccomp=unconfined'],
+    };
+    for (const [name, options] of Object.entries(FILTERS)) {
+      test(`refuses a program the system calls that docker exec refuses it, by its filter: ${name}`, async () => {
+        const folder = fs.mkdtempSync('/var/tmp/isoscope-filter-');
+        const profile = path.join(folder, 'profile.json');
+        const ERRNO = { action: 'SCMP_ACT_ERRNO', errnoRet: 95 };
+        const syscalls = [{ names: ['mkdir', 'mkdirat'], ...ERRNO }];
+        fs.writeFileSync(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls }));
+        try {
+          const container = start(
+            `filter-${Object.keys(FILTERS).indexOf(name)}`,
+            options.map((option) => option.replace('PROFILE', profile)),
+          );
+          const script = `mkdir /tmp; mkdir /tmp/one 2>&1; unshare -m true 2>&1; unshare -U true 2>&1; mount -t tmpfs none /tmp 2>&1;
+            chroot / true 2>&1; date -s 2001-01-01 2>&1; grep Seccomp /proc/self/status`;
+          const theirs = docker('exec', container.name, 'sh', '-c', `${script} 2>&1`);
+          for (const identity of [undefined, 'root', 'target'] as const) {
+            const params = { process: container.process, ...(identity === undefined ? {} : { identity }) };
+            docker('exec', container.name, 'sh', '-c', 'umount /tmp; rmdir /tmp/one /tmp; true');
+            assert.equal((await output(params, `${script} 2>&1`)).trim(), theirs, identity);
+          }
+          const { syscalls: shown } = await helper.request(ProgramsExplain, { process: container.process });
+          assert.equal(/seccomp\(SECCOMP_SET_MODE_FILTER/.test(shown), name !== 'none');
+          const without = await output({ process: container.process, seccomp: 'none' }, 'grep Seccomp: /proc/self/status');
+          assert.match(without, /^Seccomp:\s0$/m);
+        } finally {
+          fs.rmSync(folder, { recursive: true });
+        }
+      });
+    }
+
+    test('whose filter cannot be read is not entered without it, unless that is asked for', {
+      skip: unlessHas('python3'),
+    }, async () => {
+      const container = start('traced');
+      const { pid } = container.process;
+      const seize = `import ctypes,time; ctypes.CDLL(None).ptrace(0x4206, ${pid}, None, None); print("on", flush=True); time.sleep(100)`;
+      const tracer = spawnChild('python3', ['-c', seize], { stdio: ['ignore', 'pipe', 'inherit'] });
+      try {
+        await once(tracer.stdout!, 'data');
+        const refusal = await refused({ process: container.process, command: ['true'] }, 'unfiltered');
+        assert.match(refusal.message, /seccomp filter of process \d+ cannot be read: it is traced/);
+        const { differences } = await helper.request(ProgramsExplain, { process: container.process });
+        assert.ok(differences.some((text) => /cannot be read: it is traced/.test(text)));
+        const text = await output({ process: container.process, seccomp: 'none' }, 'grep Seccomp: /proc/self/status');
+        assert.match(text, /^Seccomp:\s0$/m);
+      } finally {
+        tracer.kill('SIGKILL');
+      }
+    });
 
     test('gives a program what docker exec gives it, though the entry point gave up its user and privilege', async () => {
       const passwd = 'mkdir -p /etc; echo "app:x:1234:5678::/home/app:/bin/sh" >/etc/passwd';
@@ -599,7 +656,10 @@ describe('programs', () => {
         const refusal = await refused({ process: container.process, command: ['true'] }, 'busy');
         assert.match(refusal.data?.hint ?? '', /[Uu]npause/);
         assert.match(await output({ process: container.process, kinds: ['net'] }, 'ip -br addr'), /eth0/);
-        assert.equal(await output({ process: container.process, cgroup: false }, 'echo inside'), 'inside\n');
+        await refused({ process: container.process, cgroup: false, command: ['true'] }, 'unfiltered');
+        const outside = { process: container.process, cgroup: false, seccomp: 'none' } as const;
+        assert.equal(await output(outside, 'echo inside'), 'inside\n');
+        assert.match(fs.readFileSync(`/proc/${container.process.pid}/status`, 'utf8'), /^TracerPid:\s0$/m);
       } finally {
         docker('unpause', container.name);
       }

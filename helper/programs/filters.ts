@@ -1,0 +1,74 @@
+/** The seccomp filters of a process, for a program that is to be confined as it is: what docker-exec(1) does by loading the container's anew. */
+import { Failure, isSystemError } from '../failure.ts';
+import { freezerState } from '../host/freezer.ts';
+import { SyscallError } from '../kernel/libc.ts';
+import { readFilters } from '../kernel/ptrace.ts';
+import { parseCgroups } from '../proc/cgroup.ts';
+import { parseStatus } from '../proc/status.ts';
+import type { SeccompFilter } from './plan.ts';
+import type { HeldProcess } from './target.ts';
+
+const MAX_STATUS_BYTES = 16 * 1024;
+const MAX_CGROUP_BYTES = 128 * 1024;
+const EBUSY = 16;
+/** SECCOMP_MODE_FILTER: linux/seccomp.h. */
+const MODE_FILTER = 2;
+const LOG = { value: 2, text: 'SECCOMP_FILTER_FLAG_LOG' };
+
+export interface FilterWish {
+  /** Not to have them was chosen, by name. */
+  without: boolean;
+  /** It is only to be shown, which is not refused. */
+  isShown: boolean;
+}
+
+/**
+ * In the order in which they are to be loaded, the oldest first. Adds to `differences` when the program runs without. Rejects with a `Failure`: `unfiltered`
+ * when there are some that cannot be had, `gone`.
+ */
+export async function filtersOf(
+  process: HeldProcess,
+  { without, isShown }: FilterWish,
+  differences: string[],
+): Promise<SeccompFilter[]> {
+  if (parseStatus(process.read('status', MAX_STATUS_BYTES, 'the identity')).seccompMode !== MODE_FILTER) return [];
+  if (without) {
+    differences.push('The process is confined by a seccomp filter; this program runs without it, as was chosen.');
+    return [];
+  }
+  try {
+    // It would stop only when it is thawed, and stay traced until then.
+    if (freezerState(parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, 'the cgroups'))) === 'paused')
+      throw new SyscallError('ptrace', EBUSY);
+    process.check();
+    const loaded = await readFilters(process.ref.pid);
+    process.check();
+    return loaded.map(({ instructions, flags }, index) => ({
+      instructions,
+      name: `of process ${process.ref.pid}, ${index + 1} of ${loaded.length}`,
+      ...(flags === LOG.value ? { flags: LOG } : {}),
+    }));
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    process.check();
+    const failure = unfiltered(process.ref.pid, error.code);
+    if (!isShown) throw failure;
+    differences.push(`${failure.message} It is refused unless it is to run without the filter.`);
+    return [];
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  EPERM: 'it is traced by a debugger, or only root may look',
+  EACCES: 'that needs CAP_SYS_ADMIN, and a helper without a filter of its own',
+  EBUSY: 'it does not stop, being frozen or waiting in the kernel',
+  EINVAL: 'this kernel does not tell it (CONFIG_CHECKPOINT_RESTORE)',
+};
+
+function unfiltered(pid: number, errno: string): Failure {
+  return new Failure('unfiltered', `The seccomp filter of process ${pid} cannot be read: ${WHY[errno] ?? errno}.`, {
+    errno,
+    syscall: 'ptrace',
+    hint: 'Restart the helper as root; or let the program run without the filter, by which more system calls are open to it.',
+  });
+}
