@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
-import { type Message, RequestType } from 'vscode-jsonrpc/node';
+import type { Message } from 'vscode-jsonrpc/node';
 import { messageReader } from '../../extension/connection/messageReader.ts';
-import * as protocol from '../../helper/protocol.ts';
+import type * as protocol from '../../helper/protocol.ts';
 import { ERROR_CODES, type ErrorData, MAX_MESSAGE_BYTES } from '../../helper/protocol.ts';
 import { isRoot, testUid } from '../fixtures/environment.ts';
+import { paramsOf, REQUESTS } from '../fixtures/everyRequest.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
@@ -19,9 +20,7 @@ interface Answer {
 const ANSWER_MILLIS = 20_000;
 /** Those of JSON-RPC itself: parse error, invalid request, method not found, invalid params. */
 const STANDARD_CODES = [-32700, -32600, -32601, -32602];
-const METHODS = Object.values(protocol)
-  .filter((value) => value instanceof RequestType)
-  .map(({ method }) => method);
+const METHODS = REQUESTS.map(({ method }) => method);
 
 describe('the protocol', () => {
   let helper: ChildProcess;
@@ -177,8 +176,22 @@ describe('the protocol', () => {
     directory: '/',
     environment: { A: 'b' },
   };
-  const ACCEPTED: Record<string, Record<string, unknown>> = {
+  const spec = {
+    name: 'nothing',
+    root: { type: 'directory', path: '/no/such/directory', access: 'readOnly' },
+    namespaces: { pid: 'new' },
+    mounts: [{ destination: '/mnt', type: 'tmpfs', options: ['size=1M'] }],
+    process: { args: ['true'], env: { A: 'b' }, cwd: '/', terminal: false, user: { uid: 1 } },
+  };
+  const ACCEPTED: Record<string, object> = {
+    ...paramsOf({
+      pid: process.pid,
+      overlay: { mountNamespace: { kind: 'mnt', dev: 4, ino: 1 }, mountId: 1, device: '0:1' },
+      cgroup: { hierarchy: 'unified', path: '/no/such', ino: 1 },
+      sandbox: 'nothing',
+    }),
     'processes/inspect': { process: nothing },
+    'mounts/list': { process: nothing },
     'namespaces/inspect': { namespace },
     'network/inspect': { namespace },
     'programs/run': { ...program, stdin: 'eA==', timeoutMillis: 1000, outputLimitBytes: 1000 },
@@ -188,10 +201,13 @@ describe('the protocol', () => {
     'processes/list': { since: 1 },
     'containers/list': { since: 1 },
     'namespaces/list': { since: 1, kinds: ['net'], members: false },
-    initialize: { protocolVersion: 1 },
+    'sandboxes/explain': { spec },
+    'sandboxes/create': { spec },
+    'sandboxes/run': { spec },
   };
 
-  test('every method is known here', () => {
+  test('every request of the protocol is known here', () => {
+    assert.ok(METHODS.length >= 40);
     assert.deepEqual(
       METHODS.filter((method) => !(method in ACCEPTED)),
       [],
@@ -200,15 +216,16 @@ describe('the protocol', () => {
 
   for (const [method, params] of Object.entries(ACCEPTED)) {
     test(`${method} answers whatever it is asked`, async () => {
+      const told = (junk: unknown) => JSON.stringify(junk).slice(0, 60);
+      // Some is acceptable, for nothing need be said: then there is a result. An answer there must be.
       for (const junk of JUNK) {
-        // Some is acceptable, for nothing need be said: then there is a result. An answer there must be.
         const answer = await request(method, junk);
-        if (answer.error !== undefined) assertError(answer, JSON.stringify(junk).slice(0, 60));
+        if (answer.error !== undefined) assertError(answer, told(junk));
       }
-      for (const field of Object.keys(params)) {
+      for (const place of placesIn(params)) {
         for (const junk of JUNK) {
-          const answer = await request(method, { ...params, [field]: junk });
-          if (answer.error !== undefined) assertError(answer, `${field}: ${JSON.stringify(junk).slice(0, 60)}`);
+          const answer = await request(method, replaced(params, place, junk));
+          if (answer.error !== undefined) assertError(answer, `${place.join('.')}: ${told(junk)}`);
         }
       }
       await stillServes();
@@ -260,7 +277,7 @@ describe('the protocol', () => {
 
   test('random parameters are answered, whatever they are', async () => {
     const next = random(20260101);
-    for (let round = 0; round < 120; round += 1) {
+    for (let round = 0; round < 12 * METHODS.length; round += 1) {
       const method = METHODS[next(METHODS.length)]!;
       const answer = await request(method, mutated(ACCEPTED[method] ?? {}, next));
       if (answer.error !== undefined) assertError(answer, method);
@@ -286,4 +303,18 @@ function random(seed: number): (below: number) => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
+}
+
+/** Every place in a value, also in what lies in it. */
+function placesIn(value: unknown): string[][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, item]) => [[key], ...placesIn(item).map((below) => [key, ...below])]);
+}
+
+/** The same with something else in one place. */
+function replaced(value: unknown, [key, ...below]: readonly string[], by: unknown): unknown {
+  if (key === undefined) return by;
+  const copy: Record<string, unknown> | unknown[] = Array.isArray(value) ? [...value] : { ...(value as object) };
+  Object.assign(copy, { [key]: replaced((value as Record<string, unknown>)[key], below, by) });
+  return copy;
 }
