@@ -27,6 +27,7 @@ import {
   type OverlayRef,
 } from '../../helper/protocol/layers.ts';
 import { type ErrorData, HostWatch, type Reason } from '../../helper/protocol.ts';
+import { removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
@@ -587,7 +588,11 @@ describe("Docker's layers", { skip: unlessRootHas('docker', 'dockerd', 'busybox'
     docker('save', '--output', archive, `${NAME}:${STEPS}`);
     const image = `docker.io/library/${NAME}:${STEPS}`;
     ctr('images', 'import', '--snapshotter', 'overlayfs', archive);
-    t.after(() => execFileSync('sh', ['-c', REMOVE_ALL, 'sh', CONTAINERD, NAME], { stdio: 'ignore' }));
+    t.after(() => {
+      execFileSync('sh', ['-c', REMOVE_ALL, 'sh', CONTAINERD, NAME], { stdio: 'ignore' });
+      // It is called after containerd's namespace, and left.
+      removeEverywhere(NAME);
+    });
     ctr('run', '--detach', '--snapshotter', 'overlayfs', image, NAME, 'sleep', '1000');
     const { overlays } = await helper.request(LayersList, {});
     const overlay = overlays.find((one) => one.image === image && one.workDirectory?.includes('io.containerd'));
