@@ -19,6 +19,7 @@ const KEEPER = `keeper-${process.pid}`;
 const SPECS: Record<string, SandboxSpec> = {
   ns1: SHELL,
   ns2: SHELL,
+  stays: SHELL,
   chrooted: { ...SHELL, changeRoot: 'chroot' },
   [KEEPER]: { root: { type: 'programs', programs: ['bash', 'ls'] }, persistent: true, process: PROMPT },
 };
@@ -201,7 +202,6 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await start(KEEPER);
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
     await workbench.runCommand('Isoscope: Restart Helper');
-    await sandboxes().gone(running('ns2'));
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
     await workbench.view('Containers').row(new RegExp(`^${KEEPER} sandbox · running`));
     await only('Sandboxes');
@@ -235,6 +235,30 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     assert.ok(existsSync(copy));
     assert.deepEqual(JSON.parse(readFileSync(copy, 'utf8')), { ...SHELL, name: 'ns1-copy' });
     await sandboxes().row('ns1-copy');
+  });
+
+  test('what runs is listed after a restart of the helper, a reload and in a second window, with what can be done with it', async () => {
+    await run('stays');
+    await workbench.runCommand('Isoscope: Restart Helper');
+    // Its terminal keeps the helper that made it; another one lists it.
+    await sandboxes().row(running('stays'));
+    await workbench.reload();
+    await workbench.openSidebar('Isoscope');
+    await only('Sandboxes');
+    await sandboxes().row(running('stays'));
+    await workbench.screenshot('sandbox-listed-after-reload');
+    const terminals = (await workbench.terminalNames()).length;
+    await sandboxes().action(running('stays'), 'Open Terminal in Sandbox');
+    await eventually('another terminal', async () => (await workbench.terminalNames()).length > terminals);
+    await workbench.terminalShows(/\$$/m);
+    await using second = await openWorkbench();
+    await second.openSidebar('Isoscope');
+    await second.view('Sandboxes').open();
+    await second.view('Sandboxes').row(running('stays'), [], 90_000);
+    await second.screenshot('sandbox-listed-in-second-window');
+    await second.view('Sandboxes').contextMenu(running('stays'), 'Stop Sandbox');
+    await second.view('Sandboxes').gone(running('stays'));
+    await sandboxes().gone(running('stays'));
   });
 });
 
