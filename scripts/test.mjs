@@ -17,6 +17,7 @@ import {
   nodeEnvironment,
   ROOT,
 } from './prerequisites.mjs';
+import { isReachable, runFromReachablePlace } from './reachablePlace.mjs';
 import { Failure, main, run, say } from './run.mjs';
 import { ensureTestUser } from './testUser.mjs';
 
@@ -214,6 +215,10 @@ await main(async () => {
   const named = process.argv.slice(2);
   const unknown = named.filter((name) => !(name in STAGES));
   if (unknown.length > 0) throw new Failure(`no stage ${unknown.join(', ')}; there are ${Object.keys(STAGES).join(', ')}`);
+  if (process.getuid() === 0 && !isReachable(ROOT)) {
+    process.exitCode = await runFromReachablePlace(ROOT, 'scripts/test.mjs', named);
+    return;
+  }
   await ensureNodePackages();
   await ensureNode();
   // A stage that runs what was built needs the build of these very sources.
