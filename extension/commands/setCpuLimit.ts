@@ -1,3 +1,4 @@
+import os from 'node:os';
 import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
@@ -19,7 +20,7 @@ export async function setCpuLimit(changes: CgroupChanges, target: CommandTarget 
     prompt: vscode.l10n.t('A share of one CPU, CPUs, quota/period in µs, or max'),
     placeholder: vscode.l10n.t('50 %, 1.5 cores, 2000/100000 or max'),
     value: own === null ? 'max' : percentText(own),
-    read: (text) => readBandwidth(text, period),
+    read: (text) => readBandwidth(text, period, os.cpus().length),
     words: ({ quotaMicros, periodMicros }) =>
       quotaMicros === null ? vscode.l10n.t('No limit of its own') : bandwidthText(quotaMicros, periodMicros),
   });

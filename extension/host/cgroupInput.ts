@@ -27,10 +27,11 @@ function withoutGrouping(text: string): string {
 }
 
 /**
- * `50 %`, `1.5 cores`, `1.5`, `2000/100000` or `max`.
+ * `50 %`, `1.5 cores`, `1.5`, `2000/100000` or `max`. A number alone that is more than the host has CPUs may be meant as either, and is asked about.
  * @param periodMicros the period that a share is made a quota of: the one that holds now
+ * @param cpus how many the host has
  */
-export function readBandwidth(typed: string, periodMicros: number): Reading<Bandwidth> {
+export function readBandwidth(typed: string, periodMicros: number, cpus: number): Reading<Bandwidth> {
   const text = withoutGrouping(typed);
   if (NO_LIMIT.test(text)) return { value: { quotaMicros: null, periodMicros } };
   const raw = /^(\d+)\s*(?:µs|us)?\s*\/\s*(\d+)\s*(?:µs|us)?$/.exec(text);
@@ -39,6 +40,8 @@ export function readBandwidth(typed: string, periodMicros: number): Reading<Band
   const cores = new RegExp(`^${NUMBER}\\s*(?:cores?|cpus?)?$`, 'i').exec(text);
   if (percent === null && cores === null)
     return { problem: l10n.t('Type a share of one CPU such as 50 %, CPUs such as 1.5 cores, quota/period in µs, or max.') };
+  if (percent === null && /^[\d.]+$/.test(text) && Number(text) > cpus)
+    return { problem: l10n.t('This host has {0} CPUs. Type {1} % for a share of one, or {1} cores.', cpus, text) };
   const share = percent === null ? Number(cores?.[1]) : Number(percent[1]) / 100;
   return checkedBandwidth(Math.round(share * periodMicros), periodMicros);
 }

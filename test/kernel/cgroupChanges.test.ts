@@ -240,6 +240,10 @@ describe('limits', { skip }, () => {
       refusal('notFound', /4095:1/),
     );
     await assert.rejects(change(helper, cgroup, { kind: 'ioLimit', device, readBytes: 0 }), refusal('invalid', /readBytes/));
+    if (cgroup.version === 1) {
+      const cut = change(helper, cgroup, { kind: 'ioLimit', device, readOperations: 2 ** 32 + 7 });
+      await assert.rejects(cut, refusal('invalid', /4294967303 operations/));
+    }
   });
 
   test('that a version lacks are refused as that', { skip: without('memory') }, async (t) => {

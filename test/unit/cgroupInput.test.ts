@@ -5,6 +5,7 @@ import { test } from 'node:test';
 const { readBandwidth, readBytes, readCgroupName, readCount } = await import('../../extension/host/cgroupInput.ts');
 
 const PERIOD = 100_000;
+const CPUS = 2;
 
 test('a CPU limit is read as a share, as CPUs, and as the kernel’s two figures', () => {
   const expected: [typed: string, quota: number | null, period?: number][] = [
@@ -22,11 +23,19 @@ test('a CPU limit is read as a share, as CPUs, and as the kernel’s two figures
     ['-1', null],
   ];
   for (const [typed, quotaMicros, periodMicros = PERIOD] of expected)
-    assert.deepEqual(readBandwidth(typed, PERIOD), { value: { quotaMicros, periodMicros } }, typed);
+    assert.deepEqual(readBandwidth(typed, PERIOD, CPUS), { value: { quotaMicros, periodMicros } }, typed);
+});
+
+test('a number alone that is more than the host has CPUs is asked about, and with a unit taken as that', () => {
+  assert.deepEqual(readBandwidth('50', PERIOD, CPUS), {
+    problem: 'This host has 2 CPUs. Type 50 % for a share of one, or 50 cores.',
+  });
+  assert.deepEqual(readBandwidth('2', PERIOD, CPUS), { value: { quotaMicros: 200_000, periodMicros: PERIOD } });
+  assert.deepEqual(readBandwidth('50 cores', PERIOD, CPUS), { value: { quotaMicros: 5_000_000, periodMicros: PERIOD } });
 });
 
 test('a share is of the period that holds', () => {
-  assert.deepEqual(readBandwidth('50 %', 20_000), { value: { quotaMicros: 10_000, periodMicros: 20_000 } });
+  assert.deepEqual(readBandwidth('50 %', 20_000, CPUS), { value: { quotaMicros: 10_000, periodMicros: 20_000 } });
 });
 
 test('a CPU limit that the kernel would refuse is refused while it is typed, with the reason', () => {
@@ -44,8 +53,8 @@ test('a CPU limit that the kernel would refuse is refused while it is typed, wit
     '500/100000',
     '1e3',
   ])
-    assert.ok('problem' in readBandwidth(typed, PERIOD), typed);
-  assert.deepEqual(readBandwidth('0.5 %', PERIOD), {
+    assert.ok('problem' in readBandwidth(typed, PERIOD, CPUS), typed);
+  assert.deepEqual(readBandwidth('0.5 %', PERIOD, CPUS), {
     problem: 'The kernel accepts 1,000 µs of each period at the least: 1 %.',
   });
 });

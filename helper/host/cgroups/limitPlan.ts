@@ -147,16 +147,28 @@ export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<
   if (cgroup.version === 1) {
     const steps: WriteStep[] = [];
     for (const { key, v1 } of given) {
+      const limit = change[key] ?? 0;
+      if (v1.includes('iops') && limit > MOST_V1_OPERATIONS) throw tooManyOperations(limit);
       // v1 takes a limit away when 0 is written for it.
       const before = await standing(cgroup, v1);
       const undo = typeof before === 'string' ? `${device} ${wordsOfDevice(before, device)[0] ?? '0'}` : undefined;
-      steps.push(writeStep(v1, `${device} ${change[key] ?? 0}`, before, undo));
+      steps.push(writeStep(v1, `${device} ${limit}`, before, undo));
     }
     return steps;
   }
   const before = await standing(cgroup, 'io.max');
   const text = [device, ...given.map(({ key, v2 }) => `${v2}=${change[key] ?? 'max'}`)].join(' ');
   return [writeStep('io.max', text, before, typeof before === 'string' ? ioMaxOf(before, device) : undefined)];
+}
+
+/** v1 takes more, and cuts it to 32 bits: tg_set_conf_uint() in block/blk-throttle.c. */
+const MOST_V1_OPERATIONS = 2 ** 32 - 1;
+
+function tooManyOperations(limit: number): Failure {
+  return invalid(
+    `A limit of ${limit} operations a second is not possible.`,
+    `cgroup v1 keeps at most ${MOST_V1_OPERATIONS}. Give none for no limit.`,
+  );
 }
 
 /** What writes back the limits of one device that `io.max` held: a device without limits has no line there. */
