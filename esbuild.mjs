@@ -3,7 +3,7 @@
  * five programs for Node, the webviews for the browser, and the launcher, which is C.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
@@ -60,6 +60,19 @@ const vscodeOnce = {
       namespace === 'vscode-once' ? { external: true } : { path: 'vscode', namespace: 'vscode-once' },
     );
     bundler.onLoad({ filter: /^/, namespace: 'vscode-once' }, () => ({ contents: `export * from 'vscode'` }));
+  },
+};
+
+/** Of the manifest only the version is asked for: its contributions are for VS Code. */
+const versionAlone = {
+  name: 'version-alone',
+  setup(bundler) {
+    const manifest = path.join(root, 'package.json');
+    bundler.onLoad({ filter: /[/\\]package\.json$/ }, ({ path: file }) => {
+      if (file !== manifest) return undefined;
+      const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
+      return { contents: JSON.stringify({ version }), loader: 'json' };
+    });
   },
 };
 
@@ -120,14 +133,22 @@ await Promise.all([
   build({ ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), plugins: [vscodeOnce] }),
   build({ ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') }),
   build({ ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') }),
-  build({ ...forNode, entryPoints: ['helper/main.ts'], outfile: path.join(out, 'helper.js'), plugins: [koffiBinary] }),
+  build({
+    ...forNode,
+    entryPoints: ['helper/main.ts'],
+    outfile: path.join(out, 'helper.js'),
+    plugins: [koffiBinary, versionAlone],
+  }),
   build({ ...forNode, entryPoints: ['helper/reader.ts'], outfile: path.join(out, 'reader.js'), plugins: [koffiBinary] }),
   build({
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],
     outdir: path.join(out, 'webview'),
     platform: 'browser',
-    format: 'iife',
+    // What they share, most of all the toolkit, is in files of its own, and not in each of them.
+    format: 'esm',
+    splitting: true,
+    chunkNames: 'shared-[hash]',
     target: 'es2022',
   }),
 ]);

@@ -5,9 +5,9 @@
 
 /** With the helper as root there is nothing that only an ordinary user is refused. */
 const AS_ROOT = [
-  /^the helper is root( here)?$/,
+  /^the helper is root( here|, who may (see|enter) every one)?$/,
   /^root (sees them|sees everything|may read them|can read names)$/,
-  /^needs (root that runs the helper as another user|a helper of an ordinary user beside root)$/,
+  /^needs (root that runs the helper as another user|a helper of an ordinary user( beside root)?)$/,
   /^root delegates cgroups to the ordinary user of ISOSCOPE_TEST_UID$/,
   /^the user has no subordinate ids$/,
 ];
@@ -18,6 +18,7 @@ const AS_USER = [
   /^the layers of Docker are for root alone$/,
   /^the run as root has it$/,
   /^only root /,
+  /^needs root to mount it$/,
   /^only root, or who was given some, has cgroups to leave behind$/,
   /^without a cgroup of its own only root can tell it from the host$/,
 ];
@@ -29,6 +30,7 @@ const ON_THIS_HOST = [
   /^no cgroup is delegated to the user$/,
   /^memory is not in v2 here$/,
   /^cgroup v1$/,
+  /^this kernel has no \/proc\/sysrq-trigger$/,
 ];
 
 /** A Debian with systemd and version 2 alone, without Docker and LXC. */

@@ -6,7 +6,10 @@ export function webviewRoot(extensionUri: vscode.Uri): vscode.Uri {
   return vscode.Uri.joinPath(extensionUri, 'dist', 'webview');
 }
 
-/** The document of a webview: empty, with the script that fills it from messages. `name` is that of the script and the style sheet. */
+/**
+ * The document of a webview: empty, with the script that fills it from messages. `name` is that of the script and the style sheet. What the script imports
+ * has its nonce (HTML, "descendant script fetch options").
+ */
 export function webviewHtml(webview: vscode.Webview, extensionUri: vscode.Uri, name: string): string {
   const nonce = randomBytes(16).toString('base64');
   const file = (ending: string) => webview.asWebviewUri(vscode.Uri.joinPath(webviewRoot(extensionUri), `${name}.${ending}`));
@@ -20,7 +23,7 @@ export function webviewHtml(webview: vscode.Webview, extensionUri: vscode.Uri, n
 </head>
 <body>
   <main aria-live="off"></main>
-  <script nonce="${nonce}" src="${file('js')}"></script>
+  <script type="module" nonce="${nonce}" src="${file('js')}"></script>
 </body>
 </html>`;
 }

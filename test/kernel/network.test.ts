@@ -10,6 +10,7 @@ import { refusalOf } from '../fixtures/rejection.ts';
 import { refOfProcess, startSleeper } from '../fixtures/zoo.ts';
 
 const AS_USER = process.env.ISOSCOPE_TEST_UID !== undefined;
+const skipAsUser = AS_USER && 'only root looks into the network namespaces of others';
 const NAMES = [`iso-a-${process.pid}`, `iso-b-${process.pid}`] as const;
 
 interface IpLink {
@@ -53,7 +54,9 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
 
   const inspect = (name: string): Promise<NetworkInspectResult> => helper.request(NetworkInspect, { namespace: refOf(name) });
 
-  test('interfaces, states, hardware addresses and addresses are those that ip shows inside', { skip: AS_USER }, async () => {
+  test('interfaces, states, hardware addresses and addresses are those that ip shows inside', {
+    skip: skipAsUser,
+  }, async () => {
     const { interfaces } = await inspect(one);
     const expected = JSON.parse(ip('-n', one, '-j', 'addr')) as IpLink[];
     const simple = (family: string, address: string, prefix: number, scope: string) =>
@@ -106,14 +109,14 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
     assert.match(refusal.data?.hint ?? '', /as root/);
   });
 
-  test('both ends of a veth pair name each other and the namespace that each is in', { skip: AS_USER }, async () => {
+  test('both ends of a veth pair name each other and the namespace that each is in', { skip: skipAsUser }, async () => {
     const left = (await inspect(one)).interfaces.find(({ name }) => name === 'left');
     const right = (await inspect(other)).interfaces.find(({ name }) => name === 'right');
     assert.deepEqual(left?.peer, { index: right?.index, name: 'right', namespace: refOf(other) });
     assert.deepEqual(right?.peer, { index: left?.index, name: 'left', namespace: refOf(one) });
   });
 
-  test('routes are those of the main table', { skip: AS_USER }, async () => {
+  test('routes are those of the main table', { skip: skipAsUser }, async () => {
     const { routes } = await inspect(one);
     const expected = JSON.parse(ip('-n', one, '-4', '-j', 'route')) as { dst: string; dev: string; gateway?: string }[];
     assert.deepEqual(
@@ -126,7 +129,7 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
   });
 
   test('a multipath route has a row for each way, and IPv4 by an IPv6 neighbour its gateway, as ip has them', {
-    skip: AS_USER,
+    skip: skipAsUser,
   }, async () => {
     ip('-n', one, 'route', 'add', '203.0.113.0/24', 'nexthop', 'via', '192.0.2.253', 'nexthop', 'via', '192.0.2.252');
     ip('-n', one, 'route', 'add', '198.18.0.0/24', 'via', 'inet6', 'fe80::7', 'dev', 'left');
@@ -145,7 +148,7 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
     );
   });
 
-  test('flags are those that ip shows', { skip: AS_USER }, async () => {
+  test('flags are those that ip shows', { skip: skipAsUser }, async () => {
     ip('-n', one, 'link', 'add', 'flagged', 'type', 'bridge');
     const { interfaces } = await inspect(one);
     const shown = JSON.parse(ip('-n', one, '-j', 'link')) as { ifname: string; flags: string[] }[];
@@ -157,7 +160,7 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
     }
   });
 
-  test('a listening socket is shown with the process that holds it', { skip: AS_USER }, async (t) => {
+  test('a listening socket is shown with the process that holds it', { skip: skipAsUser }, async (t) => {
     const listen = `require('net').createServer().listen(0,'127.0.0.1',function(){console.log(this.address().port)})`;
     const server = spawn('nsenter', [`--net=/run/netns/${one}`, process.execPath, '-e', listen], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -184,7 +187,9 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
     assert.deepEqual(again.namespaces.net, helper.host.namespaces.net);
   });
 
-  test('an ordinary user is refused another namespace, and not told that it is empty', { skip: !AS_USER }, async () => {
+  test('an ordinary user is refused another namespace, and not told that it is empty', {
+    skip: !AS_USER && 'the helper is root',
+  }, async () => {
     await assert.rejects(inspect(one), (error: { data?: { reason?: string } }) => {
       assert.match(error.data?.reason ?? '', /^(permission|gone)$/);
       return true;

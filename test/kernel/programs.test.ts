@@ -247,7 +247,7 @@ describe('programs', () => {
     });
 
     test('an ordinary user is refused what belongs to root, with the advice to become root', {
-      skip: isHelperRoot || !isRoot,
+      skip: isHelperRoot ? 'the helper is root' : !isRoot && 'only root can start it',
     }, async () => {
       const sleeper = await startSleeper(['unshare', '--net', '--uts']);
       try {
@@ -419,7 +419,7 @@ describe('programs', () => {
     });
 
     test('without its user namespace is refused to an ordinary user, who is told to add that', {
-      skip: isHelperRoot,
+      skip: isHelperRoot && 'the helper is root',
     }, async () => {
       const refusal = await refused({ process: leader, kinds: ['net'], command: ['true'] }, 'permission');
       assert.match(refusal.data?.hint ?? '', /user namespace/);
