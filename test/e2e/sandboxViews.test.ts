@@ -223,7 +223,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
   });
 
   test('is edited as a document and duplicated as a file', async () => {
-    await run('ns1');
+    await only('Sandboxes');
     await sandboxes().contextMenu(running('ns1'), 'Edit Sandbox');
     await eventually('its specification', async () => /"programs"/.test(await workbench.editorText()));
     await workbench.runCommand('View: Revert and Close Editor');
