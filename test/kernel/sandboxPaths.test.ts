@@ -9,10 +9,11 @@ import { promisify } from 'node:util';
 import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { clientUid } from '../fixtures/environment.ts';
 import type { Outcome } from '../fixtures/exchangePath.ts';
+import { fixtureProgram } from '../fixtures/fixtureProgram.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
-const EXCHANGE = path.resolve(import.meta.dirname, '../fixtures/exchangePath.ts');
+const EXCHANGE = fixtureProgram('exchangePath');
 
 describe('a path of a specification', () => {
   const { request, inFolder, rootDirectory, folder } = lazily(

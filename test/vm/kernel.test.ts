@@ -38,7 +38,7 @@ const LEFT_OUT = [
 ];
 
 const FILES: Job['files'] = [
-  ...['dist', 'scripts', 'package.json'].map((name): [string, string] => [path.join(ROOT, name), name]),
+  ...['dist', 'media', 'scripts', 'package.json'].map((name): [string, string] => [path.join(ROOT, name), name]),
   ...NODE_PACKAGES.map((name): [string, string] => [path.join(ROOT, 'node_modules', name), `node_modules/${name}`]),
   [process.execPath, 'bin/node'],
 ];
@@ -50,6 +50,9 @@ function isWanted(suite: string): boolean {
   return NAMED === undefined ? !LEFT_OUT.includes(suite) : NAMED.includes(suite);
 }
 
+/** What suites start as programs of their own. */
+const STARTED = ['readHolder', 'exchangePath'];
+
 /**
  * The suites as JavaScript, one file each, in `folder`. Node removes types by WebAssembly, which needs V8's compiler, and that one
  * does not always survive emulation ("Check failed: it->second.Size() > offset", in one start of some twenty): the guest does without.
@@ -59,7 +62,10 @@ async function compileSuites(folder: string): Promise<void> {
   await build({
     absWorkingDir: ROOT,
     // Beside them what they start.
-    entryPoints: [...suites, 'test/fixtures/readHolder.ts'].map((file) => ({ in: file, out: path.basename(file, '.ts') })),
+    entryPoints: [...suites, ...STARTED.map((name) => `test/fixtures/${name}.ts`)].map((file) => ({
+      in: file,
+      out: path.basename(file, '.ts'),
+    })),
     outdir: folder,
     bundle: true,
     external: NODE_PACKAGES.flatMap((name) => [name, `${name}/*`]),
