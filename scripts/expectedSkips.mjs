@@ -29,6 +29,7 @@ const ON_THIS_HOST = [
   /^the user has no systemd that hands down controllers$/,
   /^no cgroup is delegated to the user$/,
   /^memory is not in v2 here$/,
+  /^the host does not forward packets$/,
   /^cgroup v1$/,
   /^this kernel has no \/proc\/sysrq-trigger$/,
 ];
@@ -43,6 +44,7 @@ const IN_THE_GUEST = [
   /^this kernel has no (lowerdir|datadir)\+$/,
   /^this kernel gives an ordinary user no events$/,
   /^the temporary folder is in memory$/,
+  /^the host does not forward packets$/,
   /^no cgroup is delegated to the user$/,
 ];
 
