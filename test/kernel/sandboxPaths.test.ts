@@ -7,7 +7,7 @@ import path from 'node:path';
 import { before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { clientUid } from '../fixtures/environment.ts';
+import { clientUid, patient } from '../fixtures/environment.ts';
 import type { Outcome } from '../fixtures/exchangePath.ts';
 import { fixtureProgram } from '../fixtures/fixtureProgram.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
@@ -130,7 +130,7 @@ describe('a path of a specification', () => {
       });
       const user = clientUid === undefined ? {} : { uid: clientUid, gid: clientUid };
       const args = ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON', EXCHANGE, argument];
-      const { stdout } = await promisify(execFile)(process.execPath, args, { ...user, cwd: '/', timeout: 120_000 });
+      const { stdout } = await promisify(execFile)(process.execPath, args, { ...user, cwd: '/', timeout: patient(120_000) });
       const outcomes = JSON.parse(stdout) as Outcome[];
       untouched();
       return outcomes;
