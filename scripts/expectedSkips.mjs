@@ -36,7 +36,7 @@ const ON_THIS_HOST = [
 
 /** A Debian with systemd and version 2 alone, without Docker and LXC. */
 const IN_THE_GUEST = [
-  /^(python3|nft|lxc-start|docker and dockerd) is not installed$/,
+  /^(python3|nft|lxc-start|runc|gcc|docker and dockerd) is not installed$/,
   /^v2 has (threads in threaded cgroups only|one file|no release_agent)$/,
   /^v2 has cgroup.kill, which the owner of the cgroup may write$/,
   /^(pids|cpu) is not in v1 here$/,
