@@ -5,6 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { SIGNALS } from './run.mjs';
 
 /** Not in /tmp, of which a sandbox has its own. */
 const PLACES = '/var/tmp/isoscope-clone-';
@@ -25,24 +26,33 @@ export function isReachable(folder) {
  */
 export async function runFromReachablePlace(root, script, args) {
   const place = mkdtempSync(PLACES);
-  chmodSync(place, 0o755);
-  execFileSync('mount', ['--bind', root, place]);
-  const forwarded = ['SIGTERM', 'SIGHUP', 'SIGINT'].map((signal) => [signal, () => child.kill(signal)]);
+  try {
+    chmodSync(place, 0o755);
+    execFileSync('mount', ['--bind', root, place]);
+    try {
+      return await runIn(place, script, args);
+    } finally {
+      execFileSync('umount', ['--lazy', place]);
+    }
+  } finally {
+    rmdirSync(place);
+  }
+}
+
+/** What asks this process to end, asks the script; a Ctrl-C of the terminal reaches it by itself. */
+function runIn(place, script, args) {
+  const isAtTerminal = process.stdin.isTTY === true;
   const child = spawn(process.execPath, [path.join(place, script), ...args], {
     cwd: place,
     stdio: 'inherit',
-    detached: !process.stdin.isTTY,
+    detached: !isAtTerminal,
   });
-  for (const [signal, forward] of forwarded)
-    process.on(signal, signal === 'SIGINT' && process.stdin.isTTY ? () => undefined : forward);
-  try {
-    return await new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => resolve(code ?? 1));
-    });
-  } finally {
-    for (const [signal] of forwarded) process.removeAllListeners(signal);
-    execFileSync('umount', ['--lazy', place]);
-    rmdirSync(place);
-  }
+  const forward = (signal) => !(signal === 'SIGINT' && isAtTerminal) && child.kill(signal);
+  for (const signal of SIGNALS) process.on(signal, forward);
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  }).finally(() => {
+    for (const signal of SIGNALS) process.off(signal, forward);
+  });
 }

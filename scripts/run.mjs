@@ -6,6 +6,9 @@ import { constants } from 'node:os';
 const CLEAN_UP_MILLIS = 10_000;
 const LONGEST_MILLIS = 30 * 60_000;
 
+/** By which a person, or what started a script, asks it to end. */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
 /** A failure that the person can do something about: shown without a stack. */
 export class Failure extends Error {}
 
@@ -109,6 +112,6 @@ function hintOf(options) {
  */
 export function untilSignal() {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => resolve(128 + constants.signals[signal]));
+    for (const signal of SIGNALS) process.once(signal, () => resolve(128 + constants.signals[signal]));
   });
 }

@@ -18,10 +18,8 @@ import {
   ROOT,
 } from './prerequisites.mjs';
 import { isReachable, runFromReachablePlace } from './reachablePlace.mjs';
-import { Failure, main, run, say } from './run.mjs';
+import { Failure, main, run, SIGNALS, say } from './run.mjs';
 import { ensureTestUser } from './testUser.mjs';
-
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /** What a stage adds to the last lines. */
 const NOTHING = { passed: 0, failed: 0, skipped: 0, failures: [], skips: [] };

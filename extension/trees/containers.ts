@@ -116,45 +116,13 @@ export class ContainersTree extends Tree {
   }
 }
 
-/** Containers that run in a container: Docker in Docker, the pods of kind, what bubblewrap confines there. */
-class ContainersWithin extends GroupNode {
-  private readonly list: () => Container[];
+/** A row with containers below it. */
+abstract class ContainersGroup extends GroupNode {
+  protected readonly list: () => Container[];
   private readonly row: (container: Container, parent: TreeNode) => TreeNode;
 
   constructor(
     tree: TreeContext,
-    id: string,
-    parent: TreeNode,
-    list: () => Container[],
-    row: (container: Container, parent: TreeNode) => TreeNode,
-  ) {
-    super(tree, id, parent);
-    this.list = list;
-    this.row = row;
-  }
-
-  protected label(): string {
-    return vscode.l10n.t('Containers');
-  }
-  protected icon(): string {
-    return 'package';
-  }
-  protected override description(): string {
-    return String(this.list().length);
-  }
-
-  override children(): TreeNode[] {
-    return this.rows(this.list(), (container) => this.row(container, this));
-  }
-}
-
-/** Services of the host that have no namespace of their own: listed, because they are cgroups, but out of the way. */
-class ServicesNode extends GroupNode {
-  private readonly list: () => Container[];
-  private readonly row: (container: Container, parent: TreeNode) => TreeNode;
-
-  constructor(
-    tree: Tree,
     id: string,
     parent: TreeNode | undefined,
     list: () => Container[],
@@ -165,6 +133,27 @@ class ServicesNode extends GroupNode {
     this.row = row;
   }
 
+  protected override description(): string {
+    return String(this.list().length);
+  }
+
+  override children(): TreeNode[] {
+    return this.rows(this.list(), (container) => this.row(container, this));
+  }
+}
+
+/** Containers that run in a container: Docker in Docker, the pods of kind, what bubblewrap confines there. */
+class ContainersWithin extends ContainersGroup {
+  protected label(): string {
+    return vscode.l10n.t('Containers');
+  }
+  protected icon(): string {
+    return 'package';
+  }
+}
+
+/** Services of the host that have no namespace of their own: listed, because they are cgroups, but out of the way. */
+class ServicesNode extends ContainersGroup {
   protected label(): string {
     return this.unknown ? vscode.l10n.t('Services') : vscode.l10n.t('Services without isolation');
   }
@@ -177,11 +166,6 @@ class ServicesNode extends GroupNode {
     return 'server';
   }
   protected override description(): string {
-    const count = String(this.list().length);
-    return this.unknown ? parts(count, vscode.l10n.t('isolation unknown')) : count;
-  }
-
-  override children(): TreeNode[] {
-    return this.rows(this.list(), (container) => this.row(container, this));
+    return this.unknown ? parts(super.description(), vscode.l10n.t('isolation unknown')) : super.description();
   }
 }

@@ -24,7 +24,8 @@ export interface SavedSandbox {
 }
 
 const ID = /^[0-9a-f]{16}$/;
-const MAX_BYTES = 1024 * 1024;
+/** A specification comes in a request, which has at most 16 MiB; the other half is for what is noted beside it. */
+const MAX_BYTES = 32 * 1024 * 1024;
 
 const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.strictObject({
   id: v.pipe(v.string(), v.regex(ID)),
@@ -60,8 +61,13 @@ export function save(sandbox: SavedSandbox): void {
 
 function writeFresh(sandbox: SavedSandbox): void {
   const fresh = freshOf(sandbox.id);
+  const text = JSON.stringify({ ...sandbox, bootId: bootId() });
+  // What is longer could neither be read again nor, by that, be known to be over.
+  if (Buffer.byteLength(text) > MAX_BYTES) {
+    throw new Failure('invalid', 'The specification is too long to be noted.', { hint: 'Shorten its longest list.' });
+  }
   fs.rmSync(fresh, { force: true });
-  fs.writeFileSync(fresh, JSON.stringify({ ...sandbox, bootId: bootId() }), { mode: 0o600, flag: 'wx' });
+  fs.writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' });
 }
 
 /**

@@ -1,6 +1,8 @@
 /** Sandboxes of several helpers of one user, as those of two windows are, or of a window that was loaded again: each lists all that run. */
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import {
   type Sandbox,
@@ -11,8 +13,14 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import { HostChanged, HostWatch, ProgramsRun } from '../../helper/protocol.ts';
+import { isHelperRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
+
+const NOTES = path.join(
+  isHelperRoot ? '/run' : os.tmpdir(),
+  `isoscope-sandboxes-${isHelperRoot ? 0 : (testUid ?? process.getuid!())}`,
+);
 
 describe('sandboxes of another helper', () => {
   const name = `shared-${process.pid}`;
@@ -88,6 +96,16 @@ describe('sandboxes of another helper', () => {
     assert.ok(await listed(other));
     maker.process.kill('SIGKILL');
     await until(() => !isAlive(made), 'it ended');
+    await until(async () => (await listed(other)) === undefined, 'it is listed no more');
+  });
+
+  test('are listed however long their specification is, and leave no note', async () => {
+    const names = Array.from({ length: 1024 }, () => 'getpid');
+    const syscalls = Array.from({ length: 200 }, () => ({ names, action: 'SCMP_ACT_ALLOW' as const }));
+    const made = await create({ seccomp: { defaultAction: 'SCMP_ACT_ALLOW', syscalls } });
+    assert.equal((await listed(other))?.id, made.id);
+    await maker.request(SandboxesStop, { sandbox: name });
+    assert.ok(!fs.existsSync(path.join(NOTES, `${made.id}.json`)));
     await until(async () => (await listed(other)) === undefined, 'it is listed no more');
   });
 
