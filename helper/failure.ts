@@ -18,6 +18,32 @@ export class Failure extends Error {
   }
 }
 
+/** From the outermost: `['mounts', 0, 'source']`. */
+export type FieldPath = readonly (string | number)[];
+
+/** Does what a field of a request asks for: a refusal names that field, before what of it was named already. */
+export function inField<T>(field: FieldPath, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw ofField(field, error);
+  }
+}
+
+/** Likewise of work that is waited for. */
+export async function inFieldLater<T>(field: FieldPath, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw ofField(field, error);
+  }
+}
+
+function ofField(field: FieldPath, error: unknown): unknown {
+  if (error instanceof Failure) error.data.field = [...field, ...(error.data.field ?? [])];
+  return error;
+}
+
 /** What the errors of Node's fs and of helper/kernel have in common. */
 interface SystemError extends Error {
   code: string;

@@ -6,6 +6,7 @@ import { draw, make, type Page } from './sandboxControls.ts';
 import { isSame, type Path, valueAt } from './sandboxDraft.ts';
 import { type Pick, SECTIONS, type Section } from './sandboxFields.ts';
 import {
+  controlOf,
   type FormState,
   isSectionShown,
   type Mistake,
@@ -48,6 +49,8 @@ let state: FormState;
 let known: JsonObject;
 let unfolded = new Set<string>();
 let pause: ReturnType<typeof setTimeout> | undefined;
+/** Why the specification that was sent last was refused, by the control that it is seen in. */
+let refusal: { id: string; words: string } | undefined;
 
 const page: Page = {
   get state() {
@@ -170,6 +173,7 @@ function tell(): void {
   clearTimeout(pause);
   pause = undefined;
   const mistakes = mistakesOf(state, start.schema);
+  refusal = undefined;
   markMistakes(mistakes);
   if (mistakes.length > 0) {
     results.replaceChildren(box('refused', text('mistakes')));
@@ -182,15 +186,16 @@ function tell(): void {
 
 /** What to do about each stands below its control, and how many there are at the head of each section. */
 function markMistakes(mistakes: readonly Mistake[]): void {
-  const wrong = new Map(mistakes.map((mistake) => [mistake.id, mistake]));
+  const wrong = new Map(mistakes.map((mistake) => [mistake.id, mistakeWords(mistake)]));
+  if (refusal !== undefined && !wrong.has(refusal.id)) wrong.set(refusal.id, refusal.words);
   for (const row of form.querySelectorAll<HTMLElement>('[data-field]')) {
     const mistake = wrong.get(row.dataset.field ?? '');
     const element = control(row.dataset.field ?? '');
     element?.setAttribute('aria-invalid', String(mistake !== undefined));
-    if (element !== null) describe(element, mistake === undefined ? (element.dataset.help ?? '') : mistakeWords(mistake));
+    if (element !== null) describe(element, mistake ?? element.dataset.help ?? '');
     row.classList.toggle('wrong', mistake !== undefined);
     row.querySelector(':scope > .mistake')?.remove();
-    if (mistake !== undefined) row.append(make('span', 'hint mistake', mistakeWords(mistake)));
+    if (mistake !== undefined) row.append(make('span', 'hint mistake', mistake));
   }
   for (const fold of form.querySelectorAll('details')) {
     const count = fold.querySelectorAll('.wrong').length;
@@ -257,6 +262,9 @@ function wordText(word: Word): string {
 function showResult(result: Extract<ToForm, { type: 'explained' | 'refused' }>): void {
   const parts: HTMLElement[] = [];
   if (result.type === 'refused') {
+    const id = result.field === undefined ? undefined : controlOf(result.field, state);
+    refusal = id === undefined ? undefined : { id, words: result.message };
+    markMistakes(mistakesOf(state, start.schema));
     parts.push(box('refused', result.message));
   } else if (result.notes.length > 0) {
     parts.push(make('ul', 'notes', ...result.notes.map((note) => make('li', '', note))));

@@ -151,6 +151,17 @@ export function mistakesOf(state: FormState, schema: JsonSchema): Mistake[] {
   );
 }
 
+/** The control in which a field of the specification is seen, or what is nearest to it; undefined when none is shown. */
+export function controlOf(field: Path, state: FormState): string | undefined {
+  const all = SECTIONS.filter((section) => isSectionShown(section, state)).flatMap(({ controls }) =>
+    everyControl(state, controls),
+  );
+  const isPart = (part: Path, whole: Path) => part.length <= whole.length && part.every((key, index) => key === whole[index]);
+  const [above] = all.filter(({ path }) => isPart(path, field)).sort((one, other) => other.path.length - one.path.length);
+  const below = all.find(({ path }) => isPart(field, path));
+  return (above === undefined || (below !== undefined && above.path.length < field.length) ? (below ?? above) : above)?.id;
+}
+
 function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mistake[] {
   const { control, path, id } = one;
   const value = valueAt(draft, path);

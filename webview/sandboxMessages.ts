@@ -28,7 +28,8 @@ export type ToForm =
   | { type: 'unreadable'; texts: FormTexts; message: string }
   /** What the specification that was sent last would do. */
   | { type: 'explained'; json: string; notes: string[]; steps: { call: string; purpose: string }[]; equivalents: string[] }
-  | { type: 'refused'; json: string; message: string }
+  /** `field`: of the specification, where one is at fault. */
+  | { type: 'refused'; json: string; message: string; field?: Path }
   /** What the person picked. */
   | { type: 'picked'; path: Path; value: Json };
 

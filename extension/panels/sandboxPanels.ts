@@ -271,7 +271,7 @@ class SandboxForm extends Disposable {
       });
     } catch (error) {
       if (error instanceof HelperError && error.reason === 'cancelled') return;
-      if (this.latest === mine) this.send({ type: 'refused', json, message: failureText(error) });
+      if (this.latest === mine) this.send({ type: 'refused', json, message: failureText(error), ...fieldOf(error) });
     } finally {
       mine.dispose();
     }
@@ -280,4 +280,10 @@ class SandboxForm extends Disposable {
   private send(message: ToForm): void {
     if (!this.disposed) send(this.panel, message, KEPT);
   }
+}
+
+/** The field of the specification that is at fault. */
+function fieldOf(error: unknown): { field?: (string | number)[] } {
+  const [of, ...field] = (error instanceof HelperError ? error.data?.field : undefined) ?? [];
+  return of === 'spec' && field.length > 0 ? { field } : {};
 }

@@ -20,7 +20,6 @@ export interface Remedies {
 export async function showSandboxFailure(error: unknown, params: SandboxParams, remedies: Remedies): Promise<void> {
   if (!(error instanceof HelperError)) return showFailure(error);
   const { data } = error;
-  if (data?.field?.[0] === 'spec') return showWrongField(error, data.field.slice(1), params);
   const actions: MessageAction[] = [];
   if (data?.taken !== undefined) {
     const { taken } = data;
@@ -35,18 +34,25 @@ export async function showSandboxFailure(error: unknown, params: SandboxParams, 
     const failed = { step: data.step, text: failureText(error), errno: data.errno };
     actions.push({ title: vscode.l10n.t('Show the Step'), run: () => showExplanation(params, failed) });
   }
-  await showFailure(error, actions);
+  const field = data?.field?.[0] === 'spec' ? data.field.slice(1) : [];
+  const inFile = field.length === 0 ? undefined : await placeInFile(error, field, params);
+  if (inFile === undefined) await showFailure(error, actions);
+  else await showFailure(inFile.error, [...actions, inFile.open]);
 }
 
-/** Says which line of the file is wrong, and opens it there. */
-async function showWrongField(error: HelperError, field: readonly (string | number)[], params: SandboxParams): Promise<void> {
+/** Says which line of the file is wrong, with what opens it there; undefined when it is of no file. */
+async function placeInFile(
+  error: HelperError,
+  field: readonly (string | number)[],
+  params: SandboxParams,
+): Promise<{ error: HelperError; open: MessageAction } | undefined> {
   const file = fileOf(params);
-  if (file === undefined) return showFailure(error);
+  if (file === undefined) return undefined;
   const document = await vscode.workspace.openTextDocument(file);
   const offset = placeOf(document.getText(), field);
   const line = document.positionAt(offset).line + 1;
   const text = vscode.l10n.t('{0}, line {1}: {2}', posix.basename(file.path), line, error.message);
-  await showFailure(new HelperError(error.reason, text, error.hint, error.data), [openAt(document, offset)]);
+  return { error: new HelperError(error.reason, text, error.hint, error.data), open: openAt(document, offset) };
 }
 
 /** The program that a root of named programs lacks. */

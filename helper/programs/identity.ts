@@ -76,6 +76,7 @@ export function identityOf(as: Who, target: HeldTarget): Identity {
   if (as.who === 'root') return rootIdentity(target);
   if (target.process === undefined) {
     throw new Failure('invalid', 'There is no process whose identity could be taken.', {
+      field: ['identity'],
       hint: 'Name a process, or ask for the identity of root.',
     });
   }

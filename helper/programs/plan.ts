@@ -74,7 +74,9 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
     const entersMount = target.namespaces.some(({ kind }) => kind === 'mnt');
     const takesRoot = target.process !== undefined && (params.root ?? (entersMount || target.complete));
     if (params.root === true && target.process === undefined) {
-      throw new Failure('invalid', 'A root directory can only be taken from a process, and none was named.');
+      throw new Failure('invalid', 'A root directory can only be taken from a process, and none was named.', {
+        field: ['root'],
+      });
     }
     const root = takesRoot ? rootOf(target.process!) : undefined;
     const { as, record } = await enteredAs(params, target, root?.root.descriptor);
@@ -132,7 +134,8 @@ function setTerminal(environment: Environment, isAsEngine: boolean): void {
 function joinCgroups(plan: Plan, asked: boolean | undefined, disposables: (() => void)[]): void {
   const held = plan.target.process;
   if (!(asked ?? plan.target.complete)) return;
-  if (held === undefined) throw new Failure('invalid', 'Cgroups can only be those of a process, and none was named.');
+  if (held === undefined)
+    throw new Failure('invalid', 'Cgroups can only be those of a process, and none was named.', { field: ['cgroup'] });
   if (asked === undefined && !own().privileged) {
     plan.differences.push('The cgroups of the process are not joined: only root may.');
     return;

@@ -106,6 +106,7 @@ function isForSandbox<P extends ProgramParams>(params: P): params is P & { sandb
   );
   if (contradicting === undefined) return true;
   throw new Failure('invalid', `A sandbox is entered as a whole: "${contradicting}" cannot be chosen.`, {
+    field: [contradicting],
     hint: 'Leave it out, or name the process of the sandbox instead of the sandbox.',
   });
 }

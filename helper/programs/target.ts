@@ -155,10 +155,15 @@ export type OpenNamespace = (ref: NamespaceRef) => number;
 export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace): HeldTarget {
   const named = target.namespaces ?? [];
   if (target.process === undefined && named.length === 0) {
-    throw new Failure('invalid', 'Nothing to enter was named.', { hint: 'Name a process, or at least one namespace.' });
+    throw new Failure('invalid', 'Nothing to enter was named.', {
+      field: ['process'],
+      hint: 'Name a process, or at least one namespace.',
+    });
   }
   if (new Set(named.map(({ kind }) => kind)).size < named.length) {
-    throw new Failure('invalid', 'Two namespaces of one kind were named; a process is in exactly one of each.');
+    throw new Failure('invalid', 'Two namespaces of one kind were named; a process is in exactly one of each.', {
+      field: ['namespaces'],
+    });
   }
   const disposables: (() => void)[] = [];
   const dispose = () => {
@@ -197,14 +202,18 @@ export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace):
  */
 function refuseHost({ kinds }: ProgramTarget, process: HeldProcess | undefined): void {
   if (kinds?.length === 0) return;
-  if (process === undefined) throw new Failure('invalid', 'These are the host’s own namespaces: there is nothing to enter.');
+  if (process === undefined)
+    throw new Failure('invalid', 'These are the host’s own namespaces: there is nothing to enter.', { field: ['namespaces'] });
   if (kinds === undefined && readLinkText(process.directory, 'root') !== '/') return;
   const { pid } = process.ref;
   const message =
     kinds === undefined
       ? `Process ${pid} is on the host: none of its namespaces differs from the host’s, so there is nothing to enter.`
       : `Process ${pid} shares the namespaces of these kinds with the host (${kinds.join(', ')}): there is nothing to enter.`;
-  throw new Failure('invalid', message, { hint: 'Use a terminal of the host, or choose a process that is inside.' });
+  throw new Failure('invalid', message, {
+    field: [kinds === undefined ? 'process' : 'kinds'],
+    hint: 'Use a terminal of the host, or choose a process that is inside.',
+  });
 }
 
 /** Of the process, those of the kinds asked for; none when only namespaces were, and never one that was named itself. */
@@ -213,7 +222,9 @@ function kindsOf(target: ProgramTarget): NamespaceKind[] {
   const asked = target.kinds ?? (named.length > 0 ? [] : NAMESPACE_KINDS.filter(isSupported));
   const twice = asked.find((kind) => named.includes(kind));
   if (twice !== undefined) {
-    throw new Failure('invalid', `A ${twice} namespace was named, and that of the process asked for as well.`);
+    throw new Failure('invalid', `A ${twice} namespace was named, and that of the process asked for as well.`, {
+      field: ['namespaces', named.indexOf(twice)],
+    });
   }
   const lacking = asked.find((kind) => !isSupported(kind));
   if (lacking !== undefined) throw new Failure('unsupported', `This kernel has no ${lacking} namespaces.`);

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Failure, isSystemError } from '../failure.ts';
+import { Failure, inField, isSystemError } from '../failure.ts';
 import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
@@ -34,6 +34,15 @@ type Controller = 'cpu' | 'cpuset' | 'memory' | 'pids' | 'io';
 /** v1's name for it. */
 const V1_NAMES: Record<Controller, string> = { cpu: 'cpu', cpuset: 'cpuset', memory: 'memory', pids: 'pids', io: 'blkio' };
 
+/** What of the resources asks for it. */
+const FIELDS: Record<Controller, keyof SandboxResources> = {
+  cpu: 'cpu',
+  cpuset: 'cpu',
+  memory: 'memory',
+  pids: 'pids',
+  io: 'blockIO',
+};
+
 const DEFAULT_PERIOD_MICROS = 100_000;
 
 /** To be called before `planCgroups`, since the cgroup of the helper may have to be another one for that. */
@@ -50,7 +59,7 @@ export function planCgroups(resources: SandboxResources, id: string): PlannedCgr
   const settings = settingsOf(resources);
   const together = inV2(settings, mounts);
   for (const setting of settings) {
-    const cgroup = hierarchyFor(setting.controller, together, mounts, id);
+    const cgroup = inField([FIELDS[setting.controller]], () => hierarchyFor(setting.controller, together, mounts, id));
     const known = planned.get(cgroup.parent) ?? cgroup;
     planned.set(cgroup.parent, known);
     known.enable = [...new Set([...known.enable, ...cgroup.enable])];
@@ -99,12 +108,13 @@ function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[]
   if (cpu?.cpus !== undefined) cpuset.push(['cpuset.cpus', cpu.cpus]);
   if (cpu?.mems !== undefined) cpuset.push(['cpuset.mems', cpu.mems]);
   if (cpuset.length > 0) settings.push({ controller: 'cpuset', v1: [...cpuset], v2: cpuset });
-  if (memory !== undefined) settings.push(memorySetting(memory));
+  if (memory !== undefined) settings.push(inField(['memory'], () => memorySetting(memory)));
   if (pids !== undefined) {
     const file: [string, string] = ['pids.max', String(pids.limit)];
     settings.push({ controller: 'pids', v1: [file], v2: [file] });
   }
-  for (const device of blockIO ?? []) settings.push(deviceSetting(device));
+  for (const [index, device] of (blockIO ?? []).entries())
+    settings.push(inField(['blockIO', index], () => deviceSetting(device)));
   return settings.filter(({ v1, v2 }) => v1.length + v2.length > 0);
 }
 
@@ -117,7 +127,8 @@ function memorySetting({ limit, swap }: NonNullable<SandboxResources['memory']>)
     v2.push(['memory.max', String(bytesOf(limit))]);
   }
   if (swap !== undefined) {
-    if (limit === undefined) throw new Failure('invalid', '"resources.memory.swap" needs a limit of memory beside it.');
+    if (limit === undefined)
+      throw new Failure('invalid', '"resources.memory.swap" needs a limit of memory beside it.', { field: ['swap'] });
     v1.push(['memory.memsw.limit_in_bytes', String(bytesOf(limit) + bytesOf(swap))]);
     v2.push(['memory.swap.max', String(bytesOf(swap))]);
   }
@@ -125,7 +136,7 @@ function memorySetting({ limit, swap }: NonNullable<SandboxResources['memory']>)
 }
 
 function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number]): Setting {
-  const device = deviceNumber(given.device);
+  const device = inField(['device'], () => deviceNumber(given.device));
   const rates: [v1: string, v2: string, value: number | undefined][] = [
     ['blkio.throttle.read_bps_device', 'rbps', given.readBps === undefined ? undefined : bytesOf(given.readBps)],
     ['blkio.throttle.write_bps_device', 'wbps', given.writeBps === undefined ? undefined : bytesOf(given.writeBps)],

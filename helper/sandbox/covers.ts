@@ -1,5 +1,5 @@
 /** What is covered in a sandbox: of the kernel's own file systems wherever they are mounted, and the paths that the specification names. */
-import { Failure } from '../failure.ts';
+import { Failure, inField } from '../failure.ts';
 import { type HostMounts, isWithin } from './hostMounts.ts';
 import { MOUNT_ATTR_RDONLY, MS_SHARED } from './mountCalls.ts';
 import type { BindMount, PlannedMount } from './mounts.ts';
@@ -53,19 +53,20 @@ export function planCovers(mounts: PlannedMount[], root: RootPlan, context: Cove
     mounts.some(({ place }) => place.strict && isWithin(`/${below}`, place.destination));
   const ofRoot =
     root.type === 'bind' ? coversOfHost(root.path, hostMounts, { unmasked }).filter((cover) => !isBuried(cover)) : [];
-  const [masked, readonly] = [spec.maskedPaths, spec.readonlyPaths].map((list) => [...new Set(list)].map(checked));
+  const masked = checkedPaths(spec, 'maskedPaths');
+  const readonly = checkedPaths(spec, 'readonlyPaths');
   const shared = mounts.filter((mount) => mount.what === 'bind' && mount.propagation === MS_SHARED);
   for (const { place } of shared) {
-    const inside = [...masked!, ...readonly!].find(
+    const inside = [...masked, ...readonly].find(
       (path) => isWithin(path, `/${place.parts.join('/')}`) || isWithin(path, place.destination),
     );
-    if (inside !== undefined) throw propagates(inside, place.destination);
+    if (inside !== undefined) throw propagates(inside, place.destination, spec);
   }
   return {
     root: known(root.type === 'bind' && root.readOnly ? withoutWrites(ofRoot) : ofRoot, '/'),
     oldRoot: spec.oldRoot === undefined ? [] : known(coversOfHost('/', hostMounts, { unmasked }), spec.oldRoot),
-    masked: masked!,
-    readonly: readonly!,
+    masked,
+    readonly,
     strict: shared.length > 0,
     paths,
   };
@@ -83,7 +84,7 @@ function ofBind(mount: BindMount, context: CoverContext): Cover[] {
   const { source, place, set, propagation, isDirectory } = mount;
   const unmasked = spec.systemPaths === 'unmasked';
   const covers = ofWritable(coversOfHost(source, hostMounts, { unmasked, isDirectory }), set, place.destination, notes);
-  if (covers.length > 0 && propagation === MS_SHARED) throw propagates(source, place.destination);
+  if (covers.length > 0 && propagation === MS_SHARED) throw propagates(source, place.destination, spec);
   return covers;
 }
 
@@ -96,6 +97,11 @@ function ofWritable(covers: Cover[], attributes: number, destination: string, no
   return covers;
 }
 
+/** Each once. */
+function checkedPaths(spec: ResolvedSpec, field: 'maskedPaths' | 'readonlyPaths'): string[] {
+  return [...new Set(spec[field].map((path, index) => inField([field, index], () => checked(path))))];
+}
+
 /** As `/a/b`. */
 function checked(path: string): string {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
@@ -104,11 +110,13 @@ function checked(path: string): string {
   return `/${parts.join('/')}`;
 }
 
-function propagates(what: string, destination: string): Failure {
+function propagates(what: string, destination: string, { mounts }: ResolvedSpec): Failure {
+  const index = mounts.findIndex((mount) => mount.destination === destination);
   return new Failure(
     'invalid',
     `What would cover ${what} would be mounted on the host, too: the mount on ${destination} is shared.`,
     {
+      field: ['mounts', index, 'options'],
       hint: 'Choose "rslave" or "rprivate".',
     },
   );

@@ -6,7 +6,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Failure, isSystemError } from '../failure.ts';
+import { Failure, type FieldPath, inField, isSystemError } from '../failure.ts';
 import { errorOf } from '../kernel/files.ts';
 import { openBeneath, openRealPath } from '../kernel/openat2.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
@@ -18,20 +18,25 @@ export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;
 
 type MapPath = (given: string, field: string) => string;
 
-/** A copy in which each path of the host is replaced. A program without a slash in its name is none. */
-export function mapHostPaths(spec: SandboxSpec, map: MapPath): SandboxSpec {
+/** A copy in which each path of the host is replaced; a refusal of one names its field. A program without a slash in its name is none. */
+export function mapHostPaths(spec: SandboxSpec, mapOne: MapPath): SandboxSpec {
   const copy = structuredClone(spec);
+  const at = (field: FieldPath, given: string, name = field.join('.')) => inField(field, () => mapOne(given, name));
   const { root } = copy;
-  if (root?.type === 'directory') root.path = map(root.path, 'root.path');
-  if (root?.type === 'image' && 'path' in root.image) root.image.path = map(root.image.path, 'root.image.path');
-  if (root !== undefined && 'upper' in root && root.upper !== undefined) root.upper = map(root.upper, 'root.upper');
+  if (root?.type === 'directory') root.path = at(['root', 'path'], root.path);
+  if (root?.type === 'image' && 'path' in root.image) root.image.path = at(['root', 'image', 'path'], root.image.path);
+  if (root !== undefined && 'upper' in root && root.upper !== undefined) root.upper = at(['root', 'upper'], root.upper);
   if (root?.type === 'programs') {
-    root.programs = root.programs.map((program) => (program.includes('/') ? map(program, 'root.programs') : program));
+    root.programs = root.programs.map((program, index) =>
+      program.includes('/') ? at(['root', 'programs', index], program, 'root.programs') : program,
+    );
   }
-  for (const mount of copy.mounts ?? []) {
-    if (mount.source !== undefined) mount.source = map(mount.source, 'mounts');
+  for (const [index, mount] of (copy.mounts ?? []).entries()) {
+    if (mount.source !== undefined) mount.source = at(['mounts', index, 'source'], mount.source, 'mounts');
     if (mount.type === 'overlay' && mount.options !== undefined)
-      mount.options = mount.options.map((option) => mapLayers(option, map));
+      mount.options = mount.options.map((option, which) =>
+        inField(['mounts', index, 'options', which], () => mapLayers(option, mapOne)),
+      );
   }
   return copy;
 }

@@ -79,21 +79,22 @@ export function prefixesOfHost(except: string): TakenPrefix[] {
   }
 }
 
-/** Throws a `Failure` that names the field when the address, with the prefix of its interface, is not for a sandbox. */
+/** Throws a `Failure` that names the field of the network when the address, with the prefix of its interface, is not for a sandbox. */
 export function refuseTaken(field: string, given: string, taken: readonly TakenPrefix[]): void {
   const prefix = prefixOf(given);
+  const refused = { field: [field], hint: HINT };
   const [text = ''] = given.split('/');
   const never = NEVER.find(([one]) => overlap(prefixOf(one), prefix));
   if (never !== undefined) {
-    throw new Failure('invalid', `"network.${field}": ${given} overlaps ${never[0]}, which ${never[1]}.`, { hint: HINT });
+    throw new Failure('invalid', `"network.${field}": ${given} overlaps ${never[0]}, which ${never[1]}.`, refused);
   }
   const same = taken.find((one) => one.isAddress && one.bits === prefix.bits && one.address === prefix.address);
-  if (same !== undefined) throw new Failure('busy', `"network.${field}": the host has ${text} itself.`, { hint: HINT });
+  if (same !== undefined) throw new Failure('busy', `"network.${field}": the host has ${text} itself.`, refused);
   const other = taken.find((one) => overlap(one, prefix));
   if (other === undefined) return;
   const where = other.interface === undefined ? '' : ` (${other.interface})`;
   const what = other.isAddress ? 'an address of the host' : 'to which the host has a route';
-  throw new Failure('busy', `"network.${field}": ${given} overlaps ${other.text}, ${what}${where}.`, { hint: HINT });
+  throw new Failure('busy', `"network.${field}": ${given} overlaps ${other.text}, ${what}${where}.`, refused);
 }
 
 const HINT = 'Choose another, or leave it out.';

@@ -32,8 +32,8 @@ export function planIdMaps(asked: IdMappings, notes: string[]): IdMaps {
     };
   }
   const { uidMappings, gidMappings } = asked;
-  checkOverlap(uidMappings, 'idMappings.uidMappings');
-  checkOverlap(gidMappings, 'idMappings.gidMappings');
+  checkOverlap(uidMappings, 'uidMappings');
+  checkOverlap(gidMappings, 'gidMappings');
   if (privileged) return { uid: uidMappings, gid: gidMappings, writtenBy };
   const isOwn = (mappings: SandboxIdMapping[], id: number) =>
     mappings.length === 1 && mappings[0]!.hostID === id && mappings[0]!.size === 1;
@@ -81,7 +81,8 @@ function checkOverlap(mappings: SandboxIdMapping[], field: string): void {
       return before !== undefined && before[side] + before.size > mapping[side];
     });
     if (overlapping !== undefined) {
-      throw new Failure('invalid', `"${field}": the range at ${side} ${overlapping[side]} overlaps another.`);
+      const message = `"idMappings.${field}": the range at ${side} ${overlapping[side]} overlaps another.`;
+      throw new Failure('invalid', message, { field: [field, mappings.indexOf(overlapping), side] });
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What is mounted below the new root, in order: `/proc`, `/dev`, what the specification lists, and what covers dangers. */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Failure, isSystemError } from '../failure.ts';
+import { Failure, inField, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { own } from '../programs/identity.ts';
@@ -97,15 +97,26 @@ const BIND_DEFAULTS = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 
 export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountContext): PlannedMount[] {
   const at = (destination: string, strict = false) => placeIn(root, destination, strict);
+  const proc = (): Place => inField(['proc'], () => at('/proc', true));
   const mounts: PlannedMount[] = root.type === 'tmpfs' ? filesOf(root) : [];
   if (spec.proc === 'own') {
-    mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: at('/proc', true) });
+    mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: proc() });
   }
-  mounts.push(...hostSockets(root, at));
-  if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
-  if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  mounts.push(...nameFiles(spec, root, { at, notes: context.notes }));
-  for (const mount of spec.mounts) mounts.push(planMount(mount, at(mount.destination), context));
+  mounts.push(...inField(['root'], () => hostSockets(root, at)));
+  inField(['dev'], () => {
+    if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
+    if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  });
+  mounts.push(
+    ...inField([spec.hosts === undefined ? 'network' : 'hosts'], () => nameFiles(spec, root, { at, notes: context.notes })),
+  );
+  const planOne = (mount: SandboxMount) =>
+    planMount(
+      mount,
+      inField(['destination'], () => at(mount.destination)),
+      context,
+    );
+  for (const [index, mount] of spec.mounts.entries()) mounts.push(inField(['mounts', index], () => planOne(mount)));
   return mounts;
 }
 
@@ -259,24 +270,29 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
   let propagation = MS_PRIVATE;
   let mapped: HeldTree['mapped'];
   const data: Option[] = [];
-  for (const option of mount.options ?? []) {
+  const take = (option: string) => {
     const flag = FLAGS[option];
     if (flag !== undefined) attributes = (attributes | (flag.set ?? 0)) & ~(flag.clear ?? 0);
     else if (PROPAGATIONS[option] !== undefined) propagation = PROPAGATIONS[option];
-    else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) continue;
+    else if (mount.type === 'bind' && (option === 'bind' || option === 'rbind')) return;
     else if (mount.type === 'bind' && /^r?idmap$/.test(option)) mapped = option === 'ridmap' ? 'all' : 'one';
     else if (mount.type === 'overlay') data.push(dataOption(mount, plainLayers(option, context.folder)));
     else data.push(dataOption(mount, option));
-  }
+  };
+  for (const [index, option] of (mount.options ?? []).entries()) inField(['options', index], () => take(option));
   if (mount.type === 'bind') {
-    if (mount.source === undefined) throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`);
-    const bind = bindOf(mount.source, place, attributes, propagation);
-    checkPropagation(bind, context);
-    const tree = context.trees.takeIfNeeded(bind.source, mapped);
+    const { source } = mount;
+    if (source === undefined)
+      throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`, { field: ['source'] });
+    const bind = inField(['source'], () => bindOf(source, place, attributes, propagation));
+    inField(['options'], () => checkPropagation(bind, context));
+    const tree = inField([mapped === undefined ? 'source' : 'options'], () => context.trees.takeIfNeeded(bind.source, mapped));
     return tree === undefined ? bind : { ...bind, tree };
   }
   if (mount.source !== undefined) {
-    throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`);
+    throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`, {
+      field: ['source'],
+    });
   }
   if (mount.type === 'devpts') data.push(['newinstance', true]);
   if (mount.type === 'overlay' && context.hasUserNamespace) data.push(['userxattr', true]);

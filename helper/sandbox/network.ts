@@ -1,6 +1,6 @@
 /** The network of a sandbox that has a pair of interfaces: addresses, names, and what is asked of the host. */
 import fs from 'node:fs';
-import { Failure, isSystemError, reasonOf } from '../failure.ts';
+import { Failure, inField, isSystemError, reasonOf } from '../failure.ts';
 import { AT_FDCWD, openDirectory } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { NetlinkError } from '../kernel/netlink.ts';
@@ -81,11 +81,16 @@ export function resolveVeth(network: Veth, id: string, taken: readonly string[])
   ] as const) {
     const kind = ofNobody(numberOf(one));
     if (kind !== undefined && isInside) {
-      throw new Failure('invalid', `"network.${field}": ${one} is the ${kind} address of ${whole}.`, { hint: CHOOSE });
+      throw new Failure('invalid', `"network.${field}": ${one} is the ${kind} address of ${whole}.`, {
+        field: [field],
+        hint: CHOOSE,
+      });
     }
   }
   if (!isInside || numberOf(gateway) === address) {
-    throw new Failure('invalid', `"network.gateway": ${gateway} is not another address of ${given}.`);
+    throw new Failure('invalid', `"network.gateway": ${gateway} is not another address of ${given}.`, {
+      field: ['gateway'],
+    });
   }
   if (network.gateway !== undefined) refuseAddress('gateway', gateway, prefixes);
   refuseTaken('address', given, prefixes);
@@ -114,20 +119,24 @@ function resolveIpv6(
   const isGiven = address6 !== undefined || gateway6 !== undefined;
   if (ipv6 === false && isGiven) {
     throw new Failure('invalid', '"network.ipv6" is false, and an address of IPv6 is given.', {
+      field: ['ipv6'],
       hint: 'Leave "ipv6" out, or "address6" and "gateway6".',
     });
   }
   if (ipv6 !== true && !isGiven) return {};
-  checkIpv6();
+  inField([ipv6 === true ? 'ipv6' : address6 === undefined ? 'gateway6' : 'address6'], checkIpv6);
   const own = address6 === undefined ? privatePrefix6(id) : parsePrefixed6(address6);
   const gateway = gateway6 === undefined ? own && lowestOther(own) : parseAddress6(gateway6);
   if (own === undefined || gateway === undefined) {
-    throw new Failure('invalid', `"network.${own === undefined ? 'address6' : 'gateway6'}" is no such address.`);
+    const field = own === undefined ? 'address6' : 'gateway6';
+    throw new Failure('invalid', `"network.${field}" is no such address.`, { field: [field] });
   }
   const [address, host] = [textOf6(own.address), textOf6(gateway)];
   const prefixed = `${address}/${own.prefixLength}`;
   if (gateway === own.address || !isOfHost(gateway, own)) {
-    throw new Failure('invalid', `"network.gateway6": ${host} is not another address of ${prefixed}.`);
+    throw new Failure('invalid', `"network.gateway6": ${host} is not another address of ${prefixed}.`, {
+      field: ['gateway6'],
+    });
   }
   if (gateway6 !== undefined) refuseAddress('gateway6', host, prefixes);
   refuseTaken('address6', prefixed, prefixes);
@@ -155,6 +164,7 @@ function sysctl(name: string): string | undefined {
 export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, disposables: (() => void)[]): VethPlan {
   if (!own().privileged) {
     throw new Failure('permission', 'An interface on the host can only be made by root.', {
+      field: ['type'],
       hint: 'Choose network.type "loopback" or "host", which an ordinary user can have; or restart the helper as root.',
     });
   }
@@ -197,6 +207,7 @@ function planIpv6({ address6, gateway6 }: Veth): VethPlan['ipv6'] {
 function checkForwarding(what: string, setting: 'ipv4.ip_forward' | 'ipv6.conf.all.forwarding', also = ''): void {
   if (sysctl(`net/${setting.replaceAll('.', '/')}`) === '1') return;
   throw new Failure('unsupported', `The host does not forward ${what}, so "network.nat" would reach nothing.`, {
+    field: ['nat'],
     hint: `Allow it for the whole host (sysctl net.${setting}=1), or leave "nat" out.${also}`,
   });
 }
@@ -211,7 +222,10 @@ function freeAddress(id: string, taken: readonly TakenPrefix[]): string {
       if (!around.some((one) => overlap(one, pieceOf(base, PIECE_PREFIX)))) return `${textOf(base + 2)}/${PIECE_PREFIX}`;
     }
   }
-  throw new Failure('busy', 'All of 10.77.0.0/16 and 198.18.0.0/16 is in use.', { hint: 'Choose "network.address" yourself.' });
+  throw new Failure('busy', 'All of 10.77.0.0/16 and 198.18.0.0/16 is in use.', {
+    field: ['address'],
+    hint: 'Choose "network.address" yourself.',
+  });
 }
 
 function pieceOf(base: number, length: number): Prefix {

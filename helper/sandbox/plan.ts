@@ -1,6 +1,6 @@
 /** From a specification to a plan: every default filled in, everything checked that can be checked before anything is made. */
 import path from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure, type FieldPath, inField } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { DEFAULT_PATH, Environment } from '../programs/environment.ts';
@@ -103,7 +103,7 @@ const DEFAULT_NAME =
 
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
-/** Throws a `Failure` and holds nothing when it could not be made as specified. */
+/** Throws a `Failure`, which names the field, and holds nothing when it could not be made as specified. */
 export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): SandboxPlan {
   const disposables: (() => void)[] = [];
   const dispose = () => {
@@ -117,24 +117,29 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     const leaving = notesOnPaths(given, context.directory);
     notes.push(...leaving);
     if (spec.network.type === 'veth') {
-      spec.network = withResolverOfHost(resolveVeth(spec.network, context.id, context.addresses()), notes);
+      const { network } = spec;
+      const resolved = inField(['network'], () => resolveVeth(network, context.id, context.addresses()));
+      spec.network = withResolverOfHost(resolved, notes);
     }
     const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
-    const idMaps = fresh.has('user') ? planIdMaps(spec.idMappings ?? 'root', notes) : undefined;
-    const user = planUser(spec, idMaps, notes);
+    const idMaps = fresh.has('user') ? planGivenIdMaps(spec, notes) : undefined;
+    const user = inField(['process'], () => planUser(spec, idMaps, notes));
     const environment = environmentOf(spec, user);
     const trees = new HeldTrees(idMaps, disposables);
     const { image } = context;
-    const root = planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes, ...folder });
+    const root = inField(['root'], () =>
+      planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes, ...folder }),
+    );
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
         : inPath(environment, spec.process.args);
     const seccomp = seccompOf(spec, user, notes);
-    const veth =
+    const veth = inField(['network'], () =>
       spec.network.type === 'veth'
         ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
-        : undefined;
+        : undefined,
+    );
     const hostMounts = new HostMounts();
     const hasUserNamespace = fresh.has('user');
     const mounts = fresh.has('mnt')
@@ -184,17 +189,21 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
 
 function cgroupsOf({ resources }: ResolvedSpec, { id, running }: PlanContext): PlannedCgroup[] {
   if (resources === undefined) return [];
-  return running === undefined ? planCgroups(resources, id) : cgroupsOfRunning(running, id);
+  return running === undefined ? inField(['resources'], () => planCgroups(resources, id)) : cgroupsOfRunning(running, id);
 }
 
-function invalid(message: string, hint?: string): Failure {
-  return new Failure('invalid', message, hint === undefined ? {} : { hint });
+function invalid(field: FieldPath, message: string, hint?: string): Failure {
+  return new Failure('invalid', message, { field: [...field], ...(hint === undefined ? {} : { hint }) });
+}
+
+function planGivenIdMaps({ idMappings = 'root' }: SandboxSpec, notes: string[]): IdMaps {
+  return inField(['idMappings'], () => planIdMaps(idMappings, notes));
 }
 
 /** Those of the new user namespace that this makes, if it does. Throws a `Failure`. */
 export function idMapsFor(spec: SandboxSpec): IdMaps | undefined {
   const choice = spec.namespaces?.user ?? defaultChoice('user', spec);
-  return choice === 'new' ? planIdMaps(spec.idMappings ?? 'root', []) : undefined;
+  return choice === 'new' ? planGivenIdMaps(spec, []) : undefined;
 }
 
 /** What an image says about its process counts where the specification says nothing. */
@@ -220,7 +229,7 @@ function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
   const ownMounts = namespaces.mnt === 'new';
   const spec: ResolvedSpec = {
     ...given,
-    name: context.freeName(given.name ?? nameFor(given)),
+    name: inField(['name'], () => context.freeName(given.name ?? nameFor(given))),
     root: root.type === 'host' || root.type === 'directory' ? { access: defaultAccess(root.type, ownMounts), ...root } : root,
     changeRoot: given.changeRoot ?? (ownMounts ? 'pivot_root' : 'chroot'),
     namespaces,
@@ -273,53 +282,62 @@ function nameFor({ root, process }: SandboxSpec): string {
 /** What contradicts itself is refused with the field's name, and never silently done otherwise. */
 function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   const { namespaces, root } = spec;
-  const needs = (asked: boolean, kind: NamespaceKind, field: string) => {
-    if (asked && namespaces[kind] !== 'new') {
-      throw invalid(`"${field}" needs a new ${kind} namespace.`, `Set namespaces.${kind} to "new", or leave "${field}" out.`);
-    }
+  const needs = (asked: boolean, kind: NamespaceKind, name: string, value?: string, field: FieldPath = name.split('.')) => {
+    if (!asked || namespaces[kind] === 'new') return;
+    const told = value === undefined ? name : `${name}: ${value}`;
+    const message = `"${told}" needs a new ${kind} namespace.`;
+    throw invalid(field, message, `Set namespaces.${kind} to "new", or leave "${told}" out.`);
   };
-  const asksMounts = (given.mounts ?? []).length > 0 || given.proc === 'own' || (given.dev ?? 'none') !== 'none';
-  needs(asksMounts, 'mnt', 'mounts, proc, dev');
-  needs((given.maskedPaths ?? []).length > 0 || (given.readonlyPaths ?? []).length > 0, 'mnt', 'maskedPaths, readonlyPaths');
-  needs(given.systemPaths === 'default', 'mnt', 'systemPaths: default');
-  needs(given.changeRoot === 'pivot_root', 'mnt', 'changeRoot: pivot_root');
-  needs(!['host', 'directory'].includes(root.type), 'mnt', `root.type: ${root.type}`);
+  needs((given.mounts ?? []).length > 0, 'mnt', 'mounts');
+  needs(given.proc === 'own', 'mnt', 'proc');
+  needs((given.dev ?? 'none') !== 'none', 'mnt', 'dev');
+  needs((given.maskedPaths ?? []).length > 0, 'mnt', 'maskedPaths');
+  needs((given.readonlyPaths ?? []).length > 0, 'mnt', 'readonlyPaths');
+  needs(given.systemPaths === 'default', 'mnt', 'systemPaths', 'default');
+  needs(given.changeRoot === 'pivot_root', 'mnt', 'changeRoot', 'pivot_root');
+  needs(!['host', 'directory'].includes(root.type), 'mnt', 'root.type', root.type);
   needs('access' in root && root.access !== 'readWrite', 'mnt', 'root.access');
   needs(given.hostname !== undefined, 'uts', 'hostname');
   needs(given.timeOffsets !== undefined, 'time', 'timeOffsets');
   needs(given.idMappings !== undefined, 'user', 'idMappings');
   needs('idmap' in root && root.idmap === true, 'user', 'root.idmap');
-  needs(
-    spec.mounts.some(({ options }) => options?.some((option) => /^r?idmap$/.test(option))),
-    'user',
-    'idmap',
-  );
+  for (const [index, { options = [] }] of spec.mounts.entries()) {
+    const which = options.findIndex((option) => /^r?idmap$/.test(option));
+    needs(which >= 0, 'user', 'idmap', undefined, ['mounts', index, 'options', which]);
+  }
   needs('idmap' in root && root.idmap === true, 'mnt', 'root.idmap');
   needs(spec.network.type !== 'host', 'net', 'network');
   needs(given.hosts !== undefined, 'mnt', 'hosts');
   needs(given.process?.init === true, 'pid', 'process.init');
   if (spec.network.type === 'host' && namespaces.net === 'new') {
     throw invalid(
+      ['network', 'type'],
       '"network" is the host\'s and namespaces.net is "new".',
       'Choose network.type "none" or "loopback", or namespaces.net "host".',
     );
   }
   if (spec.persistent) checkPersistence(spec);
   if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
-    throw invalid('"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
+    throw invalid(['oldRoot'], '"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
   }
-  if (spec.oldRoot !== undefined && path.normalize(spec.oldRoot) === '/') throw invalid('"oldRoot" cannot be "/".');
+  if (spec.oldRoot !== undefined && path.normalize(spec.oldRoot) === '/')
+    throw invalid(['oldRoot'], '"oldRoot" cannot be "/".');
   if (spec.proc === 'own' && namespaces.pid === 'host') {
-    throw invalid('An own /proc needs a pid namespace of its own.', 'Set proc to "none", or namespaces.pid to "new".');
+    throw invalid(
+      ['proc'],
+      'An own /proc needs a pid namespace of its own.',
+      'Set proc to "none", or namespaces.pid to "new".',
+    );
   }
   if (typeof namespaces.mnt === 'object' && root.type !== 'host') {
-    throw invalid('The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
+    throw invalid(['root'], 'The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
   }
   if ('upper' in root && root.upper !== undefined && 'access' in root && root.access !== 'overlay') {
-    throw invalid('"root.upper" is for root.access "overlay" only.');
+    throw invalid(['root', 'upper'], '"root.upper" is for root.access "overlay" only.');
   }
   if (!own().privileged && namespaces.user === 'host' && Object.values(namespaces).includes('new')) {
     throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
+      field: ['namespaces', 'user'],
       hint: 'Set namespaces.user to "new", or restart the helper as root.',
     });
   }
@@ -329,47 +347,52 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
 function checkPersistence({ process, namespaces, network }: ResolvedSpec): void {
   if (process.terminal) {
     throw invalid(
+      ['process', 'terminal'],
       'A persistent sandbox has no terminal of its own.',
       'Set process.terminal to false, and open terminals in it.',
     );
   }
-  if (namespaces.pid !== 'new' || !process.init) throw invalid('A persistent sandbox needs a new pid namespace, with an init.');
+  const needsInit = 'A persistent sandbox needs a new pid namespace, with an init.';
+  if (namespaces.pid !== 'new') throw invalid(['namespaces', 'pid'], needsInit);
+  if (!process.init) throw invalid(['process', 'init'], needsInit);
   if (process.timeout !== undefined)
-    throw invalid('"process.timeout" is kept by the helper, which a persistent sandbox outlives.');
+    throw invalid(['process', 'timeout'], '"process.timeout" is kept by the helper, which a persistent sandbox outlives.');
   if (network.type === 'veth' && (network.ports ?? []).length > 0) {
-    throw invalid('"network.ports" are kept by the helper, which a persistent sandbox outlives.');
+    throw invalid(['network', 'ports'], '"network.ports" are kept by the helper, which a persistent sandbox outlives.');
   }
 }
 
 function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (() => void)[]): HeldNamespace[] {
   const held: HeldNamespace[] = [];
   const processes = new Map<string, HeldProcess>();
-  for (const kind of NAMESPACE_KINDS) {
-    const choice = spec.namespaces[kind];
-    if (typeof choice === 'string') continue;
+  const processOf = (ref: ProcessRef): HeldProcess => {
+    const key = `${ref.pid} ${ref.startTime}`;
+    const known = processes.get(key);
+    if (known !== undefined) return known;
+    const opened = new HeldProcess(ref);
+    disposables.push(() => opened.dispose());
+    processes.set(key, opened);
+    return opened;
+  };
+  const join = (kind: NamespaceKind, choice: Exclude<NamespaceChoice, string>): HeldNamespace => {
     if ('namespace' in choice) {
-      if (choice.namespace.kind !== kind) throw invalid(`namespaces.${kind} names a ${choice.namespace.kind} namespace.`);
+      if (choice.namespace.kind !== kind)
+        throw invalid(['namespace', 'kind'], `namespaces.${kind} names a ${choice.namespace.kind} namespace.`);
       const descriptor = context.openNamespace(choice.namespace);
       disposables.push(() => close(descriptor));
-      held.push({ kind, name: `${kind}:[${choice.namespace.ino}]`, descriptor });
-      continue;
+      return { kind, name: `${kind}:[${choice.namespace.ino}]`, descriptor };
     }
     const ref = 'process' in choice ? choice.process : context.sandboxProcess(choice.sandbox);
-    const key = `${ref.pid} ${ref.startTime}`;
-    let process = processes.get(key);
-    if (process === undefined) {
-      const opened = new HeldProcess(ref);
-      disposables.push(() => opened.dispose());
-      processes.set(key, opened);
-      process = opened;
-    }
-    held.push({
-      kind,
-      name: `/proc/${ref.pid}/ns/${kind}`,
-      descriptor: process.open(`ns/${kind}`, 0, `the ${kind} namespace`),
-    });
+    const descriptor = processOf(ref).open(`ns/${kind}`, 0, `the ${kind} namespace`);
+    return { kind, name: `/proc/${ref.pid}/ns/${kind}`, descriptor };
+  };
+  for (const kind of NAMESPACE_KINDS) {
+    const choice = spec.namespaces[kind];
+    if (typeof choice !== 'string') held.push(inField(['namespaces', kind], () => join(kind, choice)));
   }
-  for (const process of processes.values()) process.check();
+  inField(['namespaces'], () => {
+    for (const process of processes.values()) process.check();
+  });
   return held.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
 }
 
@@ -378,7 +401,7 @@ const defaultFilters = new Map<bigint, Buffer>();
 
 function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan, notes: string[]): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
-  if (seccomp !== 'default') return givenFilter(seccomp, notes);
+  if (seccomp !== 'default') return inField(['seccomp'], () => givenFilter(seccomp, notes));
   const { bounding } = identity.capabilities;
   let instructions = defaultFilters.get(bounding);
   if (instructions === undefined) {

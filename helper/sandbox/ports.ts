@@ -1,7 +1,7 @@
 /** Ports of the host that lead into a sandbox: connections, or datagrams, are taken here, and relayed to its address. */
 import dgram from 'node:dgram';
 import net from 'node:net';
-import { Failure, isSystemError } from '../failure.ts';
+import { Failure, inFieldLater, isSystemError } from '../failure.ts';
 import type { PortForward } from '../protocol/sandboxes.ts';
 
 export interface ForwardedPorts {
@@ -20,15 +20,17 @@ const PEER_MILLIS = 120_000;
 /** Of one port; of more, the one that was silent for longest is forgotten. */
 const MAX_PEERS = 256;
 
-/** Resolves when all of them are listened on; rejects with a `Failure`, and listens on none, when one cannot be. */
+/** Resolves when all of them are listened on; rejects with a `Failure`, that names the index of one that cannot be, and listens on none then. */
 export async function forwardPorts(ports: readonly PortForward[], inside: Inside): Promise<ForwardedPorts> {
   const forwarded: ForwardedPorts[] = [];
   const close = () => {
     for (const one of forwarded) one.close();
   };
   try {
-    for (const port of ports)
-      forwarded.push(await (port.protocol === 'udp' ? forwardDatagrams : forwardConnections)(port, addressFor(port, inside)));
+    for (const [index, port] of ports.entries()) {
+      const forward = port.protocol === 'udp' ? forwardDatagrams : forwardConnections;
+      forwarded.push(await inFieldLater([index, 'hostPort'], () => forward(port, addressFor(port, inside))));
+    }
     return { close };
   } catch (error) {
     close();

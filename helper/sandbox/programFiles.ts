@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Failure } from '../failure.ts';
+import { Failure, inField } from '../failure.ts';
 import { type Elf, parseElf, type ReadAt } from '../proc/elf.ts';
 import { parseLdCache } from '../proc/ldCache.ts';
 
@@ -35,7 +35,7 @@ const BLOCK_BYTES = 8192;
 const MOST_CACHE_BYTES = 16 << 20;
 
 /**
- * @throws Failure `notFound` for a program, interpreter or library that is not there, `invalid` for what is not a program. `searchPath` is where
+ * @throws Failure `notFound` for a program, interpreter or library that is not there, `invalid` for what is not a program; its field is the program's index. `searchPath` is where
  * names without a slash are looked for.
  */
 export function programFiles(programs: readonly string[], searchPath: readonly string[] = SEARCH_PATH): ProgramFiles {
@@ -62,7 +62,7 @@ class Collector {
   }
 
   collect(programs: readonly string[]): ProgramFiles {
-    const places = programs.map((program) => this.addProgram(program, MOST_SCRIPTS));
+    const places = programs.map((program, index) => inField([index], () => this.addProgram(program, MOST_SCRIPTS)));
     return {
       files: [...this.files].map(([place, source]) => ({ path: place, source })),
       links: [...this.links].map(([place, target]) => ({ path: place, target })),

@@ -1,6 +1,6 @@
 /** The root directory of a sandbox: where its files come from. */
 import fs from 'node:fs';
-import { Failure } from '../failure.ts';
+import { Failure, inField } from '../failure.ts';
 import { tmpfsKeepsUserAttributes } from '../kernel/memfd.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
@@ -55,16 +55,15 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
 function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
   const { root } = spec;
   const { folder } = context;
+  const directory = (given: string) => inField(['path'], () => plainDirectory(given, 'root.path', folder));
   if (spec.namespaces.mnt !== 'new') {
-    return root.type === 'directory'
-      ? { type: 'asItIs', path: plainDirectory(root.path, 'root.path', folder) }
-      : { type: 'asItIs' };
+    return root.type === 'directory' ? { type: 'asItIs', path: directory(root.path) } : { type: 'asItIs' };
   }
   switch (root.type) {
     case 'host':
       return ofHost('/', root, context);
     case 'directory':
-      return ofHost(plainDirectory(root.path, 'root.path', folder), root, context);
+      return ofHost(directory(root.path), root, context);
     case 'tmpfs':
       return { type: 'tmpfs', options: tmpfsOptions(root) };
     case 'programs':
@@ -80,15 +79,19 @@ function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
       }
       context.notes.push(...said);
       const mapped = spec.namespaces.user === 'new' && Array.isArray(layers) ? ({ mapped: true } as const) : {};
-      const upper = root.upper === undefined ? {} : { upper: plainUpper(root.upper, folder) };
+      const upper = root.upper === undefined ? {} : { upper: upperOf(root.upper, folder) };
       return { type: 'overlay', lowers: layers, image: described, ...upper, ...mapped };
     }
   }
 }
 
+function upperOf(given: string, folder: string | undefined): string {
+  return inField(['upper'], () => plainUpper(given, folder));
+}
+
 /** The loader and the libraries are found, and nothing is run for it. */
 function ofPrograms({ programs, files = 'bind', size }: Extract<SandboxRoot, { type: 'programs' }>): RootPlan {
-  const found = programFiles(programs);
+  const found = inField(['programs'], () => programFiles(programs));
   return { type: 'tmpfs', options: tmpfsOptions(size === undefined ? {} : { size }), files: found, copied: files === 'copy' };
 }
 
@@ -97,13 +100,14 @@ function ofHost(
   root: Extract<SandboxRoot, { type: 'host' | 'directory' }>,
   { trees, notes, folder }: RootContext,
 ): RootPlan {
-  const hold = (directory: string) => trees.takeIfNeeded(directory, root.idmap ? 'one' : undefined);
+  const hold = (directory: string) =>
+    inField(root.idmap ? ['idmap'] : [], () => trees.takeIfNeeded(directory, root.idmap ? 'one' : undefined));
   if (root.access !== 'overlay') {
     const held = hold(path);
     return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(held === undefined ? {} : { held }) };
   }
   if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
-  const upper = root.upper === undefined ? undefined : plainUpper(root.upper, folder);
+  const upper = root.upper === undefined ? undefined : upperOf(root.upper, folder);
   const held = [path, ...(upper === undefined ? [] : [upper])].flatMap((one) => hold(one) ?? []);
   return { type: 'overlay', lowers: [path], held, ...(upper === undefined ? {} : { upper }) };
 }
@@ -117,6 +121,7 @@ export function chrootPlace(root: RootPlan): string {
   const folder = ['/mnt', '/media', '/srv', '/tmp'].find((one) => fs.statSync(one, { throwIfNoEntry: false })?.isDirectory());
   if (folder !== undefined) return realPath(folder, 'changeRoot').path;
   throw new Failure('unsupported', 'The host has no /mnt, on which the root of a chroot could be mounted.', {
+    field: ['spec', 'changeRoot'],
     hint: 'Make the directory, or choose changeRoot "pivot_root".',
   });
 }

@@ -1,5 +1,6 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
 import fs from 'node:fs';
+import { inField } from '../failure.ts';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
@@ -274,7 +275,7 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
     return;
   }
   const place =
-    spec.oldRoot === undefined ? undefined : built.places.open(placeIn(plan.root, spec.oldRoot, false), 'directory');
+    spec.oldRoot === undefined ? undefined : built.places.open(placeOfOldRoot(plan.root, spec.oldRoot), 'directory');
   const flags = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
   const old = steps.call('openat', [HERE, string('/'), flags], 'hold the old root');
   steps.call('fchdir', [built.root], 'go to the new root');
@@ -289,6 +290,10 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
     mountOn(steps, old, place, `keep the old root at ${spec.oldRoot}`);
   }
   steps.call('chdir', [string('/')], 'go to the root directory');
+}
+
+function placeOfOldRoot(root: RootPlan, oldRoot: string): Place {
+  return inField(['spec', 'oldRoot'], () => placeIn(root, oldRoot, false));
 }
 
 function chrootAsItIs(steps: Steps, root: RootPlan): void {

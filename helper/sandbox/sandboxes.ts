@@ -2,7 +2,7 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type { CancellationToken } from 'vscode-jsonrpc';
-import { Failure } from '../failure.ts';
+import { Failure, inField, inFieldLater } from '../failure.ts';
 import type { RootLayer } from '../host/layers/rootLayers.ts';
 import { close, O_PATH, openAt } from '../kernel/files.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
@@ -126,15 +126,20 @@ export class Sandboxes {
     const own = [address, address6].filter((one) => one !== undefined);
     // Another may have been made since this was planned.
     const others = takenPrefixes(id, [...this.addresses]);
-    if (address !== undefined) refuseTaken('address', address, others);
-    if (address6 !== undefined) refuseTaken('address6', address6, others);
+    inField(['spec', 'network'], () => {
+      if (address !== undefined) refuseTaken('address', address, others);
+      if (address6 !== undefined) refuseTaken('address6', address6, others);
+    });
     for (const one of own) this.addresses.add(one);
     const leave = () => {
       for (const one of own) this.addresses.delete(one);
     };
     try {
       const ipv6 = veth.ipv6 === undefined ? {} : { ipv6: textOf6(veth.ipv6.address) };
-      const ports = await forwardPorts(spec.network.ports ?? [], { ipv4: textOf(veth.address), ...ipv6 });
+      const asked = spec.network.ports ?? [];
+      const ports = await inFieldLater(['spec', 'network', 'ports'], () =>
+        forwardPorts(asked, { ipv4: textOf(veth.address), ...ipv6 }),
+      );
       return () => {
         leave();
         ports.close();
@@ -149,7 +154,10 @@ export class Sandboxes {
   async run(params: SandboxesRunParams, token: CancellationToken): Promise<SandboxesRunResult> {
     const { spec } = params;
     if (spec.persistent) {
-      throw new Failure('invalid', 'A persistent sandbox is not run to its end.', { hint: 'Create it with sandboxes/create.' });
+      throw new Failure('invalid', 'A persistent sandbox is not run to its end.', {
+        field: ['spec', 'persistent'],
+        hint: 'Create it with sandboxes/create.',
+      });
     }
     const quiet: SandboxSpec = { ...spec, process: { ...spec.process, terminal: false } };
     const plan = await this.planAs({ ...params, spec: quiet }, newId(), 'made');
@@ -274,13 +282,17 @@ export class Sandboxes {
   }
 
   /** An image is unpacked only for what is made. */
-  private async planAs(params: SandboxParams, id: string, what: 'explained' | 'made'): Promise<SandboxPlan> {
+  private planAs(params: SandboxParams, id: string, what: 'explained' | 'made'): Promise<SandboxPlan> {
+    return inFieldLater(['spec'], () => this.planSpec(params, id, what));
+  }
+
+  private async planSpec(params: SandboxParams, id: string, what: 'explained' | 'made'): Promise<SandboxPlan> {
     const image = await imageOf(params, what);
     const unpacked = image === undefined || Array.isArray(image.layers) ? -1 : image.layers.descriptor;
     const dispose = () => unpacked >= 0 && close(unpacked);
     const { name, resources } = params.spec;
     try {
-      if (resources !== undefined) await prepareCgroups(resources);
+      if (resources !== undefined) await inFieldLater(['resources'], () => prepareCgroups(resources));
       const freeName = (wish: string) => (what === 'explained' ? wish : this.freeName(wish, name !== undefined));
       const plan = this.plan(params, id, freeName, image);
       return {
@@ -399,8 +411,11 @@ async function imageOf({ spec, directory }: SandboxParams, what: 'explained' | '
   const { root } = withAbsolutePaths(spec, directory);
   if (root?.type !== 'image') return undefined;
   const { image } = root;
-  if (!('path' in image)) return findImage(image);
-  return (what === 'made' ? unpackImageFile : describeImageFile)(image, idMapsFor(spec));
+  const read = what === 'made' ? unpackImageFile : describeImageFile;
+  const idMaps = 'path' in image ? idMapsFor(spec) : undefined;
+  return await inFieldLater(['root', 'image'], async () =>
+    'path' in image ? await read(image, idMaps) : await findImage(image),
+  );
 }
 
 /** Of an image whose layers are mounted already; what it says about the process was noted with the rest. */

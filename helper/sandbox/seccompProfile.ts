@@ -1,6 +1,6 @@
 /** A seccomp profile that somebody gives: nothing in it is dropped without a word. What does nothing here is a note; what would be a hole is refused. */
 import os from 'node:os';
-import { Failure } from '../failure.ts';
+import { Failure, type FieldPath } from '../failure.ts';
 import type { SeccompFilter } from '../programs/plan.ts';
 import type { SeccompProfile } from '../protocol/sandboxes.ts';
 import { argumentBytes, type CallingWay, compileSeccomp, coveredWays, isPermissive, type Rule, waysOf } from './seccomp.ts';
@@ -41,8 +41,9 @@ export function givenFilter(profile: SeccompProfile, notes: string[], on: Runnin
   };
 }
 
-function invalid(field: string, message: string, hint: string): Failure {
-  return new Failure('invalid', `"seccomp.${field}": ${message}`, { hint });
+function invalid(field: FieldPath, message: string, hint: string): Failure {
+  const name = field.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
+  return new Failure('invalid', `"seccomp${name}": ${message}`, { field: [...field], hint });
 }
 
 function checkArchitectures({ architectures }: SeccompProfile, { architecture }: RunningOn): string[] {
@@ -50,7 +51,7 @@ function checkArchitectures({ architectures }: SeccompProfile, { architecture }:
   const [own] = ways;
   const named = new Set(architectures ?? [own.name]);
   if (!named.has(own.name)) {
-    throw invalid('architectures', `the profile is not for this architecture; it lacks ${own.name}.`, `Add ${own.name}.`);
+    throw invalid(['architectures'], `the profile is not for this architecture; it lacks ${own.name}.`, `Add ${own.name}.`);
   }
   const known = new Set(ways.map(({ name }) => name));
   const foreign = [...named].filter((name) => !known.has(name));
@@ -68,7 +69,7 @@ function flagsOf({ flags = [] }: SeccompProfile): SeccompFilter['flags'] {
     if (FLAGS[name] !== undefined) continue;
     const known = Object.keys(FLAGS).join(', ');
     throw invalid(
-      'flags',
+      ['flags'],
       `${name} cannot be given here: nobody would listen to the filter, or no such flag is known.`,
       `Known are ${known}.`,
     );
@@ -80,12 +81,12 @@ function flagsOf({ flags = [] }: SeccompProfile): SeccompFilter['flags'] {
 /** config-linux.md: "If the action does not support an errno code, the runtime MUST generate an error if errnoRet is provided." */
 function checkErrnos({ defaultAction, defaultErrnoRet, syscalls = [] }: SeccompProfile): void {
   const hint = 'Leave it out, or make the action SCMP_ACT_ERRNO.';
-  const check = (field: string, action: string, errno: number | undefined) => {
+  const check = (field: FieldPath, action: string, errno: number | undefined) => {
     if (errno !== undefined && action !== 'SCMP_ACT_ERRNO') throw invalid(field, `${action} returns no error code.`, hint);
   };
-  check('defaultErrnoRet', defaultAction, defaultErrnoRet);
+  check(['defaultErrnoRet'], defaultAction, defaultErrnoRet);
   syscalls.forEach(({ action, errnoRet }, index) => {
-    check(`syscalls[${index}].errnoRet`, action, errnoRet);
+    check(['syscalls', index, 'errnoRet'], action, errnoRet);
   });
 }
 
@@ -109,7 +110,7 @@ function checkNames(profile: SeccompProfile, on: RunningOn): string[] {
       if (mayBeNewer && isPermissive(profile.defaultAction) && !isPermissive(action)) {
         const what = `${name} is no call of Linux ${major}.${minor}, the newest known here; this kernel is newer and may have it, so it cannot be refused.`;
         throw invalid(
-          `syscalls[${index}].names`,
+          ['syscalls', index, 'names'],
           what,
           'Leave it out, or make defaultAction SCMP_ACT_ERRNO and name what is allowed.',
         );

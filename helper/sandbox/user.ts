@@ -1,5 +1,5 @@
 /** As whom the program runs, and with what: ids, groups, capabilities, limits. */
-import { Failure } from '../failure.ts';
+import { Failure, inField } from '../failure.ts';
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { capabilityBit } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
@@ -23,11 +23,15 @@ export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps |
   const mayChangeIds = inside || mine.privileged;
   if (!mayChangeIds && (uid !== mine.uid || gid !== mine.gid)) {
     throw new Failure('permission', `Only root can run the program as user ${uid} and group ${gid} of the host.`, {
+      field: ['user'],
       hint: 'Set namespaces.user to "new", or restart the helper as root.',
     });
   }
-  const capabilities = masksOf(process.capabilities ?? [], uid);
-  checkCapabilities(capabilities, inside);
+  const capabilities = inField(['capabilities'], () => {
+    const masks = masksOf(process.capabilities ?? [], uid);
+    checkCapabilities(masks, inside);
+    return masks;
+  });
   const all = (1n << BigInt(mine.lastCapability + 1)) - 1n;
   const hostUid = idMaps === undefined ? (inside ? undefined : uid) : outsideOf(idMaps.uid, uid);
   const identity: UserPlan['identity'] = {
@@ -38,7 +42,7 @@ export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps |
     droppedBounding: mayChangeIds ? (inside ? all : mine.status.capabilities.bounding) & ~capabilities.bounding : 0n,
     noNewPrivileges: process.noNewPrivileges,
     umask: process.user?.umask ?? 0o022,
-    limits: limitsOf(process.rlimits ?? []),
+    limits: inField(['rlimits'], () => limitsOf(process.rlimits ?? [])),
     differences: [],
     ...(process.oomScoreAdj === undefined ? {} : { oomScoreAdjustment: String(process.oomScoreAdj) }),
   };
@@ -62,9 +66,10 @@ function lowest(mappings: IdMaps['uid']): number {
 
 function checkIds(uid: number, gid: number, idMaps: IdMaps | undefined): void {
   if (idMaps === undefined) return;
-  const check = (mappings: IdMaps['uid'], id: number, what: string) => {
+  const check = (mappings: IdMaps['uid'], id: number, what: 'user' | 'group') => {
     if (outsideOf(mappings, id) !== undefined) return;
     throw new Failure('invalid', `The ${what} id ${id} is not mapped in the new user namespace.`, {
+      field: ['user', what === 'user' ? 'uid' : 'gid'],
       hint: 'Widen idMappings, or choose another id.',
     });
   };
@@ -86,6 +91,7 @@ function groupsOf(
       'permission',
       '"process.user.additionalGids" cannot be set: without privilege, groups cannot be changed.',
       {
+        field: ['user', 'additionalGids'],
         hint: 'Leave it out, choose idMappings "subids", or restart the helper as root.',
       },
     );
@@ -96,10 +102,11 @@ function groupsOf(
 
 function maskOf(names: string[]): bigint {
   let mask = 0n;
-  for (const name of names) {
+  for (const [index, name] of names.entries()) {
     const bit = capabilityBit(name);
     if (bit === undefined || bit > own().lastCapability) {
       throw new Failure('invalid', `There is no capability ${name} here.`, {
+        field: [index],
         hint: 'capabilities(7) names them: CAP_NET_RAW.',
       });
     }
@@ -115,12 +122,13 @@ function masksOf(given: string[] | SandboxCapabilities, uid: number): Capability
     const kept = uid === 0 ? 0n : mask;
     return { bounding: mask, permitted: mask, effective: mask, inheritable: kept, ambient: kept };
   }
+  const maskIn = (set: keyof SandboxCapabilities) => inField([set], () => maskOf(given[set] ?? []));
   return {
-    bounding: maskOf(given.bounding ?? []),
-    permitted: maskOf(given.permitted ?? []),
-    effective: maskOf(given.effective ?? []),
-    inheritable: maskOf(given.inheritable ?? []),
-    ambient: maskOf(given.ambient ?? []),
+    bounding: maskIn('bounding'),
+    permitted: maskIn('permitted'),
+    effective: maskIn('effective'),
+    inheritable: maskIn('inheritable'),
+    ambient: maskIn('ambient'),
   };
 }
 
@@ -141,12 +149,16 @@ function checkCapabilities(masks: CapabilityMasks, inside: boolean): void {
 
 function limitsOf(given: { type: string; soft: number | 'unlimited'; hard: number | 'unlimited' }[]): Identity['limits'] {
   const value = (limit: number | 'unlimited') => (limit === 'unlimited' ? RLIM_INFINITY : BigInt(limit));
-  return given.map(({ type, soft, hard }) => {
+  return given.map(({ type, soft, hard }, index) => {
     const resource = RESOURCE_NAMES.indexOf(type);
     if (resource === -1) {
-      throw new Failure('invalid', `There is no resource limit ${type}.`, { hint: `There are ${RESOURCE_NAMES.join(', ')}.` });
+      throw new Failure('invalid', `There is no resource limit ${type}.`, {
+        field: [index, 'type'],
+        hint: `There are ${RESOURCE_NAMES.join(', ')}.`,
+      });
     }
-    if (value(soft) > value(hard)) throw new Failure('invalid', `${type}: the soft limit is above the hard one.`);
+    if (value(soft) > value(hard))
+      throw new Failure('invalid', `${type}: the soft limit is above the hard one.`, { field: [index, 'soft'] });
     return { resource, soft: value(soft), hard: value(hard) };
   });
 }

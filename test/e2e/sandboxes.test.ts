@@ -245,6 +245,9 @@ describe('sandboxes', { timeout: 300_000 }, () => {
       await field('Programs').fill('no-such-program');
       await form().locator('.refused').waitFor({ timeout: 30_000 });
       assert.match((await form().locator('.refused').textContent()) ?? '', /no-such-program/);
+      const atField = form().locator('[data-field="root.programs"] > .mistake');
+      assert.match((await atField.textContent({ timeout: 30_000 })) ?? '', /no-such-program/);
+      await workbench.screenshot('sandbox-form-refused');
     });
 
     test('says below a control what is wrong with it, asks for nothing until that is right, and loses nothing', async () => {

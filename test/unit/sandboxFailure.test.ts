@@ -56,6 +56,16 @@ test('a text that is no JSON is told with its line, and a button opens the file 
   assert.deepEqual(texts('button'), ['Open Line 3']);
 });
 
+test('of a refusal with a field in the file the other buttons stay', async () => {
+  bench.pressed = 'Restart with the Changes';
+  bench.files.set('/work/hello.sandbox.json', '{\n  "name": "hello"\n}\n');
+  const data: ErrorData = { reason: 'busy', field: ['spec', 'name'], taken: '0123456789abcdef' };
+  const { replaced } = await fail(data, 'There is a sandbox named hello already.');
+  assert.deepEqual(replaced, ['0123456789abcdef']);
+  assert.deepEqual(texts('error message'), ['hello.sandbox.json, line 2: There is a sandbox named hello already.']);
+  assert.deepEqual(texts('button'), ['Restart with the Changes', 'Open Line 2']);
+});
+
 test('where the name is taken, the one that has it can be restarted with the changes', async () => {
   bench.pressed = 'Restart with the Changes';
   const { made, replaced } = await fail(

@@ -12,6 +12,7 @@ import { type Control, NOT_IN_FORM, SECTIONS } from '../../webview/sandboxFields
 import {
   canShow,
   choose,
+  controlOf,
   type FormState,
   isSectionShown,
   itemsOf,
@@ -457,4 +458,31 @@ describe('mistakes', () => {
     assert.deepEqual(told({ root: { type: 'programs' } }), ['root.programs']);
     assert.deepEqual(told({ root: { type: 'directory', path: 'relative' } }), []);
   });
+});
+
+test('what the helper refuses is shown at the control of its field, or at what is nearest to it', () => {
+  const spec: SandboxSpec = {
+    root: { type: 'directory', path: '/srv' },
+    mounts: [{ destination: '/mnt', type: 'bind', source: '/etc', options: ['ro'] }],
+    process: { user: { uid: 0 } },
+  };
+  const state = stateOf(spec);
+  const ids = new Set(shownIn(state).map(({ id }) => id));
+  const fields: [field: (string | number)[], control: string][] = [
+    [['root', 'path'], 'root.path'],
+    [['root'], 'root'],
+    [['mounts'], 'mounts'],
+    [['mounts', 0], 'mounts.0.type'],
+    [['mounts', 0, 'source'], 'mounts.0.source'],
+    [['process', 'user', 'uid'], 'process.user.uid'],
+  ];
+  for (const [field, control] of fields) assert.equal(controlOf(field, state), control, field.join('.'));
+  for (const field of [
+    ['mounts', 0, 'options', 0],
+    ['namespaces', 'user'],
+    ['process', 'capabilities', 3],
+    ['resources', 'memory', 'swap'],
+  ])
+    assert.ok(ids.has(controlOf(field, state) ?? ''), field.join('.'));
+  assert.equal(controlOf(['no', 'such'], state), undefined);
 });

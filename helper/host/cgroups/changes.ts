@@ -1,6 +1,6 @@
 /** Carries out a change of a cgroup: all that can be checked is checked first, then each file is written once, and what was written can be undone. */
 import fs from 'node:fs';
-import { Failure } from '../../failure.ts';
+import { Failure, inFieldLater } from '../../failure.ts';
 import { close, openAt, readText } from '../../kernel/files.ts';
 import { hasEnded } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
@@ -72,7 +72,7 @@ async function carryOut(cgroup: OpenCgroup, steps: readonly Step[]): Promise<Cgr
   const written: WriteStep[] = [];
   for (const step of steps) {
     if (step.do === 'write') {
-      await writeOrTakeBack(cgroup, step, written);
+      await inFieldLater(['change'], () => writeOrTakeBack(cgroup, step, written));
       written.push(step);
       // The last written is the first put back, so that each state in between is one that stood already.
       if (step.undo !== undefined) result.undo.unshift({ cgroup: cgroup.ref, change: writeBack(step) });

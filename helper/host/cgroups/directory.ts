@@ -82,6 +82,7 @@ export function openFile(directory: number, name: string, flags: number): number
   const bytes = bytesOfName(name);
   if (bytes === undefined || !isComponent(bytes)) {
     throw new Failure('invalid', `"${name}" is not the name of a file of a cgroup.`, {
+      field: ['file'],
       hint: 'Give one name, such as cpu.max, without a folder.',
     });
   }
@@ -89,7 +90,10 @@ export function openFile(directory: number, name: string, flags: number): number
   if (fd < 0) throw errorOf(fd, 'openat2', name);
   if (fs.fstatSync(fd).isFile()) return fd;
   close(fd);
-  throw new Failure('invalid', `"${name}" is not a file.`, { hint: 'A folder in a cgroup is a cgroup of its own.' });
+  throw new Failure('invalid', `"${name}" is not a file.`, {
+    field: ['file'],
+    hint: 'A folder in a cgroup is a cgroup of its own.',
+  });
 }
 
 /** What `open` may name below a cgroup: at most NAME_MAX bytes, and not `.` or `..`. */

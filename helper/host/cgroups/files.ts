@@ -1,6 +1,6 @@
 /** The files of a cgroup as they are, for whoever knows them: `cgroups/readFile` and `cgroups/writeFile`. */
 import fs from 'node:fs';
-import { unknownFrom } from '../../failure.ts';
+import { inFieldLater, unknownFrom } from '../../failure.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupFileRef } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol.ts';
@@ -27,9 +27,9 @@ export async function writeCgroupFile(
   const { cgroup: ref, file, text, acknowledged = [] } = params;
   return inTurn(ref, async () => {
     using cgroup = openCgroup(ref);
-    const steps = await planChange(cgroup, { kind: 'write', file, text });
+    const steps = await planChange(cgroup, { kind: 'write', file, text }, []);
     demandAcknowledged(warningsOf(cgroup, steps), acknowledged);
-    await writeFile(cgroup, file, text);
+    await inFieldLater(['text'], () => writeFile(cgroup, file, text));
     try {
       return { text: await readFile(cgroup.fd, file) };
     } catch (error) {

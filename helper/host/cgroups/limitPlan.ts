@@ -17,12 +17,14 @@ const MAX_TASKS = 4_194_304;
 export async function planCpuLimit(cgroup: OpenCgroup, quota: number | null, period: number | undefined): Promise<WriteStep[]> {
   if (quota !== null && (quota < MIN_QUOTA_MICROS || quota > MAX_QUOTA_MICROS)) {
     throw invalid(
+      ['quotaMicros'],
       `A CPU quota of ${quota} µs is not possible.`,
       `Give at least ${MIN_QUOTA_MICROS} µs; for a smaller share make the period longer, up to ${MAX_PERIOD_MICROS} µs.`,
     );
   }
   if (period !== undefined && (period < MIN_PERIOD_MICROS || period > MAX_PERIOD_MICROS)) {
     throw invalid(
+      ['periodMicros'],
       `A CPU period of ${period} µs is not possible.`,
       `Give one from ${MIN_PERIOD_MICROS} to ${MAX_PERIOD_MICROS} µs.`,
     );
@@ -70,7 +72,7 @@ export async function planCpuWeight(cgroup: OpenCgroup, weight: number): Promise
   const [lowest, highest] = WEIGHTS[cgroup.version];
   const file = cgroup.version === 2 ? 'cpu.weight' : 'cpu.shares';
   if (weight < lowest || weight > highest)
-    throw invalid(`${file} cannot be ${weight}.`, `Give a number from ${lowest} to ${highest}.`);
+    throw invalid(['weight'], `${file} cannot be ${weight}.`, `Give a number from ${lowest} to ${highest}.`);
   return [await valueStep(cgroup, file, String(weight))];
 }
 
@@ -109,6 +111,7 @@ export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): P
   if (limit !== null && limit < memory) {
     const alone = memory >= UNLIMITED_V1 ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
     throw invalid(
+      ['limitBytes'],
       `Memory and swap together cannot be limited to ${limit} bytes: ${alone}.`,
       'In cgroup v1 this limit counts memory and swap together. Give at least the limit of memory, or lower that one first.',
     );
@@ -119,6 +122,7 @@ export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): P
 export async function planTasksLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
   if (limit !== null && limit > MAX_TASKS) {
     throw invalid(
+      ['limit'],
       `A limit of ${limit} tasks is not possible.`,
       `Linux has at most ${MAX_TASKS} tasks. Give none for no limit.`,
     );
@@ -137,10 +141,11 @@ type IoLimit = Extract<CgroupChange, { kind: 'ioLimit' }>;
 
 export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<WriteStep[]> {
   const given = IO_LIMITS.filter(({ key }) => change[key] !== undefined);
-  if (given.length === 0) throw invalid('No limit of input or output was given.', 'Give at least one of the four.');
+  if (given.length === 0) throw invalid([], 'No limit of input or output was given.', 'Give at least one of the four.');
   const { device } = change;
   if (!fs.existsSync(`/sys/dev/block/${device}`)) {
     throw new Failure('notFound', `This host has no block device ${device}.`, {
+      field: ['device'],
       hint: 'Choose one of those that lsblk lists; a limit is for a whole disk, not a partition.',
     });
   }
@@ -148,7 +153,7 @@ export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<
     const steps: WriteStep[] = [];
     for (const { key, v1 } of given) {
       const limit = change[key] ?? 0;
-      if (v1.includes('iops') && limit > MOST_V1_OPERATIONS) throw tooManyOperations(limit);
+      if (v1.includes('iops') && limit > MOST_V1_OPERATIONS) throw tooManyOperations(key, limit);
       // v1 takes a limit away when 0 is written for it.
       const before = await standing(cgroup, v1);
       const undo = typeof before === 'string' ? `${device} ${wordsOfDevice(before, device)[0] ?? '0'}` : undefined;
@@ -164,8 +169,9 @@ export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<
 /** v1 takes more, and cuts it to 32 bits: tg_set_conf_uint() in block/blk-throttle.c. */
 const MOST_V1_OPERATIONS = 2 ** 32 - 1;
 
-function tooManyOperations(limit: number): Failure {
+function tooManyOperations(field: string, limit: number): Failure {
   return invalid(
+    [field],
     `A limit of ${limit} operations a second is not possible.`,
     `cgroup v1 keeps at most ${MOST_V1_OPERATIONS}. Give none for no limit.`,
   );

@@ -1,6 +1,6 @@
 /** What a change comes to: the files to write, with which text, in which order. Nothing is written here. */
 import fs from 'node:fs';
-import { Failure } from '../../failure.ts';
+import { Failure, type FieldPath, inFieldLater } from '../../failure.ts';
 import { close, readText } from '../../kernel/files.ts';
 import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
@@ -23,16 +23,31 @@ import { invalid, type Step, standing, valueStep, type WriteStep, writeStep } fr
 
 /**
  * Throws a `Failure`: `invalid` for values that the kernel cannot take, `notFound` or `unsupported` for what this cgroup does not have, `permission` for
- * what the helper may not write.
+ * what the helper may not write. It names the field, `at` being where the request has the change.
  */
-export async function planChange(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
-  const steps = await stepsOf(cgroup, change);
+export async function planChange(cgroup: OpenCgroup, change: CgroupChange, at: FieldPath = ['change']): Promise<Step[]> {
+  const steps = await stepsOf(cgroup, change, at);
   // Opening writes nothing; a refusal should come before the first write, not between two.
   for (const step of steps) if (step.do === 'write') close(openToWrite(cgroup, step.file));
   return steps;
 }
 
-async function stepsOf(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]> {
+type WholeChange = Extract<CgroupChange, { kind: 'freeze' | 'kill' | 'remove' }>;
+
+async function stepsOf(cgroup: OpenCgroup, change: CgroupChange, at: FieldPath): Promise<Step[]> {
+  switch (change.kind) {
+    case 'freeze':
+      return planFreeze(cgroup, change.frozen);
+    case 'kill':
+      return planKill(cgroup);
+    case 'remove':
+      return planRemove(cgroup);
+    default:
+      return inFieldLater(at, () => stepsOfValue(cgroup, change));
+  }
+}
+
+async function stepsOfValue(cgroup: OpenCgroup, change: Exclude<CgroupChange, WholeChange>): Promise<Step[]> {
   switch (change.kind) {
     case 'cpuLimit':
       return planCpuLimit(cgroup, change.quotaMicros, change.periodMicros);
@@ -48,14 +63,8 @@ async function stepsOf(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]
       return planTasksLimit(cgroup, change.limit);
     case 'ioLimit':
       return planIoLimit(cgroup, change);
-    case 'freeze':
-      return planFreeze(cgroup, change.frozen);
-    case 'kill':
-      return planKill(cgroup);
     case 'create':
       return planCreate(cgroup, change.name);
-    case 'remove':
-      return planRemove(cgroup);
     case 'move':
       return planMove(cgroup, change.process);
     case 'controller':
@@ -70,7 +79,7 @@ async function stepsOf(cgroup: OpenCgroup, change: CgroupChange): Promise<Step[]
 
 /** v1's `freezer.state` also says FROZEN when only a cgroup above is: what puts it back is the cgroup's own state. */
 async function planFreeze(cgroup: OpenCgroup, frozen: boolean): Promise<WriteStep[]> {
-  if (cgroup.ref.path === '/') throw invalid('The root cgroup cannot be frozen.', 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/') throw invalid(['cgroup'], 'The root cgroup cannot be frozen.', 'Choose a cgroup below it.');
   if (cgroup.version === 2) return [await valueStep(cgroup, 'cgroup.freeze', frozen ? '1' : '0')];
   const before = await standing(cgroup, 'freezer.state');
   return [writeStep('freezer.state', frozen ? 'FROZEN' : 'THAWED', before, ownFreezing(cgroup))];
@@ -84,7 +93,11 @@ function ownFreezing(cgroup: OpenCgroup): string | undefined {
 
 function planKill(cgroup: OpenCgroup): Step[] {
   if (cgroup.ref.path !== '/') return [{ do: 'kill' }];
-  throw invalid('The processes of the root cgroup are not killed: that is the whole machine.', 'Choose a cgroup below it.');
+  throw invalid(
+    ['cgroup'],
+    'The processes of the root cgroup are not killed: that is the whole machine.',
+    'Choose a cgroup below it.',
+  );
 }
 
 function planMove(cgroup: OpenCgroup, process: ProcessRef): Step[] {
@@ -115,18 +128,20 @@ function planCreate(cgroup: OpenCgroup, name: string): Step[] {
   const bytes = bytesOfName(name);
   if (bytes === undefined || !isComponent(bytes)) {
     throw invalid(
+      ['name'],
       'This is not a name that a cgroup can have.',
       'Give one name of 1 to 255 bytes without a slash, other than "." and "..".',
     );
   }
   // The kernel refuses it, so that /proc/PID/cgroup stays a line for each hierarchy.
-  if (name.includes('\n')) throw invalid('The name of a cgroup cannot have a line break.', 'Leave it out.');
+  if (name.includes('\n')) throw invalid(['name'], 'The name of a cgroup cannot have a line break.', 'Leave it out.');
   demandWritable(cgroup, '.', name);
   return [{ do: 'mkdir', name }];
 }
 
 function planRemove(cgroup: OpenCgroup): Step[] {
-  if (cgroup.ref.path === '/') throw invalid('The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/')
+    throw invalid(['cgroup'], 'The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
   demandWritable(cgroup, '..', undefined);
   const children = listNames(cgroup.fd).cgroups.length;
   const processes = membersBelow(cgroup.fd).pids.size;
@@ -173,13 +188,17 @@ const ORDERS =
   /^(?:cgroup\.(?:procs|threads|kill|type|subtree_control|event_control)|tasks|memory\.(?:reclaim|force_empty|peak|swap\.peak)|devices\.(?:allow|deny)|.+\.pressure|.+_device|.+\.failcnt|.+\.max_usage_in_bytes|io\.(?:max|latency|weight|cost\..+|bfq\.weight)|blkio\.(?:reset_stats|bfq\.weight_device)|rdma\.max|misc\.max|net_prio\.ifpriomap)$/;
 
 async function planWrite(cgroup: OpenCgroup, file: string, text: string): Promise<WriteStep> {
-  if (text === '') throw fileRefusal(cgroup, file, 'write', NO_TEXT);
+  if (text === '') throw inText(fileRefusal(cgroup, file, 'write', NO_TEXT));
   close(openToWrite(cgroup, file));
   const before = await standing(cgroup, file);
   if (file === 'freezer.state') return writeStep(file, text, before, ownFreezing(cgroup));
   const restores = typeof before === 'string' && !before.includes('\n') && !ORDERS.test(file);
   // Without a line break nothing would be written where a file held nothing: release_agent, cpuset.cpus.
   return writeStep(file, text, before, restores ? before || '\n' : undefined);
+}
+
+function inText(refusal: Failure): Failure {
+  return new Failure(refusal.reason, refusal.message, { ...refusal.data, field: ['text'] });
 }
 
 /** What the kernel answers to text that it cannot read. */

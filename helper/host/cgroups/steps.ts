@@ -1,5 +1,5 @@
 /** The steps of a change, and what is read to know how each is taken back. */
-import { Failure, isSystemError, unknownFrom } from '../../failure.ts';
+import { Failure, type FieldPath, isSystemError, unknownFrom } from '../../failure.ts';
 import type { ProcessRef, Unknown } from '../../protocol.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
 import { fileRefusal } from './refusals.ts';
@@ -40,6 +40,7 @@ export async function standing(cgroup: OpenCgroup, file: string, optional = fals
   }
 }
 
-export function invalid(message: string, hint: string): Failure {
-  return new Failure('invalid', message, { hint });
+/** `field`: of the change; or of the request, where it is the cgroup. */
+export function invalid(field: FieldPath, message: string, hint: string): Failure {
+  return new Failure('invalid', message, { field: [...field], hint });
 }

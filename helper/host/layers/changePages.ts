@@ -57,7 +57,9 @@ export class ChangePages {
 }
 
 function startWalk({ stack, layer, after, sizes }: PageRequest): ChangeWalk {
-  return after === undefined ? ChangeWalk.start(stack, layer, sizes) : ChangeWalk.after(stack, layer, namesOf(after), sizes);
+  return after === undefined
+    ? ChangeWalk.start(stack, layer, sizes)
+    : ChangeWalk.after(stack, layer, namesOf(after, 'after'), sizes);
 }
 
 /** Never rejects: what went wrong comes up again for the next page. */

@@ -62,7 +62,10 @@ export function openFile(stack: Stack, layer: number | 'merged', path: string): 
 
 function checkOpened(opened: number | 'irregular' | 'elsewhere', layer: number | 'merged', path: string): number {
   if (opened === 'irregular') {
-    throw new Failure('invalid', `${path} in ${whereOf(layer)} is not a regular file, and nothing else is read.`, { path });
+    throw new Failure('invalid', `${path} in ${whereOf(layer)} is not a regular file, and nothing else is read.`, {
+      path,
+      field: ['path'],
+    });
   }
   if (opened === 'elsewhere') throw contentBelow(path, layer);
   if (opened >= 0) return opened;

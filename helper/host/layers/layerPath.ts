@@ -4,8 +4,8 @@ import { bytesOfText } from '../../proc/fileName.ts';
 import { type Compared, closeCompared, compare, comparedRoot } from './compared.ts';
 import type { Stack } from './merged.ts';
 
-/** The names of a path of the protocol, one character a byte; none for the root. Throws a `Failure` for what is no such path. */
-export function namesOf(path: string): string[] {
+/** The names of a path of the protocol, one character a byte; none for the root. Throws a `Failure`, which names the `field`, for what is no such path. */
+export function namesOf(path: string, field = 'path'): string[] {
   const names = path.split('/').filter((name) => name !== '');
   return names.map((name) => {
     const bytes = name === '.' || name === '..' ? undefined : bytesOfText(name);
@@ -15,6 +15,7 @@ export function namesOf(path: string): string[] {
       `The path ${JSON.stringify(path)} cannot be looked up: it must name each directory on the way.`,
       {
         path,
+        field: [field],
         hint: 'Send a path as layers/readDirectory gives it: no "." and "..", and bytes that are not UTF-8 as U+DC80 to U+DCFF.',
       },
     );

@@ -100,6 +100,7 @@ function namesToFollow(path: string): string[] {
   if (bytes.every((name) => name !== undefined) && names.length <= MAX_NAMES) return names;
   throw new Failure('invalid', `The path ${JSON.stringify(path)} cannot be looked up.`, {
     path,
+    field: ['path'],
     hint: 'Send a path as layers/readDirectory gives it: bytes that are not UTF-8 as U+DC80 to U+DCFF.',
   });
 }
@@ -117,6 +118,7 @@ function targetOf(seen: Found | undefined): string | undefined {
 function tooManySymlinks(path: string): Failure {
   return new Failure('invalid', `${path} leads through more than ${MAX_SYMLINKS} symbolic links.`, {
     path,
+    field: ['path'],
     errno: 'ELOOP',
     hint: 'The kernel refuses such a path too. Look one of the links up by itself.',
   });

@@ -4,6 +4,7 @@
  *
  * Every directory on the way is watched too: one that a layer does not have yet comes by a change of the one above it.
  */
+import { inField } from '../../failure.ts';
 import { duplicate } from '../../kernel/files.ts';
 import { IN_IGNORED, IN_ISDIR, IN_Q_OVERFLOW, Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
 import { log } from '../../log.ts';
@@ -54,8 +55,8 @@ export class LayerWatches {
     if (before.size === 0 && directories.length > 0 && this.subscriptions.size >= MAX_SUBSCRIPTIONS) return { complete: false };
     const after = new Map<string, Watched>();
     const added: Watched[] = [];
-    for (const { recursive = false, ...directory } of directories) {
-      namesOf(directory.path);
+    for (const [index, { recursive = false, ...directory }] of directories.entries()) {
+      inField(['directories', index], () => namesOf(directory.path));
       const key = JSON.stringify([directory, recursive]);
       const watched = before.get(key) ?? { directory, recursive, watches: new Map(), complete: false };
       if (!before.has(key)) added.push(watched);
