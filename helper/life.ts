@@ -9,7 +9,10 @@ import { readers } from './reading/readers.ts';
  */
 export function end(status: number): never {
   // An orderly exit joins Node's threads, and would wait for one that a file system does not answer.
-  if (readers.areBusy) exitAtOnce(status);
+  if (readers.areBusy) {
+    process.emit('exit', status);
+    exitAtOnce(status);
+  }
   process.exit(status);
 }
 

@@ -40,6 +40,7 @@ export interface RunningNote {
 
 const folder = () => path.join(runtimeFolder(), `isoscope-running-${process.geteuid!()}`);
 const fileOf = (id: string) => path.join(folder(), `${id}.json`);
+let isToBeRemoved = false;
 /** Those of this helper. */
 const ours = new Map<string, Running>();
 
@@ -54,6 +55,8 @@ export function noteRunning(id: string, running: Running): RunningNote | undefin
   for (let tries = 1; ; tries += 1) {
     try {
       fs.mkdirSync(folder(), { mode: 0o700, recursive: true });
+      if (!isToBeRemoved) process.once('exit', removeFolder);
+      isToBeRemoved = true;
       if (!isOwnFolder(folder())) return undefined;
       const flags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL;
       const note = noteOf(id, fs.openSync(fileOf(id), flags, 0o600));
@@ -86,7 +89,23 @@ function write({ descriptor }: RunningNote, running: Running): void {
 export function forgetRunning(id: string): void {
   ours.delete(id);
   if (!isOwnFolder(folder())) return;
-  for (const name of notes()) if (NAME.exec(name)?.[1] === id) fs.rmSync(path.join(folder(), name), { force: true });
+  // Only one with cgroups gets other names.
+  if (!removeNote(`${id}.json`)) for (const name of notes()) if (NAME.exec(name)?.[1] === id) removeNote(name);
+}
+
+/** Whether it was there. */
+function removeNote(name: string): boolean {
+  try {
+    fs.unlinkSync(path.join(folder(), name));
+    return true;
+  } catch (error) {
+    if (isSystemError(error) && error.code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+/** Not after each sandbox: on a disk that takes as long as much of the rest of a short one. */
+function removeFolder(): void {
   try {
     fs.rmdirSync(folder());
   } catch (error) {
@@ -130,6 +149,7 @@ export async function removeLeftovers(): Promise<void> {
       logError(`what the note ${name} tells of could not be removed`, error);
     }
   }
+  if (!isToBeRemoved) removeFolder();
 }
 
 function notes(): string[] {

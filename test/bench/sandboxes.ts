@@ -23,8 +23,7 @@ const specOf = (root: string, init: boolean): SandboxSpec => ({
   dev: 'none',
   namespaces: { cgroup: 'host' },
   network: { type: 'none' },
-  maskedPaths: [],
-  readonlyPaths: [],
+  systemPaths: 'unmasked',
   seccomp: 'unconfined',
   process: { args: ['/bin/true'], init },
 });
