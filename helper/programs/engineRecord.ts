@@ -16,6 +16,7 @@ import { readProcess } from '../host/processReader.ts';
 import { namespaceOf, type ProcessRecord } from '../host/processRecord.ts';
 import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, ownerOf } from '../kernel/files.ts';
 import type { NamespaceKind, ProcessRef } from '../protocol.ts';
+import { Remembered } from './remembered.ts';
 
 export interface EngineRecord extends OciProcess {
   /** What made it: `containerd-shim`, `conmon`, `runc`. */
@@ -32,15 +33,25 @@ const SHIM = 'containerd-shim';
 
 const own = ownNamespaces();
 
-/** Of the container whose first process this is; undefined when no record can be found, read or believed. */
+/** An engine writes its record before it starts the first process, and once. */
+const remembered = new Remembered<EngineRecord>();
+/** An environment that is longer than most. */
+const MAX_REMEMBERED_CHARACTERS = 64 * 1024;
+
+/** Of the container whose first process this is, which is held; undefined when no record can be found, read or believed. */
 export async function recordOf(ref: ProcessRef): Promise<EngineRecord | undefined> {
+  const known = remembered.get(ref);
+  if (known !== undefined) return known;
   const first = processAt(ref);
   if (first === undefined) return undefined;
   using found = (await bundleOfParent(first)) ?? bundleOfRuntime(first);
   if (found === undefined || ownerOf(found.descriptor) !== found.owner) return undefined;
   const text = await textIn(found.descriptor, 'config.json', MAX_CONFIG_BYTES);
   const recorded = text === undefined ? undefined : parseOciProcess(text);
-  return recorded && { ...recorded, by: found.by };
+  if (text === undefined || recorded === undefined) return undefined;
+  const record = { ...recorded, by: found.by };
+  if (text.length <= MAX_REMEMBERED_CHARACTERS) remembered.set(ref, record);
+  return record;
 }
 
 /** Of the container that a process belongs to: that of the topmost process above it in the same mount and pid namespace. */

@@ -6,6 +6,7 @@ import { readFilters } from '../kernel/ptrace.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseStatus } from '../proc/status.ts';
 import type { SeccompFilter } from './plan.ts';
+import { Remembered } from './remembered.ts';
 import type { HeldProcess } from './target.ts';
 
 const MAX_STATUS_BYTES = 16 * 1024;
@@ -14,6 +15,17 @@ const EBUSY = 16;
 /** SECCOMP_MODE_FILTER: linux/seccomp.h. */
 const MODE_FILTER = 2;
 const LOG = { value: 2, text: 'SECCOMP_FILTER_FLAG_LOG' };
+
+/** Docker's has 8 KB. */
+const MAX_REMEMBERED_BYTES = 64 * 1024;
+
+/**
+ * So that a process is stopped once and not for each program. None of its filters can be taken away or exchanged, only others added (seccomp(2)), so
+ * it has the same ones as long as it has as many (`Seccomp_filters`, Linux 5.9).
+ */
+const remembered = new Remembered<SeccompFilter[]>();
+
+const bytesOf = (filters: readonly SeccompFilter[]) => filters.reduce((sum, { instructions }) => sum + instructions.length, 0);
 
 export interface FilterWish {
   /** Not to have them was chosen, by name. */
@@ -31,11 +43,14 @@ export async function filtersOf(
   { without, isShown }: FilterWish,
   differences: string[],
 ): Promise<SeccompFilter[]> {
-  if (parseStatus(process.read('status', MAX_STATUS_BYTES, 'the identity')).seccompMode !== MODE_FILTER) return [];
+  const { seccompMode, seccompFilters: count } = parseStatus(process.read('status', MAX_STATUS_BYTES, 'the identity'));
+  if (seccompMode !== MODE_FILTER) return [];
   if (without) {
     differences.push('The process is confined by a seccomp filter; this program runs without it, as was chosen.');
     return [];
   }
+  const known = count === undefined ? undefined : remembered.get(process.ref, count);
+  if (known !== undefined) return known;
   try {
     // It would stop only when it is thawed, and stay traced until then.
     if (freezerState(parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, 'the cgroups'))) === 'paused')
@@ -43,11 +58,13 @@ export async function filtersOf(
     process.check();
     const loaded = await readFilters(process.ref.pid);
     process.check();
-    return loaded.map(({ instructions, flags }, index) => ({
+    const filters = loaded.map(({ instructions, flags }, index) => ({
       instructions,
       name: `of process ${process.ref.pid}, ${index + 1} of ${loaded.length}`,
       ...(flags === LOG.value ? { flags: LOG } : {}),
     }));
+    if (count === filters.length && bytesOf(filters) <= MAX_REMEMBERED_BYTES) remembered.set(process.ref, filters, count);
+    return filters;
   } catch (error) {
     if (!isSystemError(error)) throw error;
     process.check();

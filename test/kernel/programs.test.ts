@@ -530,6 +530,36 @@ describe('programs', () => {
       });
     }
 
+    test('gives a program the filters that its process has by then, not only those that it had for an earlier one', {
+      skip: unlessHas('python3'),
+    }, async () => {
+      const load = `
+import ctypes, struct, sys
+l = ctypes.CDLL(None)
+l.prctl(38, 1, 0, 0, 0)
+for line in sys.stdin:
+  held = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))
+  print(l.prctl(22, 2, ctypes.byref(ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 1, ctypes.addressof(held))))), flush=True)
+`;
+      const child = spawnChild('unshare', ['--uts', 'python3', '-c', load], { stdio: ['pipe', 'pipe', 'inherit'] });
+      let told = '';
+      child.stdout!.on('data', (text) => {
+        told += String(text);
+      });
+      try {
+        for (const count of [1, 2, 3]) {
+          child.stdin!.write('another\n');
+          await until(() => told === '0\n'.repeat(count), 'it has one more');
+          for (let time = 0; time < 2; time += 1) {
+            const text = await output({ process: refOfProcess(child.pid!) }, 'grep Seccomp_filters: /proc/self/status');
+            assert.equal(text, `Seccomp_filters:\t${count}\n`);
+          }
+        }
+      } finally {
+        child.kill('SIGKILL');
+      }
+    });
+
     test('whose filter cannot be read is not entered without it, unless that is asked for', {
       skip: unlessHas('python3'),
     }, async () => {
