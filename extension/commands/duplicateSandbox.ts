@@ -1,8 +1,8 @@
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { specificationIn } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
+import { makeSpecificationFile } from '../programs/specificationFile.ts';
 import type { SandboxTarget } from '../target.ts';
-import { newSandboxFile } from './newSandboxFile.ts';
 
 /** Writes the specification of a sandbox, or of a file, to a new file under another name. */
 export async function duplicateSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {
@@ -10,5 +10,5 @@ export async function duplicateSandbox(sandboxes: Sandboxes, target: SandboxTarg
     target.file === undefined ? (await sandboxOf(sandboxes, target))?.spec : (await specificationIn(target.file)).spec;
   if (spec === undefined) return;
   const name = `${spec.name ?? 'sandbox'}-copy`;
-  await newSandboxFile({ ...spec, name }, name);
+  await makeSpecificationFile({ ...spec, name }, name);
 }

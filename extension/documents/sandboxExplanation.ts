@@ -11,8 +11,8 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { failureText } from '../failureMessage.ts';
+import { commandWords, rootWords } from '../host/sandboxWords.ts';
 import { Scheme } from '../ids.ts';
-import { commandWords, rootWords } from '../programs/sandboxWords.ts';
 import { comment, paragraph } from './comment.ts';
 import { fileName } from './fileName.ts';
 

@@ -9,6 +9,7 @@ import type {
   Unknown,
 } from '../../helper/protocol.ts';
 import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
+import { dangerOf } from '../host/dangerousCapabilities.ts';
 import { containerOf, KIND_ORDER } from '../host/hierarchy.ts';
 import { type HostModel, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
@@ -23,7 +24,6 @@ import {
   processTitle,
   unknownText,
 } from '../trees/words.ts';
-import { dangerOf } from './dangerousCapabilities.ts';
 
 const COMMAND_LENGTH = 4096;
 

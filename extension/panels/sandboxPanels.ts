@@ -3,7 +3,6 @@ import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import { SandboxesExplain, type SandboxParams, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import type { FromForm, JsonSchema, ToForm } from '../../webview/sandboxMessages.ts';
-import { newSandboxFile } from '../commands/newSandboxFile.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
@@ -13,6 +12,7 @@ import { PageType } from '../ids.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
 import { paramsFor, specificationOf, specificationText, writeSpecification } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
+import { makeSpecificationFile } from '../programs/specificationFile.ts';
 import { createPanel, send } from '../words/titled.ts';
 import { isRecord, restorePages } from './restore.ts';
 import { formTexts } from './sandboxFormTexts.ts';
@@ -110,7 +110,7 @@ class NewSpecification extends Disposable implements Subject {
   }
 
   openText(): Promise<void> {
-    return newSandboxFile(this.spec, this.spec.name);
+    return makeSpecificationFile(this.spec, this.spec.name);
   }
 }
 
@@ -225,7 +225,7 @@ class SandboxForm extends Disposable {
         await this.subject.write(message.spec);
         return this.parts.starter.start({ params: this.subject.params(message.spec), file: this.subject.file });
       case 'save':
-        return newSandboxFile(message.spec, message.spec.name);
+        return makeSpecificationFile(message.spec, message.spec.name);
       case 'openText':
         return this.subject.openText();
       case 'pick': {

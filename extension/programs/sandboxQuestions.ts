@@ -3,12 +3,12 @@ import * as vscode from 'vscode';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
 import { oneLine, shellWord } from '../host/plainText.ts';
+import { rootWords } from '../host/sandboxWords.ts';
 import { kindIcon, kindTitle } from '../trees/words.ts';
 import { ask, createBox, setProblem } from '../words/box.ts';
 import { pick, pickSeveral } from '../words/pick.ts';
 import { questionTitle } from '../words/runningCommand.ts';
 import { splitCommandLine } from './commandLine.ts';
-import { rootWords } from './sandboxWords.ts';
 
 export interface KindQuestion {
   /** Whose are to be shared. */

@@ -15,12 +15,12 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { Disposable } from '../disposable.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { oneLine } from '../host/plainText.ts';
+import { commandWords } from '../host/sandboxWords.ts';
 import { during, warn } from '../words/notify.ts';
 import { RunConsent, type ToRun } from './runConsent.ts';
 import { showSandboxFailure } from './sandboxFailure.ts';
 import { SandboxNotes } from './sandboxNotes.ts';
 import { fileOf } from './sandboxSpec.ts';
-import { commandWords } from './sandboxWords.ts';
 import type { TerminalOpener } from './terminal.ts';
 
 export class SandboxStarter extends Disposable {

@@ -1,6 +1,6 @@
 /** The rules of ARCHITECTURE.md about which room may import from which, held against every import of the sources. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 
@@ -11,7 +11,7 @@ interface Import {
   from: string;
   /** Likewise for files of ours; else the package's name. */
   to: string;
-  /** `import type`: gone after compilation. */
+  /** `import type`, or of types alone: gone after compilation. */
   typeOnly: boolean;
 }
 
@@ -37,6 +37,27 @@ const SHARED = [
 ];
 const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
 
+/** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
+const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];
+/** Files of extension/ that every room may use, and the two of host/ that only know text. */
+const SHARED_IN_EXTENSION = [
+  'extension/ids.ts',
+  'extension/target.ts',
+  'extension/disposable.ts',
+  'extension/host/plainText.ts',
+  'extension/host/fileNameText.ts',
+];
+/** Files of extension/ that know some rooms and are used by those after these. */
+const BETWEEN_ROOMS: Record<string, { above: string }> = {
+  'extension/failureMessage.ts': { above: 'connection' },
+  'extension/layerPicks.ts': { above: 'programs' },
+};
+/** Programs of their own, which know neither VS Code nor the rest. */
+const OWN_PROGRAMS: Record<string, string[]> = {
+  'extension/attach.ts': ['helper/stream/frame.ts'],
+  'extension/askpass.ts': ['extension/connection/askpassFolder.ts'],
+};
+
 function isProtocol(file: string): boolean {
   return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
 }
@@ -54,9 +75,33 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
     return 'the extension knows only the protocol';
   if (top === 'extension' && to.startsWith('webview/') && !/^webview\/(messages|\w+Messages)\.ts$/.test(to))
     return 'the extension knows only the messages';
+  if (Object.hasOwn(OWN_PROGRAMS, from))
+    return to.startsWith('node:') || OWN_PROGRAMS[from]?.includes(to)
+      ? undefined
+      : 'a program of its own knows nothing of the extension';
+  if (top === 'extension' && to.startsWith('extension/')) return extensionViolation(from, to);
   if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
   if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);
   return undefined;
+}
+
+function extensionViolation(from: string, to: string): string | undefined {
+  const [roomOfFrom, roomOfTo] = [from, to].map((file) => rankOf(file));
+  if (SHARED_IN_EXTENSION.includes(to)) return undefined;
+  if (SHARED_IN_EXTENSION.includes(from)) return `${from} is for every room, and knows none`;
+  // Files beside the rooms put them together: main.ts, and one for each view.
+  if (roomOfFrom === undefined) return undefined;
+  if (roomOfTo === undefined) return `${from} does not use ${to}, which puts it together with others`;
+  return roomOfTo <= roomOfFrom ? undefined : `extension/${from.split('/')[1]} stands below ${to}`;
+}
+
+/** Where a file stands among the rooms; undefined when it stands beside them. */
+function rankOf(file: string): number | undefined {
+  const between = BETWEEN_ROOMS[file];
+  if (between !== undefined) return EXTENSION_ROOMS.indexOf(between.above) + 0.5;
+  const [, room = ''] = file.split('/');
+  const rank = EXTENSION_ROOMS.indexOf(room);
+  return rank === -1 ? undefined : rank;
 }
 
 /** attach.ts speaks the frames of a terminal's stream. */
@@ -76,12 +121,25 @@ function helperViolation(room: string, to: string): string | undefined {
 }
 
 function importsOf(file: string, text: string): Import[] {
-  const pattern = /^(?:import|export)\s+(type\s)?(?:[^'";]*?\sfrom\s+)?'([^']+)'/gm;
-  return [...text.matchAll(pattern)].map(([, type, name = '']) => ({
+  const statement = /^(?:import|export)\s+(type\s)?(?:([^'";]*?)\sfrom\s+)?'([^']+)'/gm;
+  // `import('…')`, which is a value or, after a colon or `typeof`, a type.
+  const expression = /(\btypeof\s+|[:<]\s*)?\bimport\('([^']+)'\)/g;
+  const made = (name: string, typeOnly: boolean) => ({
     from: file,
     to: name.startsWith('.') ? path.posix.join(path.posix.dirname(file), name) : name,
-    typeOnly: type !== undefined,
-  }));
+    typeOnly,
+  });
+  return [
+    ...[...text.matchAll(statement)].map(([, type, names, name = '']) => made(name, type !== undefined || areTypes(names))),
+    ...[...text.matchAll(expression)].map(([, type, name = '']) => made(name, type !== undefined)),
+  ];
+}
+
+/** `{ type A, type B }`: with `verbatimModuleSyntax` the import itself stays, but nothing of the other file is used. */
+function areTypes(names: string | undefined): boolean {
+  const [, inside] = /^\{([^}]*)\}$/s.exec(names?.trim() ?? '') ?? [];
+  const each = inside?.split(',').filter((name) => name.trim() !== '') ?? [];
+  return each.length > 0 && each.every((name) => /^\s*type\s/.test(name));
 }
 
 const files = globSync('{extension,helper,webview}/**/*.ts', { cwd: ROOT });
@@ -94,6 +152,22 @@ test('every import stays within the rules for its room', () => {
     return why === undefined ? [] : [`${one.from} imports ${one.to}: ${why}`];
   });
   assert.deepEqual(broken, []);
+});
+
+test('every room there is has a rule', () => {
+  const roomsOf = (folder: string) =>
+    readdirSync(path.join(ROOT, folder), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+      .sort();
+  assert.deepEqual(roomsOf('extension'), [...EXTENSION_ROOMS].sort());
+  assert.deepEqual(roomsOf('helper'), ['protocol', ...Object.keys(HELPER_ROOMS)].sort());
+  const written = [...SHARED, ...SHARED_IN_EXTENSION, ...Object.keys(BETWEEN_ROOMS), ...Object.keys(OWN_PROGRAMS)];
+  assert.deepEqual(
+    written.filter((file) => !files.includes(file)),
+    [],
+    'no rule is about a file that is gone',
+  );
 });
 
 test('files import each other without a cycle', () => {
@@ -119,6 +193,12 @@ test('an import that breaks a rule is noticed', () => {
     ['extension/main.ts', `import { logError } from '../helper/log.ts';`],
     ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],
     ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
+    ['webview/process.ts', `const protocol = await import('../helper/protocol.ts');`],
+    ['extension/host/host.ts', `import type { TreeNode } from '../trees/node.ts';`],
+    ['extension/words/notify.ts', `import { showFailure } from '../failureMessage.ts';`],
+    ['extension/trees/node.ts', `import { activate } from '../main.ts';`],
+    ['extension/ids.ts', `import { oneLine } from './host/host.ts';`],
+    ['extension/attach.ts', `import { Command } from './ids.ts';`],
   ];
   for (const [file, text] of planted) {
     const [found] = importsOf(file, text);

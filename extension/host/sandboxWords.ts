@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { Sandbox, SandboxRoot, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { NAMESPACE_KINDS } from '../../helper/protocol.ts';
-import { oneLine, shellWord } from '../host/plainText.ts';
+import { oneLine, shellWord } from './plainText.ts';
 
 export function rootWords(root: SandboxRoot | undefined): string {
   switch (root?.type) {
