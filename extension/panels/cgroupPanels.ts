@@ -3,57 +3,38 @@ import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import { Disposable } from '../disposable.ts';
 import { keyOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
 import { Command, PageType } from '../ids.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import { cgroupPage } from './cgroupPage.ts';
-import { PagePanel, type PageSubject } from './pagePanel.ts';
-import { cgroupRefs, restorePages } from './restore.ts';
+import type { PageSubject } from './pagePanel.ts';
+import { PagePanels } from './pagePanels.ts';
+import { cgroupRefs } from './restore.ts';
 
 /** No event tells of figures. */
 const EVERY_MILLIS = 2000;
 
-export class CgroupPanels extends Disposable {
+/** Each page is on cgroups of one place; at least one. */
+export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupAnswers> {
   private readonly connection: HelperConnection;
-  private readonly host: Host;
-  private readonly extensionUri: vscode.Uri;
-  private readonly panels = new Map<string, PagePanel<CgroupAnswers>>();
 
   constructor(connection: HelperConnection, host: Host, extensionUri: vscode.Uri) {
-    super();
+    super(host, extensionUri, PageType.cgroup);
     this.connection = connection;
-    this.host = host;
-    this.extensionUri = extensionUri;
-    this.register(
-      restorePages(PageType.cgroup, (panel, state) => {
-        const cgroups = cgroupRefs(state.cgroups);
-        if (cgroups.length > 0) this.open(cgroups, panel);
-        return cgroups.length > 0;
-      }),
-    );
   }
 
-  /** Opens the page on cgroups of one place, or brings it to the front. At least one is given. */
-  show(cgroups: readonly CgroupRef[]): void {
-    const open = this.panels.get(keyOf(cgroups));
-    if (open !== undefined) {
-      open.bringToFront();
-      return;
-    }
-    this.open(cgroups);
+  protected override keyOf(cgroups: readonly CgroupRef[]): string {
+    return cgroups.map(keyOfCgroup).sort().join('\n');
   }
 
-  private open(cgroups: readonly CgroupRef[], restored?: vscode.WebviewPanel): void {
-    const key = keyOf(cgroups);
-    const forget = () => void this.panels.delete(key);
-    const panel = new PagePanel(this.host, this.extensionUri, this.subject(cgroups), forget, restored);
-    this.panels.set(key, this.register(panel));
+  protected override stored(state: Record<string, unknown>): readonly CgroupRef[] | undefined {
+    const cgroups = cgroupRefs(state.cgroups);
+    return cgroups.length > 0 ? cgroups : undefined;
   }
 
-  private subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupAnswers> {
+  protected override subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupAnswers> {
     const { host } = this;
     const known = cgroups.map((cgroup) => host.cgroups.model.cgroup(cgroup)).find((cgroup) => cgroup?.title !== undefined);
     const name = cgroupTitle(known ?? cgroups[0]!);
@@ -106,8 +87,4 @@ export class CgroupPanels extends Disposable {
 function tabTitle(name: string, [one, ...others]: readonly CgroupRef[]): string {
   const alone = others.length === 0 && one !== undefined && one.hierarchy !== 'unified' && one.path !== '/';
   return alone ? vscode.l10n.t('Cgroup {0} ({1})', name, hierarchyTitle(one.hierarchy)) : vscode.l10n.t('Cgroup {0}', name);
-}
-
-function keyOf(cgroups: readonly CgroupRef[]): string {
-  return cgroups.map(keyOfCgroup).sort().join('\n');
 }

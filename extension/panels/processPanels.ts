@@ -2,52 +2,31 @@
 import * as vscode from 'vscode';
 import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { Disposable } from '../disposable.ts';
 import type { Host } from '../host/host.ts';
 import { Command, PageType } from '../ids.ts';
 import { processName } from '../trees/words.ts';
-import { PagePanel, type PageSubject } from './pagePanel.ts';
+import type { PageSubject } from './pagePanel.ts';
+import { PagePanels } from './pagePanels.ts';
 import { processPage } from './processPage.ts';
-import { isProcessRef, restorePages } from './restore.ts';
+import { isProcessRef } from './restore.ts';
 
-export class ProcessPanels extends Disposable {
+export class ProcessPanels extends PagePanels<ProcessRef, ProcessesInspectResult> {
   private readonly connection: HelperConnection;
-  private readonly host: Host;
-  private readonly extensionUri: vscode.Uri;
-  private readonly panels = new Map<string, PagePanel<ProcessesInspectResult>>();
 
   constructor(connection: HelperConnection, host: Host, extensionUri: vscode.Uri) {
-    super();
+    super(host, extensionUri, PageType.process);
     this.connection = connection;
-    this.host = host;
-    this.extensionUri = extensionUri;
-    this.register(
-      restorePages(PageType.process, (panel, { process }) => {
-        if (!isProcessRef(process)) return false;
-        this.open({ pid: process.pid, startTime: process.startTime }, panel);
-        return true;
-      }),
-    );
   }
 
-  /** Opens the page on a process, or brings it to the front. */
-  show(process: ProcessRef): void {
-    const open = this.panels.get(keyOf(process));
-    if (open !== undefined) {
-      open.bringToFront();
-      return;
-    }
-    this.open(process);
+  protected override keyOf({ pid, startTime }: ProcessRef): string {
+    return `${pid} ${startTime}`;
   }
 
-  private open(process: ProcessRef, restored?: vscode.WebviewPanel): void {
-    const key = keyOf(process);
-    const forget = () => void this.panels.delete(key);
-    const panel = new PagePanel(this.host, this.extensionUri, this.subject(process), forget, restored);
-    this.panels.set(key, this.register(panel));
+  protected override stored({ process }: Record<string, unknown>): ProcessRef | undefined {
+    return isProcessRef(process) ? { pid: process.pid, startTime: process.startTime } : undefined;
   }
 
-  private subject(process: ProcessRef): PageSubject<ProcessesInspectResult> {
+  protected override subject(process: ProcessRef): PageSubject<ProcessesInspectResult> {
     const { connection, host } = this;
     const known = host.model.process(process);
     return {
@@ -72,8 +51,4 @@ export class ProcessPanels extends Disposable {
       target: { process },
     };
   }
-}
-
-function keyOf({ pid, startTime }: ProcessRef): string {
-  return `${pid} ${startTime}`;
 }
