@@ -371,6 +371,11 @@ export interface NamespacesListResult {
   namespaces: Namespace[];
   /** Processes whose namespaces could not be read: their namespaces may be missing here. */
   unreadable: { count: number; processes: ProcessRef[] };
+  /**
+   * Processes that are closed to root with all its capabilities, too, as some hosts close their init: nobody there can tell what they are in and what
+   * they hold. No namespace is `incomplete` for their sake.
+   */
+  closed: { count: number; processes: ProcessRef[] };
   /** Kinds that this kernel lacks. */
   unsupported: NamespaceKind[];
 }

@@ -86,6 +86,8 @@ export class HostModel {
   readonly namespaces = new Map<NamespaceKey, Namespace>();
   /** Processes whose namespaces may not be read. */
   unreadable: NamespacesListResult['unreadable'] = { count: 0, processes: [] };
+  /** Processes that nobody on this host may examine. */
+  closed: NamespacesListResult['closed'] = { count: 0, processes: [] };
 
   /** Whether no namespace or member of one can be missing, because its process may not be read. Init is what the host's are called after. */
   get isComplete(): boolean {
@@ -203,10 +205,10 @@ export class HostModel {
       delta.namespaceList = true;
     }
     for (const namespace of answer.namespaces) this.putNamespace(namespace, delta);
-    if (answer.unreadable.count !== this.unreadable.count || answer.unsupported.length !== this.unsupported.length) {
-      delta.namespaceList = true;
-    }
+    const hides = (one: Pick<NamespacesListResult, 'unreadable' | 'closed'>) => [one.unreadable.count, one.closed.count].join();
+    if (hides(answer) !== hides(this) || answer.unsupported.length !== this.unsupported.length) delta.namespaceList = true;
     this.unreadable = answer.unreadable;
+    this.closed = answer.closed;
     this.unsupported = answer.unsupported;
     return delta;
   }

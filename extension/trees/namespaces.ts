@@ -17,7 +17,7 @@ import { NamespaceNode, shownBy } from './namespaceNode.ts';
 import { FactNode, GroupNode, type TreeNode } from './node.ts';
 import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
-import { unreadableRow } from './unknownNode.ts';
+import { processNames, unreadableRow } from './unknownNode.ts';
 import { kindIcon, kindTitle, parts } from './words.ts';
 
 const GROUPING_KEY = 'isoscope.namespaces.grouping';
@@ -66,8 +66,11 @@ export class NamespacesTree extends Tree {
 
   protected override roots(): TreeNode[] {
     const rows = this.grouping === 'kind' ? this.kinds() : this.hierarchyRoots();
-    const { count } = this.model.unreadable;
-    return count === 0 || this.findings !== undefined ? rows : [...rows, this.unreadable(count)];
+    const { unreadable, closed } = this.model;
+    if (this.findings !== undefined) return rows;
+    if (unreadable.count > 0) rows.push(this.unreadable(unreadable.count));
+    if (closed.count > 0) rows.push(this.closed(closed.count));
+    return rows;
   }
 
   private kinds(): TreeNode[] {
@@ -110,6 +113,18 @@ export class NamespacesTree extends Tree {
   private unreadable(count: number): TreeNode {
     const what = count === 1 ? vscode.l10n.t('1 process not readable') : vscode.l10n.t('{0} processes not readable', count);
     return unreadableRow(this.root, what);
+  }
+
+  /** Said here and nowhere else: nobody can do anything about it. */
+  private closed(count: number): TreeNode {
+    const what =
+      count === 1 ? vscode.l10n.t('1 process closed to everybody') : vscode.l10n.t('{0} processes closed to everybody', count);
+    const row = this.root.fact('closed', what, vscode.l10n.t('also to root'), 'lock');
+    row.detail = vscode.l10n.t(
+      'The kernel lets nobody on this host examine {0}. What only this holds or is in is not listed.',
+      processNames(this.model, this.model.closed.processes),
+    );
+    return row;
   }
 
   protected override rootsTouchedBy(delta: HostDelta): boolean {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
-import type { Unknown } from '../../helper/protocol.ts';
+import type { ProcessRef, Unknown } from '../../helper/protocol.ts';
 import { HelperError } from '../connection/helperError.ts';
+import type { HostModel } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { TreeNode } from './node.ts';
@@ -57,9 +58,12 @@ export function failureRow(parent: TreeNode, what: string, error: unknown): Unkn
 export function unreadableRow(parent: TreeNode, what: string): UnknownNode {
   const { model } = parent.tree;
   const node = unknownRow(parent, 'unreadable', what, PERMISSION);
-  node.detail = model.unreadable.processes
-    .slice(0, 20)
-    .map(({ pid }) => processName({ pid, name: model.processes.get(pid)?.name ?? '?' }))
-    .join(', ');
+  node.detail = processNames(model, model.unreadable.processes);
   return node;
+}
+
+/** The first of them, as a tooltip tells them. */
+export function processNames(model: HostModel, processes: readonly ProcessRef[]): string {
+  const named = processes.slice(0, 20).map(({ pid }) => processName({ pid, name: model.processes.get(pid)?.name ?? '?' }));
+  return named.join(', ');
 }

@@ -28,7 +28,7 @@ export function identity(streamSocket: string, changes: 'events' | 'scan'): Init
     uid,
     user: userName(uid),
     capabilities,
-    mode: isPrivileged(capabilities, namespaces) ? 'privileged' : 'unprivileged',
+    mode: isPrivileged() ? 'privileged' : 'unprivileged',
     cgroups: cgroupHierarchies(),
     namespaces,
     clockTicks: Number(sysconf(_SC_CLK_TCK)),
@@ -42,11 +42,12 @@ export function ownCapabilities(): string[] {
   return capabilityNames(parseStatus(fs.readFileSync('/proc/self/status', 'utf8')).capabilities.effective);
 }
 
-function isPrivileged(capabilities: string[], namespaces: InitializeResult['namespaces']): boolean {
+/** Whether the helper has all that the kernel asks of whoever examines a process: what it is refused then, nobody on this host is shown. */
+export function isPrivileged(): boolean {
+  const capabilities = ownCapabilities();
+  const { user } = ownNamespaces();
   return (
-    capabilities.includes('CAP_SYS_ADMIN') &&
-    capabilities.includes('CAP_SYS_PTRACE') &&
-    (namespaces.user === undefined || isInitial(namespaces.user))
+    capabilities.includes('CAP_SYS_ADMIN') && capabilities.includes('CAP_SYS_PTRACE') && (user === undefined || isInitial(user))
   );
 }
 

@@ -37,9 +37,9 @@ export class NamespaceIndex {
     return this.unread;
   }
 
-  /** True when no process could hide a pin: all descriptors and threads were read. */
-  get everythingExamined(): boolean {
-    return this.unexamined.size === 0 && this.unread.size === 0;
+  /** Processes that could hide a pin: not all of their namespaces, descriptors and threads could be read. */
+  get unexaminedProcesses(): ReadonlyMap<number, ProcessRecord> {
+    return this.unexamined;
   }
 
   /** Numbers are unique among all kinds at one time (the kernel draws them from one pool). */
@@ -64,7 +64,8 @@ export class NamespaceIndex {
       pins.set(record.pid, [...(pins.get(record.pid) ?? []), pin]);
     }
     if (record.namespaces.includes(null)) this.unread.set(record.pid, record);
-    if (record.descriptors === undefined || record.differingThreads === undefined) this.unexamined.set(record.pid, record);
+    const isPart = record.descriptors === undefined || record.differingThreads === undefined;
+    if (isPart || this.unread.has(record.pid)) this.unexamined.set(record.pid, record);
   }
 
   /** Must be given the very record that was added. */

@@ -17,6 +17,7 @@ import {
 import type { ContainerTable } from './containers.ts';
 import type { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
+import { isPrivileged } from './identity.ts';
 import { isInitial } from './initialNamespaces.ts';
 import type { MountPins } from './mountPins.ts';
 import { type IndexedNamespace, leaderOf } from './namespaceIndex.ts';
@@ -49,6 +50,7 @@ export class NamespaceLister {
   private readonly mounts: MountPins;
   private readonly relations: RelationTable;
   private readonly own = ownNamespaces();
+  private readonly isPrivileged = isPrivileged();
   private readonly refs = new Map<number, ProcessRef>();
 
   private readonly containers: ContainerTable;
@@ -67,11 +69,12 @@ export class NamespaceLister {
     const namespaces: Namespace[] = [];
     for (const node of nodes.values()) if (wanted.has(node.kind)) namespaces.push(this.describe(node, members));
     this.refs.clear();
-    const unreadable = [...this.model.namespaces.unreadable.values()];
+    const { unreadable, unexaminedProcesses } = this.model.namespaces;
     return {
       revision: this.model.revision,
       namespaces,
-      unreadable: { count: unreadable.length, processes: unreadable.slice(0, MAX_UNREADABLE).map(refOf) },
+      unreadable: named(this.isPrivileged ? [] : unreadable.values()),
+      closed: named(this.isPrivileged ? unexaminedProcesses.values() : []),
       unsupported: NAMESPACE_KINDS.filter((_, index) => !SUPPORTED[index]),
     };
   }
@@ -79,7 +82,8 @@ export class NamespaceLister {
   /** There is always a process 1; where it is not to be seen, `/proc` hides those of others (hidepid, proc(5)). */
   private get incomplete(): boolean {
     const hides = this.model.process(1) === undefined;
-    return hides || !this.model.namespaces.everythingExamined || !this.mounts.complete;
+    const hasUnread = !this.isPrivileged && this.model.namespaces.unexaminedProcesses.size > 0;
+    return hides || hasUnread || !this.mounts.complete;
   }
 
   private gather(): Map<number, Node> {
@@ -160,6 +164,11 @@ export class NamespaceLister {
     }
     return why;
   }
+}
+
+function named(records: Iterable<ProcessRecord>): NamespacesListResult['unreadable'] {
+  const all = [...records];
+  return { count: all.length, processes: all.slice(0, MAX_UNREADABLE).map(refOf) };
 }
 
 function pinsOf({ kind, ino, indexed, mounts, below }: Node): Pin[] {

@@ -90,7 +90,10 @@ export interface Overlay extends OverlayRef {
 
 export interface LayersListResult {
   overlays: Overlay[];
-  /** At least so many mount namespaces could not be read: nobody can tell in how many those processes are that may not be looked at. */
+  /**
+   * At least so many mount namespaces could not be read: nobody can tell in how many those processes are that may not be looked at. Not for the sake
+   * of those that are closed to everybody, of which namespaces/list tells.
+   */
   unreadable: { count: number };
 }
 

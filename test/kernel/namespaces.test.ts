@@ -1,8 +1,9 @@
 /** `namespaces/list` against lsns(8), and against namespaces that lsns cannot see: each with what truly keeps it alive. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { LayersList } from '../../helper/protocol/layers.ts';
 import {
   NAMESPACE_KINDS,
   type Namespace,
@@ -47,6 +48,16 @@ interface LsnsRow {
 function lsns(): Map<number, LsnsRow> {
   const text = execFileSync('lsns', ['--json', '--output', 'NS,TYPE,NPROCS,PNS,ONS'], { encoding: 'utf8' });
   return new Map((JSON.parse(text) as { namespaces: LsnsRow[] }).namespaces.map((row) => [row.ns, row]));
+}
+
+/** Whether the kernel refuses to show this link; false for one that is gone. */
+function isRefused(link: string): boolean {
+  try {
+    readlinkSync(link);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
 }
 
 function find(list: NamespacesListResult, { kind, ino }: NamespaceRef): Namespace | undefined {
@@ -257,6 +268,21 @@ describe('namespaces/list', () => {
     const { namespaces } = await helper.request(NamespacesList, { kinds: ['uts', 'net'], members: false });
     assert.deepEqual(new Set(namespaces.map(({ kind }) => kind)), new Set(['uts', 'net']));
     assert.ok(namespaces.every((namespace) => !('members' in namespace) && namespace.processCount >= 0));
+  });
+
+  test('what is closed to root itself is told once, and leaves no list in doubt', {
+    skip: !isHelperRoot && 'not root',
+  }, async () => {
+    const { closed, unreadable, namespaces } = await list(helper);
+    const refused = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isRefused(`/proc/${name}/ns/net`));
+    assert.deepEqual(closed.processes.map(({ pid }) => String(pid)).sort(), refused.sort());
+    assert.equal(closed.count, closed.processes.length);
+    assert.deepEqual(unreadable, { count: 0, processes: [] });
+    assert.deepEqual(
+      namespaces.filter(({ incomplete }) => incomplete),
+      [],
+    );
+    assert.equal((await helper.request(LayersList, {})).unreadable.count, 0);
   });
 
   test("what an ordinary user may not see of another's process is counted as unknown, never shown as nothing", {

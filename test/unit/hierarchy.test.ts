@@ -19,7 +19,13 @@ function modelOf(processes: Process[], containers: Container[] = [], namespaces:
   const model = new HostModel();
   model.applyProcesses({ revision: 1, complete: true, processes, gone: [] });
   model.applyContainers({ revision: 1, containers });
-  model.applyNamespaces({ revision: 1, namespaces, unreadable: { count: 0, processes: [] }, unsupported: [] });
+  model.applyNamespaces({
+    revision: 1,
+    namespaces,
+    unreadable: { count: 0, processes: [] },
+    closed: { count: 0, processes: [] },
+    unsupported: [],
+  });
   return model;
 }
 

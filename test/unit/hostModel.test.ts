@@ -83,7 +83,7 @@ test('a container that ends changes the list of containers', () => {
 
 test('a namespace that is pinned by something new changes its row but not the list of namespaces', () => {
   const model = new HostModel();
-  const answer = { revision: 1, unreadable: { count: 0, processes: [] }, unsupported: [] };
+  const answer = { revision: 1, unreadable: { count: 0, processes: [] }, closed: { count: 0, processes: [] }, unsupported: [] };
   model.applyNamespaces({ ...answer, namespaces: [...hostNamespaces(), namespaceAnswer('net', 99)] });
   const pinned = namespaceAnswer('net', 99, {
     pins: [{ by: 'bindMount', mountNamespace: 2, mountId: 5, mountPoint: '/run/netns/x' }],
@@ -104,7 +104,7 @@ test('one more process among five thousand touches only what shows it', () => {
 
 test('a list is complete when every process could be read, but for the host’s init, which some hosts hide from everybody', () => {
   const model = new HostModel();
-  const answer = { revision: 1, namespaces: hostNamespaces(), unsupported: [] };
+  const answer = { revision: 1, namespaces: hostNamespaces(), closed: { count: 0, processes: [] }, unsupported: [] };
   const apply = (...pids: number[]) => {
     const processes = pids.map((pid) => ({ pid, startTime: pid }));
     model.applyNamespaces({ ...answer, unreadable: { count: pids.length, processes } });

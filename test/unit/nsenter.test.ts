@@ -10,6 +10,7 @@ function hostModel(): HostModel {
     revision: 1,
     namespaces: hostNamespaces(),
     unreadable: { count: 0, processes: [] },
+    closed: { count: 0, processes: [] },
     unsupported: [],
   });
   return model;

@@ -27,6 +27,7 @@ function model(): HostModel {
     revision: 1,
     namespaces: [...hostNamespaces(), namespaceAnswer('net', 99, { leader })],
     unreadable: { count: 0, processes: [] },
+    closed: { count: 0, processes: [] },
     unsupported: [],
   });
   return made;

@@ -7,6 +7,7 @@ import type { Container, NamespaceRef } from '../../protocol.ts';
 import type { ContainerTable } from '../containers.ts';
 import type { HostModel } from '../hostModel.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
+import { isPrivileged } from '../identity.ts';
 import type { MountPins } from '../mountPins.ts';
 import type { MountNamespaces } from '../namespaceRoot.ts';
 import { namespaceRef } from '../relations.ts';
@@ -48,6 +49,7 @@ const OWN = ownNamespaces().mnt?.ino;
 export class OverlayTable {
   readonly namespaces: MountNamespaces;
   private readonly source: LayersSource;
+  private readonly isPrivileged = isPrivileged();
   private found: FoundOverlay[] = [];
   private cutOff = 0;
   private reading: Promise<void> | undefined;
@@ -60,7 +62,7 @@ export class OverlayTable {
   async list(): Promise<LayersListResult> {
     await this.read();
     const { mounts, model } = this.source;
-    const hidden = model.namespaces.unreadable.size > 0 ? 1 : 0;
+    const hidden = !this.isPrivileged && model.namespaces.unreadable.size > 0 ? 1 : 0;
     return {
       overlays: this.found.map(({ overlay }) => overlay),
       unreadable: { count: mounts.unreadable + this.cutOff + hidden },
