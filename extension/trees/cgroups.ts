@@ -8,7 +8,7 @@ import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
-import { View } from '../ids.ts';
+import { Command, View } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import type { TreeNode } from './node.ts';
@@ -83,17 +83,27 @@ export class CgroupsTree extends Tree {
     if (problem !== undefined) return [failureRow(this.root, vscode.l10n.t('Cgroups'), problem)];
     if (!loaded) return [this.root.fact('reading', vscode.l10n.t('Reading the cgroups…'), '', 'loading~spin')];
     const rows = this.grouping === 'hierarchy' ? this.hierarchyRows() : this.containerRows();
+    if (this.filter.text === '') rows.push(...this.unreadableRows());
+    // The view's own words are about hierarchies.
+    if (rows.length === 0 && this.filter.text === '' && this.cgroups.hierarchies.length > 0) return [this.noContainerRow()];
     return this.cgroups.truncated ? [...rows, this.truncatedRow()] : rows;
   }
 
+  private unreadableRows(): TreeNode[] {
+    const { unreadable } = this.cgroups;
+    return unreadable.map(({ hierarchy, why }) => unknownRow(this.root, hierarchy, hierarchyTitle(hierarchy), why));
+  }
+
+  private noContainerRow(): TreeNode {
+    const what = vscode.l10n.t('No container has a cgroup');
+    const row = this.root.fact('none', what, vscode.l10n.t('group by hierarchy to see the others…'), 'info');
+    row.command = { command: Command.groupCgroups, title: vscode.l10n.t('Group Cgroups') };
+    return row;
+  }
+
   private hierarchyRows(): TreeNode[] {
-    const { hierarchies, unreadable } = this.cgroups;
-    const readable = hierarchies.map((hierarchy) => this.hierarchyRow(hierarchy));
-    const hidden = this.filter.text === '' ? unreadable : [];
-    return [
-      ...readable.filter((row) => row !== undefined),
-      ...hidden.map(({ hierarchy, why }) => unknownRow(this.root, hierarchy, hierarchyTitle(hierarchy), why)),
-    ];
+    const rows = this.cgroups.hierarchies.map((hierarchy) => this.hierarchyRow(hierarchy));
+    return rows.filter((row) => row !== undefined);
   }
 
   private hierarchyRow(hierarchy: CgroupHierarchy): HierarchyNode | undefined {
