@@ -46,11 +46,14 @@ class MonitorPage {
 
   constructor(monitor: Monitor) {
     this.monitor = monitor;
+    this.pausedAt = monitor.pausedAt;
     const { words } = monitor;
     this.legend.setAttribute('aria-label', words.cgroups);
     this.grid.setAttribute('role', 'group');
     this.grid.setAttribute('aria-label', words.charts);
+    document.title = words.title;
     main.replaceChildren(
+      make('h1', 'hidden', words.title),
       this.notice,
       this.controls(),
       this.legend,
@@ -99,11 +102,12 @@ class MonitorPage {
 
   private controls(): HTMLElement {
     const { words } = this.monitor;
-    const pause = button(words.pause, true, () => {
+    const pauseText = () => (this.pausedAt === undefined ? words.pause : words.resume);
+    const pause = button(pauseText(), true, () => {
       this.pausedAt = this.pausedAt === undefined ? this.latest() : undefined;
-      const paused = this.pausedAt !== undefined;
-      pause.textContent = paused ? words.resume : words.pause;
-      announcement.textContent = paused ? words.paused : '';
+      vscode.postMessage({ type: 'paused', ...(this.pausedAt === undefined ? {} : { at: this.pausedAt }) });
+      pause.textContent = pauseText();
+      announcement.textContent = this.pausedAt === undefined ? '' : words.paused;
       this.draw();
     });
     const windows = words.windows.map(({ minutes, label }) => ({ value: String(minutes), text: label }));

@@ -70,6 +70,7 @@ export interface MonitorChart {
 
 /** Every word of the page that is not one of a message. `{0}` stands for what the page puts in. */
 export interface MonitorWords {
+  title: string;
   pause: string;
   resume: string;
   paused: string;
@@ -122,6 +123,8 @@ export type ToMonitor =
       keptMillis: number;
       /** False when the last point is of the past: nothing is sampled any more. */
       live: boolean;
+      /** When a person stopped the picture, before the page was hidden. */
+      pausedAt?: number;
       notice?: Extract<ToPage, { type: 'page' }>['notice'];
     }
   /** What came since: the next second. */
@@ -129,6 +132,8 @@ export type ToMonitor =
 
 export type FromMonitor =
   | FromPage
+  /** The person stopped the picture at this time, or lets it go on. */
+  | { type: 'paused'; at?: number }
   | { type: 'add' }
   | { type: 'remove'; key: string }
   | { type: 'export'; format: 'csv' | 'json' };

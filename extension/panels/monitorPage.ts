@@ -91,9 +91,10 @@ export function monitorCharts(): MonitorChart[] {
 
 export function monitorWords(): MonitorWords {
   return {
+    title: vscode.l10n.t('Monitor'),
     pause: vscode.l10n.t('Pause'),
     resume: vscode.l10n.t('Resume'),
-    paused: vscode.l10n.t('Paused; samples are still taken'),
+    paused: vscode.l10n.t('Paused; samples go on while this tab is shown'),
     window: vscode.l10n.t('Time shown'),
     windows: [
       { minutes: 1, label: vscode.l10n.t('1 minute') },

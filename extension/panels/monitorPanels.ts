@@ -1,4 +1,7 @@
-/** The "Monitor" panels: figures of cgroups as lines over time, sampled by the helper while the panel can be seen. */
+/**
+ * The "Monitor" panels: figures of cgroups as lines over time, sampled by the helper while the panel is open. Whoever turns to a terminal to provoke
+ * trouble hides the panel with it, and is to find afterwards what happened meanwhile.
+ */
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
 import {
@@ -31,7 +34,7 @@ import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 /** What the page gives back or draws as lines: keys are identities, points are numbers. */
 const KEPT = new Set(['key', 'cgroups', 'points']);
-/** As many as a subscription may have. */
+/** As many as a subscription may have; and as many as all panels together go on with that cannot be seen. */
 const MOST_CGROUPS = 64;
 
 export class MonitorPanels extends Disposable {
@@ -65,12 +68,38 @@ export class MonitorPanels extends Disposable {
   }
 
   private adopt(webviewPanel: vscode.WebviewPanel, cgroups: readonly CgroupRef[]): void {
-    const forget = () => void this.panels.delete(panel);
     const panel: MonitorPanel = this.register(
-      new MonitorPanel(this.connection, this.extensionUri, webviewPanel, cgroups, forget),
+      new MonitorPanel(this.connection, this.extensionUri, webviewPanel, cgroups, {
+        onClosed: () => {
+          this.panels.delete(panel);
+          this.shareRoom();
+        },
+        onVisibility: () => {
+          // Of the hidden ones in the set the last is the one that was hidden last.
+          this.panels.delete(panel);
+          this.panels.add(panel);
+          this.shareRoom();
+        },
+      }),
     );
     this.panels.add(panel);
   }
+
+  /** What can be seen is sampled; of what cannot, that which was seen last, as far as there is room. */
+  private shareRoom(): void {
+    let room = MOST_CGROUPS;
+    for (const panel of [...this.panels].reverse()) {
+      if (panel.visible) continue;
+      room -= panel.cgroupCount;
+      panel.setRoom(room >= 0);
+    }
+  }
+}
+
+interface Events {
+  onClosed(): void;
+  /** It was hidden, or is seen again. */
+  onVisibility(): void;
 }
 
 class MonitorPanel extends Disposable {
@@ -91,13 +120,17 @@ class MonitorPanel extends Disposable {
   /** The latest wish to sample; what an earlier one still brings is of no interest. */
   private subscription: { name: string; cgroups: CgroupRef[] } | undefined;
   private problem: HelperError | undefined;
+  /** Of a person who stopped the picture: the time that it ends at. */
+  private pausedAt: number | undefined;
+  /** Whether it may go on while it is hidden. */
+  private hasRoom = true;
 
   constructor(
     connection: HelperConnection,
     extensionUri: vscode.Uri,
     panel: vscode.WebviewPanel,
     asked: readonly CgroupRef[],
-    onClosed: () => void,
+    events: Events,
   ) {
     super();
     this.connection = connection;
@@ -106,17 +139,26 @@ class MonitorPanel extends Disposable {
     this.asked = asked;
     this.register(panel);
     this.register(panel.webview.onDidReceiveMessage((message: FromMonitor) => this.onMessage(message)));
-    this.register(panel.onDidChangeViewState(() => this.onViewState()));
+    this.register(panel.onDidChangeViewState(() => this.onViewState(events)));
     this.register(connection.onNotification(CgroupsSampled, (sampled) => this.onSampled(sampled)));
     this.register(connection.onDidChangeState(() => this.onHelper()));
     panel.onDidDispose(() => {
       this.stop();
       this.dispose();
-      onClosed();
+      events.onClosed();
     });
     panel.webview.options = { enableScripts: true, localResourceRoots: [webviewRoot(extensionUri)] };
     panel.webview.html = webviewHtml(panel.webview, extensionUri, 'monitor');
-    this.onViewState();
+    void this.sample();
+  }
+
+  get visible(): boolean {
+    return this.panel.visible;
+  }
+
+  /** Of those that it samples, or would; as many as can be until they are known. */
+  get cgroupCount(): number {
+    return this.subjects.length === 0 ? MOST_CGROUPS : this.sampled().length;
   }
 
   wasOpenedFor(cgroups: readonly CgroupRef[]): boolean {
@@ -131,22 +173,33 @@ class MonitorPanel extends Disposable {
   // -------------------------------------------------------------------------------------------------------------------
   // Sampling
 
-  private onViewState(): void {
-    if (this.panel.visible) {
-      if (this.subscription === undefined) void this.sample();
-      return;
-    }
-    // The page is gone while it is hidden, and says "ready" when it is loaded anew.
-    this.ready = false;
-    this.stop();
-    this.history.interrupt();
+  private onViewState({ onVisibility }: Events): void {
+    if (!this.visible) {
+      // The page is gone while it is hidden, and says "ready" when it is loaded anew.
+      this.ready = false;
+    } else if (this.subscription === undefined) void this.sample();
+    onVisibility();
+  }
+
+  /** While it is hidden only: whether there is room for it to go on. */
+  setRoom(hasRoom: boolean): void {
+    this.hasRoom = hasRoom;
+    if (!this.goesOn) {
+      if (this.subscription !== undefined) this.history.interrupt();
+      this.stop();
+    } else if (this.subscription === undefined && this.problem === undefined) void this.sample();
+  }
+
+  /** Whether it is to be sampled. What nobody sees is not when the person who hid it had paused it. */
+  private get goesOn(): boolean {
+    return this.visible || (this.hasRoom && this.pausedAt === undefined);
   }
 
   private onHelper(): void {
     const { kind } = this.connection.state;
     if (kind === 'ready') {
       // The subscription went with the helper that it was made at.
-      if (this.panel.visible && this.problem !== undefined) void this.sample();
+      if (this.goesOn && this.problem !== undefined) void this.sample();
       return;
     }
     // It may be this panel's own wish that starts it.
@@ -257,6 +310,9 @@ class MonitorPanel extends Disposable {
         this.ready = true;
         this.sendAll();
         return;
+      case 'paused':
+        this.pausedAt = typeof message.at === 'number' ? message.at : undefined;
+        return;
       case 'add':
         return void this.add();
       case 'remove':
@@ -329,6 +385,7 @@ class MonitorPanel extends Disposable {
   }
 
   private sendAll(): void {
+    if (!this.ready) return;
     const { points } = this.history;
     const buttons = this.problem === undefined ? [] : problemButtons(this.problem);
     const text = [this.problem?.message, this.problem?.hint].filter(Boolean).join(' ');
@@ -356,6 +413,7 @@ class MonitorPanel extends Disposable {
         points: [...points],
         keptMillis: KEPT_MILLIS,
         live: this.problem === undefined,
+        ...(this.pausedAt === undefined ? {} : { pausedAt: this.pausedAt }),
         ...(notice === undefined ? {} : { notice }),
       });
     }
