@@ -1,5 +1,6 @@
 /** The monitor's page: draws what the extension sends, second by second. */
 import 'uplot/dist/uPlot.min.css';
+import './base.css';
 import './process.css';
 import './monitor.css';
 import { Chart, swatch } from './monitorChart.ts';

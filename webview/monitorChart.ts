@@ -95,6 +95,8 @@ export class Chart {
     });
     this.remarks.textContent = this.remarksText();
     this.pointAt(this.cursor);
+    // A slider has a value also before a person came to it; once they are there it is said anew only when they move.
+    if (document.activeElement !== this.stage) this.describe();
   }
 
   /** With the colours of the theme as they are now. */

@@ -3,6 +3,7 @@ import { type Summary, summaryOf } from './monitorColumns.ts';
 import { formatValue, type Shown } from './monitorFormat.ts';
 import type { MonitorChart, MonitorPoint, MonitorSeries, MonitorWords } from './monitorMessages.ts';
 import { make } from './render.ts';
+import { scrollable } from './scrollable.ts';
 
 interface Line {
   chart: MonitorChart;
@@ -21,7 +22,8 @@ export class SummaryTable {
     const body = make('tbody', '');
     for (const chart of charts) for (const series of allSeries) body.append(this.row(chart, series));
     const caption = make('caption', '', table.caption);
-    this.element = make('div', 'table', make('table', '', caption, make('thead', '', make('tr', '', ...heads)), body));
+    const content = make('table', '', caption, make('thead', '', make('tr', '', ...heads)), body);
+    this.element = scrollable(make('div', 'table', content), table.caption);
   }
 
   private row(chart: MonitorChart, series: MonitorSeries): HTMLElement {

@@ -1,4 +1,5 @@
 /** The page on a process: shows what the extension sends, and says what the person did. */
+import './base.css';
 import './process.css';
 import type { FromPage, ToPage } from './messages.ts';
 import { render } from './render.ts';
@@ -37,20 +38,30 @@ function show(message: ToPage): void {
   if (main === null) return;
   const open = new Set([...main.querySelectorAll('details[open]')].map((element) => (element as HTMLElement).dataset.key));
   const focused = focusKey();
+  const scrolled = new Map(tables().map((table) => [keyOf(table), table.scrollLeft]));
   const { scrollX, scrollY } = window;
   main.replaceChildren(...render(message, ({ action }) => vscode.postMessage({ type: 'action', action })));
   main.setAttribute('aria-busy', String(message.type === 'loading'));
+  document.title = main.querySelector('h1')?.textContent ?? '';
   for (const element of main.querySelectorAll('details')) if (open.has(element.dataset.key)) element.open = true;
-  for (const element of focusable()) if (focused !== undefined && keyOf(element) === focused) element.focus();
+  const again = focusable().find((element) => focused !== undefined && keyOf(element) === focused);
+  // A table can have the focus once it is seen that it scrolls, which is later.
+  if (again?.classList.contains('table')) again.tabIndex = 0;
+  again?.focus();
+  for (const table of tables()) table.scrollLeft = scrolled.get(keyOf(table)) ?? 0;
   window.scrollTo(scrollX, scrollY);
 }
 
 function focusable(): HTMLElement[] {
-  return [...document.querySelectorAll<HTMLElement>('main vscode-button, main summary')];
+  return [...document.querySelectorAll<HTMLElement>('main vscode-button, main summary, main .table')];
+}
+
+function tables(): HTMLElement[] {
+  return [...document.querySelectorAll<HTMLElement>('main .table')];
 }
 
 function keyOf(element: Element): string {
-  return `${element.localName} ${element.textContent ?? ''}`;
+  return `${element.localName} ${(element as HTMLElement).dataset.label ?? element.textContent ?? ''}`;
 }
 
 function focusKey(): string | undefined {

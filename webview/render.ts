@@ -1,5 +1,6 @@
 /** Builds the elements of a page. Everything that is shown is set as text, never as markup: most of it is hostile. */
 import type { Block, Button, Fact, Page, Section, Table, ToPage, Value } from './messages.ts';
+import { scrollable } from './scrollable.ts';
 import { button, progressRing } from './toolkit.ts';
 
 type OnButton = (button: Button) => void;
@@ -27,7 +28,7 @@ export function make(tag: keyof HTMLElementTagNameMap, className: string, ...chi
 }
 
 function loading(text: string): HTMLElement {
-  const box = make('div', 'loading', progressRing(), make('p', '', text));
+  const box = make('div', 'loading', progressRing(), make('h1', '', text));
   box.setAttribute('role', 'status');
   return box;
 }
@@ -109,9 +110,8 @@ function table({ caption, columns, rows }: Table): HTMLElement {
     row.append(...cells.map((cell, position) => tableCell(cell, position)));
     body.append(row);
   }
-  const wrapper = make('div', 'table');
-  wrapper.append(make('table', '', make('caption', '', caption), make('thead', '', make('tr', '', ...heads)), body));
-  return wrapper;
+  const content = make('table', '', make('caption', '', caption), make('thead', '', make('tr', '', ...heads)), body);
+  return scrollable(make('div', 'table', content), caption);
 }
 
 function tableCell(value: Value, position: number): HTMLElement {

@@ -1,4 +1,5 @@
 /** The sandbox form: controls on one side, and beside them, live, the specification and the system calls that they come to. */
+import './base.css';
 import './sandbox.css';
 import type { SandboxSpec } from '../helper/protocol/sandboxes.ts';
 import type { JsonObject } from './jsonSchema.ts';
@@ -17,6 +18,7 @@ import {
   withField,
 } from './sandboxForm.ts';
 import type { FormStart, FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
+import { scrollable } from './scrollable.ts';
 import { button, describe } from './toolkit.ts';
 
 /** What outlives that the page is hidden. */
@@ -97,10 +99,9 @@ function begin(from: FormStart): void {
     button(text('run'), true, () => send('run')),
     otherButton(from.ofFile),
   );
-  main.replaceChildren(
-    make('header', '', make('h1', '', text(from.ofFile ? 'titleOfFile' : 'title')), buttons),
-    make('div', 'columns', form, results),
-  );
+  const title = text(from.ofFile ? 'titleOfFile' : 'title');
+  document.title = title;
+  main.replaceChildren(make('header', '', make('h1', '', title), buttons), make('div', 'columns', form, results));
   form.addEventListener('submit', (event) => event.preventDefault());
   results.setAttribute('aria-live', 'polite');
   drawForm();
@@ -115,6 +116,7 @@ function otherButton(ofFile: boolean): HTMLElement {
 function showUnreadable(words: FormTexts, message: string): void {
   texts = words;
   const open = button(text('openText'), false, () => vscode.postMessage({ type: 'openText' }));
+  document.title = text('titleOfFile');
   main.replaceChildren(make('header', '', make('h1', '', text('titleOfFile')), open), box('refused', message));
 }
 
@@ -269,12 +271,16 @@ function showResult(result: Extract<ToForm, { type: 'explained' | 'refused' }>):
   } else if (result.notes.length > 0) {
     parts.push(make('ul', 'notes', ...result.notes.map((note) => make('li', '', note))));
   }
-  parts.push(make('h2', '', text('specification')), make('pre', '', result.json));
+  parts.push(...code(text('specification'), result.json));
   if (result.type === 'explained') {
     parts.push(make('h2', '', text('syscalls')), syscalls(result.steps));
-    for (const equivalent of result.equivalents) parts.push(make('h2', '', text('equivalent')), make('pre', '', equivalent));
+    for (const equivalent of result.equivalents) parts.push(...code(text('equivalent'), equivalent));
   }
   results.replaceChildren(...parts);
+}
+
+function code(title: string, content: string): HTMLElement[] {
+  return [make('h2', '', title), scrollable(make('pre', '', content), title)];
 }
 
 function syscalls(steps: { call: string; purpose: string }[]): HTMLElement {

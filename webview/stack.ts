@@ -1,4 +1,5 @@
 /** The page on a stack of layers, drawn from top to bottom: what is typed into its field lights up where a path comes from. */
+import './base.css';
 import './stack.css';
 import type { FromStack, Slab, Stack, StackButton, ToStack } from './stackMessages.ts';
 import { button, progressRing, type TextField, textField } from './toolkit.ts';
@@ -67,6 +68,7 @@ function showHeader({ title, subtitle, totals, buttons: list, slabs }: Stack): v
   shownHeader = text;
   const sums = make('dl', 'totals');
   for (const { label, value } of totals) sums.append(make('div', '', make('dt', '', label), make('dd', '', value)));
+  document.title = title;
   const words = make('div', 'words', make('h1', '', title), make('p', 'subtitle', subtitle));
   header.replaceChildren(words, sums, buttons(list));
   stackList.setAttribute('aria-label', title);

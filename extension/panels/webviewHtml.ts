@@ -7,7 +7,7 @@ export function webviewRoot(extensionUri: vscode.Uri): vscode.Uri {
 }
 
 /**
- * The document of a webview: empty, with the script that fills it from messages. `name` is that of the script and the style sheet. What the script imports
+ * The document of a webview: empty, with the script that fills it from messages, and titles it. `name` is that of the script and the style sheet. What the script imports
  * has its nonce (HTML, "descendant script fetch options").
  */
 export function webviewHtml(webview: vscode.Webview, extensionUri: vscode.Uri, name: string): string {
@@ -18,6 +18,7 @@ export function webviewHtml(webview: vscode.Webview, extensionUri: vscode.Uri, n
 <html lang="${vscode.env.language}">
 <head>
   <meta charset="utf-8">
+  <title>Isoscope</title>
   <meta http-equiv="Content-Security-Policy" content="${policy}">
   <link rel="stylesheet" href="${file('css')}">
 </head>

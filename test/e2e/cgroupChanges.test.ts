@@ -40,7 +40,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
 
   before(async () => {
     sleeper = await startSleeper([]);
-    workbench = await openWorkbench({ width: 1400, height: 1200 });
+    workbench = await openWorkbench({ story: true, width: 1400, height: 1200 });
     view = await openCgroups(workbench);
   });
 
@@ -270,7 +270,13 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
     made = makeCgroup('pids', NAME);
     made.write('pids.max', '77');
     user = makeSudoUser(`isoscope-cg-${process.pid}`);
-    workbench = await openWorkbench({ width: 1400, height: 1200, user, settings: { 'isoscope.elevation': 'never' } });
+    workbench = await openWorkbench({
+      story: true,
+      width: 1400,
+      height: 1200,
+      user,
+      settings: { 'isoscope.elevation': 'never' },
+    });
     view = await openCgroups(workbench, 'Not running as root');
   });
 

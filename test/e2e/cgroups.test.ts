@@ -58,7 +58,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   before(async () => {
     engine = await startDocker();
     capped = engine.run(NAME, BURN, LIMITS);
-    workbench = await openWorkbench({ width: 1400, height: 1200 });
+    workbench = await openWorkbench({ story: true, width: 1400, height: 1200 });
     view = await openCgroups(workbench);
   });
 

@@ -33,9 +33,11 @@ describe('Containers', { timeout: 300_000 }, () => {
 
   before(async () => {
     engine = await startDocker();
+    shop = engine.run(NAME, ['sleep', '100000'], ['--cpu-quota=2000']);
     workbench = await openWorkbench({ width: 1400, height: 1400 });
     await workbench.openSidebar('Isoscope');
     view = workbench.view('Containers');
+    await view.row(NAME, [], 60_000);
   });
 
   after(async () => {
@@ -45,12 +47,10 @@ describe('Containers', { timeout: 300_000 }, () => {
   });
 
   test('a container appears by name without a refresh, with its image, its engine and its state', async () => {
-    // There are always namespaces, so that these rows tell that the host has been read.
-    await workbench.view('Namespaces').row('Network', [], 60_000);
-    shop = engine.run(NAME, ['sleep', '100000'], ['--cpu-quota=2000']);
-    await view.row(NAME);
-    const row = (await view.rows()).find(({ label }) => label === NAME);
-    assert.equal(row?.description, `${IMAGE} · Docker · running · ${shop.id.slice(0, 12)}`);
+    using fresh = engine.run(named('fresh'));
+    await view.row(fresh.name);
+    const row = (await view.rows()).find(({ label }) => label === fresh.name);
+    assert.equal(row?.description, `${IMAGE} · Docker · running · ${fresh.id.slice(0, 12)}`);
   });
 
   test('its network shows eth0 with its address, and names the host’s interface at the other end', async () => {
@@ -64,7 +64,7 @@ describe('Containers', { timeout: 300_000 }, () => {
   });
 
   test('its namespaces say which are its own and which it shares with the host', async () => {
-    await view.collapse('Network');
+    await view.expand(NAME);
     await view.expand('Namespaces');
     const ino = (kind: string) => execFileSync('readlink', [`/proc/${shop.pid}/ns/${kind}`], { encoding: 'utf8' }).trim();
     await view.row(ino('net'));
@@ -77,6 +77,9 @@ describe('Containers', { timeout: 300_000 }, () => {
   });
 
   test('selection and unfolded rows stay when other containers come and go, and a stopped one is gone without a refresh', async () => {
+    await view.expand(NAME);
+    await view.expand('Namespaces');
+    await view.expand('Processes');
     await view.expand(/^net:/);
     await view.row('Owner');
     await view.click(/^sleep /);
@@ -94,10 +97,7 @@ describe('Containers', { timeout: 300_000 }, () => {
   });
 
   test('a process that is started inside appears below the one that started it', async () => {
-    await view.collapse('Namespaces');
     using nested = engine.run(named('nested'), ['sh', '-c', 'sleep 4321 & wait']);
-    await view.row(nested.name);
-    await view.collapse(NAME);
     await view.expand(nested.name);
     await view.row(/^sleep .* 4321$/, [/^sh .* -c sleep/]);
     const rows = await view.rows();

@@ -49,7 +49,7 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
     // A uid that is used again inherits the files of its last owner.
     foldersBefore = new Set(readdirSync('/tmp'));
     user = makeSudoUser(`isoscope-e2e-${process.pid}`);
-    workbench = await openWorkbench({ user });
+    workbench = await openWorkbench({ story: true, user });
   });
 
   after(async () => {

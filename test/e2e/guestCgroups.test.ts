@@ -42,7 +42,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     user = makeSudoUser(`isoscope-guest-${process.pid}`);
     // VS Code takes its environment from the login shell.
     appendFileSync(path.join(user.home, '.profile'), `PATH=${guest.path}:$PATH\n`);
-    workbench = await openWorkbench({ user, width: 1400, height: 1200 });
+    workbench = await openWorkbench({ story: true, user, width: 1400, height: 1200 });
     view = await openCgroups(workbench, 'Network', SLOW_MILLIS);
   });
 

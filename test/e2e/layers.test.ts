@@ -65,7 +65,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     web = engine.run(WEB, [], [], APP_IMAGE);
     api = engine.run(API, [], [], APP_IMAGE);
     inside(`echo listen 9090 > /etc/app/app.conf; echo new > /srv/new.txt; mkdir /odd; echo x > '/odd/${HOSTILE}'`);
-    workbench = await openWorkbench({ width: 1500, height: 1100, folder });
+    workbench = await openWorkbench({ story: true, width: 1500, height: 1100, folder });
     await workbench.openSidebar('Isoscope');
     view = workbench.view('Layers');
     await view.open();

@@ -66,9 +66,29 @@ describe('Monitor', { timeout: 400_000 }, () => {
     for (const ending of ['csv', 'json']) rmSync(`${exported}.${ending}`, { force: true });
   });
 
-  test('a burner with 2 % of a CPU is measured at 2 %, beside its limit, and shown as throttled', async () => {
+  /** The monitor of the burner, with so many samples. */
+  async function open(samples = 2): Promise<void> {
     await openMonitor(workbench, BURNER);
     await monitor.showsValues(BURNER);
+    await hasSamples(samples);
+  }
+
+  async function hasSamples(count: number): Promise<void> {
+    const shown = async () => Number(await monitor.stage('cpu').getAttribute('aria-valuemax')) + 1;
+    await eventually(`${count} samples`, async () => (await shown()) >= count);
+  }
+
+  async function add(name: string): Promise<void> {
+    await monitor.button('Add cgroup…').click();
+    await workbench.quickInput();
+    await workbench.page.keyboard.type(name);
+    await workbench.pick(name);
+    await workbench.page.keyboard.press('Enter');
+    await monitor.showsValues(name);
+  }
+
+  test('a burner with 2 % of a CPU is measured at 2 %, beside its limit, and shown as throttled', async () => {
+    await open();
     assert.equal(await monitor.legend.count(), 1, 'its cgroups of all hierarchies are one line');
     assert.equal(await monitor.cell('cpu', BURNER, 'limit'), '0.02 cores');
     assert.equal(await monitor.cell('memory', BURNER, 'limit'), '64 MiB');
@@ -82,6 +102,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('every figure has a chart, or says why it has none', async () => {
+    await open();
     const charts = await monitor.charts();
     const unavailable = await monitor.unavailable();
     assert.ok(charts.includes('CPU') && charts.includes('Memory usage'));
@@ -90,6 +111,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('the arrow keys move over the samples, in all charts at once, and what is there is said', async () => {
+    await open(4);
     const stage = monitor.stage('cpu');
     await stage.focus();
     await workbench.page.keyboard.press('ArrowLeft');
@@ -102,6 +124,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('pausing stops the picture, resuming shows what came meanwhile', async () => {
+    await open();
     await monitor.button('Pause').click();
     const [still = ''] = /\d\d:\d\d:\d\d$/.exec(await monitor.time()) ?? [];
     assert.notEqual(still, '');
@@ -114,6 +137,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('it is shown as a table instead', async () => {
+    await open();
     const box = workbench.webview().getByRole('checkbox', { name: 'Show as table' });
     await box.click();
     assert.ok(!(await monitor.chart('cpu').isVisible()));
@@ -123,21 +147,22 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('another cgroup is added to the picture, beside the first', async () => {
-    await monitor.button('Add cgroup…').click();
-    await workbench.quickInput();
-    await workbench.page.keyboard.type(QUIET);
-    await workbench.pick(QUIET);
-    await workbench.page.keyboard.press('Enter');
-    await monitor.showsValues(QUIET);
+    await open();
+    await add(QUIET);
     assert.equal(await monitor.legend.count(), 2);
     assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/, 'the first keeps its samples');
   });
 
   test('it is readable in light and in high contrast, at once when the theme changes', async () => {
+    await open();
+    await add(QUIET);
     await workbench.screenshots('monitor', ['light', 'highContrast']);
   });
 
   test('the samples are exported as CSV and as JSON', async () => {
+    await open();
+    await add(QUIET);
+    await hasSamples(8);
     await monitor.button('Export CSV…').click();
     await workbench.saveAs(`${exported}.csv`);
     const [head = '', ...lines] = readFileSync(`${exported}.csv`, 'utf8').trimEnd().split('\r\n');
@@ -163,17 +188,36 @@ describe('Monitor', { timeout: 400_000 }, () => {
     assert.ok(rows.some(({ cgroup, cpu_limit_cores: limit }) => cgroup === BURNER && limit === CORES));
   });
 
-  test('nothing is sampled while it is hidden, and it goes on when it is seen again, with the line from before', async () => {
-    assert.ok(heldFiles() > 0);
+  test('what is provoked in a terminal while the panel is hidden is in the picture when it is seen again', async () => {
+    await open();
+    await add(QUIET);
+    const peakBytes = 40 * 2 ** 20;
+    const maximum = async () => bytes(await monitor.cell('memory', QUIET, 'maximum'));
+    assert.ok((await maximum()) < peakBytes);
+    await workbench.runCommand('File: New Untitled Text File');
+    const memory = () => docker('exec', QUIET, 'sh', '-c', 'head -c 67108864 /dev/zero | tail | sleep 4');
+    memory();
+    assert.ok(heldFiles() > 0, 'the helper goes on');
+    await workbench.runCommand('View: Close Editor');
+    await monitor.showsValues(BURNER);
+    await eventually('the peak', async () => (await maximum()) > peakBytes);
+    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
+    await workbench.screenshots('monitor-peak', ['dark', 'light', 'highContrast']);
+  });
+
+  test('it samples nothing that the person paused before hiding it, and is paused still when it is seen again', async () => {
+    await open();
+    await monitor.button('Pause').click();
     await workbench.runCommand('File: New Untitled Text File');
     await eventually('the helper to let go of the files', async () => heldFiles() === 0);
     await workbench.runCommand('View: Close Editor');
+    await monitor.button('Resume').click();
     await monitor.showsValues(BURNER);
     assert.ok(heldFiles() > 0);
-    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
   });
 
   test('it goes on after the helper was restarted', async () => {
+    await open();
     const before = helpersOf(workbench);
     await workbench.runCommand('Isoscope: Restart Helper');
     await eventually(
@@ -184,6 +228,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('a helper that is killed is said to be gone, with the lines kept, and restarted from here', async () => {
+    await open();
     for (const pid of helpersOf(workbench)) process.kill(pid, 'SIGKILL');
     const restart = monitor.button('Restart helper');
     await restart.waitFor();
@@ -196,25 +241,37 @@ describe('Monitor', { timeout: 400_000 }, () => {
   });
 
   test('a cgroup is removed from the picture', async () => {
+    await open();
+    await add(QUIET);
     await monitor.button(`Remove ${QUIET}`).click();
     await eventually('one cgroup', async () => (await monitor.legend.count()) === 1);
     await monitor.showsValues(BURNER);
   });
 
   test('the panel comes back after the window was reloaded', async () => {
+    await open();
     await workbench.reload();
     await monitor.showsValues(BURNER);
     assert.equal(await monitor.cell('cpu', BURNER, 'limit'), '0.02 cores');
   });
 
   test('a container that ends is said to be gone, and what was seen of it stays', async () => {
-    docker('rm', '-f', BURNER);
+    using brief = engine.run(named('brief'), BURN, ['--cpu-quota=2000']);
+    await openMonitor(workbench, brief.name);
+    await monitor.showsValues(brief.name);
+    docker('kill', brief.name);
     await eventually('gone', async () => /gone/.test(await monitor.legend.innerText()));
-    assert.match(await monitor.cell('cpu', BURNER, 'mean'), /cores/);
-    assert.equal(await monitor.cell('cpu', BURNER, 'now'), '–');
+    assert.match(await monitor.cell('cpu', brief.name, 'mean'), /cores/);
+    assert.equal(await monitor.cell('cpu', brief.name, 'now'), '–');
     await workbench.screenshot('monitor-gone');
   });
 });
+
+/** "39.1 MiB" as bytes; 0 where nothing is known. */
+function bytes(text: string): number {
+  const [, number = '0', unit = 'B'] = /^([\d.]+) (B|KiB|MiB|GiB)$/.exec(text) ?? [];
+  return Number(number) * 1024 ** ['B', 'KiB', 'MiB', 'GiB'].indexOf(unit);
+}
 
 function linkOf(link: string): string {
   try {

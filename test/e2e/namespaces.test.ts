@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { type Docker, type DockerContainer, startDocker } from '../fixtures/docker.ts';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { openWorkbench } from './harness/open.ts';
@@ -15,6 +15,9 @@ const named = (what: string) => `${what}-${process.pid}`;
 const NAME = named('nets');
 /** A net namespace that only its bind mount keeps alive, as `ip netns add` makes them. */
 const BOUND = `/run/isoscope-netns-${process.pid}`;
+
+/** What the view says of its grouping, beside its title. */
+const BESIDE_TITLE = { 'By kind': '', 'By owner': 'by owner', 'Pid tree': 'pid tree' };
 
 function namespaceOf(pid: number, kind: string): string {
   return readlinkSync(`/proc/${pid}/ns/${kind}`);
@@ -53,9 +56,21 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     await workbench.openSidebar('Isoscope');
     view = workbench.view('Namespaces');
     await view.row('Network', [], 60_000);
-    // The other view gives its place to this one.
-    await workbench.page.locator('.pane-header[aria-label="Containers Section"]').click();
   });
+
+  beforeEach(async () => {
+    // The other view gives its place to this one.
+    await workbench.view('Containers').close();
+    await group('By kind');
+  });
+
+  /** Groups the view so, unless it is. */
+  async function group(grouping: keyof typeof BESIDE_TITLE): Promise<void> {
+    if ((await view.besideTitle()) === BESIDE_TITLE[grouping]) return;
+    await view.titleAction('Group Namespaces');
+    await workbench.pick(grouping);
+    await eventually(`the view to be grouped ${grouping}`, async () => (await view.besideTitle()) === BESIDE_TITLE[grouping]);
+  }
 
   after(async () => {
     await workbench?.close();
@@ -77,6 +92,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
   });
 
   test('below a net namespace are its interfaces, its listening sockets with their processes, its members and what keeps it alive', async () => {
+    await view.expand('Network');
     await view.expand(namespaceOf(container.pid, 'net'));
     await view.row(/^eth0 172\.17\.0\.\d+\/16 ⇄ veth\w+ in the host$/);
     await unfold(view, 'Listening sockets', new RegExp(`:8099 tcp6? · httpd \\(${container.pid}\\)$`));
@@ -84,22 +100,20 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     await unfold(view, 'Kept alive by', /^Its members/);
     await view.row(/^Bind mount \/(var\/)?run\/docker\/netns\/\w+ in mnt:\[\d+\] \(host\)$/);
     await workbench.screenshots('namespaces');
-    await view.collapse(namespaceOf(container.pid, 'net'));
   });
 
   test('a namespace that no process is in says what keeps it alive', async () => {
+    await view.expand('Network');
     await view.row(new RegExp(`^net:\\[\\d+\\] no process · kept alive by: Bind mount ${BOUND}$`));
   });
 
   test('the host’s interfaces name the containers at their other ends', async () => {
+    await view.expand('Network');
     await unfold(view, namespaceOf(process.pid, 'net'), new RegExp(`^veth\\w+ ⇄ eth0 in ${NAME}$`));
-    await view.collapse(namespaceOf(process.pid, 'net'));
-    await view.collapse('Network');
   });
 
   test('by owner, what a user namespace owns is below it, with its id maps', async () => {
-    await view.titleAction('Group Namespaces');
-    await workbench.pick('By owner');
+    await group('By owner');
     const pid = await eventually('the process in namespaces of its own', async () => {
       const of = rootless.pid ?? 0;
       return (
@@ -117,8 +131,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
   });
 
   test('the pid tree has a container’s pid namespace below the host’s, and is remembered over a reload', async () => {
-    await view.titleAction('Group Namespaces');
-    await workbench.pick('Pid tree');
+    await group('Pid tree');
     const level = async (label: string) => (await view.rows()).find((row) => row.label === label)?.level ?? 0;
     // The rows of the grouping before stay until the new ones are drawn.
     await eventually(
@@ -132,9 +145,6 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     await workbench.reload();
     await workbench.openSidebar('Isoscope');
     await view.row(namespaceOf(container.pid, 'pid'), [], 60_000);
-    await view.titleAction('Group Namespaces');
-    await workbench.pick('By kind');
-    await view.row('Network');
   });
 
   test('a namespace and a process can be revealed from one view in the other', async () => {

@@ -34,7 +34,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     for (const [name, spec] of Object.entries(SPECS)) {
       writeFileSync(path.join(folder, `${name}.sandbox.json`), `${JSON.stringify(spec, undefined, 2)}\n`);
     }
-    workbench = await openWorkbench({ folder, height: 1200 });
+    workbench = await openWorkbench({ story: true, folder, height: 1200 });
     await workbench.openSidebar('Isoscope');
     await workbench.view('Sandboxes').open();
     await workbench.view('Sandboxes').row('ns1', [], 90_000);

@@ -49,7 +49,7 @@ describe('sandboxes', { timeout: 300_000 }, () => {
     for (const [name, spec] of Object.entries(SPECS)) {
       writeFileSync(path.join(folder, `${name}.sandbox.json`), `${JSON.stringify(spec, undefined, 2)}\n`);
     }
-    workbench = await openWorkbench({ folder });
+    workbench = await openWorkbench({ story: true, folder });
     await workbench.openSidebar('Isoscope');
     await workbench.view('Sandboxes').open();
     await workbench.view('Sandboxes').row('empty', [], 90_000);

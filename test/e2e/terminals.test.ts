@@ -40,7 +40,7 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
     makeShelllessImage();
     containers.push(engine.run(NAME, ['sleep', '100000'], ['-e', 'COLOUR=blue', '-w', '/usr']));
     containers.push(engine.run(SHELLLESS, ['/sleep', '100000'], [], SHELLLESS));
-    workbench = await openWorkbench();
+    workbench = await openWorkbench({ story: true });
     await workbench.openSidebar('Isoscope');
     await workbench.view('Containers').row(NAME, [], 90_000);
   });

@@ -1,20 +1,10 @@
 /** Adds to the error of a test what its windows showed when it failed, and takes a picture of each: a flaw that comes once must be told then. */
 import { afterEach } from 'node:test';
+import { openWindows } from './openWindows.ts';
 import type { Workbench } from './workbench.ts';
 
 /** The count reporter cuts what is longer than 2,000 characters, stack included. */
 const MAX_STATE_LENGTH = 1200;
-
-const open = new Set<Workbench>();
-
-/** Keeps track of a window for as long as it is open. */
-export function opened(workbench: Workbench): void {
-  open.add(workbench);
-}
-
-export function closed(workbench: Workbench): void {
-  open.delete(workbench);
-}
 
 // A program by hand, as look.ts, is no test.
 if (process.env.NODE_TEST_CONTEXT !== undefined) {
@@ -23,7 +13,7 @@ if (process.env.NODE_TEST_CONTEXT !== undefined) {
     if (!('error' in context) || !(context.error instanceof Error)) return;
     const { cause } = context.error;
     const told = cause instanceof Error ? cause : context.error;
-    for (const workbench of open) {
+    for (const workbench of openWindows()) {
       const state = await stateOf(workbench, `failed-${context.name.replaceAll(/[^\w]+/g, '-').slice(0, 60)}`);
       told.stack = `${told.message}\n${state.slice(0, MAX_STATE_LENGTH)}\n${told.stack ?? ''}`;
     }

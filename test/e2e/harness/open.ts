@@ -42,6 +42,8 @@ export interface WorkbenchOptions {
   environment?: Record<string, string>;
   /** The folder is not trusted until a person says so. */
   restricted?: boolean;
+  /** The tests of this window follow from each other: nothing brings it to a known state between them. */
+  story?: boolean;
   width?: number;
   height?: number;
 }
@@ -90,7 +92,7 @@ export async function openWorkbench(options: WorkbenchOptions = {}): Promise<Wor
         // VS Code then fades nothing in or out: a picture shows what is there, not what is on its way.
         reducedMotion: 'reduce',
       });
-      const workbench = new Workbench(await context.newPage(), browser, server);
+      const workbench = new Workbench(await context.newPage(), browser, server, options.story === true);
       await workbench.load();
       return workbench;
     } catch (error) {

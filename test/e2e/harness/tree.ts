@@ -64,6 +64,25 @@ export class TreeView {
     if ((await header.getAttribute('aria-expanded')) === 'true') await header.click();
   }
 
+  /** What stands beside the view's title: how it is grouped, what it is filtered by. */
+  async besideTitle(): Promise<string> {
+    const texts = await this.pane.locator('> .pane-header .description').allInnerTexts();
+    return texts.join(' ').trim();
+  }
+
+  /** Folds all rows, also those that are not on screen. */
+  async collapseAll(): Promise<void> {
+    const unfolded = this.pane.locator('.monaco-list-row[aria-expanded=true]');
+    await eventually(`the rows of ${this.title} to fold`, async () => {
+      if ((await unfolded.count()) === 0) return true;
+      await this.pane.locator('> .pane-header').hover({ timeout: 2000 });
+      await this.pane.locator('.action-label[aria-label^="Collapse All"]').first().click({ timeout: 2000 });
+      return await eventually('the click to take effect', async () => (await unfolded.count()) === 0, CLICK_MILLIS).catch(
+        () => false,
+      );
+    });
+  }
+
   /** The rows that are on screen: a long tree shows only a part, so make the window tall or fold what is not needed. */
   async rows(): Promise<Row[]> {
     return await this.pane.locator('.monaco-list-row').evaluateAll((elements) =>

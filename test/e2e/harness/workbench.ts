@@ -2,7 +2,9 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
-import { closed, opened } from './failureState.ts';
+import './failureState.ts';
+import './knownState.ts';
+import { closed, opened } from './openWindows.ts';
 import { TOOLTIP_MILLIS, TreeView } from './tree.ts';
 import { DEFAULT_WAIT_MILLIS, eventually } from './wait.ts';
 
@@ -37,11 +39,20 @@ export class Workbench implements AsyncDisposable {
   readonly page: Page;
   private readonly browser: Browser;
   private readonly server: Server;
+  private readonly size: { width: number; height: number };
+  /** Its tests follow from each other. */
+  readonly isStory: boolean;
+  /** The view container that was opened last. */
+  sidebar: string | undefined;
+  /** What Isoscope's views are filtered by between tests. */
+  restingFilter = '';
 
-  constructor(page: Page, browser: Browser, server: Server) {
+  constructor(page: Page, browser: Browser, server: Server, isStory: boolean) {
     this.page = page;
     this.browser = browser;
     this.server = server;
+    this.isStory = isStory;
+    this.size = page.viewportSize() ?? { width: 0, height: 0 };
     opened(this);
   }
 
@@ -116,6 +127,7 @@ export class Workbench implements AsyncDisposable {
 
   /** Shows a view container of the activity bar by its title: `Isoscope`. */
   async openSidebar(title: string): Promise<void> {
+    this.sidebar = title;
     const item = this.page.locator(`.part.activitybar .action-item:has(.action-label[aria-label^="${title}"])`).first();
     await item.waitFor({ timeout: 60_000 });
     const checked = item.and(this.page.locator('.checked'));
@@ -130,6 +142,26 @@ export class Workbench implements AsyncDisposable {
 
   view(title: string): TreeView {
     return new TreeView(this.page, title);
+  }
+
+  /** Gives the window the size that it began with. */
+  async restoreSize(): Promise<void> {
+    const now = this.page.viewportSize();
+    if (now?.width !== this.size.width || now.height !== this.size.height) await this.page.setViewportSize(this.size);
+  }
+
+  /** Has Isoscope's views filtered by a text, or by nothing, unless they are: each says so beside its title. */
+  async filterBy(text: string): Promise<void> {
+    const beside = await this.page.locator('.part.sidebar .pane-header .description').allInnerTexts();
+    const now = beside.map((one) => /“(.*)”/.exec(one)?.[1]).find((one) => one !== undefined) ?? '';
+    if (now === text) return;
+    await this.runCommand(text === '' ? 'Isoscope: Clear Filter' : 'Isoscope: Filter…');
+    if (text !== '') await this.answer(text);
+  }
+
+  /** Folds all rows of the views that are open. */
+  async foldRows(): Promise<void> {
+    for (const title of await this.viewTitles()) await this.view(title).collapseAll();
   }
 
   /** Titles of the views in the sidebar, top to bottom. */
@@ -453,9 +485,19 @@ export class Workbench implements AsyncDisposable {
     await this.runCommand('View: Close Editor');
   }
 
+  private async themeClasses(): Promise<string> {
+    return (await this.page.locator('.monaco-workbench').first().getAttribute('class')) ?? '';
+  }
+
+  /** Gives the window the theme that it began with. One that has just been opened shows none yet, and has it. */
+  async restoreTheme(): Promise<void> {
+    const classes = await this.themeClasses();
+    if ([THEMES.light, THEMES.highContrast].some(({ bodyClass }) => classes.includes(bodyClass))) await this.setTheme('dark');
+  }
+
   async setTheme(theme: Theme): Promise<void> {
     const { label, bodyClass } = THEMES[theme];
-    const classes = async () => (await this.page.locator('.monaco-workbench').first().getAttribute('class')) ?? '';
+    const classes = () => this.themeClasses();
     if ((await classes()).includes(bodyClass)) return;
     await this.runCommand('Preferences: Color Theme');
     await this.answer(label);
