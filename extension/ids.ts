@@ -106,6 +106,9 @@ export const PageType = {
 } as const;
 export type PageTypeId = (typeof PageType)[keyof typeof PageType];
 
+/** Pages that edit a file. */
+export const EditorType = { sandboxForm: 'isoscope.sandboxForm' } as const;
+
 export const ContextKey = {
   /** `stopped`, `starting`, `ready` or `failed`. */
   state: 'isoscope.state',
@@ -148,3 +151,4 @@ export const Scheme = {
   sandbox: 'isoscope-sandbox',
   row: 'isoscope-row',
 } as const;
+export type SchemeId = (typeof Scheme)[keyof typeof Scheme];

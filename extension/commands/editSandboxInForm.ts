@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import { FORM_EDITOR, type SandboxPanels } from '../panels/sandboxPanels.ts';
+import { EditorType } from '../ids.ts';
+import type { SandboxPanels } from '../panels/sandboxPanels.ts';
 import { SUFFIX } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
@@ -14,7 +15,7 @@ export async function editSandboxInForm(
   const file =
     target instanceof vscode.Uri ? target : (target.file ?? (target.sandbox === undefined ? activeFile() : undefined));
   if (file !== undefined) {
-    await vscode.commands.executeCommand('vscode.openWith', file, FORM_EDITOR);
+    await vscode.commands.executeCommand('vscode.openWith', file, EditorType.sandboxForm);
     return;
   }
   const sandbox = await sandboxOf(sandboxes, target as SandboxTarget);

@@ -8,7 +8,7 @@ import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
-import { PageType } from '../ids.ts';
+import { EditorType, PageType } from '../ids.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
 import { paramsFor, specificationOf, specificationText, writeSpecification } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
@@ -17,9 +17,6 @@ import { createPanel, send } from '../words/titled.ts';
 import { isRecord, restorePages } from './restore.ts';
 import { formTexts } from './sandboxFormTexts.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
-
-/** Of package.json's customEditors. */
-export const FORM_EDITOR = 'isoscope.sandboxForm';
 
 /** A specification is edited as it is; the schema is ours. */
 const KEPT = new Set(['spec', 'schema', 'value', 'path']);
@@ -36,7 +33,7 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
   constructor(connection: HelperConnection, starter: SandboxStarter, extensionUri: vscode.Uri) {
     super();
     this.parts = { connection, starter, extensionUri };
-    this.register(vscode.window.registerCustomEditorProvider(FORM_EDITOR, this));
+    this.register(vscode.window.registerCustomEditorProvider(EditorType.sandboxForm, this));
     // Of a file VS Code itself opens the form again.
     this.register(
       restorePages(PageType.sandbox, (panel, { known }) => {

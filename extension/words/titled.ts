@@ -1,6 +1,7 @@
 /** What of ours has a title in the workbench: rows, panels, terminals, comparisons, documents. VS Code draws `$(icon)` in some of them. */
 import * as vscode from 'vscode';
 import { documentText, oneLine, plainTexts } from '../host/plainText.ts';
+import type { PageTypeId, SchemeId } from '../ids.ts';
 
 const TITLE_LENGTH = 80;
 const LABEL_LENGTH = 300;
@@ -48,7 +49,11 @@ export function setStatusText(item: vscode.StatusBarItem, icon: string, text: st
   item.accessibilityInformation = { label: plain };
 }
 
-export function createPanel(viewType: string, title: string, options?: vscode.WebviewPanelOptions & vscode.WebviewOptions) {
+export function createPanel(
+  viewType: PageTypeId,
+  title: string,
+  options?: vscode.WebviewPanelOptions & vscode.WebviewOptions,
+): vscode.WebviewPanel {
   return vscode.window.createWebviewPanel(viewType, oneLine(title, TITLE_LENGTH), vscode.ViewColumn.Active, options);
 }
 
@@ -70,7 +75,7 @@ export async function compare(left: vscode.Uri, right: vscode.Uri, title: string
 }
 
 /** Registers read-only documents, whose text keeps its lines and nothing else that is not text. */
-export function registerDocuments(scheme: string, provider: vscode.TextDocumentContentProvider): vscode.Disposable {
+export function registerDocuments(scheme: SchemeId, provider: vscode.TextDocumentContentProvider): vscode.Disposable {
   return vscode.workspace.registerTextDocumentContentProvider(scheme, {
     ...(provider.onDidChange === undefined ? {} : { onDidChange: provider.onDidChange }),
     provideTextDocumentContent: async (uri, token) => {

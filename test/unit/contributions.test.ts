@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Command, ContextKey, PageType, Scheme, Setting, View } from '../../extension/ids.ts';
+import { Command, ContextKey, EditorType, PageType, Scheme, Setting, View } from '../../extension/ids.ts';
 import { ENGINES } from '../../helper/protocol.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
@@ -22,6 +22,7 @@ interface Manifest {
     views: Record<string, { id: string; name: string; icon?: string }[]>;
     viewsContainers: { activitybar: { id: string; icon: string }[] };
     viewsWelcome: { view: string; contents: string; when: string }[];
+    customEditors: { viewType: string }[];
     submenus: { id: string; label: string }[];
     menus: Record<string, MenuItem[]>;
     configuration: { properties: Record<string, unknown> };
@@ -103,6 +104,10 @@ test('every document and page that was open before a reload of the window starts
     ...ids(PageType).map((type) => `onWebviewPanel:${type}`),
   ];
   assert.deepEqual([...activationEvents].sort(), events.sort());
+});
+
+test('every editor of files in the code is in package.json, and the other way round', () => {
+  assert.deepEqual(contributes.customEditors.map(({ viewType }) => viewType).sort(), ids(EditorType));
 });
 
 test('commands that act on a row are not offered without one', () => {
