@@ -97,18 +97,20 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
     },
   };
 
-  /** Looks at what is open, in each theme, wide and narrow; with a message, at what the page makes of that. */
-  async function judge(name: string, message?: object): Promise<void> {
-    await workbench.runCommand('View: Close Primary Side Bar').catch(() => undefined);
+  /** Looks at what is open, in each theme, wide and narrow; with messages, at what the page makes of each of them. */
+  async function judge(name: string, messages: Record<string, object | undefined> = { '': undefined }): Promise<void> {
+    await workbench.runCommand('View: Close Primary Side Bar');
     /** Where each was found. */
     const found: Record<string, string> = {};
     const look = async (width: string, theme: Theme) => {
-      if (message !== undefined) {
-        await showInPage(workbench, message);
-        await unfoldAll();
+      for (const [which, message] of Object.entries(messages)) {
+        if (message !== undefined) {
+          await showInPage(workbench, message);
+          await unfoldAll();
+        }
+        for (const one of await violations(workbench)) found[one] = `${found[one] ?? ''} ${theme} ${width}`;
+        await workbench.screenshot(`accessible-${name}${which}-${theme}-${width}`);
       }
-      for (const one of await violations(workbench)) found[one] = `${found[one] ?? ''} ${theme} ${width}`;
-      await workbench.screenshot(`accessible-${name}-${theme}-${width}`);
     };
     for (const theme of ALL_THEMES) {
       await workbench.setTheme(theme);
@@ -141,13 +143,12 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
 
   test('all blocks and tones of a page', async () => {
     await OPEN.process();
-    for (const [name, message] of Object.entries({ blocks: EVERY_BLOCK, failure: FAILURE, loading: LOADING }))
-      await judge(`page-${name}`, message);
+    await judge('page', { '-blocks': EVERY_BLOCK, '-failure': FAILURE, '-loading': LOADING });
   });
 
   test('all that a stack can tell of layers', async () => {
     await OPEN.stack();
-    for (const [index, message] of STACKS.entries()) await judge(`stack-${index}`, message);
+    await judge('stack', Object.fromEntries(STACKS.map((message, index) => [`-${index}`, message])));
   });
 
   test('the monitor of what is gone', async () => {

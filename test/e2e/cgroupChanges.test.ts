@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
@@ -40,7 +40,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
 
   before(async () => {
     sleeper = await startSleeper([]);
-    workbench = await openWorkbench({ story: true, width: 1400, height: 1200 });
+    workbench = await openWorkbench({ width: 1400, height: 1200 });
     view = await openCgroups(workbench);
   });
 
@@ -48,12 +48,6 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     await workbench?.close();
     await sleeper?.stop();
     for (const cgroup of Object.values(made)) cgroup[Symbol.dispose]();
-  });
-
-  // What one test left open must not take the clicks of the next.
-  afterEach(async () => {
-    for (let layer = 0; layer < 2; layer += 1) await workbench.escape();
-    await workbench.clearNotifications();
   });
 
   const shown = async (cgroup: MadeCgroup) => {
@@ -271,7 +265,6 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
     made.write('pids.max', '77');
     user = makeSudoUser(`isoscope-cg-${process.pid}`);
     workbench = await openWorkbench({
-      story: true,
       width: 1400,
       height: 1200,
       user,
@@ -306,7 +299,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
   });
 
   test('its files open as read-only', async () => {
-    await workbench.clearNotifications();
+    await view.expand(rowOf(made));
     await view.contextMenu(NAME, 'Open Cgroup File');
     await eventually('the files', async () =>
       (await workbench.quickPickItems()).some((item) => /pids\.max.*read-only/.test(item)),

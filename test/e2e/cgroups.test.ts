@@ -1,13 +1,13 @@
 /** The Cgroups view on a real container with limits: what bounds it, how that is changed and undone, and its files in editors. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { parseHierarchies } from '../../helper/proc/cgroup.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 import { mountWith } from '../fixtures/cgroup.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
-import { openCgroups } from './harness/cgroups.ts';
+import { groupCgroups, openCgroups } from './harness/cgroups.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
 import { DEFAULT_WAIT_MILLIS, eventually } from './harness/wait.ts';
@@ -52,14 +52,21 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   let capped: DockerContainer;
   const v2 = hierarchyOf('cpu') === 'unified';
   const quotaFile = v2 ? 'cpu.max' : 'cpu.cfs_quota_us';
-  const quota = () => readFileSync(path.join(directoryOf(capped.pid, 'cpu'), quotaFile), 'utf8').trim();
+  const quotaPath = () => path.join(directoryOf(capped.pid, 'cpu'), quotaFile);
+  const quota = () => readFileSync(quotaPath(), 'utf8').trim();
   const raw = (micros: string) => (v2 ? `${micros} 100000` : micros);
 
   before(async () => {
     engine = await startDocker();
     capped = engine.run(NAME, BURN, LIMITS);
-    workbench = await openWorkbench({ story: true, width: 1400, height: 1200 });
+    workbench = await openWorkbench({ width: 1400, height: 1200 });
     view = await openCgroups(workbench);
+  });
+
+  beforeEach(async () => {
+    if (quota() !== raw('2000')) writeFileSync(quotaPath(), raw('2000'));
+    for (const title of ['Containers', 'Namespaces']) await workbench.view(title).close();
+    await groupCgroups(workbench, 'By hierarchy');
   });
 
   after(async () => {
@@ -68,10 +75,11 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await engine?.[Symbol.asyncDispose]();
   });
 
-  const inTree = async (controller: string) => {
+  /** Unfolds the way to a container's cgroup in the hierarchy of a controller. */
+  const inTree = async (controller: string, name = NAME) => {
     await view.expand(rowOf(controller));
     await view.expand('docker');
-    return await view.row(NAME);
+    return await view.row(name);
   };
   const described = async () => (await view.rows()).find(({ label }) => label === NAME)?.description ?? '';
   /** A list that is drawn anew may close the menu under the click: then it is opened again, until the question with this answer is there. */
@@ -97,12 +105,14 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('below it is its process, as the Containers view shows it', async () => {
+    await inTree('cpu');
     await view.expand(NAME);
     const row = await view.row(/^sh .* -c while :; do :; done/);
     assert.match(await row.innerText(), new RegExp(`\\b${capped.pid}\\b`));
   });
 
   test('the page on it says the limit with the raw figures, and what binds', async () => {
+    await inTree('cpu');
     await view.contextMenu(NAME, 'Inspect Cgroup');
     await eventually('the page', async () => /Processes in it/.test(await workbench.pageText()));
     const text = await workbench.pageText();
@@ -114,6 +124,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('a new limit is explained while it is typed and before it is written; then the kernel’s file has it, and it can be undone', async () => {
+    await inTree('cpu');
     await view.contextSubmenu(NAME, 'Set Limit', 'Set CPU Limit');
     await workbench.typeInto('0.5 %');
     await eventually('the refusal', async () =>
@@ -142,6 +153,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('its limit opens in an editor; what the kernel refuses comes back with the accepted format, and what it takes is there', async () => {
+    await inTree('cpu');
     await menuAsks(view, 'Open Cgroup File', quotaFile);
     await workbench.answer(quotaFile);
     await eventually('the editor', async () => (await workbench.editorText()).trim() === raw('2000'));
@@ -165,7 +177,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('by container there is one row with what every controller tells', async () => {
-    await workbench.choose('Isoscope: Group Cgroups…', 'By container');
+    await groupCgroups(workbench, 'By container');
     await view.row(new RegExp(`^${NAME} 2 % of one CPU.* of 64 MiB.* of 100 tasks.*throttled`));
     await view.contextMenu(NAME, 'Inspect Cgroup');
     await eventually('the page', async () => /Working set/.test(await workbench.pageText()));
@@ -177,6 +189,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('freezing it asks first, then stops its counter and marks it; thawing lets it go on', async () => {
+    await groupCgroups(workbench, 'By container');
     await view.contextMenu(NAME, 'Freeze');
     assert.match(await workbench.dialogText(), v2 ? /cgroup\.freeze/ : /freezer\.state/);
     await workbench.dialogButton('Freeze');
@@ -200,7 +213,6 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await containers.expand('Cgroups');
     await containers.row(new RegExp(`^${rowOf('cpu')} 2 % of one CPU`));
     await workbench.screenshot('containers-cgroups');
-    await workbench.choose('Isoscope: Group Cgroups…', 'By hierarchy');
     if (v2) await containers.contextMenu(NAME, 'Reveal in Cgroups');
     else await menuAsks(containers, 'Reveal in Cgroups', rowOf('memory'));
     if (!v2) await workbench.pick(rowOf('memory'));
@@ -213,10 +225,10 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     await eventually('the container to be selected', async () =>
       (await containers.rows()).some(({ label, selected }) => selected && label === NAME),
     );
-    await containers.close();
   });
 
   test('the root cannot be limited, and killing says how many processes it would end before it does', async () => {
+    await inTree('memory');
     await view.contextMenu(NAME, 'Kill All');
     const question = await workbench.dialogText();
     assert.match(question, /SIGKILL to 1 process/);
@@ -231,8 +243,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     if (mount?.type !== 'cgroup') return t.skip('v2 has no release_agent');
     const risky = `risky-${process.pid}`;
     using _container = engine.run(risky, ['sleep', '1000'], ['--cap-add=SYS_ADMIN', `--volume=${mount.mountPoint}:/hierarchy`]);
-    // The first hierarchy that earlier tests unfolded: what is below its rows may be out of sight.
-    await inTree('memory');
+    await inTree('memory', risky);
     await view.row(new RegExp(`^${risky} .*way out`));
     await view.contextMenu(risky, 'Inspect Cgroup');
     await eventually('the page', async () => /Ways out of a container/.test(await workbench.pageText()));
@@ -248,8 +259,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('a file that was open before the window is reloaded is there again', async () => {
-    // The container of the test before has just been removed: what is drawn anew then takes the focus from the question.
-    await view.gone(/^risky/);
+    await inTree('memory');
     await menuAsks(view, 'Open Cgroup File', 'cgroup.procs');
     await workbench.answer('cgroup.procs');
     const open = () =>
@@ -265,8 +275,9 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   });
 
   test('a cgroup that is gone leaves the view without a refresh', async () => {
-    await inTree('memory');
-    docker('kill', NAME);
-    await view.gone(NAME);
+    using brief = engine.run(`brief-${process.pid}`);
+    await inTree('memory', brief.name);
+    docker('kill', brief.name);
+    await view.gone(brief.name);
   });
 });

@@ -35,11 +35,10 @@ describe('hostile names', { timeout: 300_000 }, () => {
       // A host of version 2 alone has no such hierarchy.
       cgroup = undefined;
     }
-    workbench = await openWorkbench({ story: true, height: 1100 });
+    workbench = await openWorkbench({ height: 1100 });
     await workbench.openSidebar('Isoscope');
     await workbench.view('Containers').row(NAME, [], 60_000);
-    await workbench.runCommand('Isoscope: Filter…');
-    await workbench.answer(NAME);
+    workbench.restingFilter = NAME;
   });
 
   after(async () => {

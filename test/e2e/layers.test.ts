@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import type { Locator } from 'playwright-core';
 import { type Docker, type DockerContainer, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { helpersOf } from './harness/helperPids.ts';
@@ -14,7 +14,6 @@ import { eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
 
 const GROUP = `layered-${process.pid}`;
-const WEB = `${GROUP}-web`;
 const API = `${GROUP}-api`;
 const APP_IMAGE = `${GROUP}-image`;
 const HOSTILE = '<img src=x onerror=alert(1)> **bold**';
@@ -42,7 +41,10 @@ describe('Layers', { timeout: 420_000 }, () => {
   let engine: Docker;
   let workbench: Workbench;
   let view: TreeView;
+  /** Of each test its own, so that what one changes in it is not what another finds. */
   let web: DockerContainer;
+  let WEB = '';
+  let made = 0;
   let api: DockerContainer;
   let folder: string;
 
@@ -62,33 +64,46 @@ describe('Layers', { timeout: 420_000 }, () => {
     engine = await startDocker();
     folder = mkdtempSync(path.join(tmpdir(), 'isoscope-layers-'));
     buildImage();
-    web = engine.run(WEB, [], [], APP_IMAGE);
     api = engine.run(API, [], [], APP_IMAGE);
-    inside(`echo listen 9090 > /etc/app/app.conf; echo new > /srv/new.txt; mkdir /odd; echo x > '/odd/${HOSTILE}'`);
-    workbench = await openWorkbench({ story: true, width: 1500, height: 1100, folder });
+    workbench = await openWorkbench({ width: 1500, height: 1100, folder });
     await workbench.openSidebar('Isoscope');
     view = workbench.view('Layers');
     await view.open();
-    await view.row(WEB, [], 60_000);
-    // Other containers of this machine are not of this test; and the other views leave the room to this one.
-    await workbench.runCommand('Isoscope: Filter…');
-    await workbench.answer(GROUP);
-    for (const other of ['Containers', 'Namespaces']) await setPane(other, false);
+    await view.row(API, [], 60_000);
+    // Other containers of this machine are not of this test.
+    workbench.restingFilter = GROUP;
   });
 
-  async function setPane(title: string, expanded: boolean): Promise<void> {
-    // A filter is named beside the title.
-    const header = workbench.page.locator(`.pane-header[aria-label^="${title}"]`);
-    await eventually(`${title} to ${expanded ? 'unfold' : 'fold'}`, async () => {
-      if ((await header.getAttribute('aria-expanded')) === String(expanded)) return true;
-      await header.click();
-      return false;
+  beforeEach(async () => {
+    made += 1;
+    WEB = `${GROUP}-web${made}`;
+    web = engine.run(WEB, [], [], APP_IMAGE);
+    inside(`echo listen 9090 > /etc/app/app.conf; echo new > /srv/new.txt; mkdir /odd; echo x > '/odd/${HOSTILE}'`);
+    // The other views leave the room to this one.
+    for (const other of ['Containers', 'Namespaces']) await workbench.view(other).close();
+    await view.open();
+    if ((await view.besideTitle()).includes('only changes')) await view.titleAction('Show All Files');
+    await view.row(WEB);
+  });
+
+  afterEach(() => web?.[Symbol.dispose]());
+
+  /** Unfolds the container, and rows below it on the way. */
+  async function unfold(...way: string[]): Promise<void> {
+    for (const row of [WEB, ...way]) await view.expand(row);
+  }
+
+  /** The stack of the container's layers, once they are measured. */
+  async function openStack(): Promise<void> {
+    await view.action(WEB, 'Show Layer Stack');
+    await eventually('the layers to be measured', async () => {
+      const texts = await slabTexts();
+      return texts.length === 7 && texts.every((text) => !/measuring|not measured/.test(text));
     });
   }
 
   after(async () => {
     await workbench?.close();
-    web?.[Symbol.dispose]();
     api?.[Symbol.dispose]();
     docker('image', 'rm', '--force', APP_IMAGE);
     rmSync(folder, { recursive: true, force: true });
@@ -125,8 +140,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a file that is deleted in the container appears as deleted, and the hidden file opens', async (t) => {
-    await view.expand('Read-write layer');
-    await view.expand('etc');
+    await unfold('Read-write layer', 'etc');
     await view.row('app');
     inside('rm /etc/motd');
     const began = performance.now();
@@ -142,6 +156,10 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('what is typed into a file of a layer is refused with the reason', async () => {
+    inside('rm /etc/motd');
+    await unfold('Read-write layer', 'etc');
+    await view.click('motd');
+    await editorShows(/^welcome$/m);
     await workbench.page.locator('.editor-instance .view-lines').first().click();
     await workbench.page.keyboard.type('x');
     await eventually('the reason', async () => (await workbench.page.getByText('Layers are not written').count()) > 0);
@@ -150,7 +168,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a file that was modified is compared with the layer below, the deleted one with nothing', async () => {
-    await view.expand('app');
+    inside('rm /etc/motd');
+    await unfold('Read-write layer', 'etc', 'app');
     await view.action('app.conf', 'Compare with the Layer Below');
     await editorShows(/listen 8080[\s\S]*listen 9090/);
     assert.deepEqual(await tabs(), ['app.conf (Image layer 4 ↔ Read-write layer)']);
@@ -161,9 +180,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('the merged view says which layer provides each file', async () => {
-    await view.collapse('Read-write layer');
-    await view.expand('Merged');
-    await view.expand('srv');
+    await unfold('Merged', 'srv');
     await view.row(/^index\.html 4 B · Image layer 3/);
     await view.row(/^new\.txt 4 B · Read-write layer/);
     await view.row(/^app\.conf → \/etc\/app\/app\.conf · Image layer 5/);
@@ -173,17 +190,17 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a new file appears in an unfolded directory, and names that look like markup stay text', async () => {
+    await unfold('Merged', 'srv');
+    await view.row('index.html');
     inside('echo later > /srv/later.txt');
     await view.row(/^later\.txt 6 B · Read-write layer/);
     await view.expand('odd');
     await view.row(HOSTILE);
     assert.equal(await workbench.page.locator('.monaco-list-row img').count(), 0);
-    await view.collapse('Merged');
   });
 
   test('only what changed can be listed, and files can be searched for by name', async () => {
-    await view.expand('Merged');
-    await view.expand('srv');
+    await unfold('Merged', 'srv');
     await view.row('index.html');
     await view.titleAction('Show Only Changes');
     await view.gone('index.html');
@@ -192,27 +209,23 @@ describe('Layers', { timeout: 420_000 }, () => {
     await workbench.screenshot('layers-only-changes');
     await view.titleAction('Show All Files');
     await view.row('index.html');
-    await workbench.runCommand('Isoscope: Filter…');
-    await workbench.answer(`${GROUP} new.t`);
+    await workbench.filterBy(`${GROUP} new.t`);
     await view.gone('index.html');
     await view.row('new.txt');
-    await workbench.runCommand('Isoscope: Filter…');
-    await workbench.answer(GROUP);
+    await workbench.filterBy(GROUP);
     await view.row('index.html');
-    await view.collapse('Merged');
   });
 
   test('sizes are measured when asked for, and files are sorted by them', async () => {
     inside('mkdir /srv/deep && head -c 5000 /dev/zero > /srv/deep/large');
-    await view.expand('Read-write layer');
-    await view.expand('srv');
+    await unfold('Read-write layer', 'srv');
     await view.row('deep');
     await view.contextMenu(WEB, 'Measure Sizes');
     await view.row(/^Read-write layer 4\.9 KiB$/);
     await workbench.runCommand('Isoscope: Sort Files by Size');
     await view.row(/^deep 4\.9 KiB/);
     const names = async () => (await view.rows()).filter(({ level }) => level === 4).map(({ label }) => label);
-    await eventually('the largest to come first', async () => (await names()).join(' ') === 'deep later.txt new.txt');
+    await eventually('the largest to come first', async () => (await names()).join(' ') === 'deep new.txt');
     await workbench.screenshot('layers-sizes');
     await workbench.runCommand('Isoscope: Sort Files by Name');
     // What is said of sizes is of before.
@@ -222,13 +235,10 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.contextMenu('Read-write layer', 'Measure Sizes');
     await view.row(/^Read-write layer \d+ B$/);
     await view.row(/^srv \d+ B$/);
-    await view.collapse('srv');
-    await view.collapse('Read-write layer');
   });
 
   test('a file of a layer is found on disk, and a copy of it is saved', async () => {
-    await view.expand('Read-write layer');
-    await view.expand('srv');
+    await unfold('Read-write layer', 'srv');
     await view.contextMenu('new.txt', 'Show on Disk');
     await workbench.pick('Copy Path');
     const upper = docker('inspect', '--format', '{{.GraphDriver.Data.UpperDir}}', WEB);
@@ -242,14 +252,11 @@ describe('Layers', { timeout: 420_000 }, () => {
     const file = path.join(folder, 'copy.txt');
     await workbench.saveAs(file);
     assert.equal(readFileSync(file, 'utf8'), 'new\n');
-    await workbench.clearNotifications();
-    await view.collapse('srv');
   });
 
   test('a directory of very many files is shown a part at a time', async () => {
     inside('mkdir /many && cd /many && seq 1200 | xargs touch');
-    await view.expand('Read-write layer');
-    await view.expand('many');
+    await unfold('Read-write layer', 'many');
     const last = async () => {
       await view.press('End');
       const rows = await view.rows();
@@ -276,8 +283,7 @@ describe('Layers', { timeout: 420_000 }, () => {
 
   test('names that are not UTF-8, or have lines, are shown as what they are and opened', async () => {
     inside(`cd /odd; printf raw >"$(printf 'raw\\377')"; printf two >"$(printf 'two\\nlines')"`);
-    await view.expand('Read-write layer');
-    await view.expand('odd');
+    await unfold('Read-write layer', 'odd');
     await view.row(HOSTILE);
     const labels = (await view.rows()).map(({ label }) => label);
     const [raw, lines] = [labels.find((label) => label.startsWith('raw')), labels.find((label) => label.startsWith('two'))];
@@ -290,12 +296,11 @@ describe('Layers', { timeout: 420_000 }, () => {
     ] as const) {
       await view.clickUntil(label, `the editor to show ${content}`, async () => content.test(await workbench.editorText()));
     }
-    await view.collapse('odd');
-    await view.collapse('Read-write layer');
   });
 
   test('measuring is given up when that is asked for', async () => {
     inside('mkdir /heap && cd /heap && seq 20000 | xargs touch');
+    await unfold();
     // So that it cannot be done before.
     const [helper] = helpersOf(workbench);
     process.kill(helper!, 'SIGSTOP');
@@ -311,20 +316,17 @@ describe('Layers', { timeout: 420_000 }, () => {
     await eventually('nothing to be measured', async () =>
       (await view.rows()).every(({ description }) => !/measuring/.test(description)),
     );
-    inside('rm -r /heap');
   });
 
   test('a file too large for an editor is not read, and a copy of it is offered', async () => {
     inside('truncate -s 100G /srv/huge');
-    await view.expand('Read-write layer');
-    await view.expand('srv');
+    await unfold('Read-write layer', 'srv');
     await view.click('huge');
     await workbench.notificationShows(/huge has 100 GiB: too much for an editor/);
-    await workbench.clearNotifications();
-    inside('rm /srv/huge');
   });
 
   test('the changes are exported as a tar with whiteouts that the image can take as a layer', async () => {
+    inside('rm /etc/motd');
     await view.contextMenu(WEB, 'Export Changes as Tar');
     const file = path.join(folder, 'changes.tar');
     await workbench.saveAs(file);
@@ -341,6 +343,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('two containers are compared: the list of what differs, and each file side by side', async () => {
+    inside('rm /etc/motd');
     await view.contextMenu(WEB, 'Compare Two Containers');
     await workbench.pick(API);
     await eventually('the list', async () => (await workbench.quickInput()).placeholder.includes('paths differ'));
@@ -360,11 +363,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('the stack draws each layer with its size and what it changes', async () => {
-    await view.action(WEB, 'Show Layer Stack');
-    await eventually('the layers to be measured', async () => {
-      const texts = await slabTexts();
-      return texts.length === 7 && texts.every((text) => !/measuring|not measured/.test(text));
-    });
+    inside('rm /etc/motd');
+    await openStack();
     const texts = await slabTexts();
     assert.match(texts[0] ?? '', /^Read-write layer/);
     assert.match(texts[0] ?? '', /1 deleted/);
@@ -375,6 +375,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a path that is typed lights up who provides it, who hides it and who deletes it', async () => {
+    inside('rm /etc/motd');
+    await openStack();
     const field = workbench.webview().locator('vscode-text-field input');
     const lights = () =>
       slabs().evaluateAll((all) => all.map(({ classList }) => /(provides|hides|hidden|dark)/.exec(String(classList))?.[0]));
@@ -410,6 +412,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('the stack is walked with the arrow keys, and Enter shows the layer in the tree', async () => {
+    inside('rm /etc/motd');
+    await openStack();
     const field = workbench.webview().locator('vscode-text-field input');
     await field.fill('/etc/motd');
     await eventually('the answer', async () => /deleted/.test(await workbench.webview().locator('.answer').innerText()));
@@ -426,8 +430,7 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a container shows its layers in the Containers view, and leads to the Layers view', async () => {
-    await setPane('Layers', false);
-    await setPane('Containers', true);
+    await view.close();
     const containers = workbench.view('Containers');
     await containers.expand(WEB);
     await containers.expand('Layers');
@@ -441,10 +444,8 @@ describe('Layers', { timeout: 420_000 }, () => {
   });
 
   test('a container that ends takes its layers along', async () => {
-    await setPane('Containers', false);
-    await view.row(API);
-    api[Symbol.dispose]();
-    await view.gone(API);
-    assert.ok(!readFileSync('/proc/mounts', 'utf8').includes(api.id));
+    web[Symbol.dispose]();
+    await view.gone(WEB);
+    assert.ok(!readFileSync('/proc/mounts', 'utf8').includes(web.id));
   });
 });

@@ -40,7 +40,7 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
     makeShelllessImage();
     containers.push(engine.run(NAME, ['sleep', '100000'], ['-e', 'COLOUR=blue', '-w', '/usr']));
     containers.push(engine.run(SHELLLESS, ['/sleep', '100000'], [], SHELLLESS));
-    workbench = await openWorkbench({ story: true });
+    workbench = await openWorkbench();
     await workbench.openSidebar('Isoscope');
     await workbench.view('Containers').row(NAME, [], 90_000);
   });
@@ -77,6 +77,12 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
       },
       60_000,
     );
+  }
+
+  /** A terminal in the container, at its prompt. */
+  async function openTerminal(): Promise<void> {
+    await workbench.view('Containers').contextMenu(NAME, 'Open Terminal in Container');
+    await workbench.terminalShows(/\/usr #$/m);
   }
 
   async function enter(kinds: string[], identity = 'Root'): Promise<void> {
@@ -118,8 +124,7 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
   });
 
   test('a terminal in the container is what the container’s own processes see', async () => {
-    await workbench.view('Containers').contextMenu(NAME, 'Open Terminal in Container');
-    await workbench.terminalShows(/\/usr #$/m);
+    await openTerminal();
     await shell('hostname', new RegExp(`^${inspect('{{.Config.Hostname}}')}`, 'm'));
     await shell('echo $COLOUR-$(id -u)', /^blue-0/m);
     await shell('cat /proc/1/comm', /^sleep/m);
@@ -127,6 +132,7 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
   });
 
   test('it follows the size of its window', async () => {
+    await openTerminal();
     const size = async (): Promise<number> => Number((await shell('clear; stty size', /^[0-9]+ ([0-9]+)$/m))[1]);
     const wide = await size();
     await workbench.page.setViewportSize({ width: 1000, height: 800 });
@@ -135,10 +141,10 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
       return columns !== wide && columns;
     });
     assert.ok(narrow < wide, `${narrow} columns, and ${wide} before`);
-    await workbench.page.setViewportSize({ width: 1400, height: 1000 });
   });
 
   test('it survives a reload of the window with the same shell', async () => {
+    await openTerminal();
     await shell('KEPT=42; clear; echo set', /^set/m);
     await workbench.reload();
     await workbench.terminalShows(/#$/m, 30_000);
@@ -147,13 +153,13 @@ describe('in a Docker container', { timeout: 300_000 }, () => {
   });
 
   test('its exit status is told', async () => {
+    await openTerminal();
     await workbench.terminalType('exit 3\n');
     await workbench.notificationShows(/exit code: 3/);
     await workbench.screenshot('terminal-exit-status');
   });
 
   test('where there is no shell, the message says so and offers the host’s tools', async () => {
-    await workbench.openSidebar('Isoscope');
     await workbench.view('Containers').contextMenu(SHELLLESS, 'Open Terminal in Container');
     await workbench.notificationShows(/shell/);
     await workbench.screenshot('terminal-no-shell');
