@@ -8,7 +8,7 @@ import type { Layers } from './host/layers.ts';
 import { overlayRef } from './host/overlayStack.ts';
 import { Scheme } from './ids.ts';
 import type { LayerTarget } from './target.ts';
-import { overlayContainer, overlayName, pathText } from './trees/layerWords.ts';
+import { layerCountText, overlayContainer, overlayName, pathText } from './trees/layerWords.ts';
 import { ask } from './words/box.ts';
 import { pick } from './words/pick.ts';
 
@@ -73,12 +73,12 @@ export class LayerPicks {
     if (this.layers.problem !== undefined) throw this.layers.problem;
     if (!this.layers.loaded) throw disconnected();
     const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
-    if (overlays.length === 0) throw new Error(vscode.l10n.t('There is no overlay mount to choose from.'));
+    if (overlays.length === 0) throw new Error(nothingToChoose(this.layers.unreadable));
     const items = overlays.map((overlay) => ({
       overlay,
       label: overlayName(this.host.model, overlay),
       description: overlay.image === undefined ? '' : pathText(overlay.image),
-      detail: vscode.l10n.t('{0} layers, mounted at {1}', overlay.layers.length, pathText(overlay.mountPoint)),
+      detail: vscode.l10n.t('{0}, mounted at {1}', layerCountText(overlay), pathText(overlay.mountPoint)),
       ofContainer: overlayContainer(this.host.model, overlay) !== undefined && overlay.isRoot,
     }));
     items.sort((a, b) => Number(b.ofContainer) - Number(a.ofContainer) || a.label.localeCompare(b.label));
@@ -99,4 +99,18 @@ export class LayerPicks {
 function activePlace(): LayerPath | undefined {
   const uri = vscode.window.activeTextEditor?.document.uri;
   return uri?.scheme === Scheme.layer && uri.query.startsWith('{') ? layerPlace(uri) : undefined;
+}
+
+function nothingToChoose(unreadable: number): string {
+  if (unreadable === 0) return vscode.l10n.t('There is no overlay mount to choose from.');
+  return vscode.l10n.t(
+    'No overlay mount is in sight to choose from: the mounts of {0} mount namespaces could not be read.',
+    unreadable,
+  );
+}
+
+/** For what is told by the list of layers: throws when that is unknown, for then nothing follows from what it does not have. */
+export function mustKnowLayers({ unknownLayers }: Overlay): void {
+  if (unknownLayers !== undefined)
+    throw new Error(vscode.l10n.t('The layers of this overlay are unknown: nothing tells of them.'));
 }

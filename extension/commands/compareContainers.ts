@@ -6,7 +6,7 @@ import { showFailure } from '../failureMessage.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import { difference, layersNotShared, overlayRef } from '../host/overlayStack.ts';
-import type { LayerPicks } from '../layerPicks.ts';
+import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { countText, overlayName, pathText } from '../trees/layerWords.ts';
 import { during } from '../words/notify.ts';
@@ -34,18 +34,27 @@ export async function compareContainers(
   const { overlay, place } = spot;
   const other = await picks.other(overlay);
   if (other === undefined) return;
+  for (const one of [overlay, other]) mustKnowLayers(one);
   const compare = new Comparison(connection, host, overlay, other);
   if (target?.entry !== undefined && target.entry.type !== 'directory') return compare.show(place.path);
   const found = await compare.list(place.path);
-  if (found.items.length === 0) throw new Error(vscode.l10n.t('Nothing differs below {0}.', pathText(place.path)));
+  if (found.items.length === 0) throw new Error(nothingFound(place.path, compare.isWhole));
   await choose(compare, found);
+}
+
+function nothingFound(path: string, isWhole: boolean): string {
+  if (isWhole) return vscode.l10n.t('Nothing differs below {0}.', pathText(path));
+  return vscode.l10n.t('Whether anything differs below {0} is unknown: some of it could not be read.', pathText(path));
 }
 
 /** The list stays open, so that one file after the other can be looked at. */
 async function choose(compare: Comparison, { items, complete }: { items: Difference[]; complete: boolean }): Promise<void> {
-  const placeHolder = complete
-    ? vscode.l10n.t('{0} paths differ', countText(items.length))
-    : vscode.l10n.t('The first {0} paths that differ', countText(items.length));
+  const count = countText(items.length);
+  const placeHolder = !compare.isWhole
+    ? vscode.l10n.t('{0} paths differ; some of it could not be read', count)
+    : complete
+      ? vscode.l10n.t('{0} paths differ', count)
+      : vscode.l10n.t('The first {0} paths that differ', count);
   const question = { of: compare.title, placeHolder, matchOnDescription: true, ignoreFocusOut: true };
   await pickWithButtons(items, question, ({ path }) => {
     void compare.show(path).catch(showFailure);
@@ -58,6 +67,8 @@ class Comparison {
   private readonly host: Host;
   private readonly mine: Overlay;
   private readonly theirs: Overlay;
+  /** Whether all that the layers changed could be read. */
+  isWhole = true;
 
   constructor(connection: HelperConnection, host: Host, mine: Overlay, theirs: Overlay) {
     this.connection = connection;
@@ -112,6 +123,7 @@ class Comparison {
     do {
       const page = { overlay: overlayRef(overlay), layer, limit: PAGE, ...(after === undefined ? {} : { after }) };
       const answer = await this.connection.request(LayersChanges, page, token);
+      if (answer.incomplete !== undefined) this.isWhole = false;
       for (const { path } of answer.changes) yield path;
       after = answer.next;
     } while (after !== undefined);
@@ -133,6 +145,7 @@ class Comparison {
 
   private async differenceAt(path: string): Promise<Difference | undefined> {
     const [mine, theirs] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
+    if (mine?.entry.unknown !== undefined || theirs?.entry.unknown !== undefined) this.isWhole = false;
     const differs = difference(mine?.entry, theirs?.entry);
     return differs === undefined ? undefined : { path, label: pathText(path), ...this.described(differs) };
   }

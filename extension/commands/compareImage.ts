@@ -3,7 +3,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { lastOwnLayer } from '../host/overlayStack.ts';
-import type { LayerPicks } from '../layerPicks.ts';
+import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 
 /** A file as the image has it on the left, as the container sees it on the right. */
@@ -17,6 +17,7 @@ export async function compareImage(
   if (spot === undefined) return;
   const { overlay, place } = spot;
   const { path } = place;
+  mustKnowLayers(overlay);
   const last = lastOwnLayer(overlay);
   if (last === undefined) throw new Error(vscode.l10n.t('This overlay has no layer of an image.'));
   const image = await copyUnder(connection, overlay, path, last);

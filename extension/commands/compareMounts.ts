@@ -17,7 +17,7 @@ export async function compareMounts(
 ): Promise<void> {
   const given = target.process ?? target.container?.leader ?? target.namespace?.leader;
   if (given === undefined && target.namespace !== undefined) {
-    throw new Error(vscode.l10n.t('No process is in this namespace through which its mounts could be read.'));
+    throw new Error(vscode.l10n.t('No process in sight is in this namespace, so that its mounts cannot be read.'));
   }
   const process = given ?? (await pickProcess(connection));
   if (process === undefined) return;

@@ -27,7 +27,9 @@ export async function copyNsenter(host: Host, target: CommandTarget): Promise<vo
   const line = target.namespace === undefined ? processLine(host, target) : nsenterNamespace(target.namespace);
   if (line !== undefined) return copyText(line);
   void say(
-    vscode.l10n.t('No file that nsenter could open is known for it: no process is in it, and nothing in sight holds it.'),
+    vscode.l10n.t(
+      'No file that nsenter could open is known for it: no process in sight is in it, and nothing in sight holds it.',
+    ),
   );
 }
 

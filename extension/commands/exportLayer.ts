@@ -5,7 +5,7 @@ import { fileName } from '../documents/fileName.ts';
 import { layerWords, whereWords } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { baseName, overlayRef } from '../host/overlayStack.ts';
-import type { LayerPicks } from '../layerPicks.ts';
+import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { bytesText, countText, overlayName } from '../trees/layerWords.ts';
 import { askWhere, saveStream } from './saveLayerCopy.ts';
@@ -31,6 +31,7 @@ export async function exportChanges(
 ): Promise<void> {
   const overlay = await picks.overlay(target);
   if (overlay === undefined) return;
+  mustKnowLayers(overlay);
   const top = overlay.layers.find(({ role }) => role === 'readWrite');
   if (top === undefined) throw new Error(vscode.l10n.t('This overlay is read-only: no layer takes changes.'));
   await save(connection, host, overlay, { overlay: overlayRef(overlay), layer: top.index, path: '/' });

@@ -3,7 +3,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { copyUnder } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { hasContent } from '../host/overlayStack.ts';
-import type { LayerPicks } from '../layerPicks.ts';
+import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { pathText } from '../trees/layerWords.ts';
@@ -20,6 +20,7 @@ export async function openHiddenFile(
   const spot = await picks.spot(target);
   if (spot === undefined) return;
   const { overlay, place } = spot;
+  mustKnowLayers(overlay);
   const layer = place.layer === 'merged' ? (target?.entry?.providedBy ?? 0) : place.layer;
   const hidden = await copyUnder(connection, overlay, place.path, layer);
   if (hidden === undefined) throw new Error(vscode.l10n.t('No layer below has {0}: nothing is hidden.', pathText(place.path)));

@@ -26,5 +26,14 @@ export async function revealInLayers(
   const found = overlay ?? (container === undefined ? undefined : tree.overlayOf(container));
   if (found !== undefined) return tree.revealOverlay(found);
   const name = container === undefined ? '' : containerName(container);
-  void say(vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name));
+  const { unreadable } = layers;
+  if (unreadable > 0)
+    void say(
+      vscode.l10n.t(
+        'No overlay mount of {0} is in sight: the mounts of {1} mount namespaces could not be read.',
+        name,
+        unreadable,
+      ),
+    );
+  else void say(vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name));
 }

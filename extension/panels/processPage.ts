@@ -31,11 +31,7 @@ export function processPage(model: HostModel, process: ProcessesInspectResult, p
   const container = containerOf(model, process);
   return {
     title: processTitle(process),
-    subtitle: parts(
-      vscode.l10n.t('process {0}', process.pid),
-      process.user,
-      container === undefined ? vscode.l10n.t('in no container') : vscode.l10n.t('in container {0}', containerName(container)),
-    ),
+    subtitle: parts(vscode.l10n.t('process {0}', process.pid), process.user, containerWords(model, process)),
     buttons: buttons(container !== undefined, privileged),
     sections: [
       whoSection(process),
@@ -82,6 +78,14 @@ function known<T>(value: T | Unknown, show: (value: T) => Value): Value {
 
 function fact(label: string, value: Value): Fact {
   return { label, value };
+}
+
+/** The list of containers may not be there yet, or not be had. */
+function containerWords(model: HostModel, process: ProcessesInspectResult): string {
+  const container = containerOf(model, process);
+  if (container !== undefined) return vscode.l10n.t('in container {0}', containerName(container));
+  const isListed = process.container === undefined || model.containers.has(process.container);
+  return isListed ? vscode.l10n.t('in no container') : vscode.l10n.t('container unknown');
 }
 
 function whoSection(process: ProcessesInspectResult): Section {

@@ -12,6 +12,7 @@ import {
   entriesText,
   entryFacts,
   hasText,
+  layerCountText,
   layerName,
   measuredText,
   overlayContainer,
@@ -43,7 +44,7 @@ export function stackPage(state: StackState): Stack {
     title: overlayName(model, overlay),
     subtitle: parts(
       overlay.image === undefined ? undefined : pathText(overlay.image),
-      overlay.layers.length === 1 ? vscode.l10n.t('1 layer') : vscode.l10n.t('{0} layers', overlay.layers.length),
+      layerCountText(overlay),
       vscode.l10n.t('mounted at {0}', pathText(overlay.mountPoint)),
       overlay.options.length === 0 ? undefined : pathText(overlay.options.join(', ')),
     ),

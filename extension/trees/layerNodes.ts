@@ -9,6 +9,7 @@ import { DirectoryRow, type LayerParts } from './layerFileNodes.ts';
 import {
   bytesText,
   entriesText,
+  layerCountText,
   layerName,
   layerTitle,
   measuredText,
@@ -51,10 +52,9 @@ export class OverlayNode extends TreeNode implements LayerTarget {
   override item(): vscode.TreeItem {
     const { overlay, container } = this;
     const item = new vscode.TreeItem(overlayName(this.model, overlay), vscode.TreeItemCollapsibleState.Collapsed);
-    const count = overlay.layers.length;
     item.description = parts(
       overlay.image === undefined ? undefined : pathText(overlay.image),
-      count === 1 ? vscode.l10n.t('1 layer') : vscode.l10n.t('{0} layers', count),
+      layerCountText(overlay),
       overlay.readOnly ? vscode.l10n.t('read-only') : undefined,
       overlay.type === 'overlay' ? undefined : pathText(overlay.type),
     );

@@ -170,6 +170,12 @@ export function measuredText({ sizeBytes, outdated }: { sizeBytes: number; outda
   return outdated ? l10n.t('{0}, changed since', bytesText(sizeBytes)) : bytesText(sizeBytes);
 }
 
+/** How many layers an overlay has, where that is known. */
+export function layerCountText({ layers, unknownLayers }: Pick<Overlay, 'layers' | 'unknownLayers'>): string {
+  if (unknownLayers !== undefined) return l10n.t('layers unknown');
+  return layers.length === 1 ? l10n.t('1 layer') : l10n.t('{0} layers', layers.length);
+}
+
 export function countText(count: number): string {
   return count.toLocaleString();
 }

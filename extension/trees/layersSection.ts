@@ -43,7 +43,7 @@ class LayersSection extends GroupNode {
   protected override description(): string | undefined {
     const [root] = this.overlays;
     if (root === undefined) return undefined;
-    return root.layers.length === 1 ? '1' : String(root.layers.length);
+    return root.unknownLayers === undefined ? String(root.layers.length) : vscode.l10n.t('unknown');
   }
 
   override async children(): Promise<TreeNode[]> {
@@ -65,6 +65,8 @@ class LayersSection extends GroupNode {
   }
 
   private noneRow(): TreeNode {
+    const { unreadable } = this.sections.all.layers;
+    if (unreadable > 0) return this.unknownWhetherRow(unreadable);
     const row = this.fact(
       'none',
       vscode.l10n.t('No overlay mount'),
@@ -74,6 +76,12 @@ class LayersSection extends GroupNode {
     row.detail = vscode.l10n.t(
       'The root of this container is no overlay file system, but a plain directory or another kind of mount.',
     );
+    return row;
+  }
+
+  private unknownWhetherRow(unreadable: number): TreeNode {
+    const row = this.fact('unknown', vscode.l10n.t('No overlay mount in sight'), '', 'question');
+    row.detail = vscode.l10n.t('The mounts of {0} mount namespaces could not be read.', unreadable);
     return row;
   }
 }

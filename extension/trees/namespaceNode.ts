@@ -86,7 +86,7 @@ export class NamespaceNode extends TreeNode {
     const { namespace } = this;
     const count = this.memberCount();
     if (this.shared) return parts(vscode.l10n.t('shared with the host'), kindName(namespace.kind));
-    return parts(kindName(namespace.kind), processCountSeen(count, this.model));
+    return parts(kindName(namespace.kind), processCountSeen(count, this.model, namespace.incomplete));
   }
 
   private listDescription(): string {
@@ -94,10 +94,12 @@ export class NamespaceNode extends TreeNode {
     const count = this.memberCount();
     const kind = this.options.forest === undefined ? undefined : kindName(namespace.kind);
     if (namespace.host) return parts(namespaceHolder(this.model, namespace), kind);
-    if (count > 0) return parts(namespaceHolder(this.model, namespace), kind, processCountSeen(count, this.model));
+    if (count > 0)
+      return parts(namespaceHolder(this.model, namespace), kind, processCountSeen(count, this.model, namespace.incomplete));
     const [pin] = namespace.pins;
     const kept = pin === undefined ? undefined : vscode.l10n.t('kept alive by: {0}', pinText(this.model, pin).label);
-    return parts(kind, vscode.l10n.t('no process'), kept);
+    const isWhole = this.model.isComplete && !namespace.incomplete;
+    return parts(kind, isWhole ? vscode.l10n.t('no process') : vscode.l10n.t('no process in sight'), kept);
   }
 
   private memberCount(): number {
@@ -242,7 +244,7 @@ export class MembersGroup extends NamespaceGroup {
     return 'organization';
   }
   protected override description(): string {
-    return processCountSeen(this.model.membersOf(this.of.key).size, this.model);
+    return processCountSeen(this.model.membersOf(this.of.key).size, this.model, this.of.namespace.incomplete);
   }
 
   private shown(): Process[] {

@@ -205,7 +205,8 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
   /** What the view's welcome content goes by: it is told with the rows, so that it never says none before they are there. */
   private shownBy(rows: readonly TreeNode[]): ListState {
     if (rows.length > 0) return 'rows';
-    if (!this.known) return this.host.problem === undefined ? 'reading' : 'unknown';
+    // Rows are made of processes, too.
+    if (!this.known || !this.host.loaded) return this.host.problem === undefined ? 'reading' : 'unknown';
     return this.filter.text === '' ? 'none' : 'filtered';
   }
 

@@ -119,9 +119,10 @@ export function processCount(count: number): string {
   return count === 1 ? l10n.t('1 process') : l10n.t('{0} processes', count);
 }
 
-/** A count of what one may see, where there may be more that one may not. */
-export function processCountSeen(count: number, model: HostModel): string {
-  if (model.isComplete) return processCount(count);
+/** A count of what one may see, where there may be more that one may not: in all of the host, or of what is `incomplete`. */
+export function processCountSeen(count: number, model: HostModel, incomplete = false): string {
+  if (model.isComplete && !incomplete) return processCount(count);
+  if (count === 0) return l10n.t('no process in sight');
   return count === 1 ? l10n.t('at least 1 process') : l10n.t('at least {0} processes', count);
 }
 

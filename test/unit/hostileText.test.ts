@@ -3,32 +3,17 @@
  * person but as text. What is looked at is not listed here: every view, every kind of row, every command, page and document that there is.
  */
 import assert from 'node:assert/strict';
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, describe, test } from 'node:test';
-import '../fixtures/withStandIn.ts';
-import type { ExtensionContext } from 'vscode';
+import { describe, test } from 'node:test';
 import { ANSWERS, HOSTILE } from '../fixtures/hostileAnswers.ts';
-import type { HostileHelper } from '../fixtures/hostileHelper.ts';
-import { bench, Panel, type Shown, showTooltip, type TreeItem, Uri } from '../fixtures/vscodeStandIn.ts';
+import { bench, Panel, type Shown } from '../fixtures/vscodeStandIn.ts';
+import { type Asked, commands, drawRows, run, runCommand, until, whatItNames } from '../fixtures/wholeExtension.ts';
 
-const { activate } = await import('../../extension/main.ts');
-const { Command, PageType, Scheme, View } = await import('../../extension/ids.ts');
+const { PageType, Scheme, View } = await import('../../extension/ids.ts');
 const { commandTitle } = await import('../../extension/words/runningCommand.ts');
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const folder = mkdtempSync(path.join(tmpdir(), 'isoscope-hostile-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-bench.packageJSON = translated();
-
-/** package.json as VS Code gives it, with its texts put in. */
-function translated(): unknown {
-  const texts = JSON.parse(readFileSync(path.join(ROOT, 'package.nls.json'), 'utf8')) as Record<string, string>;
-  const text = readFileSync(path.join(ROOT, 'package.json'), 'utf8');
-  return JSON.parse(text.replaceAll(/"%([^%"]+)%"/g, (_, key: string) => JSON.stringify(texts[key])));
-}
-
 /** Longest that is shown anywhere, by where. */
 const LONGEST: Record<string, number> = {
   tab: 165,
@@ -68,114 +53,12 @@ function checkShown(): void {
   assert.deepEqual([...new Set(wrong)].slice(0, 20), []);
 }
 
-/** So many rows of a class are unfolded; the others would say the same. */
-const UNFOLDED = 12;
-
-interface Row {
-  constructor: { name: string };
-}
-
-/** Every row of every view, as VS Code draws it: with its tooltip and decoration. */
-async function drawRows(): Promise<Row[]> {
-  const all: Row[] = [];
-  const unfolded = new Map<string, number>();
-  for (const [view, provider] of bench.views) {
-    const visit = async (node: Row | undefined): Promise<void> => {
-      for (const child of (await provider.getChildren(node)) as Row[]) {
-        all.push(child);
-        drawn(await provider.getTreeItem(child), (item) => provider.resolveTreeItem(item, child, undefined));
-        const key = `${view} ${child.constructor.name}`;
-        const count = unfolded.get(key) ?? 0;
-        unfolded.set(key, count + 1);
-        if (count < UNFOLDED) await visit(child);
-      }
-    };
-    await visit(undefined);
-  }
-  return all;
-}
-
-function drawn(item: TreeItem, resolve: (item: TreeItem) => TreeItem): void {
-  bench.shown.push({ where: 'row', text: String(item.label) }, { where: 'row', text: String(item.description ?? '') });
-  bench.shown.push({ where: 'row', text: item.accessibilityInformation?.label ?? '' });
-  showTooltip(resolve(item).tooltip);
-  for (const provider of item.resourceUri === undefined ? [] : bench.decorations) {
-    const decoration = provider.provideFileDecoration(item.resourceUri as Uri);
-    bench.shown.push({ where: 'decoration', text: `${decoration?.badge ?? ''}${decoration?.tooltip ?? ''}` });
-  }
-}
-
-/** What a command could act on in a row. */
-function whatItNames(row: Row): string {
-  const names = ['process', 'container', 'namespace', 'cgroups', 'overlay', 'place', 'entry', 'sandbox', 'file'];
-  return names.filter((name) => (row as unknown as Record<string, unknown>)[name] !== undefined).join();
-}
-
 /** Classes of rows that the sources have. */
 function rowClasses(): string[] {
   const sources = globSync('extension/trees/*.ts', { cwd: ROOT }).map((file) => readFileSync(path.join(ROOT, file), 'utf8'));
   const found = sources.flatMap((text) => [...text.matchAll(/^(?:export )?class (\w+) extends \w*(?:Node|Group)\b/gm)]);
   return [...new Set(found.map(([, name = '']) => name))].filter((name) => name !== 'RootNode').sort();
 }
-
-async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (!(await holds())) {
-    assert.ok(Date.now() < deadline, `waited for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** The extension with this helper, until it is disposed of. */
-function run(helper: HostileHelper): Disposable {
-  const script = path.join(folder, `helper${Date.now()}.ts`);
-  const module = JSON.stringify(path.join(ROOT, 'test/fixtures/hostileHelper.ts'));
-  writeFileSync(script, `import { serve } from ${module};\nserve(${JSON.stringify(helper)});\n`);
-  for (const known of [bench.views, bench.commands, bench.documents, bench.context]) known.clear();
-  bench.shown.length = 0;
-  bench.panels.length = 0;
-  bench.decorations.length = 0;
-  const memory = { get: (_key: string, otherwise?: unknown) => otherwise, update: async () => undefined, keys: () => [] };
-  const context = {
-    subscriptions: [] as { dispose(): unknown }[],
-    extensionUri: Uri.file(ROOT),
-    asAbsolutePath: (name: string) => (name === 'dist/helper.js' ? script : path.join(ROOT, name)),
-    workspaceState: memory,
-    globalState: memory,
-  };
-  activate(context as unknown as ExtensionContext);
-  return {
-    [Symbol.dispose]: () => {
-      for (const panel of bench.panels) panel.dispose();
-      for (const one of context.subscriptions) one.dispose();
-    },
-  };
-}
-
-/** Some commands go on for as long as the window is open. */
-const PATIENCE_MILLIS = 3000;
-
-interface Asked {
-  command: string;
-  title: string;
-}
-
-/** Runs a command, on a row or on nothing, to its end or for as long as it goes on; gives the titles of its questions. */
-async function runCommand(id: string, given: unknown[]): Promise<Asked[]> {
-  const from = bench.shown.length;
-  const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MILLIS).unref());
-  await Promise.race([bench.commands.get(id)?.(...given), patience]);
-  const questions = bench.shown.slice(from).filter(({ where }) => where === 'question');
-  return questions.map(({ text }) => ({ command: id, title: text }));
-}
-
-const LASTING: string[] = [
-  Command.restartHelper,
-  Command.restartHelperAsRoot,
-  Command.restartHelperAsUser,
-  Command.showHelperActions,
-];
-const commands = Object.values(Command).filter((id) => !LASTING.includes(id));
 
 for (const [name, text, onRows] of [
   ['short', HOSTILE, true],
