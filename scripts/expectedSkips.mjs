@@ -28,7 +28,7 @@ const ON_THIS_HOST = [
   /^podman is tested in the guest, where cgroups are version 2$/,
   /^the user has no systemd that hands down controllers$/,
   /^no cgroup is delegated to the user$/,
-  /^memory is not in v2 here$/,
+  /^(memory|cpuset) is not in v2 here$/,
   /^the host does not forward packets$/,
   /^cgroup v1$/,
   /^this kernel has no \/proc\/sysrq-trigger$/,

@@ -364,8 +364,8 @@ export type CgroupChange =
 /** Something to know before it is done. The change is refused until its `id` is among `acknowledged`. */
 export interface ChangeWarning {
   /**
-   * `root`; `ownCgroup`, `ancestorOfHelper`, `vscode`, `init`: who is in it or below, or is moved; `frozen`: who joins stops; `belowUsage`;
-   * `releaseAgent`; `irreversible`. Others may come.
+   * `root`; `ownCgroup`, `ancestorOfHelper`, `vscode`, `init`: who is in it or below, or is moved; `frozen`: who joins stops; `frozenAbove`: it stays
+   * frozen; `belowUsage`; `releaseAgent`; `irreversible`. Others may come.
    */
   id: string;
   severity: 'danger' | 'caution';

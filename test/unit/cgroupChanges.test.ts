@@ -8,10 +8,11 @@ import { describe, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { readDescriptor, readFile } from '../../helper/host/cgroups/directory.ts';
 import { acceptedFormat } from '../../helper/host/cgroups/formats.ts';
-import { ioMaxOf, isQuotaFirst, raisedMemoryAndSwap } from '../../helper/host/cgroups/limitPlan.ts';
+import { isQuotaFirst, raisedMemoryAndSwap } from '../../helper/host/cgroups/limitPlan.ts';
 import { isWithin, parsePids } from '../../helper/host/cgroups/members.ts';
+import { undoOf } from '../../helper/host/cgroups/putBack.ts';
 import type { WriteStep } from '../../helper/host/cgroups/steps.ts';
-import { effectOf } from '../../helper/host/cgroups/warnings.ts';
+import { amountOf, effectOf } from '../../helper/host/cgroups/warnings.ts';
 import { bytesOfName, textOfName } from '../../helper/proc/fileName.ts';
 
 describe('the two files of v1’s CPU limit', () => {
@@ -51,16 +52,69 @@ test('v1’s limit of memory and swap is raised with that of memory only when it
   assert.equal(raisedMemoryAndSwap(null, 100, 150), '-1');
 });
 
-test('the limits of one device are put back, and no other’s', () => {
-  const text = '8:0 rbps=1048576 wbps=max riops=max wiops=120\n8:16 rbps=max wbps=max riops=5 wiops=max\n';
-  assert.equal(ioMaxOf(text, '8:0'), '8:0 rbps=1048576 wbps=max riops=max wiops=120');
-  assert.equal(ioMaxOf(text, '8:1'), '8:1 rbps=max wbps=max riops=max wiops=max');
-  assert.equal(ioMaxOf('', '8:1'), '8:1 rbps=max wbps=max riops=max wiops=max');
+describe('what puts a file back', () => {
+  const undo = (file: string, reading: string, text = 'x', others: Record<string, string> = {}) =>
+    undoOf(file, text, new Map([[file, reading], ...Object.entries(others)])).map((one) => `${one.file} ${one.text}`);
+
+  test('of one device is its own limits, and no other’s', () => {
+    const text = '8:0 rbps=1048576 wbps=max riops=max wiops=120\n8:16 rbps=max wbps=max riops=5 wiops=max';
+    const back = (reading: string, device: string) => undo('io.max', reading, `${device} rbps=1`);
+    assert.deepEqual(back(text, '8:0'), ['io.max 8:0 rbps=1048576 wbps=max riops=max wiops=120']);
+    assert.deepEqual(back(text, '8:1'), ['io.max 8:1 rbps=max wbps=max riops=max wiops=max']);
+    assert.deepEqual(back('', '8:1'), ['io.max 8:1 rbps=max wbps=max riops=max wiops=max']);
+    const v1 = 'blkio.throttle.read_bps_device';
+    assert.deepEqual(undo(v1, '8:0 5\n8:16 7', '8:16 9'), [`${v1} 8:16 7`]);
+    assert.deepEqual(undo(v1, '8:0 5', '8:16 9'), [`${v1} 8:16 0`]);
+    assert.deepEqual(undo('io.weight', 'default 100\n8:0 50', '30'), ['io.weight default 100']);
+    assert.deepEqual(undo('io.weight', 'default 100\n8:0 50', '8:0 30'), ['io.weight 8:0 50']);
+    assert.deepEqual(undo('io.weight', 'default 100', '8:0 30'), ['io.weight 8:0 default']);
+  });
+
+  test('is never the words for a state', () => {
+    const partition = 'cpuset.cpus.partition';
+    assert.deepEqual(undo(partition, 'isolated invalid (Cpu list in cpuset.cpus not exclusive)'), [`${partition} isolated`]);
+    assert.deepEqual(undo(partition, 'root invalid (Parent is not a partition root)'), [`${partition} root`]);
+    assert.deepEqual(undo(partition, 'member'), [`${partition} member`]);
+    assert.deepEqual(undo('freezer.state', 'FREEZING', 'THAWED', { 'freezer.self_freezing': '1' }), ['freezer.state FROZEN']);
+    assert.deepEqual(undo('freezer.state', 'FROZEN', 'THAWED', { 'freezer.self_freezing': '0' }), ['freezer.state THAWED']);
+    assert.deepEqual(undo('memory.oom_control', 'oom_kill_disable 0\nunder_oom 1\noom_kill 3', '1'), ['memory.oom_control 0']);
+    assert.deepEqual(undo('cpu.weight', '0', '50'), []);
+    assert.deepEqual(undo('cpu.weight.nice', '-2', '5', { 'cpu.weight': '150' }), ['cpu.weight 150']);
+    assert.deepEqual(undo('cpu.idle', '0', '1', { 'cpu.weight': '150' }), ['cpu.idle 0', 'cpu.weight 150']);
+    assert.deepEqual(undo('cpu.idle', '1', '0', { 'cpu.shares': '3' }), ['cpu.idle 1']);
+  });
+
+  test('is nothing for an order, for a reset, and for what is not known', () => {
+    for (const [file, reading] of [
+      ['cgroup.procs', '12'],
+      ['cgroup.type', 'domain'],
+      ['memory.reclaim', ''],
+      ['memory.peak', '4096'],
+      ['memory.failcnt', '7'],
+      ['cpuacct.usage', '123456'],
+      ['cpu.pressure', 'some avg10=0.00 avg60=0.00 avg300=0.00 total=0'],
+      ['new.controller', '1'],
+      ['constructor', '1'],
+    ] as const)
+      assert.deepEqual(undo(file, reading), [], file);
+  });
+
+  test('of controllers for the children is what was really enabled or disabled', () => {
+    const file = 'cgroup.subtree_control';
+    assert.deepEqual(undo(file, 'cpu memory', '+cpu -memory +pids -io'), [`${file} +memory -pids`]);
+    assert.deepEqual(undo(file, 'cpu', '+cpu'), []);
+    assert.deepEqual(undo(file, '', '+cpu'), [`${file} -cpu`]);
+  });
+
+  test('of an empty file is a line break, without which nothing would be written', () => {
+    assert.deepEqual(undo('release_agent', '', '/bin/x'), ['release_agent \n']);
+    assert.deepEqual(undo('hugetlb.2MB.rsvd.max', 'max', '0'), ['hugetlb.2MB.rsvd.max max']);
+  });
 });
 
 describe('a write', () => {
   const effect = (file: string, text: string, before: WriteStep['before'] = { unknown: 'permission' }) =>
-    effectOf({ do: 'write', file, text, before });
+    effectOf({ do: 'write', file, text, before, undo: [] });
 
   test('that freezes or kills stops processes, under every version', () => {
     for (const [file, text] of [
@@ -85,6 +139,17 @@ describe('a write', () => {
     assert.equal(effect('cpu.cfs_quota_us', '1000', '-1'), 'restrict');
     assert.equal(effect('memory.limit_in_bytes', 'nonsense', '4096'), 'restrict');
     assert.equal(effect('io.max', '8:0 rbps=1', ''), 'restrict');
+    // Without a period the one that stands stays.
+    assert.equal(effect('cpu.max', '50000', '20000 1000000'), 'none');
+    assert.equal(effect('cpu.max', '15000', '20000 1000000'), 'restrict');
+  });
+
+  test('tells an amount in every spelling that the kernel reads', () => {
+    for (const text of ['4096', '0x1000', '0X1000', '010000', '4K', '4k', '0x4k']) assert.equal(amountOf(text), 4096, text);
+    assert.equal(amountOf('-1'), Number.POSITIVE_INFINITY);
+    for (const text of ['', '4096 1', 'none', '0xg']) assert.ok(Number.isNaN(amountOf(text)), text);
+    assert.equal(effect('memory.max', '0x1000', '8192'), 'restrict');
+    assert.equal(effect('memory.max', '0x4000', '8192'), 'none');
   });
 
   test('of a process id makes it join', () => {

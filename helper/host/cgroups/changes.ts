@@ -4,13 +4,7 @@ import { Failure, inFieldLater } from '../../failure.ts';
 import { close, openAt, readText } from '../../kernel/files.ts';
 import { hasEnded } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
-import type {
-  CgroupChange,
-  CgroupRef,
-  CgroupsChangeParams,
-  CgroupsChangeResult,
-  ChangeWarning,
-} from '../../protocol/cgroups.ts';
+import type { CgroupRef, CgroupsChangeParams, CgroupsChangeResult, ChangeWarning } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol.ts';
 import { inPoolRoom } from '../../reading/poolRoom.ts';
 import { stuck } from './boundedReads.ts';
@@ -75,19 +69,18 @@ async function carryOut(cgroup: OpenCgroup, steps: readonly Step[]): Promise<Cgr
       await inFieldLater(['change'], () => writeOrTakeBack(cgroup, step, written));
       written.push(step);
       // The last written is the first put back, so that each state in between is one that stood already.
-      if (step.undo !== undefined) result.undo.unshift({ cgroup: cgroup.ref, change: writeBack(step) });
+      result.undo = [
+        ...step.undo.map((back) => ({ cgroup: cgroup.ref, change: { kind: 'write' as const, ...back } })),
+        ...result.undo,
+      ];
     } else if (step.do === 'mkdir') {
       result.created = createChild(cgroup, step.name);
       result.undo.unshift({ cgroup: result.created, change: { kind: 'remove' } });
     } else if (step.do === 'rmdir') remove(cgroup);
-    else if (step.do === 'move') result.undo.unshift(...(await move(cgroup, step.process)));
+    else if (step.do === 'move') result.undo = [...(await move(cgroup, step.process)), ...result.undo];
     else result.killed = await kill(cgroup);
   }
   return result;
-}
-
-function writeBack({ file, undo = '' }: WriteStep): CgroupChange {
-  return { kind: 'write', file, text: undo };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -98,7 +91,7 @@ async function writeOrTakeBack(cgroup: OpenCgroup, step: WriteStep, written: rea
   try {
     await writeFile(cgroup, step.file, step.text);
   } catch (error) {
-    for (const { file, undo } of [...written].reverse()) if (undo !== undefined) await writeFile(cgroup, file, undo);
+    for (const { undo } of [...written].reverse()) for (const { file, text } of undo) await writeFile(cgroup, file, text);
     throw error;
   }
 }

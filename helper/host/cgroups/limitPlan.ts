@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
 import type { OpenCgroup } from './directory.ts';
-import { invalid, standing, valueStep, type WriteStep, writeStep } from './steps.ts';
+import { invalid, standing, type WriteStep, writeStep } from './steps.ts';
 
 /** What cpu.max takes at most: MAX_BW of kernel/sched/sched.h, 2^44 ns. */
 const MAX_QUOTA_MICROS = 2 ** 44 / 1000;
@@ -29,17 +29,29 @@ export async function planCpuLimit(cgroup: OpenCgroup, quota: number | null, per
       `Give one from ${MIN_PERIOD_MICROS} to ${MAX_PERIOD_MICROS} µs.`,
     );
   }
+  if (quota !== null) await demandAboveBurst(cgroup, quota);
   if (cgroup.version === 1) return planCpuLimitV1(cgroup, quota, period);
   const before = await standing(cgroup, 'cpu.max');
   const text = [quota ?? 'max', period ?? (typeof before === 'string' ? before.split(' ')[1] : undefined)];
-  const undo = typeof before === 'string' ? before : undefined;
-  return [writeStep('cpu.max', text.filter((word) => word !== undefined).join(' '), before, undo)];
+  return [await writeStep(cgroup, 'cpu.max', text.filter((word) => word !== undefined).join(' '))];
+}
+
+/** tg_set_bandwidth() in kernel/sched/core.c takes no quota below the burst, and its error says nothing of that. */
+async function demandAboveBurst(cgroup: OpenCgroup, quota: number): Promise<void> {
+  const file = cgroup.version === 2 ? 'cpu.max.burst' : 'cpu.cfs_burst_us';
+  const burst = Number(await standing(cgroup, file, true));
+  if (!(burst > quota)) return;
+  throw invalid(
+    ['quotaMicros'],
+    `A CPU quota of ${quota} µs is not possible: it is below the burst, which stands at ${burst} µs (${file}).`,
+    `Write ${quota} or less to ${file} first, or give a quota of at least ${burst} µs.`,
+  );
 }
 
 async function planCpuLimitV1(cgroup: OpenCgroup, quota: number | null, period: number | undefined): Promise<WriteStep[]> {
-  const quotaStep = await valueStep(cgroup, 'cpu.cfs_quota_us', String(quota ?? -1));
+  const quotaStep = await writeStep(cgroup, 'cpu.cfs_quota_us', String(quota ?? -1));
   if (period === undefined) return [quotaStep];
-  const periodStep = await valueStep(cgroup, 'cpu.cfs_period_us', String(period));
+  const periodStep = await writeStep(cgroup, 'cpu.cfs_period_us', String(period));
   if (periodStep.before === periodStep.text) return [quotaStep];
   const before = { quota: Number(quotaStep.before), period: Number(periodStep.before) };
   return isQuotaFirst(before, { quota: quota ?? -1, period }) ? [quotaStep, periodStep] : [periodStep, quotaStep];
@@ -73,7 +85,7 @@ export async function planCpuWeight(cgroup: OpenCgroup, weight: number): Promise
   const file = cgroup.version === 2 ? 'cpu.weight' : 'cpu.shares';
   if (weight < lowest || weight > highest)
     throw invalid(['weight'], `${file} cannot be ${weight}.`, `Give a number from ${lowest} to ${highest}.`);
-  return [await valueStep(cgroup, file, String(weight))];
+  return [await writeStep(cgroup, file, String(weight))];
 }
 
 const MEMORY_V1 = 'memory.limit_in_bytes';
@@ -83,12 +95,12 @@ const UNLIMITED_V1 = 2 ** 62;
 
 /** v1 keeps memory ≤ memory and swap at every moment: the latter goes first, with the swap that was left, when the former would pass it. */
 export async function planMemoryLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
-  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.max', String(limit ?? 'max'))];
-  const memory = await valueStep(cgroup, MEMORY_V1, String(limit ?? -1));
+  if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.max', String(limit ?? 'max'))];
+  const memory = await writeStep(cgroup, MEMORY_V1, String(limit ?? -1));
   const both = await standing(cgroup, MEMORY_AND_SWAP_V1, true);
   if (typeof both !== 'string') return [memory];
   const text = raisedMemoryAndSwap(limit, Number(memory.before), Number(both));
-  return text === undefined ? [memory] : [writeStep(MEMORY_AND_SWAP_V1, text, both, both), memory];
+  return text === undefined ? [memory] : [await writeStep(cgroup, MEMORY_AND_SWAP_V1, text), memory];
 }
 
 /** The text for v1's limit of memory and swap when that of memory becomes `limit`; undefined when it can stay. */
@@ -99,14 +111,14 @@ export function raisedMemoryAndSwap(limit: number | null, memory: number, both: 
 }
 
 export async function planMemoryHigh(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
-  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.high', String(limit ?? 'max'))];
+  if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.high', String(limit ?? 'max'))];
   throw new Failure('unsupported', 'cgroup v1 has no limit above which memory is only slowed down.', {
     hint: 'Set the hard limit; memory.soft_limit_in_bytes only says what is reclaimed first when the whole machine is short.',
   });
 }
 
 export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
-  if (cgroup.version === 2) return [await valueStep(cgroup, 'memory.swap.max', String(limit ?? 'max'))];
+  if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.swap.max', String(limit ?? 'max'))];
   const memory = Number(await standing(cgroup, MEMORY_V1));
   if (limit !== null && limit < memory) {
     const alone = memory >= UNLIMITED_V1 ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
@@ -116,7 +128,7 @@ export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): P
       'In cgroup v1 this limit counts memory and swap together. Give at least the limit of memory, or lower that one first.',
     );
   }
-  return [await valueStep(cgroup, MEMORY_AND_SWAP_V1, String(limit ?? -1))];
+  return [await writeStep(cgroup, MEMORY_AND_SWAP_V1, String(limit ?? -1))];
 }
 
 export async function planTasksLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
@@ -127,7 +139,7 @@ export async function planTasksLimit(cgroup: OpenCgroup, limit: number | null): 
       `Linux has at most ${MAX_TASKS} tasks. Give none for no limit.`,
     );
   }
-  return [await valueStep(cgroup, 'pids.max', String(limit ?? 'max'))];
+  return [await writeStep(cgroup, 'pids.max', String(limit ?? 'max'))];
 }
 
 const IO_LIMITS = [
@@ -155,15 +167,13 @@ export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<
       const limit = change[key] ?? 0;
       if (v1.includes('iops') && limit > MOST_V1_OPERATIONS) throw tooManyOperations(key, limit);
       // v1 takes a limit away when 0 is written for it.
-      const before = await standing(cgroup, v1);
-      const undo = typeof before === 'string' ? `${device} ${wordsOfDevice(before, device)[0] ?? '0'}` : undefined;
-      steps.push(writeStep(v1, `${device} ${limit}`, before, undo));
+      steps.push(await writeStep(cgroup, v1, `${device} ${limit}`));
     }
     return steps;
   }
-  const before = await standing(cgroup, 'io.max');
-  const text = [device, ...given.map(({ key, v2 }) => `${v2}=${change[key] ?? 'max'}`)].join(' ');
-  return [writeStep('io.max', text, before, typeof before === 'string' ? ioMaxOf(before, device) : undefined)];
+  return [
+    await writeStep(cgroup, 'io.max', [device, ...given.map(({ key, v2 }) => `${v2}=${change[key] ?? 'max'}`)].join(' ')),
+  ];
 }
 
 /** v1 takes more, and cuts it to 32 bits: tg_set_conf_uint() in block/blk-throttle.c. */
@@ -175,21 +185,4 @@ function tooManyOperations(field: string, limit: number): Failure {
     `A limit of ${limit} operations a second is not possible.`,
     `cgroup v1 keeps at most ${MOST_V1_OPERATIONS}. Give none for no limit.`,
   );
-}
-
-/** What writes back the limits of one device that `io.max` held: a device without limits has no line there. */
-export function ioMaxOf(text: string, device: string): string {
-  const words = wordsOfDevice(text, device);
-  return [device, ...(words.length > 0 ? words : IO_LIMITS.map(({ v2 }) => `${v2}=max`))].join(' ');
-}
-
-/** What follows a device in a file with a line for each. */
-function wordsOfDevice(text: string, device: string): string[] {
-  const line = text.split('\n').find((one) => one.startsWith(`${device} `));
-  return line === undefined
-    ? []
-    : line
-        .slice(device.length + 1)
-        .trim()
-        .split(/\s+/);
 }

@@ -1,7 +1,7 @@
 /** What a change comes to: the files to write, with which text, in which order. Nothing is written here. */
 import fs from 'node:fs';
 import { Failure, type FieldPath, inFieldLater } from '../../failure.ts';
-import { close, readText } from '../../kernel/files.ts';
+import { close } from '../../kernel/files.ts';
 import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
@@ -19,7 +19,7 @@ import {
 } from './limitPlan.ts';
 import { membersBelow } from './members.ts';
 import { directoryRefusal, fileRefusal } from './refusals.ts';
-import { invalid, type Step, standing, valueStep, type WriteStep, writeStep } from './steps.ts';
+import { invalid, type Step, type WriteStep, writeStep } from './steps.ts';
 
 /**
  * Throws a `Failure`: `invalid` for values that the kernel cannot take, `notFound` or `unsupported` for what this cgroup does not have, `permission` for
@@ -77,18 +77,10 @@ async function stepsOfValue(cgroup: OpenCgroup, change: Exclude<CgroupChange, Wh
 // ---------------------------------------------------------------------------------------------------------------------
 // Processes
 
-/** v1's `freezer.state` also says FROZEN when only a cgroup above is: what puts it back is the cgroup's own state. */
 async function planFreeze(cgroup: OpenCgroup, frozen: boolean): Promise<WriteStep[]> {
   if (cgroup.ref.path === '/') throw invalid(['cgroup'], 'The root cgroup cannot be frozen.', 'Choose a cgroup below it.');
-  if (cgroup.version === 2) return [await valueStep(cgroup, 'cgroup.freeze', frozen ? '1' : '0')];
-  const before = await standing(cgroup, 'freezer.state');
-  return [writeStep('freezer.state', frozen ? 'FROZEN' : 'THAWED', before, ownFreezing(cgroup))];
-}
-
-/** What `freezer.state` was set to, whatever the cgroups above it are. */
-function ownFreezing(cgroup: OpenCgroup): string | undefined {
-  const self = readText(cgroup.fd, 'freezer.self_freezing', 16);
-  return typeof self === 'string' ? (self.startsWith('1') ? 'FROZEN' : 'THAWED') : undefined;
+  if (cgroup.version === 2) return [await writeStep(cgroup, 'cgroup.freeze', frozen ? '1' : '0')];
+  return [await writeStep(cgroup, 'freezer.state', frozen ? 'FROZEN' : 'THAWED')];
 }
 
 function planKill(cgroup: OpenCgroup): Step[] {
@@ -174,27 +166,16 @@ async function planController(cgroup: OpenCgroup, controller: string, enabled: b
       },
     );
   }
-  const before = await standing(cgroup, 'cgroup.subtree_control');
-  const sign = (on: boolean) => `${on ? '+' : '-'}${controller}`;
-  const stood = typeof before === 'string' && before.split(' ').includes(controller);
-  return [writeStep('cgroup.subtree_control', sign(enabled), before, stood === enabled ? undefined : sign(stood))];
+  return [await writeStep(cgroup, 'cgroup.subtree_control', `${enabled ? '+' : '-'}${controller}`)];
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Files
 
-/** Files whose text is an order, not a value: reading them does not give what puts them back, as one with many lines does not. */
-const ORDERS =
-  /^(?:cgroup\.(?:procs|threads|kill|type|subtree_control|event_control)|tasks|memory\.(?:reclaim|force_empty|peak|swap\.peak)|devices\.(?:allow|deny)|.+\.pressure|.+_device|.+\.failcnt|.+\.max_usage_in_bytes|io\.(?:max|latency|weight|cost\..+|bfq\.weight)|blkio\.(?:reset_stats|bfq\.weight_device)|rdma\.max|misc\.max|net_prio\.ifpriomap)$/;
-
 async function planWrite(cgroup: OpenCgroup, file: string, text: string): Promise<WriteStep> {
   if (text === '') throw inText(fileRefusal(cgroup, file, 'write', NO_TEXT));
   close(openToWrite(cgroup, file));
-  const before = await standing(cgroup, file);
-  if (file === 'freezer.state') return writeStep(file, text, before, ownFreezing(cgroup));
-  const restores = typeof before === 'string' && !before.includes('\n') && !ORDERS.test(file);
-  // Without a line break nothing would be written where a file held nothing: release_agent, cpuset.cpus.
-  return writeStep(file, text, before, restores ? before || '\n' : undefined);
+  return writeStep(cgroup, file, text);
 }
 
 function inText(refusal: Failure): Failure {

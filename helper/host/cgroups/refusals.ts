@@ -89,8 +89,14 @@ const PARTICULAR: Record<string, (cgroup: OpenCgroup, errno: string, text?: stri
           hint: 'Move its processes away and disable its domain controllers first.',
         }
       : undefined,
+  'cpu.max': (cgroup, errno, text) => (errno === 'EINVAL' ? belowBurst(cgroup, 'cpu.max.burst', text) : undefined),
+  'cpu.max.burst': (cgroup, errno, text) => aboveQuota(cgroup, errno, 'cpu.max', text),
   'cpu.cfs_quota_us': whyNoBandwidth,
   'cpu.cfs_period_us': whyNoBandwidth,
+  'cpu.cfs_burst_us': (cgroup, errno, text) => aboveQuota(cgroup, errno, 'cpu.cfs_quota_us', text),
+  'cpu.weight': whyNoWeight,
+  'cpu.weight.nice': whyNoWeight,
+  'cpu.shares': whyNoWeight,
 };
 
 const NO_INTERNAL_PROCESSES =
@@ -167,10 +173,41 @@ function whyNoBandwidth(cgroup: OpenCgroup, errno: string, text?: string): Why |
   if (errno !== 'EINVAL') return undefined;
   // The words for a value that the kernel cannot read are those of every file.
   if (text !== undefined && !/^-?[0-9]+$/.test(text.trim())) return undefined;
+  const burst = belowBurst(cgroup, 'cpu.cfs_burst_us', text);
+  if (burst !== undefined) return burst;
   const [quota, period] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((file) => textOf(cgroup, file));
   return {
-    message: 'as a share of the period it must be at most the parent’s, at least that of every child, and not below the burst',
+    message: 'as a share of the period it must be at most the parent’s, and at least that of every child',
     hint: `It stands at ${quota} of every ${period} µs. cpu.cfs_quota_us accepts ${acceptedFormat('cpu.cfs_quota_us')}.`,
+  };
+}
+
+/** A quota, the first number of `text`, that is less than what stands in the file of the burst. */
+function belowBurst(cgroup: OpenCgroup, file: string, text: string | undefined): Why | undefined {
+  const quota = Number.parseInt(text ?? '', 10);
+  const burst = Number(textOf(cgroup, file));
+  if (!(burst > quota)) return undefined;
+  return {
+    message: `the quota would be below the burst, which stands at ${burst} µs in ${file}`,
+    hint: `Write ${quota} or less to ${file} first, or give a quota of at least ${burst} µs.`,
+  };
+}
+
+function aboveQuota(cgroup: OpenCgroup, errno: string, file: string, text: string | undefined): Why | undefined {
+  const burst = Number(text?.trim());
+  const quota = Number.parseInt(textOf(cgroup, file) ?? '', 10);
+  if (errno !== 'EINVAL' || !(quota > 0 && burst > quota)) return undefined;
+  return {
+    message: `the burst would be above the quota, which stands at ${quota} µs in ${file}`,
+    hint: `Give at most ${quota}, or raise ${file} first.`,
+  };
+}
+
+function whyNoWeight(cgroup: OpenCgroup, errno: string): Why | undefined {
+  if (errno !== 'EINVAL' || textOf(cgroup, 'cpu.idle') !== '1') return undefined;
+  return {
+    message: 'the cgroup runs only when nobody else wants the CPU (cpu.idle is 1), and then has no weight of its own',
+    hint: 'Write 0 to cpu.idle first.',
   };
 }
 

@@ -2,6 +2,7 @@
 import { Failure, type FieldPath, isSystemError, unknownFrom } from '../../failure.ts';
 import type { ProcessRef, Unknown } from '../../protocol.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
+import { filesForUndo, type Undo, undoOf } from './putBack.ts';
 import { fileRefusal } from './refusals.ts';
 
 export interface WriteStep {
@@ -9,8 +10,8 @@ export interface WriteStep {
   file: string;
   text: string;
   before: string | Unknown;
-  /** What writes back what stood there; undefined when it cannot be. */
-  undo?: string;
+  /** What writes back what stood there, in this order; empty when it cannot be. */
+  undo: readonly Undo[];
 }
 
 export type Step =
@@ -20,14 +21,15 @@ export type Step =
   | { do: 'kill' }
   | { do: 'move'; process: ProcessRef };
 
-/** A file that holds one value: its old text puts it back. */
-export async function valueStep(cgroup: OpenCgroup, file: string, text: string): Promise<WriteStep> {
+/** A write, with what stands there and what puts it back. Throws a `Failure` where there is no such file. */
+export async function writeStep(cgroup: OpenCgroup, file: string, text: string): Promise<WriteStep> {
   const before = await standing(cgroup, file);
-  return writeStep(file, text, before, typeof before === 'string' ? before : undefined);
-}
-
-export function writeStep(file: string, text: string, before: string | Unknown, undo: string | undefined): WriteStep {
-  return { do: 'write', file, text, before, ...(undo === undefined ? {} : { undo }) };
+  const readings = new Map<string, string>();
+  for (const name of filesForUndo(file)) {
+    const reading = name === file ? before : await standing(cgroup, name, true);
+    if (typeof reading === 'string') readings.set(name, reading);
+  }
+  return { do: 'write', file, text, before, undo: undoOf(file, text, readings) };
 }
 
 /** What stands in a file now, without the line break at its end. Throws a `Failure` where there is no such file; unless it is `optional`. */

@@ -4,6 +4,7 @@
  */
 import { AT_FDCWD, readText } from '../../kernel/files.ts';
 import type { ChangeWarning } from '../../protocol/cgroups.ts';
+import { openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, ownLineage } from './members.ts';
 import type { Step, WriteStep } from './steps.ts';
@@ -16,7 +17,12 @@ export function warningsOf(cgroup: OpenCgroup, steps: readonly Step[]): ChangeWa
     const effect = effectOf(step);
     const reached = effect === 'stop' || effect === 'restrict' ? reachWarnings(cgroup, effect) : [];
     const joining = effect === 'join' ? joinWarnings(cgroup, pidOf(step)) : [];
-    return [...reached, ...joining, ...(step.do === 'write' ? fileWarnings(cgroup, step) : [])];
+    return [
+      ...reached,
+      ...joining,
+      ...frozenAboveWarnings(cgroup, step),
+      ...(step.do === 'write' ? fileWarnings(cgroup, step) : []),
+    ];
   });
   return warnings.filter(({ id }, at) => warnings.findIndex((other) => other.id === id) === at);
 }
@@ -40,32 +46,43 @@ export function effectOf(step: Step): Effect {
   const text = step.text.trim();
   if (MEMBERSHIP.has(file)) return 'join';
   if (file === 'cgroup.kill') return 'stop';
-  if (file === 'cgroup.freeze' || file === 'freezer.state') return text === '0' || text === 'THAWED' ? 'none' : 'stop';
+  if (file === 'cgroup.freeze' || file === 'freezer.state') return isThaw(step) ? 'none' : 'stop';
   if (HARMLESS.test(file)) return 'none';
   if (!LIMIT.test(file)) return 'restrict';
   return UNLIMITED.test(text.split(/\s+/)[0] ?? '') || isLooser(file, text, before) ? 'none' : 'restrict';
 }
 
+function isThaw(step: Step): boolean {
+  if (step.do !== 'write') return false;
+  if (step.file === 'cgroup.freeze') return amountOf(step.text.trim()) === 0;
+  return step.file === 'freezer.state' && step.text.trim() === 'THAWED';
+}
+
 /** Whether the new text gives at least as much as the old one; false when it cannot be told. */
 function isLooser(file: string, text: string, before: WriteStep['before']): boolean {
   if (typeof before !== 'string') return false;
-  return amountOf(file, text) >= amountOf(file, before.trim());
+  return file === 'cpu.max' ? shareOf(text, before) >= shareOf(before) : amountOf(text) >= amountOf(before.trim());
 }
 
-/** The amount that a limit stands for: of `cpu.max` the share. NaN for what is not one number, which compares as false. */
-function amountOf(file: string, text: string): number {
-  const words = text.split(/\s+/);
-  if (UNLIMITED.test(words[0] ?? '')) return Number.POSITIVE_INFINITY;
-  if (file === 'cpu.max') return Number(words[0]) / Number(words[1] ?? 100_000);
-  return words.length === 1 ? bytesOf(text) : Number.NaN;
+/** Of the CPU that `cpu.max` gives. What has no period leaves that of `before`. */
+function shareOf(text: string, before = ''): number {
+  const [quota = '', period = before.trim().split(/\s+/)[1]] = text.trim().split(/\s+/);
+  return UNLIMITED.test(quota) ? Number.POSITIVE_INFINITY : Number(quota) / Number(period);
 }
 
-/** memparse() of lib/cmdline.c: a number with K, M, G, T, P or E. */
-function bytesOf(text: string): number {
-  const [, digits, unit = ''] = /^([0-9]+)([KMGTPE]?)$/i.exec(text) ?? [];
-  if (digits === undefined) return Number.NaN;
-  return Number(digits) * 1024 ** (unit === '' ? 0 : 'KMGTPE'.indexOf(unit.toUpperCase()) + 1);
+/**
+ * The amount that a limit stands for, as the kernel reads it: memparse() of lib/cmdline.c, which takes a decimal, hexadecimal (0x) or octal (0) number
+ * with K, M, G, T, P or E. NaN for what is not one number, which compares as false.
+ */
+export function amountOf(text: string): number {
+  if (UNLIMITED.test(text)) return Number.POSITIVE_INFINITY;
+  const [, hex, digits = '', unit = ''] = /^\+?(?:0x([0-9a-f]+)|([0-9]+))([KMGTPE]?)$/i.exec(text) ?? [];
+  const base = hex !== undefined ? 16 : digits.startsWith('0') ? 8 : 10;
+  const power = unit === '' ? 0 : UNITS.indexOf(unit.toUpperCase()) + 1;
+  return Number.parseInt(hex ?? digits, base) * 1024 ** power;
 }
+
+const UNITS = 'KMGTPE';
 
 function pidOf(step: Step): number {
   if (step.do === 'move') return step.process.pid;
@@ -129,6 +146,42 @@ function joinWarnings(cgroup: OpenCgroup, pid: number): ChangeWarning[] {
     });
   }
   return warnings;
+}
+
+/** A cgroup stays frozen as long as one above it is; and in v1 nothing in it acts on a signal. */
+function frozenAboveWarnings(cgroup: OpenCgroup, step: Step): ChangeWarning[] {
+  const isKill = step.do === 'kill' && cgroup.version === 1;
+  const above = isKill || isThaw(step) ? frozenAbove(cgroup) : undefined;
+  if (above === undefined) return [];
+  const who =
+    above.length === 0 ? 'A cgroup above it, which cannot be seen from here,' : above.slice(0, SHOWN_ABOVE).join(' and ');
+  const further = above.length > SHOWN_ABOVE ? ` and ${above.length - SHOWN_ABOVE} more` : '';
+  const frozen = `${who}${further} ${above.length > 1 ? 'are' : 'is'} frozen`;
+  const message = isKill
+    ? `${frozen}: the processes here end only when that is thawed.`
+    : `${frozen}, so the processes here stay stopped after this, until that is thawed, too.`;
+  return [{ id: 'frozenAbove', severity: 'caution', message }];
+}
+
+const SHOWN_ABOVE = 3;
+
+/** The cgroups above that are frozen by themselves, the nearest first; undefined when none is. */
+function frozenAbove(cgroup: OpenCgroup): string[] | undefined {
+  using chain = openChain(cgroup.ref);
+  const file = cgroup.version === 2 ? 'cgroup.freeze' : 'freezer.self_freezing';
+  const found = chain.links.slice(1).filter(({ fd }) => firstCharacter(fd, file) === '1');
+  if (found.length > 0) return found.map(({ ref }) => ref.path);
+  // One above the root of a mount is not seen itself. In v2 the file of a cgroup that is frozen itself does not tell it.
+  const isBeyond =
+    cgroup.version === 1
+      ? firstCharacter(cgroup.fd, 'freezer.parent_freezing') === '1'
+      : isFrozen(cgroup) && firstCharacter(cgroup.fd, file) === '0';
+  return isBeyond ? [] : undefined;
+}
+
+function firstCharacter(directory: number, file: string): string | undefined {
+  const text = readText(directory, file, 16);
+  return typeof text === 'string' ? text.charAt(0) : undefined;
 }
 
 function isFrozen({ fd, version }: OpenCgroup): boolean {
@@ -201,7 +254,7 @@ function belowUsage(cgroup: OpenCgroup, file: string, text: string): ChangeWarni
   const { usage, severity, consequence } = USAGE[file]!;
   const read = readText(cgroup.fd, usage, 64);
   const used = typeof read === 'string' ? Number(read) : Number.NaN;
-  const limit = amountOf(file, text.trim());
+  const limit = amountOf(text.trim());
   if (!(limit < used)) return [];
   return [
     {
