@@ -3,6 +3,7 @@
  * Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst and cgroup-v2.rst, "cgroup.freeze").
  */
 import { AT_FDCWD, readBytes } from '../kernel/files.ts';
+import { append } from '../lists.ts';
 import type { CgroupPath } from '../proc/cgroup.ts';
 import { directoryOf, UNIFIED } from './cgroups/hierarchies.ts';
 
@@ -45,10 +46,10 @@ export function freezerState(cgroups: readonly CgroupPath[]): 'running' | 'pause
 export function freezerFiles(cgroups: readonly CgroupPath[]): string[] {
   const files: string[] = [];
   const v2 = cgroupIn(cgroups, UNIFIED);
-  if (v2 !== undefined) files.push(...filesAt(v2, 'cgroup.events'));
+  if (v2 !== undefined) append(files, filesAt(v2, 'cgroup.events'));
   const v1 = cgroupIn(cgroups, 'freezer');
   for (let path = v1?.path ?? ''; path !== ''; path = path.slice(0, path.lastIndexOf('/'))) {
-    files.push(...filesAt({ ...v1!, path }, 'freezer.state'));
+    append(files, filesAt({ ...v1!, path }, 'freezer.state'));
   }
   return files;
 }

@@ -8,6 +8,7 @@
  * - Who gets other files and other pids than the process that started it, or other names and IPC, begins a container in a container.
  * - Who only joined what others made belongs to those: docker exec, nsenter(1), terminals of Isoscope.
  */
+import { append } from '../lists.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import { type ContainerGroup, keyOfClaim, leadsBefore } from './containerGroup.ts';
 import type { HostModel } from './hostModel.ts';
@@ -264,7 +265,7 @@ function addTo(groups: Map<string, ContainerGroup>, group: ContainerGroup): Cont
     groups.set(group.key, group);
     return group;
   }
-  known.processes.push(...group.processes);
+  append(known.processes, group.processes);
   if (!isInside(known.leader) && isInside(group.leader)) known.leader = group.leader;
   return known;
 }

@@ -61,7 +61,9 @@ export class NamespaceIndex {
     });
     for (const [held, pin] of pinsOf(record)) {
       const { pins } = this.entry(held);
-      pins.set(record.pid, [...(pins.get(record.pid) ?? []), pin]);
+      const known = pins.get(record.pid);
+      if (known === undefined) pins.set(record.pid, [pin]);
+      else known.push(pin);
     }
     if (record.namespaces.includes(null)) this.unread.set(record.pid, record);
     const isPart = record.descriptors === undefined || record.differingThreads === undefined;

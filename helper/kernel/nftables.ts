@@ -123,6 +123,7 @@ function encodeRule(table: string, { hook }: NftChain, { matches, verdict }: Nft
   return Buffer.concat([
     textAttribute(NFTA_RULE.TABLE, table),
     textAttribute(NFTA_RULE.CHAIN, hook),
+    // biome-ignore lint/plugin: a rule has a few
     nested(NFTA_RULE.EXPRESSIONS, ...expressions),
   ]);
 }
@@ -134,6 +135,7 @@ function encodeMatch(match: NftMatch): Buffer[] {
     return [
       meta('nfproto'),
       compare('==', Buffer.of(nfproto)),
+      // biome-ignore lint/plugin: two
       expression('payload', be32(NFTA_PAYLOAD.DREG, NFT_REG_1), ...place, be32(NFTA_PAYLOAD.LEN, bytes)),
       compare('==', match.source),
     ];
@@ -157,6 +159,7 @@ function drop(): Buffer {
 }
 
 function expression(name: string, ...data: Buffer[]): Buffer {
+  // biome-ignore lint/plugin: an expression has a few
   return nested(NFTA_LIST_ELEM, textAttribute(NFTA_EXPR.NAME, name), nested(NFTA_EXPR.DATA, ...data));
 }
 

@@ -25,7 +25,7 @@ export function parseOverlayOptions(options: readonly string[]): OverlayOptions 
   // The kernel takes escapes out of upperdir and workdir too, however they were told.
   for (const option of options) {
     const [name, value] = splitOption(option);
-    if (name === 'lowerdir') parsed.lower.push(...splitLowerDirectories(value));
+    if (name === 'lowerdir') for (const directory of splitLowerDirectories(value)) parsed.lower.push(directory);
     else if (name === 'lowerdir+') parsed.lower.push({ path: value, dataOnly: false });
     else if (name === 'datadir+') parsed.lower.push({ path: value, dataOnly: true });
     else if (name === 'upperdir') parsed.upper = unescapeBackslashes(value);
@@ -44,8 +44,9 @@ export function parseFuseOverlayArguments(
 ): { options: OverlayOptions; mountPoint: string } | undefined {
   const told: string[] = [];
   for (const [index, word] of words.entries()) {
-    if (word === '-o') told.push(...splitFuseOptions(words[index + 1] ?? ''));
-    else if (word.startsWith('-o')) told.push(...splitFuseOptions(word.slice(2)));
+    if (!word.startsWith('-o')) continue;
+    const options = splitFuseOptions(word === '-o' ? (words[index + 1] ?? '') : word.slice(2));
+    for (const option of options) told.push(option);
   }
   const mountPoint = words.at(-1);
   const options = parseOverlayOptions(told);

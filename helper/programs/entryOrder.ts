@@ -12,6 +12,7 @@
 import fs from 'node:fs';
 import { close } from '../kernel/files.ts';
 import { openOwner, openParent } from '../kernel/nsfs.ts';
+import { append } from '../lists.ts';
 import { type HeldNamespace, isOwnNamespace } from './target.ts';
 
 export interface EntryOrder {
@@ -32,7 +33,7 @@ export function entryOrder(namespaces: readonly HeldNamespace[], privileged: boo
   const chain = chainTo(user);
   const owners = others.map((namespace) => ownerIn(chain, namespace));
   const order = others.filter((_, index) => owners[index] === undefined);
-  for (const link of chain) order.push(link, ...others.filter((_, index) => owners[index] === link));
+  for (const link of chain) append(order, [link, ...others.filter((_, index) => owners[index] === link)]);
   return {
     order,
     dispose: () => {

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { CapabilityMasks, OciProcess } from '../host/engines/ociProcess.ts';
 import { AT_FDCWD, readText } from '../kernel/files.ts';
+import { leastOf } from '../lists.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
@@ -112,7 +113,7 @@ function rootIdentity(target: HeldTarget): Identity {
 
 function rootOf(map: IdMapping[] | undefined, what: string, differences: string[]): number {
   if (map === undefined || map.some(({ inside }) => inside === 0)) return 0;
-  const lowest = Math.min(...map.map(({ inside }) => inside));
+  const lowest = leastOf(map.map(({ inside }) => inside));
   if (!Number.isFinite(lowest)) {
     throw unmapped(what);
   }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { readFileInRoot } from '../host/fileInRoot.ts';
 import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { append } from '../lists.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
@@ -143,7 +144,7 @@ function joinCgroups(plan: Plan, asked: boolean | undefined, disposables: (() =>
   const cgroups = holdCgroups(held);
   disposables.push(() => cgroups.dispose());
   plan.cgroups = cgroups;
-  plan.differences.push(...cgroups.differences);
+  append(plan.differences, cgroups.differences);
 }
 
 /**

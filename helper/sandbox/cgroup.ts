@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, inField, isSystemError } from '../failure.ts';
 import { directoryOf } from '../host/cgroups/hierarchies.ts';
+import { append } from '../lists.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
@@ -63,9 +64,12 @@ export function planCgroups(resources: SandboxResources, id: string): PlannedCgr
     const known = planned.get(cgroup.parent) ?? cgroup;
     planned.set(cgroup.parent, known);
     known.enable = [...new Set([...known.enable, ...cgroup.enable])];
-    const files = known.version === 1 ? setting.v1 : setting.v2;
-    if (known.version === 1 && setting.controller === 'cpuset') files.unshift(...inheritedCpuset(known, setting));
-    known.settings.push(...files.map(([file, text]) => ({ file, text })));
+    const own = known.version === 1 ? setting.v1 : setting.v2;
+    const files = known.version === 1 && setting.controller === 'cpuset' ? [...inheritedCpuset(known, setting), ...own] : own;
+    append(
+      known.settings,
+      files.map(([file, text]) => ({ file, text })),
+    );
     if (setting.controller === 'memory') known.oomFile = known.version === 1 ? 'memory.oom_control' : 'memory.events';
   }
   return [...planned.values()];

@@ -1,5 +1,6 @@
 /** What unshare(1), bwrap(1) and runc(8) would be told to make something similar, and in what it would differ. */
 import { shellText, shellWord } from '../launcher/text.ts';
+import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxEquivalent } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
@@ -41,19 +42,19 @@ function unshareOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   if (fresh.has('net') && spec.network.type === 'loopback') differences.push('lo stays down.');
   const run = commandOf(plan);
   const prefix = own().uid === 0 || fresh.has('user') ? 'unshare' : 'sudo unshare';
-  const line = (...more: string[]) => [prefix, ...words, ...more].join(' ');
+  const line = (more: readonly string[]) => [prefix, ...words, ...more].join(' ');
   if (root.type === 'tmpfs') {
     const options = root.options.map((option) => option.join('=')).join(',');
     const old = (spec.oldRoot ?? '').replace(/^\//, '');
     const enter = `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${shellWord(old)} && pivot_root . ${shellWord(old)} && cd /`;
-    return { tool: 'unshare', command: line('--', 'sh', '-c', shellText(`${enter} && exec ${run}`)), differences };
+    return { tool: 'unshare', command: line(['--', 'sh', '-c', shellText(`${enter} && exec ${run}`)]), differences };
   }
   const path = rootPathOf(plan);
   const more = path === undefined || path === '/' ? [] : [`--root=${shellWord(path)}`];
   if (spec.proc === 'own') more.push('--mount-proc');
   if (path !== undefined && path !== '/') differences.push('It uses chroot, not pivot_root: the old root stays mounted below.');
   if (root.type === 'bind' && root.readOnly) differences.push('The root stays writable.');
-  return { tool: 'unshare', command: line(...more, '--', run), differences };
+  return { tool: 'unshare', command: line([...more, '--', run]), differences };
 }
 
 function rootPathOf({ root }: SandboxPlan): string | undefined {
@@ -81,14 +82,14 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
       words.push('--overlay-src', shellWord(lower));
     words.push('--tmp-overlay', '/');
   }
-  for (const mount of plan.mounts) words.push(...bwrapMount(mount));
+  for (const mount of plan.mounts) append(words, bwrapMount(mount));
   words.push('--chdir', shellWord(spec.process.cwd), '--clearenv');
   for (const entry of plan.environment.entries()) {
     const [name = '', ...value] = entry.toString('utf8').split('=');
     words.push('--setenv', shellText(name), shellText(value.join('=')));
   }
   if (plan.user.identity.capabilities.permitted === 0n) words.push('--cap-drop', 'ALL');
-  words.push('--die-with-parent', '--new-session', '--', ...plan.command.map(shellText));
+  append(words, ['--die-with-parent', '--new-session', '--', ...plan.command.map(shellText)]);
   const differences = [
     'bwrap loads no seccomp filter of its own, covers nothing in /proc, and leaves the bounding set of capabilities whole.',
   ];

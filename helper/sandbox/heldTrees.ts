@@ -8,6 +8,7 @@ import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { cloneMounts, mapMountIds } from '../kernel/newMount.ts';
+import { leastOf } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import { type IdMaps, insideOf, outsideOf } from './idMaps.ts';
 
@@ -64,7 +65,7 @@ export class HeldTrees {
 /** Whether root of the new user namespace may search every directory above: path_resolution(7), capabilities(7) "privileged_wrt_inode". */
 function isReached(real: string, { uid, gid }: IdMaps): boolean {
   const [user, group] = [uid, gid].map((mappings) =>
-    outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))),
+    outsideOf(mappings, leastOf(mappings.map(({ containerID }) => containerID))),
   );
   for (let above = path.dirname(real); ; above = path.dirname(above)) {
     const stat = fs.statSync(above, { throwIfNoEntry: false });

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { userName } from '../host/users.ts';
+import { leastOf } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { IdMappings, SandboxIdMapping } from '../protocol/sandboxes.ts';
 
@@ -101,7 +102,7 @@ export function outsideOf(mappings: SandboxIdMapping[], inside: number): number 
 
 /** Of the host, who root inside is; or whoever has the lowest id. */
 export function rootOf(mappings: SandboxIdMapping[]): number {
-  return outsideOf(mappings, Math.min(...mappings.map(({ containerID }) => containerID))) ?? 0;
+  return outsideOf(mappings, leastOf(mappings.map(({ containerID }) => containerID))) ?? 0;
 }
 
 /** The lines of `/proc/PID/uid_map`. */

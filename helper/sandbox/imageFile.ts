@@ -11,6 +11,7 @@ import { Failure, isSystemError } from '../failure.ts';
 import { jsonOf } from '../host/engines/boundedFile.ts';
 import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
 import { openHostFile, openHostFileBelow } from './hostPath.ts';
@@ -102,7 +103,7 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
     } finally {
       for (const directory of directories) close(directory);
     }
-    notes.push(...notesOnLeftOut(leftOut), ...(mapping?.notes() ?? []));
+    append(notes, [...notesOnLeftOut(leftOut), ...(mapping?.notes() ?? [])]);
     return {
       layers: { descriptor, names: names.reverse() },
       process,

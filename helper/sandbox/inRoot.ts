@@ -20,7 +20,7 @@ const MAX_LINKS = 40;
 
 /** Symbolic links count from the root, and one whose target is lacking leads to where the target would be. */
 export function resolveInRoot(root: string, inside: string): InRoot {
-  const pending = split(inside);
+  let pending = split(inside);
   const parts: string[] = [];
   let links = 0;
   let existing = 0;
@@ -32,15 +32,15 @@ export function resolveInRoot(root: string, inside: string): InRoot {
       continue;
     }
     const isLacking = existing < parts.length;
-    const stat = isLacking ? undefined : lstat(path.join(root, ...parts, part));
+    const stat = isLacking ? undefined : lstat(path.join([root, ...parts, part].join('/')));
     if (stat?.isSymbolicLink() && links < MAX_LINKS) {
       links += 1;
-      const target = fs.readlinkSync(path.join(root, ...parts, part));
+      const target = fs.readlinkSync(path.join([root, ...parts, part].join('/')));
       if (target.startsWith('/')) {
         parts.length = 0;
         existing = 0;
       }
-      pending.unshift(...split(target));
+      pending = [...split(target), ...pending];
       continue;
     }
     parts.push(part);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Failure, inField, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
@@ -102,13 +103,17 @@ export function planMounts(spec: ResolvedSpec, root: RootPlan, context: MountCon
   if (spec.proc === 'own') {
     mounts.push({ what: 'new', type: 'proc', options: [], attributes: NO_PROGRAMS, place: proc() });
   }
-  mounts.push(...inField(['root'], () => hostSockets(root, at)));
+  append(
+    mounts,
+    inField(['root'], () => hostSockets(root, at)),
+  );
   inField(['dev'], () => {
-    if (spec.dev === 'minimal') mounts.push(...minimalDev(at, context));
+    if (spec.dev === 'minimal') append(mounts, minimalDev(at, context));
     if (spec.dev === 'host') mounts.push(bindOf('/dev', at('/dev', true), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
   });
-  mounts.push(
-    ...inField([spec.hosts === undefined ? 'network' : 'hosts'], () => nameFiles(spec, root, { at, notes: context.notes })),
+  append(
+    mounts,
+    inField([spec.hosts === undefined ? 'network' : 'hosts'], () => nameFiles(spec, root, { at, notes: context.notes })),
   );
   const planOne = (mount: SandboxMount) =>
     planMount(

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { Failure, type FieldPath, inField } from '../failure.ts';
 import { close } from '../kernel/files.ts';
+import { append } from '../lists.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { DEFAULT_PATH, Environment } from '../programs/environment.ts';
 import { own } from '../programs/identity.ts';
@@ -115,7 +116,7 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
     checkCombination(spec, given);
     const folder = context.directory === undefined ? {} : { folder: context.directory };
     const leaving = notesOnPaths(given, context.directory);
-    notes.push(...leaving);
+    append(notes, leaving);
     if (spec.network.type === 'veth') {
       const { network } = spec;
       const resolved = inField(['network'], () => resolveVeth(network, context.id, context.addresses()));
@@ -178,8 +179,11 @@ export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): Sandb
       dispose,
     };
     const weaknesses = weaknessesOf(plan, hostMounts);
-    notes.push(...weaknesses.map(({ text }) => text));
-    plan.weaker.push(...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text])));
+    append(
+      notes,
+      weaknesses.map(({ text }) => text),
+    );
+    append(plan.weaker, [...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text]))]);
     return plan;
   } catch (error) {
     dispose();

@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { Failure, inField } from '../failure.ts';
 import { tmpfsKeepsUserAttributes } from '../kernel/memfd.ts';
+import { append } from '../lists.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { plainDirectory, plainUpper, realPath } from './hostPath.ts';
@@ -77,7 +78,7 @@ function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
           { hint: 'Set namespaces.user to "new" or "host"; or unpack the image, and take the directory as the root.' },
         );
       }
-      context.notes.push(...said);
+      append(context.notes, said);
       const mapped = spec.namespaces.user === 'new' && Array.isArray(layers) ? ({ mapped: true } as const) : {};
       const upper = root.upper === undefined ? {} : { upper: upperOf(root.upper, folder) };
       return { type: 'overlay', lowers: layers, image: described, ...upper, ...mapped };

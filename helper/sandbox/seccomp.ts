@@ -6,6 +6,7 @@
  * without it. So does a call that is newer than the table, unless the default action lets it through: programs fall back to an older one.
  */
 import { Failure } from '../failure.ts';
+import { append } from '../lists.ts';
 import type { SeccompAction, SeccompProfile } from '../protocol/sandboxes.ts';
 import {
   ARCHITECTURE_OFFSET,
@@ -107,7 +108,7 @@ export function compileSeccomp(profile: SeccompProfile, architecture: string = p
       ways.filter((way) => way.audit === audit),
     );
     const section = [instruction(LOAD, NUMBER_OFFSET), ...choose(leaves)];
-    instructions.push(instruction(JUMP_EQUAL, audit, 1, 0), instruction(JUMP, section.length), ...section);
+    append(instructions, [instruction(JUMP_EQUAL, audit, 1, 0), instruction(JUMP, section.length), ...section]);
   }
   instructions.push(answer(RETURN.SCMP_ACT_KILL_PROCESS));
   if (instructions.length > MOST_INSTRUCTIONS) throw tooLong(String(instructions.length));
@@ -200,7 +201,11 @@ function ruleLeaf(
   for (const { args = [], action, errnoRet } of rules.values()) {
     const value = returnValue(action, errnoRet);
     if (args.length === 0) last ??= value;
-    else code.push(...answerWhen(args, value, (index) => argumentBytes(entry, way, index)));
+    else
+      append(
+        code,
+        answerWhen(args, value, (index) => argumentBytes(entry, way, index)),
+      );
     if (code.length > MOST_INSTRUCTIONS) throw tooLong(`more than ${MOST_INSTRUCTIONS}`);
   }
   if (code.length === 0) return { code: [answer(last ?? otherwise)], key: `${last ?? otherwise}` };

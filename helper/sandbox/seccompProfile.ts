@@ -1,6 +1,7 @@
 /** A seccomp profile that somebody gives: nothing in it is dropped without a word. What does nothing here is a note; what would be a hole is refused. */
 import os from 'node:os';
 import { Failure, type FieldPath } from '../failure.ts';
+import { append } from '../lists.ts';
 import type { SeccompFilter } from '../programs/plan.ts';
 import type { SeccompProfile } from '../protocol/sandboxes.ts';
 import { argumentBytes, type CallingWay, compileSeccomp, coveredWays, isPermissive, type Rule, waysOf } from './seccomp.ts';
@@ -30,10 +31,10 @@ export function runningOn(): RunningOn {
 
 /** Adds to `notes` what of the profile does nothing. Throws a `Failure` that names the field. */
 export function givenFilter(profile: SeccompProfile, notes: string[], on: RunningOn = runningOn()): SeccompFilter {
-  notes.push(...checkArchitectures(profile, on));
+  append(notes, checkArchitectures(profile, on));
   const flags = flagsOf(profile);
   checkErrnos(profile);
-  notes.push(...checkNames(profile, on), ...checkComparisons(profile, on));
+  append(notes, [...checkNames(profile, on), ...checkComparisons(profile, on)]);
   return {
     instructions: compileSeccomp(profile, on.architecture),
     name: 'the given profile',

@@ -11,6 +11,7 @@ import { type End, endOf } from '../kernel/spawn.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import type { Step, SyscallProgram } from '../launcher/program.ts';
 import { isAttempt } from '../launcher/text.ts';
+import { append } from '../lists.ts';
 import { log, logError } from '../log.ts';
 import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
@@ -262,7 +263,7 @@ async function unpackImage(
     // Before anything is unpacked: the pid may be another's when the process that waits is killed meanwhile.
     userNamespace = fs.openSync(`/proc/${pid}/ns/user`, 'r');
     into = takeDescriptor(pidfd, made);
-    notes.push(...((await root.lowers.inside?.unpack(into, userNamespace)) ?? []));
+    append(notes, (await root.lowers.inside?.unpack(into, userNamespace)) ?? []);
   } finally {
     for (const descriptor of [pidfd, userNamespace, into]) if (descriptor >= 0) close(descriptor);
   }

@@ -1,6 +1,7 @@
 /** As whom the program runs, and with what: ids, groups, capabilities, limits. */
 import { Failure, inField } from '../failure.ts';
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
+import { leastOf } from '../lists.ts';
 import { capabilityBit } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
 import { type Identity, own } from '../programs/identity.ts';
@@ -61,7 +62,7 @@ function defaultGid(choice: unknown, idMaps: IdMaps | undefined): number {
 }
 
 function lowest(mappings: IdMaps['uid']): number {
-  return Math.min(...mappings.map(({ containerID }) => containerID));
+  return leastOf(mappings.map(({ containerID }) => containerID));
 }
 
 function checkIds(uid: number, gid: number, idMaps: IdMaps | undefined): void {

@@ -6,6 +6,7 @@ import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { NETLINK_ROUTE, NetlinkError, openNetlink } from '../kernel/netlink.ts';
 import { makeVethPair, type OwnAddress, setUpInterface } from '../kernel/vethPair.ts';
+import { append } from '../lists.ts';
 import { bytesOf6 } from './ipv6.ts';
 import { advertisementsOf, bytesOf, HOST_SETTINGS, type VethPlan } from './network.ts';
 
@@ -14,7 +15,7 @@ export function makeInterfaces(plan: VethPlan, pid: number): undefined {
   const { inside, outside } = plan;
   const opened: number[] = [];
   try {
-    opened.push(...openNetlink(undefined, [NETLINK_ROUTE]));
+    append(opened, openNetlink(undefined, [NETLINK_ROUTE]));
     const namespace = fs.openSync(`/proc/${pid}/ns/net`, 'r');
     opened.push(namespace);
     makeVethPair(opened[0]!, outside, inside, namespace);

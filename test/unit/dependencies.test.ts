@@ -34,8 +34,9 @@ const SHARED = [
   'helper/schemas.ts',
   'helper/dispatch.ts',
   'helper/longTimer.ts',
+  'helper/lists.ts',
 ];
-const SHARED_WITH_PARSERS = ['helper/protocol.ts'];
+const SHARED_WITH_PARSERS = ['helper/protocol.ts', 'helper/lists.ts'];
 
 /** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
 const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];

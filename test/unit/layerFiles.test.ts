@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import test, { describe } from 'node:test';
 import { extract, type Header } from 'tar-stream';
-import { coveringMount } from '../../helper/host/layers/covers.ts';
+import { coveringMount, coverOf, MountIndex, mountsIn } from '../../helper/host/layers/covers.ts';
 import { parseRedirect } from '../../helper/host/layers/marks.ts';
 import { PageCache } from '../../helper/host/layers/pageCache.ts';
 import { bytesOfText, textOfBytes } from '../../helper/proc/fileName.ts';
@@ -147,7 +147,7 @@ test('the mount that covers a path is the one that path resolution ends in', () 
       '16 99 0:56 / /elsewhere rw - tmpfs other rw',
     ].join('\n'),
   );
-  const at = (path: string) => coveringMount(mounts, 10, path)?.id;
+  const at = (path: string) => coveringMount(new MountIndex(mounts), 10, path)?.id;
   assert.equal(at('/etc/passwd'), undefined);
   assert.equal(at('/proc/1/status'), 15, 'mounted twice: the upper one');
   assert.equal(at('/data/inner/file'), 13, 'the inner mount is covered with its place');
@@ -155,6 +155,49 @@ test('the mount that covers a path is the one that path resolution ends in', () 
   assert.equal(at('/database'), undefined);
   assert.equal(at('/elsewhere/z'), undefined, 'it hangs on another mount');
 });
+
+test('where a mount comes from is the nearest other mount of the same directory or one above it', () => {
+  const here = new MountIndex(
+    parseMountinfo(
+      [
+        '20 1 8:1 / / rw - ext4 /dev/sda rw',
+        '21 20 8:1 /srv /mnt/srv rw - ext4 /dev/sda rw',
+        '22 20 8:1 /srv/data /again rw - ext4 /dev/sda rw',
+        '23 20 8:2 / /other rw - ext4 /dev/sdb rw',
+      ].join('\n'),
+    ),
+  );
+  const from = (root: string, device = '8:1', id = 99) => {
+    const [mount] = parseMountinfo(`${id} 1 ${device} ${root} /in/container rw - ext4 /dev/sda rw`);
+    return coverOf(mount!, here).from;
+  };
+  assert.equal(from('/srv/data/x'), '/again/x');
+  assert.equal(from('/srv/data', '8:1', 22), '/mnt/srv/data', 'it is not from itself');
+  assert.equal(from('/srvother'), '/srvother');
+  assert.equal(from('/', '8:2'), '/other');
+  assert.equal(from('/x', '8:3'), undefined);
+});
+
+test('mounts on the entries of a directory are told in proportion to their number', () => {
+  // fs.mount-max lets a mount namespace have 100,000 by default.
+  const [few, many] = [microsFor(5000), microsFor(100_000)];
+  // Twenty times as many; going through the table for each would take four hundred times as long.
+  assert.ok(many < 100 * few, `${few} µs for 5,000, ${many} µs for 100,000`);
+});
+
+/** What it takes of the processor to tell of so many mounts in one directory. */
+function microsFor(count: number): number {
+  const lines = ['10 1 0:50 / / rw - overlay overlay rw'];
+  for (let at = 0; at < count; at += 1) lines.push(`${100 + at} 10 8:1 /many/${at} /many/${at} rw - ext4 /dev/sda rw`);
+  const mounts = parseMountinfo(lines.join('\n'));
+  const begin = process.cpuUsage();
+  const index = new MountIndex(mounts);
+  const found = mountsIn(index, 10, '/many');
+  for (const mount of found.values()) assert.equal(coverOf(mount, index).from, undefined);
+  assert.equal(found.size, count);
+  const { user, system } = process.cpuUsage(begin);
+  return user + system;
+}
 
 test('what a page left for the next is given once, and only the latest are kept', () => {
   const cache = new PageCache<number>();

@@ -1,10 +1,9 @@
 /** The lint rule that keeps text from reaching people past extension/words/: it must know every way that VS Code has. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { noticedLines } from '../fixtures/lint.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -28,34 +27,17 @@ function windowFunctions(): string[] {
   return [...new Set([...body.matchAll(/export function (\w+)/g)].map(([, name = '']) => name))].sort();
 }
 
-/** The lines of a source that the rule finds something in, when it stands in a tree of its own at this place. */
-function found(file: string, source: string): number[] {
-  const folder = mkdtempSync(path.join(tmpdir(), 'isoscope-lint-'));
-  try {
-    for (const name of ['biome.json', 'lint']) cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
-    mkdirSync(path.join(folder, path.dirname(file)), { recursive: true });
-    writeFileSync(path.join(folder, file), source);
-    const program = path.join(ROOT, 'node_modules/.bin/biome');
-    const args = ['lint', '--reporter=github', '--max-diagnostics=none', file];
-    const { stdout } = spawnSync(program, args, { cwd: folder, encoding: 'utf8', timeout: 60_000 });
-    const lines = stdout.split('\n').filter((line) => line.includes('title=plugin'));
-    return [...new Set(lines.map((line) => Number(/line=(\d+)/.exec(line)?.[1])))].sort((a, b) => a - b);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 test('every function of VS Code that shows text is called in extension/words/ alone, or known to be harmless', () => {
   const names = windowFunctions();
   assert.ok(names.length > 20, 'the declarations were read');
   const shown = names.filter((name) => !HARMLESS.includes(name));
   const source = shown.map((name) => `void vscode.window.${name}(text);`).join('\n');
-  const noticed = found('extension/planted.ts', `${source}\n`);
+  const noticed = noticedLines('extension/planted.ts', `${source}\n`);
   assert.deepEqual(
     shown.filter((_name, at) => !noticed.includes(at + 1)),
     [],
   );
-  assert.deepEqual(found('extension/words/planted.ts', `${source}\n`), []);
+  assert.deepEqual(noticedLines('extension/words/planted.ts', `${source}\n`), []);
 });
 
 test('no other way of writing it goes unnoticed', () => {
@@ -71,7 +53,7 @@ test('no other way of writing it goes unnoticed', () => {
     'vscode.workspace.registerTextDocumentContentProvider(scheme, provider);',
   ];
   assert.deepEqual(
-    found('extension/commands/planted.ts', `${planted.join('\n')}\n`),
+    noticedLines('extension/commands/planted.ts', `${planted.join('\n')}\n`),
     planted.map((_line, at) => at + 1),
   );
 });

@@ -29,7 +29,7 @@ export interface Freezer {
  */
 export async function killMembers(cgroup: OpenCgroup, freezer: Freezer | undefined): Promise<number> {
   const killed = new Set<number>();
-  let refused: number[] = [];
+  let refused = new Set<number>();
   const deadline = performance.now() + END_MILLIS;
   // A helper that froze itself could not thaw anything.
   const own = cgroupPathOf(process.pid, cgroup.ref.hierarchy);
@@ -38,17 +38,17 @@ export async function killMembers(cgroup: OpenCgroup, freezer: Freezer | undefin
     if (membersOf(cgroup).length === 0) return killed.size;
     refused = await killOnce(cgroup, usable, killed);
     // Those who may be killed end; for the others there is nothing to wait for.
-    if (refused.length > 0 && membersOf(cgroup).every((pid) => refused.includes(pid))) throw notAllowed(refused, killed.size);
+    if (refused.size > 0 && membersOf(cgroup).every((pid) => refused.has(pid))) throw notAllowed([...refused], killed.size);
     await untilEmpty(cgroup, Math.min(deadline, performance.now() + LOOK_AGAIN_MILLIS * 10));
   } while (performance.now() < deadline);
   const left = membersOf(cgroup);
   if (left.length === 0) return killed.size;
-  throw refused.length > 0 ? notAllowed(refused, killed.size) : survivors(left);
+  throw refused.size > 0 ? notAllowed([...refused], killed.size) : survivors(left);
 }
 
 /** Those that the user may not kill. */
-async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed: Set<number>): Promise<number[]> {
-  const refused: number[] = [];
+async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed: Set<number>): Promise<Set<number>> {
+  const refused = new Set<number>();
   await freezer?.freeze();
   try {
     const frozenBy = performance.now() + FREEZE_MILLIS;
@@ -56,12 +56,12 @@ async function killOnce(cgroup: OpenCgroup, freezer: Freezer | undefined, killed
     for (const pid of membersOf(cgroup)) {
       const sent = killMember(cgroup, pid);
       if (sent === 'sent') killed.add(pid);
-      if (sent === 'refused') refused.push(pid);
+      if (sent === 'refused') refused.add(pid);
     }
   } finally {
     // A signal is acted on only once thawed.
     await freezer?.thaw();
-    if (refused.length === 0) await freezer?.thawBelow();
+    if (refused.size === 0) await freezer?.thawBelow();
   }
   return refused;
 }

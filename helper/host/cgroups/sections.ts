@@ -215,7 +215,7 @@ function ioDevices(texts: CgroupTexts, stat: string): CgroupIoDevice[] {
   const max = texts.get('io.max');
   const limits = typeof max === 'string' ? parseNestedKeyed(max) : new Map<string, Map<string, number | null>>();
   const weights = deviceValues(texts, ['io.weight', 'io.bfq.weight']);
-  return devicesOf(figures, limits, weights).map((device) => {
+  return devicesOf([figures, limits, weights]).map((device) => {
     const figure = (key: string) => figures.get(device)?.get(key) ?? undefined;
     const limit = (key: string) => limits.get(device)?.get(key) ?? null;
     return deviceOf(
@@ -234,8 +234,8 @@ function blkioDevices(texts: CgroupTexts, bytesText: string): CgroupIoDevice[] {
   const throttle = (name: string) => deviceValues(texts, [`blkio.throttle.${name}_device`]);
   const limits = [throttle('read_bps'), throttle('write_bps'), throttle('read_iops'), throttle('write_iops')] as const;
   const weights = deviceValues(texts, ['blkio.weight_device', 'blkio.bfq.weight_device']);
-  const uncounted = uncountedDisks().filter((disk) => !bytes.has(disk));
-  const described = devicesOf(bytes, serviced, weights, ...limits).map((device) =>
+  const uncounted = new Set(uncountedDisks().filter((disk) => !bytes.has(disk)));
+  const described = devicesOf([bytes, serviced, weights, ...limits]).map((device) =>
     deviceOf(
       device,
       [
@@ -253,9 +253,10 @@ function blkioDevices(texts: CgroupTexts, bytesText: string): CgroupIoDevice[] {
       weights.get(device),
     ),
   );
-  const lacking = uncounted.filter((disk) => !described.some(({ device }) => device === disk));
+  const known = new Set(described.map(({ device }) => device));
+  const lacking = [...uncounted].filter((disk) => !known.has(disk));
   return [...described, ...lacking.map((disk) => deviceOf(disk, NOTHING_COUNTED, NO_LIMITS, undefined))].map((device) =>
-    uncounted.includes(device.device) ? { ...device, uncounted: true } : device,
+    uncounted.has(device.device) ? { ...device, uncounted: true } : device,
   );
 }
 
@@ -267,7 +268,7 @@ function deviceValues(texts: CgroupTexts, files: readonly string[]): Map<string,
   return parseDeviceValues(typeof text === 'string' ? text : '');
 }
 
-function devicesOf(...maps: ReadonlyMap<string, unknown>[]): string[] {
+function devicesOf(maps: readonly ReadonlyMap<string, unknown>[]): string[] {
   const devices = new Set(maps.flatMap((map) => [...map.keys()]));
   devices.delete('default');
   return [...devices];

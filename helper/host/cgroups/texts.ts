@@ -15,6 +15,7 @@ export class CgroupTexts {
   readonly controllers: readonly string[];
   readonly isRoot: boolean;
   readonly names: readonly string[];
+  private readonly named: ReadonlySet<string>;
   /** Files that the kernel did not give within the limit of time. */
   readonly heldBack = new Set<string>();
   private readonly cgroup: OpenCgroup;
@@ -25,6 +26,7 @@ export class CgroupTexts {
     this.version = cgroup.version;
     this.isRoot = isRoot;
     this.names = names;
+    this.named = new Set(names);
     this.texts = texts;
     for (const [name, text] of texts) this.noteHeldBack(name, text);
     const enabled = texts.get('cgroup.controllers');
@@ -62,7 +64,7 @@ export class CgroupTexts {
   }
 
   has(file: string): boolean {
-    return this.names.includes(file);
+    return this.named.has(file);
   }
 
   /**

@@ -20,7 +20,7 @@ import type { Unknown } from '../../protocol.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
 import { cString, namespaceRef } from '../../schemas.ts';
-import { coverOf, mountsIn } from './covers.ts';
+import { coverOf, MountIndex, mountsIn } from './covers.ts';
 import {
   BeginExport,
   EndExport,
@@ -42,10 +42,10 @@ import type { Stack } from './merged.ts';
 export interface OpenedStack extends Disposable {
   stack: Stack;
   /** The table of the mount namespace, in which the overlay is `mountId`. */
-  mounts: readonly Mount[];
+  mounts: MountIndex;
   mountId: number;
   /** The helper's own mount table. */
-  readonly here: readonly Mount[];
+  readonly here: MountIndex;
   /**
    * What is at a path of the overlay in its mount namespace, when that is on another mount. `follow`: a symbolic link at its end, as well. Its descriptor
    * (`O_PATH`) goes with those of the stack.
@@ -170,7 +170,7 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
 
   requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }, token) => {
     let seen: Seen | undefined;
-    let here: readonly Mount[] = [];
+    let here = NO_MOUNTS;
     const prepare = async () => {
       const opened = await openStack(overlay, { merged: false });
       try {
@@ -238,6 +238,8 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
   }
 }
 
+const NO_MOUNTS = new MountIndex([]);
+
 function layersUnknown(): Failure {
   return new Failure('unsupported', 'Nothing tells of which layers it is made: the process that serves it is not seen.', {
     hint: 'Its files are at its mount point. As root, the helper sees more processes.',
@@ -251,13 +253,13 @@ function keyOf({ mountNamespace, mountId, device }: OverlayRef): string {
 /** Names the mounts that are seen on entries, and the one that the directory itself is on. */
 function withCovers(
   listed: LayersReadDirectoryResult,
-  { mounts, mountId, here }: OpenedStack,
+  opened: OpenedStack,
   seen: Seen | undefined,
   path: string,
 ): LayersReadDirectoryResult {
-  const on = mountsIn(mounts, mountId, path);
+  const on = mountsIn(opened.mounts, opened.mountId, path);
   if (seen === undefined && on.size === 0) return listed;
-  const own = here;
+  const own = opened.here;
   const entries = listed.entries.map((entry) => {
     const mount = on.get(entry.name);
     return mount === undefined ? entry : { ...entry, marks: [], coveredBy: coverOf(mount, own) };

@@ -18,7 +18,7 @@ import { ownNamespaces } from '../hostNamespaces.ts';
 import { ownCapabilities } from '../identity.ts';
 import { isInitial } from '../initialNamespaces.ts';
 import { type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';
-import { coveringMount, pathOutside } from './covers.ts';
+import { coveringMount, MountIndex, pathOutside } from './covers.ts';
 import type { OpenedStack, OpenStack, Seen } from './fileRequests.ts';
 import { type LayerDirectory, mountIdOf, openLayerDirectory, openMount } from './layerDirectories.ts';
 import type { MarkStyle } from './marks.ts';
@@ -78,7 +78,7 @@ class Opened implements OpenedStack {
   private readonly namespace: NamespaceRoot;
   private readonly mayNotAnswer: () => boolean;
   private readonly descriptors: Descriptors;
-  private parsed: Mount[] | undefined;
+  private parsed: MountIndex | undefined;
 
   constructor(
     stack: Stack,
@@ -99,18 +99,18 @@ class Opened implements OpenedStack {
   }
 
   /** Only provenance asks for them. */
-  get mounts(): readonly Mount[] {
-    this.parsed ??= parseMountinfo(this.mountinfo);
+  get mounts(): MountIndex {
+    this.parsed ??= new MountIndex(parseMountinfo(this.mountinfo));
     return this.parsed;
   }
 
-  get here(): readonly Mount[] {
+  get here(): MountIndex {
     const text = readText(AT_FDCWD, '/proc/self/mountinfo', MAX_MOUNTINFO_BYTES);
-    return typeof text === 'string' ? parseMountinfo(text) : [];
+    return new MountIndex(typeof text === 'string' ? parseMountinfo(text) : []);
   }
 
   async look(path: string, follow: boolean): Promise<Seen | undefined> {
-    const overlay = this.mounts.find(({ id }) => id === this.mountId);
+    const overlay = this.mounts.get(this.mountId);
     // The way to what is seen leads through the mount, which would wait for its layers.
     if (this.mayNotAnswer()) {
       const mount = coveringMount(this.mounts, this.mountId, path);
@@ -124,7 +124,7 @@ class Opened implements OpenedStack {
       const descriptor = await openInRoot(root, path, follow ? O_PATH : O_PATH | O_NOFOLLOW);
       this.descriptors.add(descriptor);
       const id = mountIdOf(descriptor);
-      const mount = id === this.mountId ? undefined : this.mounts.find((one) => one.id === id);
+      const mount = id === undefined || id === this.mountId ? undefined : this.mounts.get(id);
       const isIt = follow || readLinkText(AT_FDCWD, `/proc/self/fd/${descriptor}`) === pathOutside(overlay, path);
       return mount === undefined || !isIt ? undefined : { mount, descriptor };
     } catch (error) {

@@ -131,20 +131,29 @@ function pathOf(steps: readonly Step[]): string {
 /** Directories to go on in; a layer that cannot be asked stays one. */
 function tracedParts(found: readonly Found[], parents: readonly TracedPart[], path: string): TracedPart[] {
   const parts: TracedPart[] = [];
+  const above = byLayer(parents);
   for (const one of found) {
     const { part, what, layer, result, hidden } = one;
     if (what === 'unknown') parts.push({ layer, descriptor: result!, marks: { opaque: false, hasWhiteoutAttributes: false } });
     if (part === undefined) continue;
-    const because = parents.find((parent) => parent.layer === layer)?.because ?? (hidden ? path : undefined);
-    parts.push({ ...part, at: placeOf(one, parents), ...(because === undefined ? {} : { because }) });
+    const parent = above.get(layer);
+    const because = parent?.because ?? (hidden ? path : undefined);
+    parts.push({ ...part, at: placeOf(one, parent), ...(because === undefined ? {} : { because }) });
   }
   return parts;
 }
 
+/** The first of each. */
+function byLayer<T extends { layer: number }>(all: readonly T[]): Map<number, T> {
+  const found = new Map<number, T>();
+  for (const one of all) if (!found.has(one.layer)) found.set(one.layer, one);
+  return found;
+}
+
 /** Where the layer itself has it: another path, below a directory that a layer above moved. */
-function placeOf({ layer, pathFromRoot, place }: Found, parents: readonly TracedPart[]): string {
+function placeOf({ pathFromRoot, place }: Found, parent: TracedPart | undefined): string {
   if (pathFromRoot !== undefined) return `/${pathFromRoot}`;
-  return `${parents.find((parent) => parent.layer === layer)?.at ?? ''}/${place?.name ?? ''}`;
+  return `${parent?.at ?? ''}/${place?.name ?? ''}`;
 }
 
 function decidersWith(deciders: Step['deciders'], found: readonly Found[], path: string): Step['deciders'] {
@@ -172,13 +181,14 @@ function rootWords({ roots }: Stack): LayerWord[] {
 function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: readonly Step[]): LayerWord[] {
   const provider = found.find(({ what, hidden }) => what === 'present' && !hidden);
   const isOpaque = found.some(({ part, hidden }) => !hidden && part?.marks.opaque === true);
+  const [ones, parts] = [byLayer(found), byLayer(parent.parts)];
   return stack.roots.map(({ layer }) => {
-    const one = found.find((candidate) => candidate.layer === layer);
-    const part = parent.parts.find((candidate) => candidate.layer === layer);
+    const one = ones.get(layer);
+    const part = parts.get(layer);
     if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...parent.deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
     if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
-    const at = textOfBytes(placeOf(one, parent.parts));
+    const at = textOfBytes(placeOf(one, part));
     const elsewhere = at === pathOf(steps) ? {} : { path: at };
     if (!one.hidden) {
       return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one), ...elsewhere };

@@ -35,6 +35,8 @@ export class LayerWatches {
   private readonly tell: ChangedSink;
   private readonly subscriptions = new Map<string, Map<string, Watched>>();
   private readonly users = new Map<number, Set<Watched>>();
+  /** Those that a subscription has. */
+  private readonly wanted = new Set<Watched>();
   private readonly changed = new Set<Watched>();
   private readonly stale = new Set<Watched>();
   /** Searches for directories that are under way, and what was told of watches that they may have made. */
@@ -62,7 +64,8 @@ export class LayerWatches {
       if (!before.has(key)) added.push(watched);
       after.set(key, watched);
     }
-    for (const [key, watched] of before) if (!after.has(key)) this.forget(watched);
+    for (const [key, watched] of before) if (!after.has(key)) this.drop(watched);
+    for (const watched of added) this.wanted.add(watched);
     if (after.size === 0) this.subscriptions.delete(subscription);
     else this.subscriptions.set(subscription, after);
     await this.arm(added);
@@ -75,11 +78,17 @@ export class LayerWatches {
     this.timer = undefined;
     this.subscriptions.clear();
     this.users.clear();
+    this.wanted.clear();
     this.changed.clear();
     this.stale.clear();
     this.early.length = 0;
     this.inotify?.dispose();
     this.inotify = undefined;
+  }
+
+  private drop(watched: Watched): void {
+    this.wanted.delete(watched);
+    this.forget(watched);
   }
 
   private forget(watched: Watched): void {
@@ -97,17 +106,14 @@ export class LayerWatches {
     this.inotify?.remove(watch);
   }
 
-  /** Whether a subscription has it still. */
-  private isWanted(watched: Watched): boolean {
-    return [...this.subscriptions.values()].some((all) => [...all.values()].includes(watched));
-  }
-
   /** Finds the directories anew: what is on the way by now, and, if recursive, what is below. */
   private async arm(all: readonly Watched[]): Promise<void> {
     const byOverlay = new Map<string, Watched[]>();
     for (const watched of all) {
       const key = JSON.stringify(watched.directory.overlay);
-      byOverlay.set(key, [...(byOverlay.get(key) ?? []), watched]);
+      const group = byOverlay.get(key);
+      if (group === undefined) byOverlay.set(key, [watched]);
+      else group.push(watched);
     }
     for (const group of byOverlay.values()) await this.armInOverlay(group[0]!.directory.overlay, group);
   }
@@ -135,7 +141,7 @@ export class LayerWatches {
 
   private take(watched: Watched, { watches, complete }: Armed): void {
     const before = watched.watches;
-    if (!this.isWanted(watched)) {
+    if (!this.wanted.has(watched)) {
       for (const watch of watches.keys()) if (!this.users.has(watch)) this.inotify?.remove(watch);
       return;
     }
