@@ -138,8 +138,12 @@ export class Chart {
   }
 
   private valueText(point: MonitorPoint | undefined, key: string): string {
-    const value = point?.readings[key]?.values[this.parts.chart.figure];
-    return value === undefined ? '–' : this.format(value);
+    const { chart, words } = this.parts;
+    const reading = point?.readings[key];
+    const value = reading?.values[chart.figure];
+    if (value === undefined) return '–';
+    const ever = reading?.sinceMade?.[chart.figure];
+    return ever === undefined ? this.format(value) : fill(words.sinceMade, this.format(value), this.format(ever));
   }
 
   /** "sda 12 IOPS, sdb 3 IOPS" of each cgroup, which is named where there are several. */

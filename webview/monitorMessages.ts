@@ -37,6 +37,8 @@ export type MonitorUnit =
 export interface MonitorReading {
   values: Partial<Record<MonitorFigure, number>>;
   limits: Partial<Record<MonitorFigure, number>>;
+  /** The same over all the time since the cgroup was made, of figures of which that says something. */
+  sinceMade?: Partial<Record<MonitorFigure, number>>;
   /** The same of each block device, by its name. */
   devices?: Record<string, Partial<Record<MonitorDeviceFigure, number>>>;
 }
@@ -96,6 +98,8 @@ export interface MonitorWords {
   /** `{0}` the time. */
   at: string;
   noValue: string;
+  /** `{0}` the value of now, `{1}` that since the cgroup was made. */
+  sinceMade: string;
   unavailable: string;
   /** `{0}` the chart's title, `{1}` its explanation. */
   chartLabel: string;

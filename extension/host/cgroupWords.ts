@@ -1,6 +1,6 @@
 /** Figures and states of cgroups in people's words, the same in the tree, on the page and in messages. Pure functions. */
 import { l10n } from 'vscode';
-import type { Cgroup, CgroupBadge, CgroupChange, CgroupRef, Lacking } from '../../helper/protocol/cgroups.ts';
+import type { Cgroup, CgroupBadge, CgroupChange, CgroupRef, CpusetPartition, Lacking } from '../../helper/protocol/cgroups.ts';
 import { nameOfCgroup } from './cgroupModel.ts';
 import { oneLine } from './plainText.ts';
 
@@ -79,6 +79,7 @@ export function badgeText(badge: CgroupBadge): string {
   const words: Record<CgroupBadge, string> = {
     nearLimit: l10n.t('near its limit'),
     throttled: l10n.t('throttled'),
+    invalidPartition: l10n.t('CPU partition not in effect'),
     oomKilled: l10n.t('killed when out of memory'),
     frozen: l10n.t('frozen'),
     empty: l10n.t('empty'),
@@ -94,9 +95,8 @@ const IDLE_CORES = 0.0005;
 
 /** What a row says of a cgroup: its limits with what is used of them, its use where nothing limits it, and its badges. */
 export function figuresText(cgroup: Cgroup, coresUsed?: number): string[] {
-  return [cpuFigure(cgroup, coresUsed), memoryFigure(cgroup), tasksFigure(cgroup), ...badgeTexts(cgroup)].filter(
-    (text) => text !== undefined,
-  );
+  const figures = [cpuFigure(cgroup, coresUsed), memoryFigure(cgroup), tasksFigure(cgroup)];
+  return [...figures, partitionFigure(cgroup), dyingFigure(cgroup), ...badgeTexts(cgroup)].filter((text) => text !== undefined);
 }
 
 function cpuFigure({ figures }: Cgroup, coresUsed = 0): string | undefined {
@@ -121,6 +121,38 @@ function tasksFigure({ figures }: Cgroup): string | undefined {
   if (figures.tasks === undefined) return undefined;
   if (figures.tasksLimit !== undefined) return l10n.t('{0} of {1}', numberText(figures.tasks), tasksText(figures.tasksLimit));
   return figures.tasks === 0 ? undefined : tasksText(figures.tasks);
+}
+
+/** A badge tells of one that is not in effect. */
+function partitionFigure({ partition }: Cgroup): string | undefined {
+  return partition?.invalid === undefined ? partitionText(partition) : undefined;
+}
+
+/** What is divided off, and why it is not, where it is to be. */
+export function partitionText(partition: CpusetPartition | undefined): string | undefined {
+  if (partition === undefined) return undefined;
+  const kinds: Record<string, string> = {
+    member: l10n.t('none'),
+    root: l10n.t('CPUs of its own'),
+    isolated: l10n.t('CPUs of its own, without load balancing'),
+  };
+  const kind = Object.hasOwn(kinds, partition.kind) ? kinds[partition.kind]! : oneLine(partition.kind, 40);
+  if (partition.invalid === undefined) return kind;
+  const why = partition.invalid === '' ? l10n.t('the kernel does not say why') : oneLine(partition.invalid, 200);
+  return l10n.t('{0}, not in effect: {1}', kind, why);
+}
+
+/** Fewer come and go all the time, and cost little. */
+const MANY_DYING = 100;
+
+function dyingFigure({ dyingDescendants = 0 }: Cgroup): string | undefined {
+  return dyingDescendants < MANY_DYING ? undefined : l10n.t('{0} removed but kept', numberText(dyingDescendants));
+}
+
+/** "in 990 of 1,000 periods", since it was made; undefined where nothing is counted. */
+export function throttledSoFar({ figures: { throttledPeriods, periods } }: Cgroup): string | undefined {
+  if (throttledPeriods === undefined || periods === undefined) return undefined;
+  return l10n.t('in {0} of {1} periods', numberText(throttledPeriods), numberText(periods));
 }
 
 function badgeTexts({ badges, delegatedUid, figures }: Cgroup): string[] {

@@ -120,29 +120,39 @@ export function limitFacts(label: string, figure: Figure<Limit>, answers: Cgroup
     return value === null ? { ...none(vscode.l10n.t('none of its own')), note } : plain(words.own(value), note);
   });
   if (isLacking(figure) || isUnknown(figure)) return [own];
-  const { effective, headroom } = figure as Limit;
+  const { effective, headroom, file } = figure as Limit;
   const binding: Fact = { label: vscode.l10n.t('Effective limit'), value: effectiveValue(effective, answers, words) };
-  const ownBinds = effective !== null && isOneOf(effective.by, answers);
-  if (headroom === null || (ownBinds && !words.headroom)) return [own, binding];
+  // A number of CPUs is not shared out as a quota is.
+  const isQuota = effective?.file === file && !isOneOf(effective.by, answers);
+  if (headroom === null || (!isQuota && !words.headroom)) return [own, binding];
   const left = { label: vscode.l10n.t('Headroom'), value: plain(words.amount(headroom), headroomNote(effective, answers)) };
   return [own, binding, left];
 }
 
-function isOneOf(ref: CgroupRef, answers: CgroupAnswers): boolean {
-  return answers.some((answer) => keyOfCgroup(answer) === keyOfCgroup(ref));
+function isOneOf(ref: CgroupRef | undefined, answers: CgroupAnswers): boolean {
+  return ref !== undefined && answers.some((answer) => keyOfCgroup(answer) === keyOfCgroup(ref));
 }
 
 function effectiveValue(effective: Limit['effective'], answers: CgroupAnswers, words: LimitWords): Value {
   if (effective === null) return none(vscode.l10n.t('none, up to the root'));
-  const { by, value, file } = effective;
-  return plain(
-    words.amount(value),
-    isOneOf(by, answers) ? vscode.l10n.t('its own binds') : vscode.l10n.t('set by {0} ({1})', shortPath(by.path), file),
-  );
+  return plain(words.amount(effective.value), bindingNote(effective, answers));
+}
+
+/** Who sets the limit that binds, and where that stands: a quota, the CPUs of a cpuset, or those of the host. */
+function bindingNote({ by, file, raw }: NonNullable<Limit['effective']>, answers: CgroupAnswers): string {
+  if (by === undefined) return vscode.l10n.t('the host has no more online ({0}: {1})', file, oneLine(raw, 40));
+  const isCpuset = file.startsWith('cpuset.');
+  if (!isOneOf(by, answers))
+    return vscode.l10n.t('set by {0} ({1})', shortPath(by.path), isCpuset ? cpusText(file, raw) : file);
+  return isCpuset ? vscode.l10n.t('its cpuset has no more ({0})', cpusText(file, raw)) : vscode.l10n.t('its own binds');
+}
+
+function cpusText(file: string, raw: string): string {
+  return `${file}: ${oneLine(raw, 40)}`;
 }
 
 function headroomNote(effective: Limit['effective'], answers: CgroupAnswers): string | undefined {
-  if (effective === null || isOneOf(effective.by, answers)) return undefined;
+  if (effective?.by === undefined || isOneOf(effective.by, answers)) return undefined;
   return vscode.l10n.t('shared with all below {0}', shortPath(effective.by.path));
 }
 

@@ -38,6 +38,8 @@ import {
   ioSection,
   memorySection,
   tasksSection,
+  throttledNow,
+  throttlingSince,
 } from './cgroupResources.ts';
 
 /** A list of processes beyond this is for the tree. */
@@ -45,14 +47,15 @@ const MOST_MEMBERS = 100;
 /** From here on a limit is shown as close. */
 const CLOSE = 0.9;
 
-export function cgroupPage(model: HostModel, answers: CgroupAnswers, privileged: boolean): Page {
+/** `before`: the answers of a moment ago, where there are some: they tell what goes on now. */
+export function cgroupPage(model: HostModel, answers: CgroupAnswers, privileged: boolean, before?: CgroupAnswers): Page {
   const named = answers.find(({ title }) => title !== undefined) ?? answers[0];
   const key = answers.find(({ container }) => container !== undefined)?.container;
   const container = key === undefined ? undefined : model.containers.get(key);
   const sections = [
     riskSection(answers),
-    summarySection(answers),
-    cpuSection(answers),
+    summarySection(answers, before),
+    cpuSection(answers, before),
     memorySection(answers),
     ioSection(answers),
     tasksSection(answers),
@@ -118,13 +121,16 @@ function riskBlocks({ kind, severity, evidence, fix }: CgroupRisk): Block[] {
 }
 
 /** How close it is to each limit that binds. */
-function summarySection(answers: CgroupAnswers): Section | undefined {
+function summarySection(answers: CgroupAnswers, before: CgroupAnswers | undefined): Section | undefined {
   const memory = together(answers, ({ memory: part }) => part);
   const pids = together(answers, ({ pids: part }) => part);
   const blocks = [
     memory === undefined ? undefined : meter(vscode.l10n.t('Memory'), memory.usageBytes, memory.limit, bytesText),
     pids === undefined ? undefined : meter(vscode.l10n.t('Tasks'), pids.tasks, pids.limit, numberText),
-    cpuMeter(together(answers, ({ cpu }) => cpu)),
+    cpuMeter(
+      together(answers, ({ cpu }) => cpu),
+      before,
+    ),
   ].filter((block) => block !== undefined);
   // What a bar shows needs no words.
   const worded = (answer: CgroupsInspectResult) =>
@@ -153,14 +159,15 @@ function meter(
   return { kind: 'meter', label, text, part, close: part >= CLOSE };
 }
 
-/** How many of its periods the limit cut short: a CPU limit is not filled but waited for. */
-function cpuMeter(cpu: CgroupCpu | undefined): Block | undefined {
+/** How many of its last periods the limit cut short: a CPU limit is not filled but waited for. Absent where no period was ever counted. */
+function cpuMeter(cpu: CgroupCpu | undefined, before: CgroupAnswers | undefined): Block | undefined {
   const periods = number(cpu?.periods ?? null);
-  const throttled = number(cpu?.throttledPeriods ?? null);
-  if (periods === undefined || throttled === undefined || periods === 0) return undefined;
-  const part = throttled / periods;
-  const text = vscode.l10n.t('in {0} of {1} periods ({2})', numberText(throttled), numberText(periods), percentText(part));
-  return { kind: 'meter', label: vscode.l10n.t('Throttled'), text, part, close: part >= CLOSE };
+  if (periods === undefined || periods === 0) return undefined;
+  const since = throttlingSince(before, cpu);
+  const part = since === undefined || since.periods === 0 ? 0 : Math.min(1, since.throttled / since.periods);
+  const { text } = throttledNow(since);
+  const shown = part === 0 ? text : `${text} (${percentText(part)})`;
+  return { kind: 'meter', label: vscode.l10n.t('Throttled now'), text: shown, part, close: part >= CLOSE };
 }
 
 function eventsSection(answers: CgroupAnswers): Section | undefined {
@@ -169,6 +176,7 @@ function eventsSection(answers: CgroupAnswers): Section | undefined {
     ...answers.flatMap((answer) =>
       isLacking(answer.events) ? [] : [fact('cgroup.events', answer.events, (events) => code(entriesText(events)))],
     ),
+    ...descendantFacts(answers),
     ...answers.flatMap((answer) =>
       isLacking(answer.childControllers)
         ? []
@@ -180,6 +188,25 @@ function eventsSection(answers: CgroupAnswers): Section | undefined {
     ),
   ];
   return list.length === 0 ? undefined : { heading: vscode.l10n.t('Events and children'), blocks: facts(...list) };
+}
+
+/** Those that were removed cost memory as long as something is charged to them. Only v2 counts. */
+function descendantFacts(answers: CgroupAnswers): FoundFact[] {
+  const figure = answers.map(({ descendants }) => descendants).find((one) => !isLacking(one)) ?? answers[0].descendants;
+  return [
+    fact(vscode.l10n.t('Cgroups below'), figure, ({ live }) =>
+      live === 0 ? none(vscode.l10n.t('none')) : plain(numberText(live)),
+    ),
+    fact(vscode.l10n.t('Removed but kept'), figure, ({ dying, dyingOf }) => {
+      if (dying === 0) return none(vscode.l10n.t('none'));
+      const of = Object.entries(dyingOf).map(([controller, count]) => `${oneLine(controller, 40)} ${numberText(count)}`);
+      const note =
+        of.length === 0
+          ? vscode.l10n.t('something is still charged to them')
+          : vscode.l10n.t('something is still charged to them: {0}', of.join(', '));
+      return plain(numberText(dying), note);
+    }),
+  ];
 }
 
 function entriesText(entries: Record<string, number>): string {

@@ -1,4 +1,5 @@
 /** The "Inspect Cgroup" pages: one for each cgroup, or for the cgroups of one container together. */
+import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
 import type { HelperConnection } from '../connection/connection.ts';
@@ -17,7 +18,7 @@ import { cgroupRefs } from './restore.ts';
 const EVERY_MILLIS = 2000;
 
 /** Each page is on cgroups of one place; at least one. */
-export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupAnswers> {
+export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupReading> {
   private readonly connection: HelperConnection;
 
   constructor(connection: HelperConnection, host: Host, extensionUri: vscode.Uri) {
@@ -34,17 +35,18 @@ export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupAnswers
     return cgroups.length > 0 ? cgroups : undefined;
   }
 
-  protected override subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupAnswers> {
+  protected override subject(cgroups: readonly CgroupRef[]): PageSubject<CgroupReading> {
     const { host } = this;
     const known = cgroups.map((cgroup) => host.cgroups.model.cgroup(cgroup)).find((cgroup) => cgroup?.title !== undefined);
     const name = cgroupTitle(known ?? cgroups[0]!);
+    const readings = new Readings();
     return {
       viewType: PageType.cgroup,
       title: tabTitle(name, cgroups),
       reading: vscode.l10n.t('Reading the cgroup {0}…', name),
-      ask: (token) => this.ask(cgroups, token),
-      titleOf: (answers) => tabTitle(cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0]), cgroups),
-      page: (answers) => cgroupPage(host.model, answers, host.privileged),
+      ask: async (token) => readings.add(await this.ask(cgroups, token)),
+      titleOf: ({ answers }) => tabTitle(cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0]), cgroups),
+      page: ({ answers, before }) => cgroupPage(host.model, answers, host.privileged, before),
       gone: vscode.l10n.t('This cgroup is gone. This is what was last seen of it.'),
       goneTitle: vscode.l10n.t('The cgroup {0} is gone', name),
       failedTitle: vscode.l10n.t('The cgroup {0} could not be read', name),
@@ -80,6 +82,29 @@ export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupAnswers
     if (first !== undefined) return [first, ...rest];
     const refused = asked.find((one) => one.status === 'rejected');
     throw refused?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'));
+  }
+}
+
+/** Answers, with those of a moment ago. */
+interface CgroupReading {
+  answers: CgroupAnswers;
+  before: CgroupAnswers | undefined;
+}
+
+/** Answers closer together than this hold hardly a period; further apart they tell of no moment that is now. */
+const SHORTEST_MILLIS = 1000;
+const LONGEST_MILLIS = 10_000;
+
+class Readings {
+  private kept: { answers: CgroupAnswers; atMillis: number }[] = [];
+
+  add(answers: CgroupAnswers): CgroupReading {
+    const atMillis = performance.now();
+    const recent = this.kept.filter((one) => atMillis - one.atMillis <= LONGEST_MILLIS);
+    const before = recent.findLast((one) => atMillis - one.atMillis >= SHORTEST_MILLIS);
+    // What a person does reads the page at once: the reading before that one stays.
+    this.kept = [...(before === undefined ? recent.slice(0, 1) : [before]), { answers, atMillis }];
+    return { answers, before: before?.answers };
   }
 }
 

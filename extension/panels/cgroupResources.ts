@@ -1,8 +1,18 @@
 /** The sections of a page on cgroups for what controllers count and limit: CPU, memory, I/O, tasks and the others. */
 import * as vscode from 'vscode';
-import type { CgroupCpu, CgroupIoDevice, CgroupMemory, Figure, Limit } from '../../helper/protocol/cgroups.ts';
+import type { CgroupCpu, CgroupIoDevice, CgroupMemory, CpusetPartition, Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Section, Table, Value } from '../../webview/messages.ts';
-import { bandwidthText, bytesText, cpuText, durationText, numberText, percentText, tasksText } from '../host/cgroupWords.ts';
+import {
+  bandwidthText,
+  bytesText,
+  cpuText,
+  durationText,
+  numberText,
+  partitionText,
+  percentText,
+  shortPath,
+  tasksText,
+} from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import { isUnknown, unknownText } from '../trees/words.ts';
 import {
@@ -26,7 +36,8 @@ import {
   yesNo,
 } from './cgroupFacts.ts';
 
-export function cpuSection(answers: CgroupAnswers): Section | undefined {
+/** `before`: the answers of a moment ago, which tell what is throttled now. */
+export function cpuSection(answers: CgroupAnswers, before: CgroupAnswers | undefined): Section | undefined {
   const cpu = together(answers, ({ cpu: part }) => part);
   if (cpu === undefined) return undefined;
   const period = number(cpu.periodMicros);
@@ -51,7 +62,9 @@ export function cpuSection(answers: CgroupAnswers): Section | undefined {
         fact(vscode.l10n.t('Used'), cpu.usageMicros, time),
         fact(vscode.l10n.t('By programs'), cpu.userMicros, split),
         fact(vscode.l10n.t('By the kernel'), cpu.systemMicros, split),
-        fact(vscode.l10n.t('Throttled'), cpu.throttledPeriods, (count) => throttledValue(count, cpu)),
+        fact(vscode.l10n.t('Throttled now'), cpu.throttledPeriods, (count) =>
+          throttledValue(count, cpu, throttlingSince(before, cpu)),
+        ),
         fact(vscode.l10n.t('Burst'), cpu.burstMicros, (value) =>
           value === 0 ? none(vscode.l10n.t('none')) : plain(vscode.l10n.t('{0} µs may be saved up', numberText(value))),
         ),
@@ -72,13 +85,43 @@ export function cpuSection(answers: CgroupAnswers): Section | undefined {
   };
 }
 
-function throttledValue(count: number, { periods, throttledMicros }: CgroupCpu): Value {
+/** What happened between two readings. */
+export interface Throttling {
+  throttled: number;
+  periods: number;
+}
+
+/** Undefined before there are two, and when a counter began anew. */
+export function throttlingSince(before: CgroupAnswers | undefined, now: CgroupCpu | undefined): Throttling | undefined {
+  const earlier = before && together(before, ({ cpu }) => cpu);
+  if (earlier === undefined || now === undefined) return undefined;
+  const passed = (figure: (cpu: CgroupCpu) => Figure<number>) => {
+    const [from, to] = [number(figure(earlier)), number(figure(now))];
+    return from === undefined || to === undefined || to < from ? undefined : to - from;
+  };
+  const [throttled, periods] = [passed((cpu) => cpu.throttledPeriods), passed((cpu) => cpu.periods)];
+  return throttled === undefined || periods === undefined ? undefined : { throttled, periods };
+}
+
+/** In words: of the periods that began since the reading before. */
+export function throttledNow(since: Throttling | undefined): Value {
+  if (since === undefined) return none(vscode.l10n.t('known from the next reading on'));
+  if (since.throttled === 0) return none(vscode.l10n.t('no'));
+  const [throttled, periods] = [numberText(since.throttled), numberText(since.periods)];
+  return plain(vscode.l10n.t('in {0} of the last {1} periods', throttled, periods));
+}
+
+function throttledValue(count: number, { periods, throttledMicros }: CgroupCpu, since: Throttling | undefined): Value {
   const all = number(periods);
   const total = number(throttledMicros);
-  const text =
+  if (count === 0) return { ...throttledNow(since), note: vscode.l10n.t('never since it was made') };
+  const times =
     all === undefined ? numberText(count) : vscode.l10n.t('in {0} of {1} periods', numberText(count), numberText(all));
-  if (count === 0) return none(text);
-  return total === undefined ? plain(text) : plain(text, vscode.l10n.t('{0} in total', durationText(total)));
+  const note =
+    total === undefined
+      ? vscode.l10n.t('since it was made {0}', times)
+      : vscode.l10n.t('since it was made {0}, {1} in total', times, durationText(total));
+  return { ...throttledNow(since), note };
 }
 
 export function memorySection(answers: CgroupAnswers): Section | undefined {
@@ -119,6 +162,13 @@ export function memorySection(answers: CgroupAnswers): Section | undefined {
             fact(vscode.l10n.t('Slab'), memory.slabBytes, bytes),
             fact(vscode.l10n.t('Swap'), memory.swapBytes, bytes),
           ),
+          {
+            kind: 'text',
+            tone: 'muted',
+            text: vscode.l10n.t(
+              'The kernel counts these apart from what is used, and up to two seconds late: they need not add up to it. Swap is beside it.',
+            ),
+          },
         ],
       },
       ...pressureBlocks(vscode.l10n.t('memory'), memory.pressure),
@@ -238,6 +288,7 @@ export function cpusetSection(answers: CgroupAnswers): Section | undefined {
       ...facts(
         fact(vscode.l10n.t('CPUs'), cpuset.cpus, list),
         fact(vscode.l10n.t('Effective CPUs'), cpuset.effectiveCpus, list),
+        fact(vscode.l10n.t('CPU partition'), cpuset.cpuPartition, partitionValue),
         fact(vscode.l10n.t('Memory nodes'), cpuset.mems, list),
         fact(vscode.l10n.t('Effective nodes'), cpuset.effectiveMems, list),
       ),
@@ -245,17 +296,37 @@ export function cpusetSection(answers: CgroupAnswers): Section | undefined {
   };
 }
 
+function partitionValue(partition: CpusetPartition): Value {
+  const text = partitionText(partition) ?? '';
+  if (partition.invalid !== undefined) return { text, tone: 'danger' };
+  return partition.kind === 'member' ? none(text) : plain(text);
+}
+
 export function hugetlbSection(answers: CgroupAnswers): Section | undefined {
   const pages = first(answers, ({ hugetlb }) => hugetlb);
   if (pages === undefined || pages.length === 0) return undefined;
-  const limit = (figure: Figure<Limit>) =>
-    shown(figure, ({ own }) => (own === null ? none(vscode.l10n.t('none')) : bytes(own)));
+  const limit = (figure: Figure<Limit>) => shown(figure, (found) => pagesLimit(found, answers));
   const table: Table = {
-    caption: vscode.l10n.t('Huge pages, by size'),
-    columns: [vscode.l10n.t('Page size'), vscode.l10n.t('Used'), vscode.l10n.t('Limit')],
-    rows: pages.map((page) => ({ cells: [code(page.pageSize), shown(page.usageBytes, bytes), limit(page.limit)] })),
+    caption: vscode.l10n.t('Huge pages, by size; reserved are those that were promised to programs'),
+    columns: [
+      vscode.l10n.t('Page size'),
+      vscode.l10n.t('Used'),
+      vscode.l10n.t('Limit'),
+      vscode.l10n.t('Reserved'),
+      vscode.l10n.t('Limit of reserved'),
+    ],
+    rows: pages.map(({ pageSize, usageBytes, limit: most, reservedBytes, reservationLimit }) => ({
+      cells: [code(pageSize), shown(usageBytes, bytes), limit(most), shown(reservedBytes, bytes), limit(reservationLimit)],
+    })),
   };
   return { heading: vscode.l10n.t('Huge pages'), blocks: [{ kind: 'table', table }] };
+}
+
+/** Its own limit, and the one of a cgroup above where that binds. */
+function pagesLimit({ own, effective }: Limit, answers: CgroupAnswers): Value {
+  const value = own === null ? none(vscode.l10n.t('none')) : bytes(own);
+  if (effective?.by === undefined || answers.some((answer) => answer.path === effective.by?.path)) return value;
+  return { ...value, note: vscode.l10n.t('at most {0}, set by {1}', bytesText(effective.value), shortPath(effective.by.path)) };
 }
 
 export function freezerSection(answers: CgroupAnswers): Section | undefined {

@@ -87,6 +87,7 @@ export function readingOf(before: CgroupSample | undefined, now: CgroupSample, e
       ioPressure: share('ioPressureMicros'),
     }),
     limits: present({ cpu: now.cpuLimitCores, memory: now.memoryLimitBytes, tasks: now.tasksLimit }),
+    ...sinceMade(now),
     ...devicesOf(before, now, seconds),
   };
 }
@@ -130,6 +131,12 @@ function throttledPercent(before: CgroupSample | undefined, now: CgroupSample): 
   const throttled = increaseOf(before?.throttledPeriods, now.throttledPeriods);
   if (periods === undefined || throttled === undefined) return undefined;
   return periods === 0 ? 0 : Math.min(100, (throttled / periods) * 100);
+}
+
+/** Of what is throttled now, what it was like on the whole. */
+function sinceMade({ throttledPeriods, periods }: CgroupSample): Pick<MonitorReading, 'sinceMade'> {
+  if (throttledPeriods === undefined || periods === undefined || periods === 0) return {};
+  return { sinceMade: { throttledPeriods: Math.min(100, (throttledPeriods / periods) * 100) } };
 }
 
 function present<K extends string>(values: Record<K, number | undefined>): Partial<Record<K, number>> {

@@ -60,7 +60,7 @@ export function monitorCharts(): MonitorChart[] {
       figure: 'throttledPeriods',
       title: vscode.l10n.t('CPU throttled'),
       unit: 'percent',
-      explanation: vscode.l10n.t('Periods in which the CPU limit stopped it'),
+      explanation: vscode.l10n.t('Of the periods since the sample before, those in which the CPU limit stopped it'),
     },
     {
       figure: 'throttledTime',
@@ -118,6 +118,7 @@ export function monitorWords(): MonitorWords {
     now: vscode.l10n.t('Now'),
     at: vscode.l10n.t('At {0}'),
     noValue: vscode.l10n.t('no value'),
+    sinceMade: vscode.l10n.t('{0} ({1} since it was made)'),
     unavailable: vscode.l10n.t('Not available here'),
     chartLabel: vscode.l10n.t('{0}. {1}. Arrow keys move over the samples.'),
     table: {

@@ -12,7 +12,7 @@ import {
 } from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol.ts';
 import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
-import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
+import { cgroupTitle, figuresText, hierarchyTitle, partitionText, shortPath, throttledSoFar } from '../host/cgroupWords.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
 import { factsTooltip } from '../words/tooltip.ts';
@@ -38,6 +38,7 @@ const BADGE_ORDER: readonly CgroupBadge[] = [
   'oomKilled',
   'nearLimit',
   'throttled',
+  'invalidPartition',
   'delegated',
   'escapeUnknown',
   'empty',
@@ -250,6 +251,8 @@ export class CgroupNode extends TreeNode {
     return factsTooltip(whole.title ?? nameOfCgroup(whole), [
       ...cgroups.slice(0, 16).map((cgroup): [string, string] => [hierarchyTitle(cgroup.hierarchy), cgroup.path]),
       [vscode.l10n.t('State'), figuresText(whole, this.coresUsed).join(', ')],
+      [vscode.l10n.t('Throttled so far'), throttledSoFar(whole)],
+      [vscode.l10n.t('CPU partition'), partitionText(whole.partition)],
       [vscode.l10n.t('Processes'), whole.memberCount === null ? vscode.l10n.t('unknown') : String(whole.memberCount)],
       [vscode.l10n.t('Kind'), whole.type === 'domain' ? undefined : whole.type],
     ]);
@@ -261,6 +264,7 @@ const BADGE_ICONS: Partial<Record<CgroupBadge, vscode.ThemeIcon>> = {
   oomKilled: new vscode.ThemeIcon('flame', new vscode.ThemeColor('list.errorForeground')),
   nearLimit: new vscode.ThemeIcon('warning', new vscode.ThemeColor('list.warningForeground')),
   throttled: new vscode.ThemeIcon('dashboard', new vscode.ThemeColor('list.warningForeground')),
+  invalidPartition: new vscode.ThemeIcon('dashboard', new vscode.ThemeColor('list.warningForeground')),
   frozen: new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.blue')),
 };
 
@@ -270,9 +274,13 @@ export function wholeOf(cgroups: readonly Cgroup[]): Cgroup {
   if (cgroups.length === 1) return first;
   const counts = cgroups.map(({ memberCount }) => memberCount).filter((count) => count !== null);
   const title = cgroups.find((cgroup) => cgroup.title !== undefined)?.title;
+  const partition = cgroups.find((cgroup) => cgroup.partition !== undefined)?.partition;
+  const dyingDescendants = cgroups.find((cgroup) => cgroup.dyingDescendants !== undefined)?.dyingDescendants;
   return {
     ...first,
     ...(title === undefined ? {} : { title }),
+    ...(partition === undefined ? {} : { partition }),
+    ...(dyingDescendants === undefined ? {} : { dyingDescendants }),
     memberCount: counts.length === 0 ? null : Math.max(...counts),
     populated: cgroups.some(({ populated }) => populated) ? true : first.populated,
     badges: [...new Set(cgroups.flatMap(({ badges }) => badges))],

@@ -59,6 +59,7 @@ const BADGES: Record<CgroupBadge, Badge | undefined> = {
   oomKilled: { letter: 'K', color: 'list.errorForeground' },
   nearLimit: { letter: 'L', color: 'list.warningForeground' },
   throttled: { letter: 'T', color: 'list.warningForeground' },
+  invalidPartition: { letter: 'P', color: 'list.warningForeground' },
   frozen: { letter: 'Ⅱ' },
   delegated: { letter: 'D' },
   empty: undefined,

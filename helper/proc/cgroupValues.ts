@@ -3,8 +3,11 @@
  * understood is left out, never taken for a zero.
  */
 
-/** From here on a v1 limit means none: PAGE_COUNTER_MAX in bytes is 2^63 less one page, which pages of 64 KiB make smaller. */
-const NO_LIMIT = 2 ** 63 - 2 ** 20;
+/**
+ * From here on a v1 limit means none: PAGE_COUNTER_MAX in bytes is 2^63 less one page, or, for huge pages, less one of those, which have up to 16 GiB.
+ * No machine has as much.
+ */
+export const NO_LIMIT = 2 ** 62;
 
 const ZERO = 0x30;
 const NINE = 0x39;
@@ -113,6 +116,25 @@ export function parseDeviceValues(text: string): Map<string, number> {
     if (/^([0-9]+:[0-9]+|default)$/.test(device) && /^[0-9]+$/.test(value)) values.set(device, Number(value));
   }
   return values;
+}
+
+/** How many CPUs or nodes a list has, `0-3,8`; 0 of an empty one, undefined when it is none. */
+export function countOfCpuList(text: string): number | undefined {
+  if (text.trim() === '') return 0;
+  let count = 0;
+  for (const part of text.trim().split(',')) {
+    const [, first, last = first] = /^([0-9]{1,6})(?:-([0-9]{1,6}))?$/.exec(part) ?? [];
+    if (first === undefined || Number(last) < Number(first)) return undefined;
+    count += Number(last) - Number(first) + 1;
+  }
+  return count;
+}
+
+/** `member`, `root` or `isolated` of `cpuset.cpus.partition`, with why it is not in effect: `isolated invalid (Cpu list in cpuset.cpus not exclusive)`. */
+export function parsePartition(text: string): { kind: string; invalid?: string } | undefined {
+  const [, kind, invalid, why] = /^([a-z]+)( invalid(?: \((.*)\))?)?$/.exec(text.trim()) ?? [];
+  if (kind === undefined) return undefined;
+  return invalid === undefined ? { kind } : { kind, invalid: why ?? '' };
 }
 
 /** A clamp of `cpu.uclamp.min` and `.max` in percent: `12.50`, or `max` for 100. */

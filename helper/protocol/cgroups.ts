@@ -34,12 +34,13 @@ export type Figure<T> = T | Lacking | Unknown;
 // Listing
 
 /**
- * What the row of a cgroup is marked with. `nearLimit`: 90 % of a limit of memory or tasks is used; `throttled`: since the last list, at the first one
- * ever; `escapeRisk`: a container that inspect names a `danger` for; `escapeUnknown`: what may be read does not tell whether there is one.
+ * What the row of a cgroup is marked with. `nearLimit`: 90 % of a limit of memory or tasks is used; `throttled`: since the list before, when that is at
+ * most 10 s ago, and never at the first one or by inspect; `invalidPartition`: its partition of CPUs is not in effect; `escapeRisk`: a container that inspect names a `danger` for; `escapeUnknown`: what may be read does not tell whether there is one.
  */
 export type CgroupBadge =
   | 'nearLimit'
   | 'throttled'
+  | 'invalidPartition'
   | 'oomKilled'
   | 'frozen'
   | 'empty'
@@ -55,7 +56,9 @@ export interface CgroupFigures {
   cpuUsageMicros?: number;
   /** Bandwidth limit as a share of one CPU: 0.02 for 2,000 µs of every 100,000 µs. Absent without a limit. */
   cpuLimitCores?: number;
+  /** With `periods`, since the cgroup was made: how often its limit stopped it, of how often it wanted to run. */
   throttledPeriods?: number;
+  periods?: number;
   memoryBytes?: number;
   /** Without the inactive page cache, as `docker stats` counts. Only where `memoryBytes` is close to the limit: it decides on `nearLimit`. */
   workingSetBytes?: number;
@@ -79,10 +82,20 @@ export interface Cgroup extends CgroupRef {
   memberCount: number | null;
   /** Whether there is a process in it or below it. */
   populated: boolean | null;
+  /** v2: it divides CPUs off for itself, or is to. Absent for a `member`, as nearly all are, and where that is not known. */
+  partition?: CpusetPartition;
+  /** v2, of the root: cgroups that were removed and that the kernel still keeps, since something is charged to them. */
+  dyingDescendants?: number;
   /** Uid that owns the directory, when that is not root: it is delegated to that user. */
   delegatedUid?: number;
   badges: CgroupBadge[];
   figures: CgroupFigures;
+}
+
+/** `cpuset.cpus.partition`: `kind` is `member`, `root` or `isolated`; `invalid` why it is not in effect, in the kernel's words, which may be none. */
+export interface CpusetPartition {
+  kind: string;
+  invalid?: string;
 }
 
 export interface CgroupsListParams {
@@ -116,8 +129,12 @@ export interface Limit {
   raw: string;
   /** Name of the file that holds it. */
   file: string;
-  /** `null`: nothing limits it, up to the root. */
-  effective: { value: number; by: CgroupRef; raw: string; file: string } | null;
+  /**
+   * `null`: nothing limits it, up to the root. Of CPU time, where no quota is as tight, the CPUs of its cpuset (`cpuset.cpus.effective`, on v1
+   * `cpuset.effective_cpus` of another hierarchy), with the cgroup that narrows them; or those that the host has online, with the path of that file and
+   * without a `by`.
+   */
+  effective: { value: number; by?: CgroupRef; raw: string; file: string } | null;
   /**
    * How much can still be taken before one of the limits is reached, what its siblings use counted; of CPU time, which is not used up, all that the
    * tightest limit gives. `null` without a limit.
@@ -228,9 +245,24 @@ export interface CgroupsInspectResult extends Cgroup {
   pids: { tasks: Figure<number>; limit: Figure<Limit>; limitHits: Figure<number> } | Lacking;
   /** Lists as the kernel writes them, `0-3,8`. */
   cpuset:
-    | { cpus: Figure<string>; effectiveCpus: Figure<string>; mems: Figure<string>; effectiveMems: Figure<string> }
+    | {
+        cpus: Figure<string>;
+        effectiveCpus: Figure<string>;
+        mems: Figure<string>;
+        effectiveMems: Figure<string>;
+        cpuPartition: Figure<CpusetPartition>;
+      }
     | Lacking;
-  hugetlb: { pageSize: string; usageBytes: Figure<number>; limit: Figure<Limit> }[] | Lacking;
+  /** Of each size. What is reserved (`rsvd`, by mmap(2)) is charged before it is used (Linux 5.7). */
+  hugetlb:
+    | {
+        pageSize: string;
+        usageBytes: Figure<number>;
+        limit: Figure<Limit>;
+        reservedBytes: Figure<number>;
+        reservationLimit: Figure<Limit>;
+      }[]
+    | Lacking;
   freezer: Figure<{ frozen: boolean; self: boolean; state: string }>;
   /** v1: the lines of `devices.list`. v2: only that a BPF program decides, whether one is attached, where that may be asked. */
   devices: { list: string[] } | { bpf: boolean | Unknown } | Lacking;
@@ -240,6 +272,11 @@ export interface CgroupsInspectResult extends Cgroup {
   /** v1: `notify_on_release`; v2: `cgroup.events`. */
   notifyOnRelease: Figure<boolean>;
   events: Figure<Record<string, number>>;
+  /**
+   * v2 `cgroup.stat`: cgroups below it; those `dying` were removed, but something is still charged to them. `dyingOf`: with state of a controller left
+   * (Linux 6.12), only where that is not none.
+   */
+  descendants: Figure<{ live: number; dying: number; dyingOf: Record<string, number> }>;
   /** Every file of its directory, in the order of their names, with whether this helper may write it. */
   files: { name: string; mode: number; writable: boolean }[];
 }
@@ -296,7 +333,7 @@ export interface CgroupSample extends CgroupIoCounters {
   periods?: number;
   throttledPeriods?: number;
   throttledMicros?: number;
-  /** In cores, as the effective limit. */
+  /** In cores, as the effective limit; absent where only the CPUs of the host limit it. */
   cpuLimitCores?: number;
   memoryBytes?: number;
   workingSetBytes?: number;

@@ -119,7 +119,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     assert.ok(text.includes('2 % of one CPU (2,000 µs of every 100,000 µs)'), text);
     assert.match(text, /Effective limit\s+2 % of one CPU\s*its own binds/);
     assert.ok(text.includes(`${quotaFile}: ${raw('2000')}`), text);
-    assert.match(text, /Throttled\s+in [\d,]+ of [\d,]+ periods/);
+    const now = /Throttled now\s+in [\d,]+ of the last [\d,]+ periods\s*since it was made in [\d,]+ of [\d,]+ periods/;
+    await eventually('what is throttled between two readings', async () => now.test(await workbench.pageText()));
     await workbench.screenshots('cgroup-page', ['dark', 'light', 'highContrast']);
   });
 

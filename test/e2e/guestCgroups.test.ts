@@ -76,6 +76,9 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     assert.ok(text.includes('cpu.max: 2000 100000'), text);
     assert.ok(text.includes('64 MiB (67,108,864 bytes)'), text);
     assert.match(text, /[Pp]ressure/);
+    assert.match(text, /Removed but kept\s+none/);
+    const now = /Throttled now\s+in [\d,]+ of the last [\d,]+ periods/;
+    await eventually('what is throttled between two readings', async () => now.test(await workbench.pageText()), SLOW_MILLIS);
     await workbench.screenshots('v2-page');
   });
 

@@ -35,6 +35,18 @@ function freshDisk(): { path: string; number: string } & Disposable {
   };
 }
 
+/** What the kernel's files hold, in the units of samples. */
+function countersOf(limited: MadeCgroup, counted: MadeCgroup) {
+  const stat = limited.read('cpu.stat');
+  const key = (name: string) => Number(new RegExp(`^${name} ([0-9]+)$`, 'm').exec(stat)?.[1]);
+  return {
+    cpuUsageMicros: counted.version === 1 ? Math.floor(Number(counted.read('cpuacct.usage')) / 1000) : key('usage_usec'),
+    periods: key('nr_periods'),
+    throttledPeriods: key('nr_throttled'),
+    throttledMicros: limited.version === 1 ? Math.floor(key('throttled_time') / 1000) : key('throttled_usec'),
+  };
+}
+
 describe('samples of cgroups', () => {
   const client = cgroupClient();
   const { request, inspect, row } = client;
@@ -64,7 +76,7 @@ describe('samples of cgroups', () => {
     return { taken, sampleLike };
   }
 
-  test('measure a burner that may use 2 % of a CPU at 2 %, and its throttling', {
+  test('measure a burner that may use 2 % of a CPU as the kernel counts it, with its throttling', {
     skip: withoutControllers('cpu'),
   }, async (t) => {
     using cpu = makeCgroup('cpu', NAME);
@@ -74,24 +86,64 @@ describe('samples of cgroups', () => {
     t.after(burner.stop);
     for (const made of [cpu, cpuacct]) made?.write('cgroup.procs', String(burner.pid));
     const { taken } = await subscribe(t, [cpu, cpuacct ?? cpu]);
-    const periods = (at: number) => taken.at(at)?.samples[0]?.periods ?? 0;
-    // Forty periods make a quota that is overdrawn for one of them count for little.
+    const raw = () => countersOf(cpu, cpuacct ?? cpu);
+    const last = () => {
+      const [limited, counted] = taken.at(-1)?.samples ?? [];
+      const { periods, throttledPeriods, throttledMicros } = limited ?? {};
+      return { cpuUsageMicros: counted?.cpuUsageMicros, periods, throttledPeriods, throttledMicros };
+    };
+    // How much it gets, and in how many periods it is stopped, is the scheduler's to say, the more so beside others: the kernel's own files are compared with.
+    const before = raw();
     await untilAnswer(
-      'forty periods',
-      async () => periods(-1) - periods(0),
-      (passed) => passed >= 40,
+      'a sample after it was throttled',
+      async () => last(),
+      (sample) => {
+        return (
+          (sample.throttledPeriods ?? 0) > before.throttledPeriods && (sample.throttledMicros ?? 0) > before.throttledMicros
+        );
+      },
     );
-    const [first, last] = [taken[0], taken.at(-1)];
-    assert.ok(first && last);
-    const used = (last.samples[1]?.cpuUsageMicros ?? 0) - (first.samples[1]?.cpuUsageMicros ?? 0);
-    const share = used / 1000 / (last.monotonicMillis - first.monotonicMillis);
-    assert.ok(share > 0.01 && share < 0.03, `${share} of a CPU`);
-    const throttled = (last.samples[0]?.throttledPeriods ?? 0) - (first.samples[0]?.throttledPeriods ?? 0);
-    assert.ok(throttled > 20, `${throttled} periods throttled`);
-    assert.ok((last.samples[0]?.throttledMicros ?? 0) > (first.samples[0]?.throttledMicros ?? 0));
-    assert.equal(last.samples[0]?.cpuLimitCores, 0.02);
-    const shown = await row(cpu);
-    assert.ok(shown.badges.includes('throttled'));
+    const limits = new Set(taken.map(({ samples }) => samples[0]?.cpuLimitCores));
+    assert.deepEqual([...limits], [0.02]);
+    await untilAnswer(
+      'the mark of one that is throttled now',
+      () => row(cpu),
+      ({ badges }) => badges.includes('throttled'),
+    );
+    // Stopped, it uses no more, and the kernel ends to count periods: then all is equal.
+    process.kill(burner.pid, 'SIGSTOP');
+    await untilAnswer(
+      'the very counters of the kernel',
+      async () => [last(), raw()] as const,
+      ([sample, counters]) => {
+        return JSON.stringify(sample) === JSON.stringify(counters);
+      },
+    );
+    const resting = await untilAnswer(
+      'no mark, since it is not throttled any more',
+      () => row(cpu),
+      ({ badges }) => !badges.includes('throttled'),
+    );
+    assert.equal(resting.figures.throttledPeriods, raw().throttledPeriods, 'how often it was is told all the same');
+    assert.equal(resting.figures.periods, raw().periods);
+  });
+
+  test('have as the limit of CPU time the CPUs of a cpuset, where the quota gives more', {
+    skip: withoutControllers('cpu', 'cpuset'),
+  }, async (t) => {
+    using cpu = makeCgroup('cpu', NAME);
+    using other = cpu.version === 1 ? makeCgroup('cpuset', NAME) : undefined;
+    const cpuset = other ?? cpu;
+    const { taken, sampleLike } = await subscribe(t, [cpu], 'without a cpuset');
+    await sampleLike('a sample', (sample) => sample !== null);
+    assert.equal(taken.at(-1)?.samples[0]?.cpuLimitCores, undefined, 'the CPUs of the host are no limit of its own');
+    cpuset.write('cpuset.mems', '0');
+    cpuset.write('cpuset.cpus', '0');
+    limitCpu(cpu, 400_000);
+    const limited = await subscribe(t, [cpu], 'with a cpuset');
+    await limited.sampleLike('the limit', (sample) => sample?.cpuLimitCores === 1);
+    limitCpu(cpu, 2000);
+    await limited.sampleLike('the quota', (sample) => sample?.cpuLimitCores === 0.02);
   });
 
   test('count what is read from each block device, in bytes and in operations', {

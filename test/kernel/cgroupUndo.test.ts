@@ -89,7 +89,8 @@ function readings(cgroup: MadeCgroup): Record<string, string> {
   const texts: Record<string, string> = {};
   for (const file of writableFiles(cgroup)) {
     if ((statSync(path.join(cgroup.directory, file)).mode & 0o444) === 0 || ORDERS.test(file)) continue;
-    texts[file] = cgroup.read(file);
+    // One of huge pages that was never set reads as the largest number, and as "max" once that was written to it.
+    texts[file] = cgroup.read(file).replace(/^9223372[0-9]{12}$/m, 'max');
   }
   return texts;
 }

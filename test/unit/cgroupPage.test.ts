@@ -2,7 +2,7 @@ import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostModel } from '../../extension/host/hostModel.ts';
-import type { CgroupCpu, CgroupMemory } from '../../helper/protocol/cgroups.ts';
+import type { CgroupCpu, CgroupMemory, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Page, Value } from '../../webview/messages.ts';
 import { ELSEWHERE, inspectAnswer, NOT_IN_V1, ownLimit } from '../fixtures/cgroupAnswers.ts';
 
@@ -82,7 +82,94 @@ test('the limit is said in people’s words with the raw value and its file', ()
     note: 'cpu.cfs_quota_us: 2000',
   });
   assert.deepEqual(values.get('CPU: Effective limit'), { text: '2 % of one CPU', note: 'its own binds' });
-  assert.deepEqual(values.get('CPU: Throttled'), { text: 'in 990 of 1,000 periods', note: '1 min 36 s in total' });
+  assert.deepEqual(values.get('CPU: Throttled now'), {
+    text: 'known from the next reading on',
+    tone: 'muted',
+    note: 'since it was made in 990 of 1,000 periods, 1 min 36 s in total',
+  });
+});
+
+test('what is throttled now is told of the last periods, and that since the cgroup was made beside it', () => {
+  const at = (periods: number, throttledPeriods: number) =>
+    inspectAnswer('cpu', '/docker/shop', { cpu: { ...cpu, periods, throttledPeriods } });
+  const page = (now: [number, number], before?: [number, number]) =>
+    cgroupPage(new HostModel(), [at(...now)], true, before && [at(...before)]);
+  const told = (...args: Parameters<typeof page>) => {
+    const { text } = valuesOf(page(...args)).get('CPU: Throttled now') ?? {};
+    return [text, meterOf(page(...args), 'Throttled now')];
+  };
+  const resting = { label: 'Throttled now', text: 'no', part: 0, close: false };
+  assert.deepEqual(told([1020, 1009], [1000, 990]), [
+    'in 19 of the last 20 periods',
+    { label: 'Throttled now', text: 'in 19 of the last 20 periods (95 %)', part: 0.95, close: true },
+  ]);
+  // It was throttled for long, and is not any more: nothing of that is now.
+  assert.deepEqual(told([1020, 990], [1000, 990]), ['no', resting]);
+  assert.deepEqual(told([1000, 990], [1000, 990]), ['no', resting]);
+  assert.deepEqual(told([1000, 990])[0], 'known from the next reading on');
+  assert.deepEqual(told([5, 5], [1000, 990])[0], 'known from the next reading on', 'the counters began anew');
+  assert.equal(valuesOf(page([1020, 0], [1000, 0])).get('CPU: Throttled now')?.note, 'never since it was made');
+});
+
+function meterOf(page: Page, label: string) {
+  const blocks = page.sections.flatMap(({ blocks }) => blocks);
+  const found = blocks.find((block) => block.kind === 'meter' && block.label === label);
+  if (found?.kind !== 'meter') return undefined;
+  const { kind: _, ...meter } = found;
+  return meter;
+}
+
+test('what binds a CPU limit is named: a quota, a cpuset with its CPUs, or those that the host has online', () => {
+  const cpuset = { hierarchy: 'cpuset', path: '/docker/shop', ino: 7 };
+  const noteOf = (effective: NonNullable<Limit['effective']>, ...others: Parameters<typeof cgroupPage>[1][number][]) => {
+    const limit: Limit = { own: 4, raw: '400000', file: 'cpu.cfs_quota_us', effective, headroom: effective.value };
+    const values = valuesOf(pageOf(inspectAnswer('cpu', '/docker/shop', { cpu: { ...cpu, limit } }), ...others));
+    assert.equal(values.get('CPU: Headroom'), undefined, 'CPUs are not used up');
+    return [values.get('CPU: Effective limit')?.text, values.get('CPU: Effective limit')?.note];
+  };
+  const online = { value: 2, raw: '0-1', file: '/sys/devices/system/cpu/online' };
+  assert.deepEqual(noteOf(online), ['2 CPUs', 'the host has no more online (/sys/devices/system/cpu/online: 0-1)']);
+  const narrow = { value: 1, raw: '0', file: 'cpuset.effective_cpus', by: cpuset };
+  const own = { ...inspectAnswer('cpuset', '/docker/shop'), ...cpuset };
+  assert.deepEqual(noteOf(narrow, own), ['one CPU', 'its cpuset has no more (cpuset.effective_cpus: 0)']);
+  assert.deepEqual(noteOf({ ...narrow, by: { ...cpuset, path: '/docker', ino: 8 } }, own), [
+    'one CPU',
+    'set by /docker (cpuset.effective_cpus: 0)',
+  ]);
+});
+
+test('reservations of huge pages, partitions of CPUs and cgroups that were removed stand on the page', () => {
+  const limit = ownLimit({ hierarchy: 'unified', path: '/shop' }, 4 * 2 ** 20, '4194304', 'hugetlb.2MB.rsvd.max');
+  const v2 = inspectAnswer('unified', '/shop', {
+    version: 2,
+    hugetlb: [{ pageSize: '2MB', usageBytes: 2 ** 21, limit, reservedBytes: 2 ** 22, reservationLimit: limit }],
+    cpuset: { cpus: '0', effectiveCpus: '0', mems: '', effectiveMems: '0', cpuPartition: { kind: 'isolated', invalid: 'No' } },
+    descendants: { live: 3, dying: 2, dyingOf: { memory: 2 } },
+  });
+  const values = valuesOf(pageOf(v2));
+  assert.deepEqual(values.get('Which CPUs and memory nodes: CPU partition'), {
+    text: 'CPUs of its own, without load balancing, not in effect: No',
+    tone: 'danger',
+  });
+  assert.deepEqual(values.get('Events and children: Removed but kept'), {
+    text: '2',
+    note: 'something is still charged to them: memory 2',
+  });
+  const table = pageOf(v2)
+    .sections.find(({ heading }) => heading === 'Huge pages')
+    ?.blocks.find((block) => block.kind === 'table');
+  assert.deepEqual(table?.kind === 'table' && table.table.rows[0]?.cells.map(({ text }) => text), [
+    '2MB',
+    '2 MiB',
+    '4 MiB',
+    '4 MiB',
+    '4 MiB',
+  ]);
+  const v1 = texts(pageOf(inspectAnswer('memory', '/docker/shop', { memory })));
+  assert.ok(
+    v1.some((text) => /^Not in this version of cgroups: .*Removed but kept/.test(text)),
+    v1.join('\n'),
+  );
 });
 
 test('an ancestor that binds is named, and what is left of its limit is said to be shared', () => {

@@ -27,7 +27,7 @@ async function cpuOf(version: 1 | 2, controllers: string[], files: Record<string
       hierarchy: { ...hierarchy, mount },
       [Symbol.dispose]: () => undefined,
     };
-    return cpuSection({ texts: await CgroupTexts.read(cgroup, false, Object.keys(all)), chain: [] }, undefined);
+    return cpuSection({ texts: await CgroupTexts.read(cgroup, false, Object.keys(all)), chain: [] }, undefined, undefined);
   } finally {
     closeSync(fd);
     rmSync(directory, { recursive: true });
@@ -59,5 +59,31 @@ describe('the clamp of a cgroup’s utilization', () => {
   test('that is not understood is unknown, never none', async () => {
     assert.deepEqual(await clampOf(2, ['cpu'], { ...usual, 'cpu.uclamp.min': 'a few\n' }), { unknown: 'unsupported' });
     assert.deepEqual(await clampOf(2, ['cpu'], { 'cpu.uclamp.min': '0.00\n' }), { lacking: 'kernel' });
+  });
+});
+
+describe('CPU time of v1', () => {
+  const micros = async (usage: number, user: number, system: number) => {
+    const cpu = await cpuOf(1, ['cpuacct'], {
+      'cpuacct.usage': `${usage}\n`,
+      'cpuacct.usage_user': `${user}\n`,
+      'cpuacct.usage_sys': `${system}\n`,
+    });
+    assert.ok('usageMicros' in cpu);
+    return [cpu.usageMicros, cpu.userMicros, cpu.systemMicros];
+  };
+
+  test('is divided so that no part is above the whole, though its parts are counted by ticks', async () => {
+    // As recorded: 4 ms of ticks for 1.2 ms that really ran.
+    assert.deepEqual(await micros(1_200_000, 4_000_000, 0), [1200, 1200, 0]);
+    assert.deepEqual(await micros(10_000_000, 12_000_000, 4_000_000), [10_000, 7500, 2500]);
+    // Without a tick, all of it is the programs', as the kernel has it.
+    assert.deepEqual(await micros(900_000, 0, 0), [900, 900, 0]);
+  });
+
+  test('whose parts are lacking has a whole all the same', async () => {
+    const cpu = await cpuOf(1, ['cpuacct'], { 'cpuacct.usage': '5000000\n' });
+    assert.ok('usageMicros' in cpu);
+    assert.deepEqual([cpu.usageMicros, cpu.userMicros], [5000, { lacking: 'kernel' }]);
   });
 });

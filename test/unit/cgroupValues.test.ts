@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { titleOfCgroup } from '../../helper/proc/cgroupTitle.ts';
 import {
+  countOfCpuList,
   limitOfBytes,
   numberOfKey,
   parseBlkio,
@@ -12,6 +13,7 @@ import {
   parseInteger,
   parseLimit,
   parseNestedKeyed,
+  parsePartition,
   parsePercent,
 } from '../../helper/proc/cgroupValues.ts';
 import { parsePressure } from '../../helper/proc/pressure.ts';
@@ -29,6 +31,9 @@ describe('a limit', () => {
       ['2000\n', 2000],
       ['68719476736\n', 64 * 2 ** 30],
       ['1152921504606846976', 2 ** 60],
+      // hugetlb.2MB.limit_in_bytes and hugetlb.1GB.limit_in_bytes without a limit, on Linux 6.18.
+      ['9223372036852678656', null],
+      ['9223372035781033984', null],
     ] as const) {
       assert.equal(parseLimit(text), value);
       assert.equal(limitOfBytes(Buffer.from(text)), value);
@@ -130,4 +135,24 @@ test('a title says whose a slice is and undoes escapes, and is absent where the 
   assert.equal(titleOfCgroup('caf\\xc3\\xa9.service', userName), 'café.service');
   assert.equal(titleOfCgroup('dev-disk-by\\x2duuid.swap', userName), 'dev-disk-by-uuid.swap');
   assert.equal(titleOfCgroup('ssh.service', userName), undefined);
+});
+
+test('a list of CPUs is counted, and a partition of them told from what keeps it from being one', () => {
+  assert.deepEqual(['', '0', '0-3,8', '2,4-5', '0-', '3-1', 'a'].map(countOfCpuList), [
+    0,
+    1,
+    5,
+    3,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.deepEqual(parsePartition('member\n'), { kind: 'member' });
+  assert.deepEqual(parsePartition('isolated invalid (Cpu list in cpuset.cpus not exclusive)\n'), {
+    kind: 'isolated',
+    invalid: 'Cpu list in cpuset.cpus not exclusive',
+  });
+  // Before Linux 6.1 without a reason.
+  assert.deepEqual(parsePartition('root invalid\n'), { kind: 'root', invalid: '' });
+  assert.equal(parsePartition(''), undefined);
 });

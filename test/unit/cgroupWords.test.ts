@@ -3,9 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cgroupAnswer } from '../fixtures/hostAnswers.ts';
 
-const { bandwidthText, bytesText, cgroupTitle, cpuText, durationText, figuresText, hierarchyTitle, shortPath } = await import(
-  '../../extension/host/cgroupWords.ts'
-);
+const {
+  bandwidthText,
+  bytesText,
+  cgroupTitle,
+  cpuText,
+  durationText,
+  figuresText,
+  hierarchyTitle,
+  partitionText,
+  shortPath,
+  throttledSoFar,
+} = await import('../../extension/host/cgroupWords.ts');
 
 test('a CPU limit reads as a share of one CPU with the raw figures beside it', () => {
   assert.equal(bandwidthText(2000, 100_000), '2 % of one CPU (2,000 µs of every 100,000 µs)');
@@ -31,6 +40,24 @@ test('durations keep two places that matter', () => {
     '1 min 1 s',
     '2 h 3 min',
   ]);
+});
+
+test('a row says that CPUs are divided off, or that they are not though they are to be, and that many removed cgroups are kept', () => {
+  const invalid = 'Parent is not a partition root';
+  assert.deepEqual(figuresText(cgroupAnswer('unified', '/a', { partition: { kind: 'isolated' } })), [
+    'CPUs of its own, without load balancing',
+  ]);
+  const refused = cgroupAnswer('unified', '/a', { partition: { kind: 'root', invalid }, badges: ['invalidPartition'] });
+  assert.deepEqual(figuresText(refused), ['CPU partition not in effect']);
+  assert.equal(partitionText({ kind: 'root', invalid }), `CPUs of its own, not in effect: ${invalid}`);
+  assert.equal(partitionText({ kind: 'new\nkind' }), 'new⏎kind');
+  const dying = (count: number) => figuresText(cgroupAnswer('unified', '/', { dyingDescendants: count }));
+  assert.deepEqual([dying(99), dying(1234)], [[], ['1,234 removed but kept']]);
+  assert.equal(
+    throttledSoFar(cgroupAnswer('cpu', '/a', { figures: { throttledPeriods: 990, periods: 1000 } })),
+    'in 990 of 1,000 periods',
+  );
+  assert.equal(throttledSoFar(cgroupAnswer('cpu', '/a')), undefined);
 });
 
 test('a row says its limits with what is used of them, and its badges', () => {

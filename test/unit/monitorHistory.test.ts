@@ -122,6 +122,14 @@ test('a share of the time is never more than all of it', () => {
   assert.equal(readingOf({ cpuPressureMicros: 0 }, { cpuPressureMicros: 1_030_000 }, 1000).values.cpuPressure, 100);
 });
 
+test('what is throttled now stands beside what was since the cgroup was made', () => {
+  const before = { periods: 1000, throttledPeriods: 10 };
+  const now = { periods: 1010, throttledPeriods: 20 };
+  const { values, sinceMade } = readingOf(before, now, 1000);
+  assert.deepEqual([values.throttledPeriods, sinceMade?.throttledPeriods?.toFixed(1)], [100, '2.0']);
+  assert.equal(readingOf({}, { periods: 0, throttledPeriods: 0 }, 1000).sinceMade, undefined);
+});
+
 test('without a period nothing was throttled', () => {
   const idle = { periods: 100, throttledPeriods: 50 };
   assert.equal(readingOf(idle, idle, 1000).values.throttledPeriods, 0);

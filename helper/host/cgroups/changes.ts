@@ -8,8 +8,7 @@ import type { CgroupRef, CgroupsChangeParams, CgroupsChangeResult, ChangeWarning
 import type { ProcessRef } from '../../protocol.ts';
 import { inPoolRoom } from '../../reading/poolRoom.ts';
 import { stuck } from './boundedReads.ts';
-import { type OpenCgroup, openCgroup } from './directory.ts';
-import { directoryOf } from './hierarchies.ts';
+import { type OpenCgroup, openCgroup, refAt } from './directory.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';
 import { cgroupPathOf, membersBelow, visitBelow } from './members.ts';
 import { holdProcess, openToWrite, planChange } from './plan.ts';
@@ -175,7 +174,8 @@ function remove(cgroup: OpenCgroup): void {
 async function move(cgroup: OpenCgroup, process: ProcessRef): Promise<Undo> {
   const pidfd = holdProcess(process);
   try {
-    const from = refOf(cgroupPathOf(process.pid, cgroup.ref.hierarchy), cgroup.ref.hierarchy);
+    const path = cgroupPathOf(process.pid, cgroup.ref.hierarchy);
+    const from = path === undefined ? undefined : refAt(cgroup.ref.hierarchy, path);
     await writeFile(cgroup, 'cgroup.procs', String(process.pid));
     if (hasEnded(pidfd)) {
       throw new Failure('gone', `Process ${process.pid} ended while it was being moved.`, { hint: 'Refresh the view.' });
@@ -184,14 +184,6 @@ async function move(cgroup: OpenCgroup, process: ProcessRef): Promise<Undo> {
   } finally {
     close(pidfd);
   }
-}
-
-function refOf(path: string | undefined, hierarchy: string): CgroupRef | undefined {
-  const directory = path === undefined ? undefined : directoryOf(hierarchy, path);
-  const bytes = directory === undefined ? undefined : bytesOfName(directory);
-  if (path === undefined || bytes === undefined) return undefined;
-  const stat = fs.statSync(bytes, { throwIfNoEntry: false });
-  return stat === undefined ? undefined : { hierarchy, path, ino: stat.ino };
 }
 
 async function kill(cgroup: OpenCgroup): Promise<number> {

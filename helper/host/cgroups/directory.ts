@@ -7,7 +7,15 @@ import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
 import { readOnPool, stuck } from './boundedReads.ts';
-import { type Hierarchy, type HierarchyMount, hierarchyNamed, isOnDevice, pathBelow, readHierarchies } from './hierarchies.ts';
+import {
+  directoryOf,
+  type Hierarchy,
+  type HierarchyMount,
+  hierarchyNamed,
+  isOnDevice,
+  pathBelow,
+  readHierarchies,
+} from './hierarchies.ts';
 
 /** An open cgroup. It stays that cgroup when another of the same name takes its place; its files then answer `ENODEV`. */
 export interface OpenCgroup extends Disposable {
@@ -41,6 +49,14 @@ export function openCgroup(ref: CgroupRef): OpenCgroup {
   }
   const directory = `${hierarchy.mount.mountPoint}${below}`.replace(/\/$/, '');
   return { ref, fd, directory, version: hierarchy.version, hierarchy, [Symbol.dispose]: () => close(fd) };
+}
+
+/** The cgroup that is at a path now; undefined where there is none, or the helper does not see it. */
+export function refAt(hierarchy: string, path: string): CgroupRef | undefined {
+  const directory = directoryOf(hierarchy, path);
+  const bytes = directory === undefined ? undefined : bytesOfName(directory);
+  const stat = bytes === undefined ? undefined : fs.statSync(bytes, { throwIfNoEntry: false });
+  return stat === undefined ? undefined : { hierarchy, path, ino: stat.ino };
 }
 
 /** A path with `..` would name a cgroup by two paths, of which only one is warned about. */

@@ -3,7 +3,7 @@
  * host has thousands of cgroups, and most of them are idle.
  */
 
-import { limitOfBytes, numberOfBytes, numberOfKey } from '../../proc/cgroupValues.ts';
+import { limitOfBytes, numberOfBytes, numberOfKey, parsePartition } from '../../proc/cgroupValues.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import type { CgroupNode } from './node.ts';
 import type { Place } from './place.ts';
@@ -137,6 +137,12 @@ function readUnified(node: CgroupNode, place: Place, needed: Needed): void {
   if (needed.settings && node.parent !== undefined) readEvents(node, place);
   if (needed.counters && needed.members) readUnifiedMembers(node, place);
   if (needed.figures && needed.counters) readUnifiedUsage(node, place);
+  if (needed.figures && node.parent === undefined) node.dyingDescendants = dyingIn(place);
+}
+
+function dyingIn(place: Place): number | undefined {
+  const stat = place.read('cgroup.stat');
+  return typeof stat === 'number' ? undefined : numberOfKey(stat, 'nr_dying_descendants');
 }
 
 /** Files of controllers that a hybrid host has given to v1 are nowhere, and not looked for in thousands of cgroups. */
@@ -152,6 +158,12 @@ const V2_READERS: Record<string, RowReader | undefined> = {
     if (needed.figures && node.parent !== undefined) readUnifiedMemory(node, place, needed);
   },
   pids: readPids,
+  cpuset(node, place, { figures, settings }) {
+    if (!figures || !settings || node.parent === undefined) return;
+    const text = place.read('cpuset.cpus.partition');
+    const partition = typeof text === 'number' ? undefined : parsePartition(text.toString('latin1'));
+    node.partition = partition?.kind === 'member' ? undefined : partition;
+  },
 };
 
 function readPids(node: CgroupNode, place: Place, needed: Needed): void {

@@ -23,6 +23,7 @@ import {
   cpuSection,
   cpusetSection,
   type Described,
+  descendantsOf,
   freezerSection,
   hugetlbSection,
   ioSection,
@@ -31,6 +32,7 @@ import {
   pidsSection,
 } from './sections.ts';
 import { CgroupTexts, wordsOf } from './texts.ts';
+import { usableCpus } from './usableCpus.ts';
 
 const MAX_MEMBERS = 10_000;
 /** More than these are not added up for the share that a weight gives. */
@@ -52,7 +54,11 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
     controllers: [...texts.controllers],
     childControllers: texts.figure('', { v2: 'cgroup.subtree_control' }, wordsOf),
     members,
-    cpu: cpuSection(described, texts.isHeldBack ? undefined : weightsOfSiblings(chain)),
+    cpu: cpuSection(
+      described,
+      texts.isHeldBack ? undefined : weightsOfSiblings(chain),
+      await usableCpus(chain, Array.isArray(members) ? members : []),
+    ),
     memory: memorySection(described),
     io: ioSection(described),
     pids: pidsSection(described),
@@ -72,6 +78,7 @@ export async function inspectCgroup(ref: CgroupRef, context: RowContext): Promis
         : [],
     notifyOnRelease: texts.figure('', { v1: 'notify_on_release' }, (text) => text.trim() === '1'),
     events: eventsOf(texts),
+    descendants: descendantsOf(described),
     files: files.sort().map((name) => ({ name, mode: modeOf(cgroup, name), writable: isWritable(cgroup, name) })),
   };
 }
@@ -89,7 +96,6 @@ function rowOfOpen({ cgroup, links }: Chain, texts: CgroupTexts, context: RowCon
   const place = new Place(undefined, '', fd, texts.heldBack);
   for (const read of rowReaders(cgroup.hierarchy)) read(node, place, EVERYTHING);
   if (cgroup.version === 2) node.type = typeIn(place);
-  node.throttled = (node.figures.throttledPeriods ?? 0) > 0;
   if (texts.isHeldBack) node.populated ??= null;
   else if (cgroup.version === 1 || parent === undefined) node.populated = populatedBelow(fd, node.memberCount);
   return rowOf(node, context);

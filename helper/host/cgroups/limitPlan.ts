@@ -1,6 +1,7 @@
 /** What setting a limit comes to, in the files of v1 and of v2. */
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
+import { NO_LIMIT } from '../../proc/cgroupValues.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
 import type { OpenCgroup } from './directory.ts';
 import { invalid, standing, type WriteStep, writeStep } from './steps.ts';
@@ -90,8 +91,6 @@ export async function planCpuWeight(cgroup: OpenCgroup, weight: number): Promise
 
 const MEMORY_V1 = 'memory.limit_in_bytes';
 const MEMORY_AND_SWAP_V1 = 'memory.memsw.limit_in_bytes';
-/** v1 gives `LONG_MAX` rounded down to whole pages for no limit, whatever the size of the page. */
-const UNLIMITED_V1 = 2 ** 62;
 
 /** v1 keeps memory ≤ memory and swap at every moment: the latter goes first, with the swap that was left, when the former would pass it. */
 export async function planMemoryLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
@@ -105,7 +104,7 @@ export async function planMemoryLimit(cgroup: OpenCgroup, limit: number | null):
 
 /** The text for v1's limit of memory and swap when that of memory becomes `limit`; undefined when it can stay. */
 export function raisedMemoryAndSwap(limit: number | null, memory: number, both: number): string | undefined {
-  if (both >= UNLIMITED_V1) return undefined;
+  if (both >= NO_LIMIT) return undefined;
   if (limit === null) return '-1';
   return limit > both ? String(limit + Math.max(0, both - memory)) : undefined;
 }
@@ -121,7 +120,7 @@ export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): P
   if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.swap.max', String(limit ?? 'max'))];
   const memory = Number(await standing(cgroup, MEMORY_V1));
   if (limit !== null && limit < memory) {
-    const alone = memory >= UNLIMITED_V1 ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
+    const alone = memory >= NO_LIMIT ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
     throw invalid(
       ['limitBytes'],
       `Memory and swap together cannot be limited to ${limit} bytes: ${alone}.`,

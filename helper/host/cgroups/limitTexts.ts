@@ -6,7 +6,7 @@ import { readFile } from './directory.ts';
 import { type LimitedCgroup, type LimitFiles, limitsOfVersion } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
 
-const HUGETLB = /^hugetlb\.[^.]+\.(limit_in_bytes|usage_in_bytes|max|current)$/;
+const HUGETLB = /^hugetlb\.[^.]+\.(?:rsvd\.)?(?:limit_in_bytes|usage_in_bytes|max|current)$/;
 
 /** The cgroup itself first; what `texts` has of it is not read again. */
 export async function readLimitTexts({ cgroup, links }: Chain, texts: CgroupTexts): Promise<LimitedCgroup[]> {

@@ -1,5 +1,5 @@
 /** What is remembered of a cgroup between two lists. */
-import type { Cgroup } from '../../protocol/cgroups.ts';
+import type { Cgroup, CpusetPartition } from '../../protocol/cgroups.ts';
 import type { HeldFiles } from './heldFiles.ts';
 
 /** The figures of a row as they were read; `undefined`: lacking, unknown, or no limit. */
@@ -22,24 +22,32 @@ export class NodeFacts {
   private type: Cgroup['type'] = 'domain';
   private memberCount: number | null = null;
   private frozen: boolean | undefined;
+  private partition: CpusetPartition | undefined;
+  private dyingDescendants: number | undefined;
   private figures = noFigures();
 
-  take({ type, memberCount, frozen, figures }: CgroupNode): void {
+  take({ type, memberCount, frozen, partition, dyingDescendants, figures }: CgroupNode): void {
+    this.partition = partition;
+    this.dyingDescendants = dyingDescendants;
     this.type = type;
     this.memberCount = memberCount;
     this.frozen = frozen;
     Object.assign(this.figures, figures);
   }
 
-  differsFrom({ type, memberCount, frozen, figures }: CgroupNode): boolean {
+  differsFrom({ type, memberCount, frozen, partition, dyingDescendants, figures }: CgroupNode): boolean {
     const { figures: before } = this;
     return (
       this.type !== type ||
       this.memberCount !== memberCount ||
       this.frozen !== frozen ||
+      this.partition?.kind !== partition?.kind ||
+      this.partition?.invalid !== partition?.invalid ||
+      this.dyingDescendants !== dyingDescendants ||
       before.cpuUsageMicros !== figures.cpuUsageMicros ||
       before.cpuLimitCores !== figures.cpuLimitCores ||
       before.throttledPeriods !== figures.throttledPeriods ||
+      before.periods !== figures.periods ||
       before.memoryBytes !== figures.memoryBytes ||
       before.workingSetBytes !== figures.workingSetBytes ||
       before.memoryLimitBytes !== figures.memoryLimitBytes ||
@@ -84,9 +92,13 @@ export class CgroupNode {
   /** v2 says so of the whole subtree; of v1 it is found out from the members of each. */
   populated: boolean | null = null;
   frozen: boolean | undefined;
+  /** Absent for a member. */
+  partition: CpusetPartition | undefined;
+  /** Of the root of v2. */
+  dyingDescendants: number | undefined;
   isFreezing = false;
   readonly figures: RowFigures = noFigures();
-  /** Whether periods were throttled between the last two readings; at the first, ever. */
+  /** Whether periods were throttled between the last two readings, where these are close to each other. */
   throttled = false;
   /** Its row of the list with figures, as long as nothing in it changed: thousands are made into text for every list. */
   row: Cgroup | undefined;

@@ -52,6 +52,8 @@ function makeRow(
   if (node.parent !== undefined) row.parent = node.parent.ino;
   if (owner !== undefined) row.container = owner.key;
   if (title !== undefined && title !== node.name) row.title = title;
+  if (figures && node.partition !== undefined) row.partition = node.partition;
+  if (figures && node.dyingDescendants !== undefined) row.dyingDescendants = node.dyingDescendants;
   if (node.uid !== 0) row.delegatedUid = node.uid;
   if (owner !== undefined && atRisk.escaping.has(owner.key)) row.badges.push('escapeRisk');
   if (owner !== undefined && atRisk.unknown.has(owner.key)) row.badges.push('escapeUnknown');
@@ -64,6 +66,7 @@ function badgesOf(node: CgroupNode, figures: boolean): CgroupBadge[] {
     const { memoryBytes, workingSetBytes = memoryBytes, memoryLimitBytes, tasks, tasksLimit, oomKills } = node.figures;
     if (isNearLimit(workingSetBytes, memoryLimitBytes) || isNearLimit(tasks, tasksLimit)) badges.push('nearLimit');
     if (node.throttled) badges.push('throttled');
+    if (node.partition?.invalid !== undefined) badges.push('invalidPartition');
     if ((oomKills ?? 0) > 0) badges.push('oomKilled');
   }
   if (node.frozen === true) badges.push('frozen');
@@ -77,6 +80,7 @@ function figuresOf({ figures }: CgroupNode): CgroupFigures {
   if (figures.cpuUsageMicros !== undefined) row.cpuUsageMicros = figures.cpuUsageMicros;
   if (figures.cpuLimitCores !== undefined) row.cpuLimitCores = figures.cpuLimitCores;
   if (figures.throttledPeriods !== undefined) row.throttledPeriods = figures.throttledPeriods;
+  if (figures.periods !== undefined) row.periods = figures.periods;
   if (figures.memoryBytes !== undefined) row.memoryBytes = figures.memoryBytes;
   if (figures.workingSetBytes !== undefined) row.workingSetBytes = figures.workingSetBytes;
   if (figures.memoryLimitBytes !== undefined) row.memoryLimitBytes = figures.memoryLimitBytes;

@@ -9,9 +9,10 @@ import { parsePressure } from '../../proc/pressure.ts';
 import type { CgroupIoCounters, CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
 import { blockDeviceName, uncountedDisks } from './blockDevices.ts';
 import { HeldFile, heldBackFile, heldBackKey, readTogether } from './boundedReads.ts';
-import { type Link, openChain } from './chain.ts';
+import { type Chain, type Link, openChain } from './chain.ts';
 import { openFile } from './directory.ts';
 import { type LimitFiles, limitsOfVersion, ownLimit, type ReadFile } from './effectiveLimit.ts';
+import { cpusetOf, effectiveFile, membersNow, onlineCpus, usable } from './usableCpus.ts';
 
 const NANOS_PER_MICRO = 1000;
 /** A file that is not there is looked for again after so long. */
@@ -96,6 +97,11 @@ export class SampledCgroup implements Disposable {
   private readonly version: 1 | 2;
   private readonly chain: Disposable;
   private readonly held: SampledFiles[];
+  private readonly hasCpu: boolean;
+  /** The cgroup that has its CPUs, where that is one of another hierarchy. */
+  private readonly cpuset: SampledFiles | undefined;
+  private readonly cpusetChain: Disposable | undefined;
+  private readonly effectiveFile: string;
 
   /** Throws the `Failure`s of `openCgroup`. */
   constructor(ref: CgroupRef) {
@@ -103,14 +109,24 @@ export class SampledCgroup implements Disposable {
     this.chain = chain;
     this.version = chain.cgroup.version;
     this.held = chain.links.map((link) => new SampledFiles(link));
+    const { controllers } = chain.cgroup.hierarchy;
+    this.hasCpu = controllers.includes('cpu');
+    const cpuset = this.hasCpu ? openCpuset(chain) : undefined;
+    this.cpusetChain = cpuset;
+    this.cpuset = cpuset && new SampledFiles(cpuset.links[0]!);
+    this.effectiveFile = effectiveFile(cpuset?.cgroup.version ?? this.version);
   }
 
   files(): HeldFile[] {
-    return this.held.flatMap((files) => files.all());
+    return this.allFiles().flatMap((files) => files.all());
   }
 
   remaining(): HeldFile[] {
-    return this.held.flatMap((files) => files.remaining());
+    return this.allFiles().flatMap((files) => files.remaining());
+  }
+
+  private allFiles(): SampledFiles[] {
+    return this.cpuset === undefined ? this.held : [...this.held, this.cpuset];
   }
 
   /** Of what was read last. `null` when the cgroup is gone. */
@@ -133,9 +149,28 @@ export class SampledCgroup implements Disposable {
     // Of an ancestor that does not answer it is not known whether its limit is the tightest.
     if (this.held.some(({ heldBack }) => heldBack !== undefined)) return;
     const limits = limitsOfVersion(this.version);
-    put(sample, 'cpuLimitCores', this.tightest(limits.cpu));
+    put(sample, 'cpuLimitCores', this.cpuLimit(limits.cpu));
     put(sample, 'memoryLimitBytes', this.tightest(limits.memory));
     put(sample, 'tasksLimit', this.tightest(limits.pids));
+  }
+
+  /** A quota, and the CPUs that there are to use it on; those of the host are no limit of a cgroup's own. */
+  private cpuLimit(files: LimitFiles): number | undefined {
+    if (this.cpuset?.heldBack !== undefined) return undefined;
+    const quota = this.tightest(files);
+    const cpus = this.usableCpus();
+    if (cpus === undefined || (quota === undefined && cpus >= (onlineCpus()?.count ?? Number.POSITIVE_INFINITY))) return quota;
+    return Math.min(quota ?? Number.POSITIVE_INFINITY, cpus);
+  }
+
+  private usableCpus(): number | undefined {
+    if (!this.hasCpu) return undefined;
+    for (const { read } of this.cpuset === undefined ? this.held : [this.cpuset]) {
+      const text = read(this.effectiveFile);
+      const cpus = text === undefined ? undefined : usable(text.toString('latin1'), this.effectiveFile);
+      if (cpus !== undefined) return cpus.count;
+    }
+    return onlineCpus()?.count;
   }
 
   private tightest(files: LimitFiles): number | undefined {
@@ -150,6 +185,18 @@ export class SampledCgroup implements Disposable {
   [Symbol.dispose](): void {
     for (const files of this.held.splice(0)) files[Symbol.dispose]();
     this.chain[Symbol.dispose]();
+    this.cpuset?.[Symbol.dispose]();
+    this.cpusetChain?.[Symbol.dispose]();
+  }
+}
+
+/** On v1, of the processes that are in the cgroup now. Undefined where the cgroup itself has its CPUs, or nothing is known of a cpuset. */
+function openCpuset({ cgroup, links }: Chain): Chain | undefined {
+  try {
+    const cpuset = cpusetOf(cgroup, membersNow(links[0]!));
+    return cpuset === undefined || cpuset === 'own' ? undefined : openChain(cpuset);
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import {
   parseInteger,
   parseLimit,
   parseNestedKeyed,
+  parsePartition,
   parsePercent,
 } from '../../proc/cgroupValues.ts';
 import { parsePressure } from '../../proc/pressure.ts';
@@ -21,9 +22,11 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
+import type { Unknown } from '../../protocol.ts';
 import { blockDeviceName, uncountedDisks } from './blockDevices.ts';
 import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion, whyNoLimit } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';
+import { boundByCpus, type UsableCpus } from './usableCpus.ts';
 
 const NANOS_PER_MICRO = 1000;
 
@@ -47,8 +50,6 @@ function microsOf(nanos: number | undefined): number | undefined {
   return nanos === undefined ? undefined : Math.floor(nanos / NANOS_PER_MICRO);
 }
 
-const nanosText = (text: string) => microsOf(parseInteger(text));
-
 function pressureOf(texts: CgroupTexts, file: string): Figure<Pressure> {
   if (texts.version === 1) return { lacking: 'version' };
   const text = texts.get(file);
@@ -60,20 +61,25 @@ function pressureOf(texts: CgroupTexts, file: string): Figure<Pressure> {
 // ---------------------------------------------------------------------------------------------------------------------
 // cpu
 
-/** `siblings` are the weights of the cgroups that compete with it, itself included. */
-export function cpuSection(described: Described, siblings: readonly number[] | undefined): CgroupCpu | Lacking {
+/** `siblings` are the weights of the cgroups that compete with it, itself included; `cpus` those that it may use. */
+export function cpuSection(
+  described: Described,
+  siblings: readonly number[] | undefined,
+  cpus: UsableCpus | Unknown | undefined,
+): CgroupCpu | Lacking {
   const { texts } = described;
   // v2 accounts for CPU time in every cgroup, with the controller or without.
   if (texts.version === 1 && !texts.controllers.some((name) => name === 'cpu' || name === 'cpuacct'))
     return { lacking: 'controller' };
   const stat = (v1: string | undefined, v2: string) => statFigure(texts, v1, v2);
   return {
-    usageMicros:
-      texts.version === 1 ? texts.figure('cpuacct', { v1: 'cpuacct.usage' }, nanosText) : stat(undefined, 'usage_usec'),
-    userMicros:
-      texts.version === 1 ? texts.figure('cpuacct', { v1: 'cpuacct.usage_user' }, nanosText) : stat(undefined, 'user_usec'),
-    systemMicros:
-      texts.version === 1 ? texts.figure('cpuacct', { v1: 'cpuacct.usage_sys' }, nanosText) : stat(undefined, 'system_usec'),
+    ...(texts.version === 1
+      ? usageV1(texts)
+      : {
+          usageMicros: stat(undefined, 'usage_usec'),
+          userMicros: stat(undefined, 'user_usec'),
+          systemMicros: stat(undefined, 'system_usec'),
+        }),
     quotaMicros: texts.figure<number | null>('cpu', { v1: 'cpu.cfs_quota_us', v2: 'cpu.max' }, (text) =>
       texts.version === 1 ? parseLimit(text) : parseCpuMax(text)?.quotaMicros,
     ),
@@ -81,7 +87,7 @@ export function cpuSection(described: Described, siblings: readonly number[] | u
       texts.version === 1 ? parseInteger(text) : parseCpuMax(text)?.periodMicros,
     ),
     burstMicros: texts.number('cpu', { v1: 'cpu.cfs_burst_us', v2: 'cpu.max.burst' }),
-    limit: limitOf(described, 'cpu', limitsOfVersion(texts.version).cpu),
+    limit: cpuLimitOf(described, cpus),
     weight: texts.figure('cpu', { v1: 'cpu.shares', v2: 'cpu.weight' }, (text) => {
       const value = parseInteger(text);
       const sum = siblings?.reduce((total, weight) => total + weight, 0) ?? 0;
@@ -97,6 +103,31 @@ export function cpuSection(described: Described, siblings: readonly number[] | u
     uclamp: uclampOf(texts),
     pressure: pressureOf(texts, 'cpu.pressure'),
   };
+}
+
+/** What a quota gives, and no more than there are CPUs to use it on. */
+function cpuLimitOf(described: Described, cpus: UsableCpus | Unknown | undefined): Figure<Limit> {
+  const limit = limitOf(described, 'cpu', limitsOfVersion(described.texts.version).cpu);
+  if (!('own' in limit)) return limit;
+  if (cpus !== undefined && 'unknown' in cpus) return cpus;
+  return boundByCpus(limit, cpus);
+}
+
+type CpuUsage = Pick<CgroupCpu, 'usageMicros' | 'userMicros' | 'systemMicros'>;
+
+/**
+ * v1 counts the whole by a clock and its parts by ticks, in files of their own, so that a part may be above the whole. The kernel divides the whole in
+ * the proportion of the ticks where it tells both in one file: cputime_adjust() in kernel/sched/cputime.c.
+ */
+function usageV1(texts: CgroupTexts): CpuUsage {
+  const figure = (file: string) => texts.figure('cpuacct', { v1: file }, parseInteger);
+  const [whole, user, system] = [figure('cpuacct.usage'), figure('cpuacct.usage_user'), figure('cpuacct.usage_sys')];
+  const usageMicros = typeof whole === 'number' ? Math.floor(whole / NANOS_PER_MICRO) : whole;
+  if (typeof user !== 'number' || typeof system !== 'number') return { usageMicros, userMicros: user, systemMicros: system };
+  if (typeof usageMicros !== 'number') return { usageMicros, userMicros: usageMicros, systemMicros: usageMicros };
+  const ticks = user + system;
+  const userMicros = ticks === 0 ? usageMicros : Math.floor(usageMicros * (user / ticks));
+  return { usageMicros, userMicros, systemMicros: usageMicros - userMicros };
 }
 
 /** A key of `cpu.stat`. That of v2 is always there, and without the controller has only the keys on usage. */
@@ -132,7 +163,7 @@ export function memorySection(described: Described): CgroupMemory | Lacking {
   return {
     usageBytes,
     workingSetBytes: workingSet(usageBytes, stat('total_inactive_file', 'inactive_file')),
-    peakBytes: texts.number('memory', { v1: 'memory.max_usage_in_bytes', v2: 'memory.peak' }),
+    peakBytes: atLeast(usageBytes, texts.number('memory', { v1: 'memory.max_usage_in_bytes', v2: 'memory.peak' })),
     anonBytes: stat('total_rss', 'anon'),
     fileBytes: stat('total_cache', 'file'),
     kernelBytes: texts.version === 1 ? texts.number('memory', { v1: 'memory.kmem.usage_in_bytes' }) : stat(undefined, 'kernel'),
@@ -153,6 +184,11 @@ export function memorySection(described: Described): CgroupMemory | Lacking {
 function bytesText(text: string): number | undefined {
   const value = parseLimit(text);
   return value === null ? Number.MAX_SAFE_INTEGER : value;
+}
+
+/** What was used most is read at another moment than what is used now, which it was not less than. */
+function atLeast(usage: Figure<number>, peak: Figure<number>): Figure<number> {
+  return typeof usage === 'number' && typeof peak === 'number' ? Math.max(usage, peak) : peak;
 }
 
 function workingSet(usage: Figure<number>, inactive: Figure<number>): Figure<number> {
@@ -317,6 +353,7 @@ export function cpusetSection({ texts }: Described): CgroupsInspectResult['cpuse
     effectiveCpus: list('cpuset.effective_cpus', 'cpuset.cpus.effective'),
     mems: list('cpuset.mems', 'cpuset.mems'),
     effectiveMems: list('cpuset.effective_mems', 'cpuset.mems.effective'),
+    cpuPartition: texts.figure('cpuset', { v2: 'cpuset.cpus.partition' }, parsePartition),
   };
 }
 
@@ -325,15 +362,22 @@ export function hugetlbSection(described: Described): CgroupsInspectResult['huge
   if (!texts.controllers.includes('hugetlb')) return { lacking: 'controller' };
   const suffixes =
     texts.version === 1 ? { limit: 'limit_in_bytes', usage: 'usage_in_bytes' } : { limit: 'max', usage: 'current' };
+  const used = (usage: string) => texts.number('hugetlb', { v1: usage, v2: usage });
   const sizes = new Set(
     texts.names.map((name) => /^hugetlb\.([0-9]+[KMG]B)\./.exec(name)?.[1]).filter((size) => size !== undefined),
   );
   return [...sizes].map((pageSize) => {
-    const usage = `hugetlb.${pageSize}.${suffixes.usage}`;
+    const files = (prefix: string): LimitFiles & { usage: string } => ({
+      file: `hugetlb.${pageSize}.${prefix}${suffixes.limit}`,
+      usage: `hugetlb.${pageSize}.${prefix}${suffixes.usage}`,
+    });
+    const [own, reserved] = [files(''), files('rsvd.')];
     return {
       pageSize,
-      usageBytes: texts.number('hugetlb', { v1: usage, v2: usage }),
-      limit: limitOf(described, 'hugetlb', { file: `hugetlb.${pageSize}.${suffixes.limit}`, usage }),
+      usageBytes: used(own.usage),
+      limit: limitOf(described, 'hugetlb', own),
+      reservedBytes: used(reserved.usage),
+      reservationLimit: limitOf(described, 'hugetlb', reserved),
     };
   });
 }
@@ -353,6 +397,20 @@ export function freezerSection({ texts }: Described): CgroupsInspectResult['free
   if (typeof events !== 'string') return events ?? { lacking: 'kernel' };
   const frozen = parseFlatKeyed(events).get('frozen') === 1;
   return { frozen, self: self.trim() === '1', state: `cgroup.freeze ${self.trim()}, frozen ${frozen ? 1 : 0}` };
+}
+
+/** v2 `cgroup.stat`. */
+export function descendantsOf({ texts }: Described): CgroupsInspectResult['descendants'] {
+  return texts.figure('', { v2: 'cgroup.stat' }, (text) => {
+    const values = parseFlatKeyed(text);
+    const [live, dying] = [values.get('nr_descendants'), values.get('nr_dying_descendants')];
+    if (live === undefined || dying === undefined) return undefined;
+    const ofControllers = [...values].flatMap(([key, count]): [string, number][] => {
+      const name = /^nr_dying_subsys_(.+)$/.exec(key)?.[1];
+      return name === undefined || count === 0 ? [] : [[name, count]];
+    });
+    return { live, dying, dyingOf: Object.fromEntries(ofControllers) };
+  });
 }
 
 const KNOWN =

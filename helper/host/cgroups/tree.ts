@@ -18,6 +18,9 @@ const SETTINGS_HOLD_MILLIS = 30_000;
 /** The kernel reclaims from cgroups without a process too, slowly: their memory is read again after so long. */
 const IDLE_MEMORY_HOLD_MILLIS = 5000;
 
+/** Two readings further apart tell of no moment that a person would call now. */
+const CLOSE_MILLIS = 10_000;
+
 /** Watches directories; see watch.ts. */
 export interface DirectoryWatch {
   /** Sets `node.watch` where it can. Its directory is `place`. */
@@ -44,6 +47,8 @@ export class CgroupTree {
   /** Some cgroup was about to be frozen when it was read. */
   isFreezing = false;
   private readonly readers: RowReader[];
+  /** When figures were last read. */
+  private figuresReadAt = Number.NEGATIVE_INFINITY;
   private readonly before = new NodeFacts();
   private readonly hasMemory: boolean;
   /** Paths of cgroups that a process began or ended in since they were counted. */
@@ -100,7 +105,10 @@ export class CgroupTree {
     if (recount && this.root !== undefined) this.root.knowsChildren = false;
     if (this.root?.ino !== status.ino || this.root.path !== root) this.root = new CgroupNode(undefined, '', status.ino, root);
     this.root.uid = status.uid;
-    const walk: Walk = { figures, recount, hearsMembers, left: limit, watch, now: performance.now() };
+    const now = performance.now();
+    const isClose = now - this.figuresReadAt <= CLOSE_MILLIS;
+    if (figures) this.figuresReadAt = now;
+    const walk: Walk = { figures, recount, hearsMembers, left: limit, watch, now, isClose };
     this.truncated = false;
     this.isFreezing = false;
     if (watch !== undefined && this.root.watch === 0) watch.add(this.root, place);
@@ -185,7 +193,7 @@ export class CgroupTree {
     for (const read of this.readers) read(node, place, needed);
     if (node.members !== counted) this.noteCounted(node, counted);
     if (this.before.differsFrom(node)) node.row = undefined;
-    if (walk.figures) node.setThrottled((node.figures.throttledPeriods ?? 0) > (throttledPeriods ?? 0));
+    if (walk.figures) node.setThrottled(walk.isClose && isMore(throttledPeriods, node.figures.throttledPeriods));
     this.isFreezing ||= node.isFreezing;
     if (!walk.figures || node.watch === 0 || node.isFreezing) return;
     node.quiet = true;
@@ -206,6 +214,11 @@ export class CgroupTree {
   }
 }
 
+/** Of a counter that was not known before nothing can be said. */
+function isMore(before: number | undefined, now: number | undefined): boolean {
+  return before !== undefined && now !== undefined && now > before;
+}
+
 /** Without a process in it or below when that was last looked at, and undisturbed since. */
 function isIdle({ quiet, populated }: CgroupNode): boolean {
   return quiet && populated === false;
@@ -218,6 +231,8 @@ interface Walk {
   left: number;
   watch: DirectoryWatch | undefined;
   now: number;
+  /** The figures of before are recent: what they went on by since says something of now. */
+  isClose: boolean;
 }
 
 /** Whether what was read of it by itself still is so. */

@@ -35,11 +35,13 @@ export function describeContainersLayers(
   const image = imageOf(storage, hasUpper ? top : undefined);
   const ids = chainOf(stored, hasUpper ? stored.get(top)?.parent : top);
   const steps = stepsOfChain(storage, image, ids, stored);
+  const depths = new Map(ids.map((id, index) => [id, index]));
   const layers = directories.map((directory, index): DockerLayer => {
     if (index === 0 && hasUpper) return { role: 'readWrite' };
     const id = DIRECTORY.exec(directory)?.[2] ?? '';
     const { digest } = stored.get(id) ?? {};
-    const createdBy = steps.get(ids.length - 1 - ids.indexOf(id));
+    const depth = depths.get(id);
+    const createdBy = depth === undefined ? undefined : steps.get(ids.length - 1 - depth);
     return {
       ...(stored.has(id) ? { role: 'image' } : {}),
       ...(digest === undefined ? {} : { digest }),
