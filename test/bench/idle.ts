@@ -1,45 +1,69 @@
-/** What the helper costs when nothing happens. */
+/** What the helper costs when little or nothing happens, by what happens: a quiet host is as long as a busy one. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CgroupsList } from '../../helper/protocol/cgroups.ts';
 import { type HostPart, HostWatch, ProcessesList } from '../../helper/protocol.ts';
 import { startHelper } from '../fixtures/helper.ts';
-import type { Row } from './rows.ts';
+import { cpuMillis, emptyNodeCpuMillis } from './emptyNode.ts';
+import type { Figures, Row } from './rows.ts';
 
 const SECONDS = 60;
 /** Some eight seconds after its last work V8 collects what that left, once: that belongs to the work. */
 const SETTLE_MILLIS = 15_000;
-const TICKS_PER_SECOND = 100;
+/** As a shell prompt, a health check or a cron job starts them now and then. */
+const PROCESSES = 100;
 
-function idleRow(name: string, parts: HostPart[], target: number): Row {
-  return {
-    name,
-    target,
-    unit: '%',
-    measure: async () => {
-      const helper = await startHelper();
-      try {
-        await helper.request(HostWatch, { parts });
-        await helper.request(ProcessesList, {});
-        if (parts.includes('cgroups')) await helper.request(CgroupsList, {});
-        await sleep(SETTLE_MILLIS);
-        const before = cpuTicks(helper.process.pid ?? 0);
-        await sleep(SECONDS * 1000);
-        return { ours: ((cpuTicks(helper.process.pid ?? 0) - before) / TICKS_PER_SECOND / SECONDS) * 100 };
-      } finally {
-        await helper.stop();
-      }
-    },
-  };
+/** What the helper needs of a processor while `work` goes on. */
+async function helperMillis(parts: HostPart[], work: () => Promise<void>): Promise<number> {
+  const helper = await startHelper();
+  try {
+    await helper.request(HostWatch, { parts });
+    await helper.request(ProcessesList, {});
+    if (parts.includes('cgroups')) await helper.request(CgroupsList, {});
+    await sleep(SETTLE_MILLIS);
+    const before = cpuMillis(helper.process.pid!);
+    await work();
+    return cpuMillis(helper.process.pid!) - before;
+  } finally {
+    await helper.stop();
+  }
 }
 
-function cpuTicks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return Number(fields[11]) + Number(fields[12]);
+/** Others on the host start some, too: each counts as much as one of ours. */
+async function open(): Promise<Figures> {
+  let spent = 0;
+  let started = 0;
+  const ours = await helperMillis(['processes', 'namespaces', 'containers', 'cgroups'], async () => {
+    const before = forksSinceBoot();
+    for (let at = 0; at < PROCESSES; at += 1) {
+      await sleep((SECONDS * 1000) / PROCESSES);
+      const used = process.cpuUsage();
+      spawnSync('true');
+      const { user, system } = process.cpuUsage(used);
+      spent += (user + system) / 1000;
+    }
+    started = forksSinceBoot() - before;
+  });
+  return { ours, peer: (spent / PROCESSES) * started };
+}
+
+/** Threads included: proc_stat(5). */
+function forksSinceBoot(): number {
+  return Number(/^processes (\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1]);
 }
 
 export const idleRows: Row[] = [
-  idleRow('idle for 60 s with views open: helper CPU', ['processes', 'namespaces', 'containers', 'cgroups'], 0.2),
-  // One tick of the clock is the finest that the kernel tells here: 0.017 % of 60 s.
-  idleRow('idle for 60 s with views hidden: helper CPU', [], 0.017),
+  {
+    name: 'a minute with views open and 100 and more processes that come and go: helper CPU (peer: starting them, in Node)',
+    target: 2,
+    unit: 'ms',
+    measure: open,
+  },
+  {
+    name: 'a minute with views hidden: helper CPU (peer: the start of an empty Node)',
+    target: 0.25,
+    unit: 'ms',
+    measure: async () => ({ ours: await helperMillis([], () => sleep(SECONDS * 1000)), peer: await emptyNodeCpuMillis() }),
+  },
 ];

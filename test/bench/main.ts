@@ -36,13 +36,13 @@ if (values.json) process.stdout.write(`${JSON.stringify(results, null, 2)}\n`);
 else for (const line of table(results)) process.stdout.write(`${line}\n`);
 
 function table(all: readonly Result[]): string[] {
-  const number = (value: number | null, unit = '') => (value === null ? '–' : `${value.toPrecision(3)}${unit}`);
+  const number = (value: number, unit = '') => `${value.toPrecision(3)}${unit}`;
   const cells = all.map((one) => [
     one.name,
     number(one.ours, ` ${one.unit}`),
     one.peer === null ? '–' : number(one.peer, ` ${one.unit}`),
     number(one.ratio),
-    `≤ ${number(one.target, one.peer === null ? ` ${one.unit}` : '')}`,
+    `≤ ${number(one.target)}`,
     one.holds ? 'holds' : 'MISSED',
   ]);
   const lines = [['figure', 'ours', 'peer', 'ratio', 'target', ''], ...cells];

@@ -1,43 +1,36 @@
-/** What a row of the bench is, and how one is measured: ours and the peer in turns, in the same run. */
+/**
+ * What a row of the bench is, and how one is measured: ours and a peer in the same run, in turns where that can be. Every bound is one on the ratio, so that it
+ * says the same on a slow or a busy machine; where nobody else does the same, the peer is something small that the machine is measured by.
+ */
 
 export interface Row {
-  /** Words to select it by on the command line. */
+  /** Words to select it by on the command line, the peer among them. */
   name: string;
-  /** The bound that `value` is held against: a ratio to the peer where there is one, else in `unit`. */
+  /** What the ratio of ours to the peer's may be. */
   target: number;
-  unit: 'ms' | 'MB' | '%';
+  unit: 'ms' | 'MB';
   measure(): Promise<Figures>;
 }
 
 export interface Figures {
   ours: number;
-  /** Absent when the bound is absolute. */
-  peer?: number;
+  peer: number;
 }
 
 export interface Result {
   name: string;
   target: number;
   ours: number;
-  peer: number | null;
-  ratio: number | null;
+  peer: number;
+  ratio: number;
   unit: Row['unit'];
   holds: boolean;
 }
 
-/** Measures a row. A ratio is held against the target where there is a peer, the figure itself where there is none. */
 export async function resultOf(row: Row): Promise<Result> {
   const { ours, peer } = await row.measure();
-  const ratio = peer === undefined ? null : ours / peer;
-  return {
-    name: row.name,
-    target: row.target,
-    ours,
-    peer: peer ?? null,
-    ratio,
-    unit: row.unit,
-    holds: (ratio ?? ours) <= row.target,
-  };
+  const ratio = ours / peer;
+  return { name: row.name, target: row.target, ours, peer, ratio, unit: row.unit, holds: ratio <= row.target };
 }
 
 /** Medians of runs in turns, so that what else the machine does hits both alike; the first pair only warms up. */
