@@ -5,7 +5,7 @@ import { members, type NamespaceForest, sortedNamespaces } from '../host/hierarc
 import { type HostDelta, keyOf, type NamespaceKey } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
-import { InterfacesGroup, RoutesGroup, SocketsGroup } from './networkNodes.ts';
+import { InterfacesGroup, RoutesGroup, RulesGroup, SocketsGroup } from './networkNodes.ts';
 import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { pinText } from './pins.ts';
 import { ProcessNode } from './processNode.ts';
@@ -133,6 +133,7 @@ export class NamespaceNode extends TreeNode {
       sections.push(
         this.child('interfaces', (id) => new InterfacesGroup(tree, id, this, namespace)),
         this.child('routes', (id) => new RoutesGroup(tree, id, this, namespace)),
+        this.child('rules', (id) => new RulesGroup(tree, id, this, namespace)),
         this.child('sockets', (id) => new SocketsGroup(tree, id, this, namespace)),
       );
     }

@@ -1,4 +1,4 @@
-/** What a net namespace holds: its interfaces with their far ends, its routes, and the sockets that listen in it. */
+/** What a net namespace holds: its interfaces with their far ends, its routes, the rules that choose among them, and the sockets that listen in it. */
 import * as vscode from 'vscode';
 import type {
   Namespace,
@@ -6,7 +6,9 @@ import type {
   NetworkAddress,
   NetworkInspectResult,
   NetworkInterface,
+  NetworkProtocol,
   NetworkRoute,
+  NetworkRule,
   NetworkSocket,
 } from '../../helper/protocol.ts';
 import { compareNames } from '../host/hierarchy.ts';
@@ -248,6 +250,82 @@ function routeText(route: NetworkRoute): string {
   );
 }
 
+export class RulesGroup extends NetworkGroup {
+  protected label(): string {
+    return vscode.l10n.t('Policy rules');
+  }
+  protected icon(): string {
+    return 'list-ordered';
+  }
+
+  /** Where each goes on is told by the next, so their order is kept. */
+  protected list(network: NetworkInspectResult): TreeNode[] {
+    const used = new Map<string, number>();
+    return this.rows(network.rules, (rule) => {
+      const text = JSON.stringify(rule);
+      const times = used.get(text) ?? 0;
+      used.set(text, times + 1);
+      return this.fact(`rule ${text} ${times}`, `${rule.priority}: ${conditions(rule)}`, consequence(rule), 'arrow-right');
+    });
+  }
+}
+
+function conditions(rule: NetworkRule): string {
+  const range = ([first, last]: [number, number]) => (first === last ? String(first) : `${first}–${last}`);
+  const { mark, mask, uids, sourcePorts, destinationPorts } = rule;
+  const hex = (number: number) => `0x${number.toString(16)}`;
+  const all = [
+    rule.from && vscode.l10n.t('from {0}', rule.from),
+    rule.to && vscode.l10n.t('to {0}', rule.to),
+    rule.fromInterface && vscode.l10n.t('in by {0}', oneLine(rule.fromInterface)),
+    rule.toInterface && vscode.l10n.t('out by {0}', oneLine(rule.toInterface)),
+    mark !== undefined && vscode.l10n.t('marked {0}', mask === undefined ? hex(mark) : `${hex(mark)}/${hex(mask)}`),
+    uids && vscode.l10n.t('of uid {0}', range(uids)),
+    rule.ipProtocol !== undefined && ipProtocolName(rule.ipProtocol),
+    sourcePorts && vscode.l10n.t('source port {0}', range(sourcePorts)),
+    destinationPorts && vscode.l10n.t('port {0}', range(destinationPorts)),
+    rule.tos !== undefined && vscode.l10n.t('service type {0}', hex(rule.tos)),
+    rule.hasMore && vscode.l10n.t('other conditions'),
+  ].filter((text) => typeof text === 'string');
+  if (all.length === 0) return vscode.l10n.t('all packets');
+  return rule.inverted ? vscode.l10n.t('all but {0}', all.join(', ')) : all.join(', ');
+}
+
+function consequence(rule: NetworkRule): string {
+  const words: Record<NetworkRule['action'], string> = {
+    table: rule.l3mdev
+      ? vscode.l10n.t('table of the VRF')
+      : vscode.l10n.t('table {0}', rule.table === undefined ? '?' : tableName(rule.table)),
+    goto: vscode.l10n.t('go on at {0}', String(rule.goto)),
+    nop: vscode.l10n.t('go on'),
+    blackhole: 'blackhole',
+    unreachable: 'unreachable',
+    prohibit: 'prohibit',
+    unknown: vscode.l10n.t('unknown action'),
+  };
+  const { suppressPrefixLength: length } = rule;
+  return parts(
+    words[rule.action],
+    length === undefined ? undefined : vscode.l10n.t('but for prefixes up to /{0}', length),
+    rule.family === 'inet6' ? 'IPv6' : undefined,
+  );
+}
+
+/** `RT_TABLE_*` of rtnetlink(7). */
+function tableName(table: number): string {
+  return { 253: 'default', 254: 'main', 255: 'local' }[table] ?? String(table);
+}
+
+/** `IPPROTO_*`. */
+function ipProtocolName(protocol: number): string {
+  const names: Record<number, string> = {
+    ...{ 1: 'ICMP', 2: 'IGMP', 4: 'IPIP', 6: 'TCP', 17: 'UDP', 41: 'IPv6 in IP', 47: 'GRE', 50: 'ESP', 51: 'AH', 58: 'ICMPv6' },
+    ...{ 88: 'EIGRP', 89: 'OSPF', 103: 'PIM', 112: 'VRRP', 132: 'SCTP', 136: 'UDP-Lite' },
+  };
+  return names[protocol] ?? vscode.l10n.t('IP protocol {0}', protocol);
+}
+
+/** What can be reached from outside stands by itself: of the others there may be hundreds. */
 export class SocketsGroup extends NetworkGroup {
   protected label(): string {
     return vscode.l10n.t('Listening sockets');
@@ -257,25 +335,77 @@ export class SocketsGroup extends NetworkGroup {
   }
 
   protected list(network: NetworkInspectResult): TreeNode[] {
-    const { sockets } = network;
+    const { sockets, untold } = network;
     if (isUnknown(sockets)) {
       return [unknownRow(this, 'sockets', this.label(), sockets)];
     }
-    return this.rows([...sockets].sort(compareSockets), (socket) => {
-      const node = this.child(`socket ${socket.protocol} ${socket.inode}`, (id) => new SocketNode(this.tree, id, this));
-      node.socket = socket;
-      return node;
-    });
+    const sorted = [...sockets].sort(compareSockets);
+    const rows = this.rows(
+      sorted.filter(({ protocol }) => !isUnix(protocol) && !isRaw(protocol)),
+      (socket) => socketRow(this, socket),
+    );
+    const groups: [string, string, (protocol: NetworkProtocol) => boolean][] = [
+      ['raw', vscode.l10n.t('Raw and packet sockets'), isRaw],
+      ['unix', vscode.l10n.t('Unix sockets'), isUnix],
+    ];
+    for (const [key, title, isOfIt] of groups) {
+      const found = sorted.filter(({ protocol }) => isOfIt(protocol));
+      if (found.length === 0) continue;
+      const group = this.child(key, (id) => new SocketGroup(this.tree, id, this));
+      Object.assign(group, { title, sockets: found });
+      rows.push(group);
+    }
+    for (const protocol of untold) {
+      const label = vscode.l10n.t('Sockets of {0}', oneLine(protocol));
+      rows.push(
+        this.fact(`untold ${protocol}`, label, vscode.l10n.t('unknown: this kernel does not tell of them'), 'question'),
+      );
+    }
+    return rows;
   }
 }
 
-/** What can be reached from outside comes first: internet sockets by port, then Unix sockets by path. */
+function isUnix(protocol: NetworkProtocol): boolean {
+  return protocol.startsWith('unix');
+}
+
+function isRaw(protocol: NetworkProtocol): boolean {
+  return protocol === 'raw' || protocol === 'raw6' || protocol === 'packet';
+}
+
+/** Sockets of a kind. */
+class SocketGroup extends GroupNode {
+  title = '';
+  sockets: readonly NetworkSocket[] = [];
+
+  protected label(): string {
+    return this.title;
+  }
+  protected icon(): string {
+    return 'radio-tower';
+  }
+  protected override description(): string {
+    return String(this.sockets.length);
+  }
+
+  override children(): TreeNode[] {
+    return this.rows(this.sockets, (socket) => socketRow(this, socket));
+  }
+}
+
+function socketRow(parent: TreeNode, socket: NetworkSocket): TreeNode {
+  const node = parent.child(`socket ${socket.protocol} ${socket.inode}`, (id) => new SocketNode(parent.tree, id, parent));
+  node.socket = socket;
+  return node;
+}
+
+/** By port, then by path. */
 function compareSockets(a: NetworkSocket, b: NetworkSocket): number {
   return (
-    Number(a.protocol === 'unix') - Number(b.protocol === 'unix') ||
     (a.port ?? 0) - (b.port ?? 0) ||
     a.protocol.localeCompare(b.protocol) ||
-    compareNames(a.address, b.address)
+    compareNames(a.address, b.address) ||
+    a.inode - b.inode
   );
 }
 
@@ -287,7 +417,7 @@ class SocketNode extends TreeNode {
     if (socket === undefined) return new vscode.TreeItem('');
     const { None, Collapsed } = vscode.TreeItemCollapsibleState;
     const item = new vscode.TreeItem(endpoint(socket), socket.processes.length > 0 ? Collapsed : None);
-    item.description = parts(socket.protocol, holders(socket));
+    item.description = parts(protocolText(socket), holders(socket));
     item.iconPath = new vscode.ThemeIcon('radio-tower');
     item.contextValue = 'socket';
     return item;
@@ -309,7 +439,7 @@ class SocketNode extends TreeNode {
       vscode.l10n.t('{0}, descriptor {1}', processName(process), process.descriptor),
     );
     return factsTooltip(endpoint(socket), [
-      [vscode.l10n.t('Protocol'), socket.protocol],
+      [vscode.l10n.t('Protocol'), protocolText(socket)],
       [vscode.l10n.t('Owner'), socket.uid === undefined ? undefined : vscode.l10n.t('uid {0}', socket.uid)],
       [vscode.l10n.t('Processes'), processes.join('; ') || holders(socket)],
       [vscode.l10n.t('Inode'), String(socket.inode)],
@@ -318,9 +448,27 @@ class SocketNode extends TreeNode {
 }
 
 function endpoint(socket: NetworkSocket): string {
+  if (socket.etherType !== undefined)
+    return socket.interface === undefined ? vscode.l10n.t('all interfaces') : oneLine(socket.interface);
   if (socket.port === undefined) return oneLine(socket.address) || vscode.l10n.t('(no address)');
   return `${socket.address.includes(':') ? `[${socket.address}]` : socket.address}:${socket.port}`;
 }
+
+/** `tcp`, `raw · ICMP`, `packet · all frames`. */
+function protocolText({ protocol, ipProtocol, etherType }: NetworkSocket): string {
+  const what =
+    etherType === undefined
+      ? ipProtocol === undefined
+        ? undefined
+        : ipProtocolName(ipProtocol)
+      : etherType === ALL_FRAMES
+        ? vscode.l10n.t('all frames')
+        : vscode.l10n.t('frames of type {0}', `0x${etherType.toString(16).padStart(4, '0')}`);
+  return parts(protocol, what);
+}
+
+/** `ETH_P_ALL`. */
+const ALL_FRAMES = 3;
 
 function holders(socket: NetworkSocket): string {
   const [first, ...rest] = new Map(socket.processes.map((process) => [process.pid, process])).values();

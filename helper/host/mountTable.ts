@@ -7,6 +7,7 @@ import type { ProcessRef } from '../protocol.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { type NamespaceTable, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { readProcessIn } from './processReader.ts';
+import { rootHint } from './rootHint.ts';
 import { unreadable } from './unreadable.ts';
 
 const MAX_SENT_BYTES = 4 * 1024 * 1024;
@@ -42,7 +43,7 @@ function readable(table: ReturnType<typeof tableOfNamespace> | number, whose: st
   const reason = errno === undefined ? result.unknown : reasonOf(errno);
   throw new Failure(reason, `The mounts of ${whose} cannot be read: ${errno ?? reason}.`, {
     ...(errno === undefined ? {} : { errno }),
-    hint: reason === 'permission' ? 'Restart the helper as root.' : 'It may be ending; a zombie has no mounts any more.',
+    hint: reason === 'permission' ? rootHint() : 'It may be ending; a zombie has no mounts any more.',
   });
 }
 

@@ -6,25 +6,31 @@ import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../kernel/netlink.ts';
 import {
   AF_INET,
   addresses,
+  addressText,
   type Link,
   type LinkAddress,
   links,
   namespaceId,
   type Route,
+  type Rule,
   routes,
+  rules,
 } from '../kernel/rtnetlink.ts';
-import { type BoundSocket, boundSockets } from '../kernel/sockDiag.ts';
+import { type BoundSocket, type BoundSockets, boundSockets } from '../kernel/sockDiag.ts';
+import { append } from '../lists.ts';
+import { parseProtocols, parseRawSockets } from '../proc/rawSockets.ts';
 import type {
   NamespaceRef,
   NetworkInspectResult,
   NetworkInterface,
+  NetworkProtocol,
   NetworkRoute,
+  NetworkRule,
   NetworkSocket,
   ProcessRef,
-  Unknown,
 } from '../protocol.ts';
 
-import { openNetlinkIn } from './networkVisit.ts';
+import { openNetlinkIn, readNetworkFiles } from './networkVisit.ts';
 
 /** Opens a network namespace; `undefined` when it is the helper's own. The caller closes it. */
 export type OpenNetwork = (ref: NamespaceRef) => number | undefined;
@@ -69,7 +75,7 @@ export function inspectNetwork(
   others: readonly NamespaceRef[],
   holders: Iterable<ProcessRef & { name: string }>,
 ): NetworkInspectResult {
-  const [route, diag] = visit(namespace, open, [NETLINK_ROUTE, NETLINK_SOCK_DIAG]) as [number, number];
+  const [route, diag] = openIn(namespace, open, [NETLINK_ROUTE, NETLINK_SOCK_DIAG]) as [number, number];
   try {
     const found = links(route);
     const own = addresses(route);
@@ -79,7 +85,10 @@ export function inspectNetwork(
       routes: routes(route)
         .filter(({ table }) => table !== TABLE_LOCAL)
         .map((one) => describeRoute(one, found)),
-      sockets: socketsOf(diag, holders),
+      rules: rules(route).map(describeRule).sort(compareRules),
+      ...socketsOf(diag, found, holders, (names) =>
+        visit(namespace, open, (descriptor) => readNetworkFiles(descriptor, names)),
+      ),
     };
   } finally {
     close(route);
@@ -87,10 +96,14 @@ export function inspectNetwork(
   }
 }
 
-function visit(namespace: NamespaceRef, open: OpenNetwork, protocols: readonly number[]): number[] {
+function openIn(namespace: NamespaceRef, open: OpenNetwork, protocols: readonly number[]): number[] {
+  return visit(namespace, open, (descriptor) => openNetlinkIn(descriptor, protocols));
+}
+
+function visit<T>(namespace: NamespaceRef, open: OpenNetwork, action: (descriptor: number | undefined) => T): T {
   const descriptor = open(namespace);
   try {
-    return openNetlinkIn(descriptor, protocols);
+    return action(descriptor);
   } finally {
     if (descriptor !== undefined) close(descriptor);
   }
@@ -139,7 +152,7 @@ function openOwn(): number {
 
 function namesIn(other: NamespaceRef, open: OpenNetwork): Map<number, string> {
   try {
-    const [route] = visit(other, open, [NETLINK_ROUTE]) as [number];
+    const [route] = openIn(other, open, [NETLINK_ROUTE]) as [number];
     try {
       return namesByIndex(links(route));
     } finally {
@@ -214,15 +227,111 @@ function describeRoute(route: Route, found: readonly Link[]): NetworkRoute {
   };
 }
 
-function socketsOf(diag: number, processes: Iterable<ProcessRef & { name: string }>): NetworkSocket[] | Unknown {
-  let sockets: BoundSocket[];
+/** `FR_ACT_*`, linux/fib_rules.h. */
+const RULE_ACTIONS: Record<number, NetworkRule['action']> = {
+  1: 'table',
+  2: 'goto',
+  3: 'nop',
+  6: 'blackhole',
+  7: 'unreachable',
+  8: 'prohibit',
+};
+const ALL_BITS = 0xffffffff;
+const MAX_UID = 0xffffffff;
+
+function describeRule(rule: Rule): NetworkRule {
+  const action = RULE_ACTIONS[rule.action] ?? 'unknown';
+  const { mark, mask, uids } = rule;
+  const isMarked = mark !== undefined && (mark !== 0 || (mask ?? ALL_BITS) !== ALL_BITS);
+  return {
+    family: familyName(rule.family),
+    priority: rule.priority,
+    ...present({
+      inverted: rule.inverted || undefined,
+      from: rule.from,
+      to: rule.to,
+      tos: rule.tos || undefined,
+      fromInterface: rule.fromInterface,
+      toInterface: rule.toInterface,
+      mark: isMarked ? mark : undefined,
+      mask: isMarked && mask !== ALL_BITS ? mask : undefined,
+      uids: uids?.[0] === 0 && uids[1] === MAX_UID ? undefined : uids,
+      ipProtocol: rule.ipProtocol,
+      sourcePorts: rule.sourcePorts,
+      destinationPorts: rule.destinationPorts,
+      l3mdev: rule.l3mdev || undefined,
+      table: action === 'table' && !rule.l3mdev ? rule.table : undefined,
+      goto: rule.goto,
+      suppressPrefixLength: rule.suppressPrefixLength,
+      hasMore: rule.hasMore || undefined,
+    }),
+    action,
+    protocol: ROUTE_PROTOCOLS[rule.protocol] ?? String(rule.protocol),
+  };
+}
+
+type Present<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function present<T extends object>(facts: T): Present<T> {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as Present<T>;
+}
+
+/** The kernel follows rules of one priority in the order in which it tells them. */
+function compareRules(one: NetworkRule, other: NetworkRule): number {
+  return one.family.localeCompare(other.family) || one.priority - other.priority;
+}
+
+/** Their names in `/proc/net/protocols`. */
+const KERNEL_NAMES: Partial<Record<NetworkProtocol, string>> = {
+  ...{ tcp: 'TCP', tcp6: 'TCPv6', udp: 'UDP', udp6: 'UDPv6', udplite: 'UDP-Lite', udplite6: 'UDPLITEv6' },
+  ...{ sctp: 'SCTP', sctp6: 'SCTPv6', mptcp: 'MPTCP', mptcp6: 'MPTCPv6', raw: 'RAW', raw6: 'RAWv6' },
+  ...{ unix: 'UNIX', packet: 'PACKET', vsock: 'AF_VSOCK' },
+};
+
+function socketsOf(
+  diag: number,
+  found: readonly Link[],
+  processes: Iterable<ProcessRef & { name: string }>,
+  readFiles: (names: string[]) => string[],
+): Pick<NetworkInspectResult, 'sockets' | 'untold'> {
+  let all: BoundSockets;
   try {
-    sockets = boundSockets(diag);
+    all = withUntold(boundSockets(diag), readFiles);
   } catch (error) {
-    return unknownFrom(error);
+    return { sockets: unknownFrom(error), untold: [] };
   }
+  const { sockets, untold } = all;
   const holders = holdersOf(new Set(sockets.map(({ inode }) => inode)), processes);
-  return sockets.map((socket) => ({ ...socket, processes: holders.get(socket.inode) ?? [] }));
+  const names = namesByIndex(found);
+  return {
+    sockets: sockets.map(({ index, ...socket }) => ({
+      ...socket,
+      ...(index === undefined ? {} : { interface: names.get(index) ?? String(index) }),
+      processes: holders.get(socket.inode) ?? [],
+    })),
+    untold,
+  };
+}
+
+/** Of raw sockets a file tells where sock_diag does not. A protocol that the kernel has not has no sockets. */
+function withUntold({ sockets, untold }: BoundSockets, readFiles: (names: string[]) => string[]): BoundSockets {
+  if (untold.length === 0) return { sockets, untold };
+  const [protocols = '', raw = '', raw6 = ''] = readFiles(['protocols', 'raw', 'raw6']);
+  const had = parseProtocols(protocols);
+  const isTold = (protocol: NetworkProtocol) => protocols !== '' && !had.has(KERNEL_NAMES[protocol] ?? protocol);
+  const rest: NetworkProtocol[] = [];
+  const added: BoundSocket[] = [];
+  for (const protocol of untold) {
+    const text = protocol === 'raw' ? raw : protocol === 'raw6' ? raw6 : '';
+    if (text !== '') {
+      const found = parseRawSockets(text);
+      append(
+        added,
+        found.map(({ address, ...socket }) => ({ protocol, address: addressText(address), ...socket })),
+      );
+    } else if (!isTold(protocol)) rest.push(protocol);
+  }
+  return { sockets: [...sockets, ...added], untold: rest };
 }
 
 /** Who has a descriptor of these sockets: a socket may be held by a process of another namespace. */

@@ -1,48 +1,83 @@
 /** Netlink sockets in any network namespace, also in one that may only be entered from inside of its user namespace: by a launcher, from which they are taken. */
 import { Failure, isSystemError } from '../failure.ts';
-import { close } from '../kernel/files.ts';
+import { AT_FDCWD, close, readText } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
 import { openNetlink } from '../kernel/netlink.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
+import { inNetNamespace } from '../kernel/setns.ts';
 import { holdProcess } from '../launcher/holdProcess.ts';
 import { integer } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
+import { rootHint } from './rootHint.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const PATIENCE_SECONDS = 3;
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
 /**
  * A socket of each protocol, for the caller to close; `namespace` is a descriptor, `undefined` for the helper's own. Throws a `Failure`,
  * `permission`, when neither this user nor their user namespaces have any power over it.
  */
 export function openNetlinkIn(namespace: number | undefined, protocols: readonly number[]): number[] {
+  return (
+    unlessForbidden(namespace, () => openNetlink(namespace, protocols)) ?? takenFromInside(namespace!, protocols) ?? refuse()
+  );
+}
+
+/** The texts of files of `/proc/net` as that namespace has them; empty where one is not there, or cannot be read. */
+export function readNetworkFiles(namespace: number | undefined, names: readonly string[]): string[] {
+  const read = (directory: string) => names.map((name) => readText(AT_FDCWD, `${directory}/net/${name}`, MAX_FILE_BYTES));
+  const texts =
+    unlessForbidden(namespace, () => inNetNamespace(namespace, () => read('/proc/thread-self'))) ??
+    readInside(namespace!, read) ??
+    [];
+  return names.map((_, at) => (typeof texts[at] === 'string' ? texts[at] : ''));
+}
+
+/** Undefined when it must be entered from inside of its user namespace. */
+function unlessForbidden<T>(namespace: number | undefined, visit: () => T): T | undefined {
   try {
-    return openNetlink(namespace, protocols);
+    return visit();
   } catch (error) {
     if (namespace === undefined || !isSystemError(error) || error.code !== 'EPERM') throw error;
-    return takenFromInside(namespace, protocols) ?? refuse();
+    return undefined;
   }
+}
+
+function readInside<T>(namespace: number, read: (directory: string) => T): T | undefined {
+  const owner = ownerToEnter(namespace);
+  if (owner === undefined) return undefined;
+  const steps = enteringSteps(namespace, owner);
+  steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
+  using inside = holdProcess(steps.compiled(), PATIENCE_SECONDS);
+  close(owner);
+  return inside === undefined ? undefined : read(`/proc/${inside.pid}`);
+}
+
+function enteringSteps(namespace: number, owner: number): Steps {
+  const steps = new Steps();
+  enterOwner(steps, owner);
+  const network = steps.descriptor(namespace, 'the network namespace');
+  steps.call('setns', [network, integer(CLONE_FLAGS.net, 'CLONE_NEWNET')], 'enter the network namespace');
+  return steps;
 }
 
 function refuse(): never {
   throw new Failure('permission', 'This network namespace belongs to a user namespace that you have no power over.', {
     errno: 'EPERM',
     syscall: 'setns',
-    hint: 'Restart the helper as root.',
+    hint: rootHint(),
   });
 }
 
 function takenFromInside(namespace: number, protocols: readonly number[]): number[] | undefined {
   const owner = ownerToEnter(namespace);
   if (owner === undefined) return undefined;
-  const steps = new Steps();
-  enterOwner(steps, owner);
-  const network = steps.descriptor(namespace, 'the network namespace');
-  steps.call('setns', [network, integer(CLONE_FLAGS.net, 'CLONE_NEWNET')], 'enter the network namespace');
+  const steps = enteringSteps(namespace, owner);
   const first = steps.count;
   for (const protocol of protocols) {
     const values = [

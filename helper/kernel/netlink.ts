@@ -2,8 +2,6 @@
  * Netlink sockets (netlink(7)), also in network namespaces that the helper is not in: a socket stays in the namespace in
  * which it was opened, so a visit is setns(2), socket(2), setns(2) back, all in one turn of the main thread.
  */
-import fs from 'node:fs';
-import { close } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
 import { inNetNamespace } from './setns.ts';
 
@@ -51,13 +49,7 @@ export class NetlinkError extends Error {
  * @throws SyscallError EPERM when the caller may not enter it
  */
 export function openNetlink(namespace: number | undefined, protocols: readonly number[]): number[] {
-  if (namespace === undefined) return protocols.map(openSocket);
-  const home = fs.openSync('/proc/thread-self/ns/net', 'r');
-  try {
-    return inNetNamespace(namespace, home, () => protocols.map(openSocket));
-  } finally {
-    close(home);
-  }
+  return inNetNamespace(namespace, () => protocols.map(openSocket));
 }
 
 function openSocket(protocol: number): number {
@@ -129,7 +121,12 @@ function exchange(
     for (const message of messagesOf(Buffer.from(buffer.subarray(0, length)))) {
       if (message.sequence !== sequence) continue;
       interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-      if (message.type === NLMSG_DONE) return { messages, interrupted };
+      if (message.type === NLMSG_DONE) {
+        // A dump that could not be made ends with why.
+        const errno = message.payload.length < 4 ? 0 : -message.payload.readInt32LE(0);
+        if (errno > 0) throw new NetlinkError(errno);
+        return { messages, interrupted };
+      }
       if (message.type === NLMSG_ERROR) {
         const errno = -message.payload.readInt32LE(0);
         if (errno !== 0) throw new NetlinkError(errno);

@@ -4,6 +4,7 @@ import { ask, attribute32, attributes, attributeText, dump, NetlinkError, type N
 const RTM_GETLINK = 18;
 const RTM_GETADDR = 22;
 const RTM_GETROUTE = 26;
+const RTM_GETRULE = 34;
 const RTM_GETNSID = 90;
 
 export const AF_INET = 2;
@@ -19,6 +20,16 @@ const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 const RTA = { DST: 1, OIF: 4, GATEWAY: 5, PRIORITY: 6, PREFSRC: 7, MULTIPATH: 9, TABLE: 15, VIA: 18 } as const;
 /** struct rtnexthop: length 2, flags 1, hops 1, interface 4; its attributes follow. */
 const NEXT_HOP_BYTES = 8;
+/** FRA_*, linux/fib_rules.h. */
+const FRA = {
+  ...{ DST: 1, SRC: 2, IIFNAME: 3, GOTO: 4, PRIORITY: 6, FWMARK: 10, SUPPRESS_PREFIXLEN: 14, TABLE: 15, FWMASK: 16 },
+  ...{ OIFNAME: 17, PAD: 18, L3MDEV: 19, UID_RANGE: 20, PROTOCOL: 21, IP_PROTO: 22, SPORT_RANGE: 23, DPORT_RANGE: 24 },
+  ...{ SPORT_MASK: 28, DPORT_MASK: 29 },
+} as const;
+const KNOWN_RULE_ATTRIBUTES = new Set<number>(Object.values(FRA));
+const FIB_RULE_INVERT = 0x2;
+const NO_PREFIX_LENGTH = -1;
+const WHOLE_PORT = 0xffff;
 const NETNSA = { NSID: 1, FD: 3 } as const;
 
 export interface Link {
@@ -57,6 +68,34 @@ export interface Route {
   scope: number;
   type: number;
   table: number;
+}
+
+/** A rule that says which table is looked into for which packets: ip-rule(8). */
+export interface Rule {
+  family: number;
+  priority: number;
+  /** It is for the packets for which all that follows does not hold. */
+  inverted: boolean;
+  from: string | undefined;
+  to: string | undefined;
+  tos: number;
+  fromInterface: string | undefined;
+  toInterface: string | undefined;
+  mark: number | undefined;
+  mask: number | undefined;
+  uids: [number, number] | undefined;
+  ipProtocol: number | undefined;
+  sourcePorts: [number, number] | undefined;
+  destinationPorts: [number, number] | undefined;
+  l3mdev: boolean;
+  /** `FR_ACT_*`. */
+  action: number;
+  table: number;
+  goto: number | undefined;
+  suppressPrefixLength: number | undefined;
+  protocol: number;
+  /** Attributes of a newer kernel, which may narrow it. */
+  hasMore: boolean;
 }
 
 /** @param descriptor a socket of NETLINK_ROUTE */
@@ -122,6 +161,53 @@ export function routes(descriptor: number): Route[] {
     if (ways !== undefined) return nextHops(ways).map((way) => ({ ...route, ...way }));
     return [{ ...route, gateway: gatewayOf(found), index: found.get(RTA.OIF)?.readUInt32LE(0) }];
   });
+}
+
+/** Of IPv4 and IPv6. struct fib_rule_hdr: family, lengths of destination and source, tos, table, 2 bytes, action, flags. */
+export function rules(descriptor: number): Rule[] {
+  return dump(descriptor, RTM_GETRULE, Buffer.alloc(12)).flatMap(({ payload }) => {
+    const family = payload.readUInt8(0);
+    return family === AF_INET || family === AF_INET6 ? [ruleOf(family, payload)] : [];
+  });
+}
+
+function ruleOf(family: number, payload: Buffer): Rule {
+  const found = attributes(payload, 12);
+  const number = (type: number) => found.get(type)?.readUInt32LE(0);
+  const prefix = (type: number, length: number) => {
+    const bytes = found.get(type);
+    return bytes === undefined ? undefined : `${addressText(bytes)}/${length}`;
+  };
+  const pair = (type: number, read: (bytes: Buffer, at: number) => number): [number, number] | undefined => {
+    const bytes = found.get(type);
+    return bytes === undefined ? undefined : [read(bytes, 0), read(bytes, bytes.length / 2)];
+  };
+  const suppressed = found.get(FRA.SUPPRESS_PREFIXLEN)?.readInt32LE(0);
+  return {
+    family,
+    priority: number(FRA.PRIORITY) ?? 0,
+    inverted: (payload.readUInt32LE(8) & FIB_RULE_INVERT) !== 0,
+    from: prefix(FRA.SRC, payload.readUInt8(2)),
+    to: prefix(FRA.DST, payload.readUInt8(1)),
+    tos: payload.readUInt8(3),
+    fromInterface: attributeText(found.get(FRA.IIFNAME)),
+    toInterface: attributeText(found.get(FRA.OIFNAME)),
+    mark: number(FRA.FWMARK),
+    mask: number(FRA.FWMASK),
+    uids: pair(FRA.UID_RANGE, (bytes, at) => bytes.readUInt32LE(at)),
+    ipProtocol: found.get(FRA.IP_PROTO)?.readUInt8(0),
+    sourcePorts: pair(FRA.SPORT_RANGE, (bytes, at) => bytes.readUInt16LE(at)),
+    destinationPorts: pair(FRA.DPORT_RANGE, (bytes, at) => bytes.readUInt16LE(at)),
+    l3mdev: (found.get(FRA.L3MDEV)?.readUInt8(0) ?? 0) !== 0,
+    action: payload.readUInt8(7),
+    table: number(FRA.TABLE) ?? payload.readUInt8(4),
+    goto: number(FRA.GOTO),
+    suppressPrefixLength: suppressed === NO_PREFIX_LENGTH ? undefined : suppressed,
+    protocol: found.get(FRA.PROTOCOL)?.readUInt8(0) ?? 0,
+    hasMore:
+      [...found.keys()].some((type) => !KNOWN_RULE_ATTRIBUTES.has(type)) ||
+      [FRA.SPORT_MASK, FRA.DPORT_MASK].some((type) => (found.get(type)?.readUInt16LE(0) ?? WHOLE_PORT) !== WHOLE_PORT),
+  };
 }
 
 /** Of another family than the route it is `RTA_VIA`, with the family before it: IPv4 by way of an IPv6 neighbour. */

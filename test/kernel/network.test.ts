@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { Initialize, NetworkInspect, type NetworkInspectResult } from '../../helper/protocol.ts';
+import { Initialize, NetworkInspect, type NetworkInspectResult, type NetworkRule } from '../../helper/protocol.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
-import { refOfProcess, startSleeper } from '../fixtures/zoo.ts';
+import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 
 const AS_USER = process.env.ISOSCOPE_TEST_UID !== undefined;
 const skipAsUser = AS_USER && 'only root looks into the network namespaces of others';
@@ -30,6 +30,99 @@ function ip(...args: string[]): string {
 function refOf(name: string) {
   const { dev, ino } = statSync(`/run/netns/${name}`);
   return { kind: 'net' as const, dev, ino };
+}
+
+/** One socket of each kind of which there may be some, where the kernel has it; and some that nobody can send to. */
+const MANY_KINDS = `
+const libc = require('koffi').load(null);
+const socket = libc.func('int socket(int domain, int type, int protocol)');
+const bind = libc.func('int bind(int socket, const uint8_t *address, uint32_t length)');
+const listen = libc.func('int listen(int socket, int backlog)');
+const index = require('node:os').networkInterfaces && Number(require('node:fs').readFileSync('/proc/thread-self/net/dev_mcast', 'utf8').split('\\n').find((line) => / left /.test(line)).trim().split(/ +/)[0]);
+const inet = (port) => [2, 0, port >> 8, port & 255, ...Array(12).fill(0)];
+const inet6 = (port) => [10, 0, port >> 8, port & 255, ...Array(24).fill(0)];
+const unix = (name) => [1, 0, 0, ...Buffer.from(name)];
+const open = (domain, type, protocol, address, listens) => {
+  const descriptor = socket(domain, type, protocol);
+  if (descriptor < 0) return;
+  if (address && bind(descriptor, Buffer.from(address), address.length) < 0) throw new Error('bind ' + [domain, type, protocol]);
+  if (listens && listen(descriptor, 5) < 0) throw new Error('listen ' + [domain, type, protocol]);
+};
+open(2, 1, 0, inet(0x1f90), true);
+open(10, 1, 0, inet6(0x1f91), true);
+open(2, 2, 0, inet(0x1f92));
+open(10, 2, 0, inet6(0x1f93));
+open(2, 1, 132, inet(0x1f94), true);
+open(2, 2, 136, inet(0x1f95));
+open(2, 1, 262, inet(0x1f96), true);
+open(2, 3, 1);
+open(10, 3, 58);
+open(17, 3, 0x300, [17, 0, 0, 3, index & 255, index >> 8, 0, 0, ...Array(12).fill(0)]);
+open(1, 1, 0, unix('isoscope-stream-' + process.pid), true);
+open(1, 2, 0, unix('isoscope-dgram-' + process.pid));
+open(1, 5, 0, unix('isoscope-seqpacket-' + process.pid), true);
+open(1, 1, 0, unix('isoscope-bound-' + process.pid));
+open(1, 2, 0);
+open(2, 1, 0);
+open(40, 1, 0, [40, 0, 0, 0, 0x97, 0x1f, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0], true);
+console.log('there');
+setInterval(() => {}, 1e6);
+`;
+
+/** Of unix sockets ss puts it in the place of the port, and those without a name are not of interest. */
+function inodeOfSs(line: string): number | undefined {
+  const fields = line.trim().split(/\s+/);
+  if (!fields[0]?.startsWith('u_')) return Number(/ino:(\d+)/.exec(line)?.[1]);
+  return fields[4] === '*' ? undefined : Number(fields[5]);
+}
+
+interface IpRule extends Record<string, unknown> {
+  priority: number;
+  src: string;
+  srclen?: number;
+  dst?: string;
+  dstlen?: number;
+  table?: string;
+}
+
+/** What ip says of a rule, in our words. */
+function ofIp(rule: IpRule): NetworkRule {
+  const text = (key: string) => rule[key] as string | undefined;
+  const prefix = (address: string | undefined, length: number | undefined, whole: number) =>
+    address === undefined || address === 'all' ? {} : `${address}/${length ?? whole}`;
+  const whole = rule.src.includes(':') ? 128 : 32;
+  const from = prefix(rule.src, rule.srclen, whole);
+  const to = prefix(rule.dst, rule.dstlen, whole);
+  const range = (name: string) => {
+    const one = rule[name] ?? rule[`${name}_start`];
+    return one === undefined ? undefined : [Number(one), Number(rule[`${name}_end`] ?? one)];
+  };
+  const found = {
+    priority: rule.priority,
+    inverted: 'not' in rule ? true : undefined,
+    from: typeof from === 'string' ? from : undefined,
+    to: typeof to === 'string' ? to : undefined,
+    tos: text('tos') === undefined ? undefined : Number(text('tos')),
+    fromInterface: text('iif'),
+    toInterface: text('oif'),
+    mark: text('fwmark') === undefined ? undefined : Number(text('fwmark')),
+    mask: text('fwmask') === undefined ? undefined : Number(text('fwmask')),
+    uids: range('uid'),
+    ipProtocol: text('ipproto') === undefined ? undefined : { tcp: 6 }[text('ipproto') ?? ''],
+    sourcePorts: range('sport'),
+    destinationPorts: range('dport'),
+    table: rule.table === undefined ? undefined : ({ local: 255, main: 254, default: 253 }[rule.table] ?? Number(rule.table)),
+    goto: rule.goto as number | undefined,
+    suppressPrefixLength: rule.suppress_prefixlen,
+    action: rule.goto === undefined ? (text('action') ?? 'table') : 'goto',
+  };
+  return found as unknown as NetworkRule;
+}
+
+/** What both say, as text. */
+function asIpShows({ family: _, protocol: __, ...rule }: NetworkRule): string {
+  const facts = Object.entries(rule).filter(([, value]) => value !== undefined);
+  return JSON.stringify(Object.fromEntries(facts.sort(([one], [other]) => one.localeCompare(other))));
 }
 
 describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are made as root' : false }, () => {
@@ -158,6 +251,110 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
       const real = (list: readonly string[]) => list.filter((flag) => !['RUNNING', 'NO-CARRIER'].includes(flag)).sort();
       assert.deepEqual(real(found), real(flags), ifname);
     }
+  });
+
+  test('multipath routes of IPv6 have a row for each way, too', {
+    skip: skipAsUser,
+  }, async () => {
+    const hops = ['nexthop', 'via', 'fe80::8', 'dev', 'left', 'nexthop', 'via', 'fe80::9', 'dev', 'left'];
+    ip('-n', one, '-6', 'route', 'add', '2001:db8:7::/48', ...hops);
+    const { routes } = await inspect(one);
+    assert.deepEqual(
+      routes
+        .filter(({ destination }) => destination === '2001:db8:7::/48')
+        .map(({ gateway, interface: dev }) => [gateway, dev]),
+      [
+        ['fe80::8', 'left'],
+        ['fe80::9', 'left'],
+      ],
+    );
+  });
+
+  test('policy rules are those that ip shows, with all that narrows them', { skip: skipAsUser }, async () => {
+    const add = (...rule: string[]) => ip('-n', one, ...rule);
+    add('rule', 'add', 'from', '192.0.2.0/24', 'lookup', '100', 'priority', '1000');
+    add('rule', 'add', 'not', 'to', '198.51.100.7', 'fwmark', '0x10/0xff', 'iif', 'left', 'lookup', '101', 'priority', '1001');
+    add(
+      'rule',
+      'add',
+      'oif',
+      'left',
+      'uidrange',
+      '1000-1999',
+      'ipproto',
+      'tcp',
+      'sport',
+      '1-9',
+      'dport',
+      '443',
+      'lookup',
+      '102',
+      'priority',
+      '1002',
+    );
+    add('rule', 'add', 'lookup', 'main', 'suppress_prefixlength', '0', 'priority', '1003');
+    add('rule', 'add', 'from', '203.0.113.0/24', 'prohibit', 'priority', '1004');
+    add('rule', 'add', 'tos', '0x10', 'goto', '32766', 'priority', '1005');
+    add('-6', 'rule', 'add', 'from', '2001:db8::/32', 'blackhole', 'priority', '1006');
+    const { rules } = await inspect(one);
+    for (const family of ['inet', 'inet6'] as const) {
+      const shown = JSON.parse(ip('-n', one, '-j', family === 'inet' ? '-4' : '-6', 'rule')) as IpRule[];
+      assert.deepEqual(
+        rules.filter((rule) => rule.family === family).map(asIpShows),
+        shown.map((rule) => asIpShows(ofIp(rule))),
+      );
+    }
+    assert.deepEqual(
+      rules.filter(({ hasMore }) => hasMore),
+      [],
+    );
+  });
+
+  test('all sockets that somebody can send to are those that ss shows, of every family, and no others', {
+    skip: skipAsUser,
+  }, async (t) => {
+    const opened = await startSpecimen(['nsenter', `--net=/run/netns/${one}`, process.execPath, '-e', MANY_KINDS]);
+    t.after(opened.stop);
+    const { sockets, untold } = await inspect(one);
+    assert.ok(Array.isArray(sockets));
+    const kinds = ['--tcp', '--udp', '--unix', '--packet', '--sctp', '--mptcp'];
+    const lines = ip('netns', 'exec', one, 'ss', '-Hnlea', ...kinds)
+      .trim()
+      .split('\n')
+      // What of one socket does not fit into its line.
+      .filter((line) => !line.startsWith('\t'));
+    const ofSs = sockets.filter(({ protocol }) => !/^(udplite|vsock|raw)/.test(protocol));
+    const shown = lines.map(inodeOfSs).filter((inode) => inode !== undefined);
+    const sorted = (inodes: readonly number[]) => [...new Set(inodes)].sort((a, b) => a - b);
+    assert.deepEqual(sorted(ofSs.map(({ inode }) => inode)), sorted(shown), lines.join('\n'));
+    assert.deepEqual(
+      ofSs.filter(({ processes }) => !processes.some(({ pid }) => pid === opened.pid)),
+      [],
+    );
+    // ss tells of raw sockets only where sock_diag does.
+    for (const protocol of ['raw', 'raw6']) {
+      const rows = readFileSync(`/proc/${opened.pid}/net/${protocol}`, 'utf8').trim().split('\n').slice(1);
+      const inodes = rows.map((row) => Number(row.trim().split(/\s+/)[9]));
+      assert.deepEqual(
+        sorted(sockets.filter((socket) => socket.protocol === protocol).map(({ inode }) => inode)),
+        sorted(inodes),
+      );
+    }
+    const protocols = new Set(sockets.map(({ protocol }) => protocol));
+    const made = ['tcp', 'udp', 'raw', 'raw6', 'unix', 'unix-dgram', 'unix-seqpacket', 'packet'] as const;
+    assert.deepEqual(
+      made.filter((protocol) => !protocols.has(protocol)),
+      [],
+    );
+    const first = (protocol: string) => sockets.find((socket) => socket.protocol === protocol);
+    assert.deepEqual([first('raw')?.ipProtocol, first('packet')?.etherType, first('packet')?.interface], [1, 3, 'left']);
+    assert.match(first('unix-dgram')?.address ?? '', /^@isoscope-dgram/);
+    // Where the kernel has a protocol and does not tell of its sockets, that is said.
+    for (const [protocol, text] of [['vsock', 'AF_VSOCK']] as const) {
+      const isThere = readFileSync('/proc/net/protocols', 'utf8').includes(`${text} `);
+      assert.equal(protocols.has(protocol) || untold.includes(protocol), isThere, protocol);
+    }
+    assert.equal(protocols.has('udplite'), readFileSync(`/proc/${opened.pid}/net/udplite`, 'utf8').includes(':1F95 '));
   });
 
   test('a listening socket is shown with the process that holds it', { skip: skipAsUser }, async (t) => {
