@@ -60,7 +60,7 @@ export function compile(plan: Plan): Compiled {
   setLimits(steps, identity, { ignoreError: true });
   if (identity.groups?.when === 'beforeUserNamespace') setGroups(steps, identity.groups.ids);
   for (const namespace of order.order.slice(split)) enter(steps, namespace);
-  if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids);
+  if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids, identity.groups.mayFail);
   if (identity.label !== undefined)
     writeOwn(steps, identity.label.file, identity.label.text, 'take the security label of the process');
   for (const { path, descriptor: tasks } of plan.cgroups?.tasks ?? []) {
@@ -139,13 +139,14 @@ export function setLimits(steps: Steps, identity: Identity, flags: { ignoreError
   }
 }
 
-export function setGroups(steps: Steps, ids: number[]): void {
+export function setGroups(steps: Steps, ids: number[], mayFail = false): void {
   const list = Buffer.alloc(ids.length * 4);
   ids.forEach((gid, index) => {
     list.writeUInt32LE(gid, index * 4);
   });
   const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups';
-  steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose);
+  const flags = mayFail ? { ignoreError: true } : {};
+  steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose, flags);
 }
 
 function changeRoot(steps: Steps, plan: Plan): void {

@@ -18,7 +18,7 @@ export interface Identity {
   /** The uid as the helper's user namespace has it; undefined when it cannot be known. */
   hostUid?: number;
   /** To be set before the user namespace is entered (then the helper's view of the ids holds), after it, or not at all. */
-  groups?: { ids: number[]; when: 'beforeUserNamespace' | 'afterUserNamespace' };
+  groups?: { ids: number[]; when: 'beforeUserNamespace' | 'afterUserNamespace'; mayFail?: true };
   capabilities?: CapabilityMasks;
   /** The bits of the bounding set that have to be dropped. */
   droppedBounding: bigint;
@@ -123,7 +123,8 @@ function rootOf(map: IdMapping[] | undefined, what: string, differences: string[
 
 /**
  * Supplementary groups. A privileged helper sets them before it enters the user namespace, where it may, whatever
- * `/proc/PID/setgroups` says; an unprivileged one can only do so inside, and not where that says "deny".
+ * `/proc/PID/setgroups` says; an unprivileged one can only do so inside, and not where that says "deny", which without a process in there
+ * is found out by trying.
  */
 function setGroups(identity: Identity, target: HeldTarget, outside: number[]): void {
   if (own().privileged) {
@@ -137,7 +138,12 @@ function setGroups(identity: Identity, target: HeldTarget, outside: number[]): v
     );
     return;
   }
-  const map = target.process === undefined ? [] : mapsOf(target.process).gid;
+  if (target.process === undefined) {
+    identity.differences.push('Your own groups are kept where the user namespace does not allow to change them.');
+    identity.groups = { ids: [], when: 'afterUserNamespace', mayFail: true };
+    return;
+  }
+  const map = mapsOf(target.process).gid;
   const ids = outside.map((gid) => insideOf(map, gid)).filter((gid) => gid !== undefined);
   if (ids.length < outside.length) identity.differences.push('Groups that are not mapped in the user namespace are left out.');
   identity.groups = { ids, when: 'afterUserNamespace' };

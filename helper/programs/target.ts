@@ -4,6 +4,7 @@
  */
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
+import { ownerToEnter } from '../host/ownerEntry.ts';
 import {
   AT_FDCWD,
   close,
@@ -179,6 +180,11 @@ export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace):
       disposables.push(() => close(descriptor));
       namespaces.push({ kind: ref.kind, name: `${ref.kind}:[${ref.ino}]`, descriptor });
     }
+    const owner = process === undefined ? ownerOf(namespaces) : undefined;
+    if (owner !== undefined) {
+      disposables.push(() => close(owner.descriptor));
+      namespaces.push(owner);
+    }
     const check = () => process?.check();
     check();
     const differing = namespaces.filter(({ kind, descriptor }) => !isOwnNamespace(kind, descriptor));
@@ -194,6 +200,16 @@ export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace):
     dispose();
     throw error;
   }
+}
+
+/** The user namespace from inside of which alone an ordinary user may enter these, unless it was named. */
+function ownerOf(namespaces: readonly HeldNamespace[]): HeldNamespace | undefined {
+  if (namespaces.some(({ kind }) => kind === 'user')) return undefined;
+  for (const { descriptor } of namespaces) {
+    const owner = ownerToEnter(descriptor);
+    if (owner !== undefined) return { kind: 'user', name: `user:[${fs.fstatSync(owner).ino}]`, descriptor: owner };
+  }
+  return undefined;
 }
 
 /**
