@@ -323,8 +323,13 @@ export type Pin =
   | { by: 'thread'; process: ProcessRef; tid: number; name: string }
   /** `pid_for_children` or `time_for_children` of a process. */
   | { by: 'forChildren'; process: ProcessRef; name: string }
-  /** An open descriptor of a process (an nsfs file, or for net a socket made elsewhere). */
+  /** An open descriptor of a process, of an nsfs file. */
   | { by: 'descriptor'; process: ProcessRef; name: string; descriptor: number }
+  /**
+   * net: a socket that was made in it (`SIOCGSKNS`), or a descriptor of /dev/net/tun that was opened in it (`tun`), of a process that is in another. It is
+   * the first of those of the process; `others` is how many more there are.
+   */
+  | { by: 'socket'; process: ProcessRef; name: string; descriptor: number; tun: boolean; others: number }
   /** A bind mount of the nsfs file. `mountNamespace` is the inode number of the mount namespace that has it. */
   | { by: 'bindMount'; mountNamespace: number; mountId: number; mountPoint: string }
   /** A child in the hierarchy of pid or user namespaces. */
@@ -376,6 +381,11 @@ export interface NamespacesListResult {
    * they hold. No namespace is `incomplete` for their sake.
    */
   closed: { count: number; processes: ProcessRef[] };
+  /**
+   * Sockets of which it is not known in which net namespace they are, so that one that only they keep alive may be missing here, with its owner:
+   * `pending` are asked soon, and then the client that watches is told; `refused` may not be known by this user.
+   */
+  unknownSockets: { pending: number; refused: number };
   /** Kinds that this kernel lacks. */
   unsupported: NamespaceKind[];
 }

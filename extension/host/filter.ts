@@ -116,6 +116,6 @@ function containerText(container: Container): string {
 }
 
 function namespaceText(namespace: Namespace): string {
-  const mounts = namespace.pins.map((pin) => (pin.by === 'bindMount' ? pin.mountPoint : ''));
-  return `${namespace.kind}:[${namespace.ino}]\n${namespace.leader?.name ?? ''}\n${mounts.join('\n')}`;
+  const pins = namespace.pins.map((pin) => (pin.by === 'bindMount' ? pin.mountPoint : 'name' in pin ? pin.name : ''));
+  return `${namespace.kind}:[${namespace.ino}]\n${namespace.leader?.name ?? ''}\n${pins.join('\n')}`;
 }

@@ -89,11 +89,21 @@ export class HostModel {
   /** Processes that nobody on this host may examine. */
   closed: NamespacesListResult['closed'] = { count: 0, processes: [] };
 
+  /** Sockets that may be in a net namespace that is not known of. */
+  unknownSockets: NamespacesListResult['unknownSockets'] = { pending: 0, refused: 0 };
+
   /** Whether no namespace or member of one can be missing, because its process may not be read. Init is what the host's are called after. */
   get isComplete(): boolean {
     const { count, processes } = this.unreadable;
     return count === processes.filter(({ pid }) => pid === 1).length;
   }
+
+  /** The same for one kind: a net namespace may be kept alive by a socket alone, and has an owner. */
+  knowsAll(kind: NamespaceKind): boolean {
+    const { pending, refused } = this.unknownSockets;
+    return this.isComplete && ((kind !== 'net' && kind !== 'user') || pending + refused === 0);
+  }
+
   /** Kinds that this kernel lacks. */
   unsupported: NamespaceKind[] = [];
   private readonly children = new Map<number, Set<number>>();
@@ -205,10 +215,17 @@ export class HostModel {
       delta.namespaceList = true;
     }
     for (const namespace of answer.namespaces) this.putNamespace(namespace, delta);
-    const hides = (one: Pick<NamespacesListResult, 'unreadable' | 'closed'>) => [one.unreadable.count, one.closed.count].join();
-    if (hides(answer) !== hides(this) || answer.unsupported.length !== this.unsupported.length) delta.namespaceList = true;
+    const counts = ({
+      unreadable,
+      closed,
+      unsupported,
+      unknownSockets,
+    }: Omit<NamespacesListResult, 'revision' | 'namespaces'>) =>
+      JSON.stringify([unreadable.count, closed.count, unsupported.length, unknownSockets]);
+    if (counts(answer) !== counts(this)) delta.namespaceList = true;
     this.unreadable = answer.unreadable;
     this.closed = answer.closed;
+    this.unknownSockets = answer.unknownSockets;
     this.unsupported = answer.unsupported;
     return delta;
   }

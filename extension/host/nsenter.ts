@@ -26,15 +26,18 @@ export function nsenterProcess(model: HostModel, process: Process): string {
   return ['nsenter', `--target ${process.pid}`, ...options].join(' ');
 }
 
-/** Enters one namespace, by a member if it has one, else by its file: a bind mount or an open descriptor. `undefined` when neither is known. */
+/** Enters one namespace, by a member if it has one, else by its file, a bind mount or an open descriptor, or by a socket. `undefined` when neither is known. */
 export function nsenterNamespace(namespace: Namespace): string | undefined {
   const option = OPTIONS[namespace.kind];
   if (namespace.leader !== undefined) return `nsenter --target ${namespace.leader.pid} ${option}`;
+  // Since util-linux 2.41, so what any nsenter takes comes first.
+  let socket: string | undefined;
   for (const pin of namespace.pins) {
     if (pin.by === 'descriptor') return `nsenter ${option}=/proc/${pin.process.pid}/fd/${pin.descriptor}`;
+    if (pin.by === 'socket') socket ??= `nsenter --target ${pin.process.pid} --net-socket ${pin.descriptor}`;
     if (pin.by === 'thread') return `nsenter ${option}=/proc/${pin.process.pid}/task/${pin.tid}/ns/${namespace.kind}`;
     if (pin.by === 'forChildren') return `nsenter ${option}=/proc/${pin.process.pid}/ns/${namespace.kind}_for_children`;
     if (pin.by === 'bindMount') return `nsenter ${option}=${shellWord(pin.mountPoint)}`;
   }
-  return undefined;
+  return socket;
 }

@@ -17,6 +17,7 @@ import {
   mutedIcon,
   namespaceHolder,
   namespaceId,
+  PERMISSION,
   parts,
   processCount,
   processCountSeen,
@@ -258,9 +259,8 @@ export class MembersGroup extends NamespaceGroup {
 
   override children(): TreeNode[] {
     const rows = this.rows(this.shown(), (process) => this.row(process));
-    if (this.record.incomplete) {
-      rows.push(unreadableRow(this, vscode.l10n.t('Membership of {0}', processCount(this.model.unreadable.count))));
-    }
+    const { count } = this.model.unreadable;
+    if (count > 0) rows.push(unreadableRow(this, vscode.l10n.t('Membership of {0}', processCount(count))));
     return rows;
   }
 
@@ -315,11 +315,48 @@ class PinsGroup extends NamespaceGroup {
         return this.fact(text.key, text.label, text.description, text.icon);
       }),
     );
-    if (this.record.incomplete) {
-      rows.push(unreadableRow(this, vscode.l10n.t('Descriptors of {0}', processCount(this.model.unreadable.count))));
-    }
+    rows.push(...this.unknownRows());
     if (rows.length === 0) rows.push(this.fact('none', '', vscode.l10n.t('nothing that can be seen'), 'question'));
     return rows;
+  }
+
+  /** Why there may be more. */
+  private unknownRows(): TreeNode[] {
+    if (!this.record.incomplete) return [];
+    const { unreadable, unknownSockets } = this.model;
+    const { pending, refused } = unknownSockets;
+    const rows: TreeNode[] = [];
+    if (unreadable.count > 0) {
+      rows.push(unreadableRow(this, vscode.l10n.t('Descriptors of {0}', processCount(unreadable.count))));
+    }
+    if (this.record.kind === 'net' || this.record.kind === 'user') {
+      if (pending > 0) {
+        const text = vscode.l10n.t('unknown: they are still being asked');
+        rows.push(this.fact('pending', vscode.l10n.t('Net namespaces of {0} sockets', pending), text, 'question'));
+      }
+      if (refused > 0) {
+        rows.push(unknownRow(this, 'refused', vscode.l10n.t('Net namespaces of {0} sockets', refused), PERMISSION));
+      }
+    }
+    if (rows.length > 0) return rows;
+    return [unknownRow(this, 'some', vscode.l10n.t('Descriptors or mounts that cannot be read'), PERMISSION)];
+  }
+
+  override tooltip(): vscode.MarkdownString {
+    return factsTooltip(this.label(), [
+      [
+        '',
+        vscode.l10n.t(
+          'Processes and threads in it, open descriptors, sockets, bind mounts and namespaces below it are looked for.',
+        ),
+      ],
+      [
+        vscode.l10n.t('Cannot be seen'),
+        vscode.l10n.t(
+          'descriptors that are on their way in a Unix socket or that only io_uring or a thread with descriptors of its own has; open files of /proc/net; macvtap devices; what the kernel itself holds',
+        ),
+      ],
+    ]);
   }
 
   override touchedBy(delta: HostDelta): boolean {

@@ -196,7 +196,7 @@ class KindNode extends GroupNode {
   }
   protected override description(): string {
     const count = this.list().length;
-    return parts(this.kind, this.model.isComplete ? String(count) : vscode.l10n.t('at least {0}', count));
+    return parts(this.kind, this.model.knowsAll(this.kind) ? String(count) : vscode.l10n.t('at least {0}', count));
   }
 
   override children(): TreeNode[] {

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { NamespaceRef, Pin } from '../../helper/protocol.ts';
 import { type HostModel, keyOf, namespaceKey } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
-import { namespaceHolder, namespaceId, processName } from './words.ts';
+import { namespaceHolder, namespaceId, parts, processName } from './words.ts';
 
 export interface PinText {
   /** Tells this pin from the others of its namespace, in every answer. */
@@ -36,6 +36,19 @@ export function pinText(model: HostModel, pin: Pin): PinText {
         description: vscode.l10n.t('held open'),
         icon: 'file-symlink-file',
       };
+    case 'socket': {
+      const holder = processName({ name: pin.name, pid: pin.process.pid });
+      return {
+        key: `socket ${pin.process.pid}`,
+        label: pin.tun ? vscode.l10n.t('Tun device of {0}', holder) : vscode.l10n.t('Socket of {0}', holder),
+        description: parts(
+          vscode.l10n.t('descriptor {0}', pin.descriptor),
+          pin.others === 0 ? undefined : vscode.l10n.t('and {0} more', pin.others),
+          pin.tun ? vscode.l10n.t('opened in it') : vscode.l10n.t('made in it'),
+        ),
+        icon: 'radio-tower',
+      };
+    }
     case 'bindMount':
       return {
         key: `bindMount ${pin.mountNamespace} ${pin.mountId}`,

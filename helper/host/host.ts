@@ -18,7 +18,7 @@ import type {
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
 import { ContainerUsers } from './containerUsers.ts';
-import { HostModel } from './hostModel.ts';
+import { HostModel, othersTurn } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { inspectProcess } from './inspection.ts';
 import type { OverlaySource } from './layers/overlays.ts';
@@ -30,7 +30,11 @@ import { inspectNetwork, type OpenNetwork } from './network.ts';
 import { openNamespace } from './openNamespace.ts';
 import { namespaceOf, namespacesByKind, type ProcessRecord } from './processRecord.ts';
 import { namespaceRef, RelationTable } from './relations.ts';
+import { rootHint } from './rootHint.ts';
 import { hasProcessEvents, Watcher } from './watcher.ts';
+
+/** Of 128 sockets each. */
+const MAX_SOCKET_TURNS = 4;
 
 export class Host {
   private readonly model = new HostModel();
@@ -144,8 +148,7 @@ export class Host {
   }
 
   async listNamespaces({ since, kinds, members = true }: NamespacesListParams): Promise<NamespacesListResult> {
-    await this.refresh(since);
-    this.readMounts(since);
+    await this.refreshNamespaces(since);
     return this.lister.list({ kinds, members });
   }
 
@@ -165,9 +168,7 @@ export class Host {
   }
 
   async inspectNetwork(target: { namespace: NamespaceRef } | { process: ProcessRef }): Promise<NetworkInspectResult> {
-    const { since } = this.sinceNow();
-    await this.refresh(since);
-    this.readMounts(since);
+    await this.refreshNamespaces(this.sinceNow().since);
     if ('process' in target) this.model.reread([target.process.pid]);
     const namespace = 'namespace' in target ? target.namespace : this.networkOf(target.process);
     const others: NamespaceRef[] = [];
@@ -202,7 +203,7 @@ export class Host {
     const ino = namespaceOf(record, 'net');
     if (typeof ino === 'number') return namespaceRef('net', ino);
     throw new Failure('permission', `The network namespace of process ${pid} may not be read by this user.`, {
-      hint: 'Restart the helper as root.',
+      hint: rootHint(),
     });
   }
 
@@ -216,6 +217,20 @@ export class Host {
     if (since !== undefined && this.watcher.isFollowing) this.watcher.flush();
     // What was still to be heard may have been that events were lost.
     if (since === undefined || !this.watcher.isFollowing) this.watcher.noteScan(await this.model.scan());
+  }
+
+  private async refreshNamespaces(since: number | undefined): Promise<void> {
+    await this.refresh(since);
+    // What watches asks them by and by, and tells the client.
+    if (!this.watcher.isWatching) await this.askSockets();
+    this.readMounts(since);
+  }
+
+  /** As many as a person would not notice. */
+  private async askSockets(): Promise<void> {
+    const round = this.model.beginSocketRound();
+    for (let turn = 0; turn < MAX_SOCKET_TURNS && this.model.askSomeSockets(round); turn += 1) await othersTurn();
+    this.watcher.noteScan(this.model.endSocketRound(round));
   }
 
   private readMounts(since: number | undefined): void {

@@ -11,6 +11,7 @@ import { hasOwnNamespaces } from './hostNamespaces.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
 import { listPids, readProcess } from './processReader.ts';
 import { differs, type ProcessRecord, refOf } from './processRecord.ts';
+import { type SocketQueue, SocketTable } from './socketTable.ts';
 
 /** How long a scan runs before it lets requests and terminals have a turn. */
 const TURN_MILLIS = 15;
@@ -28,6 +29,12 @@ export interface ProcessChanges {
   gone: ProcessRef[];
 }
 
+/** Sockets that are asked one after the other, of these processes or of all. */
+export interface SocketRound {
+  pids?: readonly number[];
+  queue: SocketQueue;
+}
+
 /** What a reading changed. */
 export interface ModelChanges {
   processes: boolean;
@@ -42,6 +49,9 @@ export interface ModelChanges {
 export class HostModel {
   readonly namespaces = new NamespaceIndex();
   private readonly byPid = new Map<number, ProcessRecord>();
+  private readonly sockets = new SocketTable();
+  /** All sockets that the last scan had found were asked since. */
+  private socketsAsked = false;
   private gone: { process: ProcessRef; revision: number }[] = [];
   /** The oldest revision since which `gone` is complete. */
   private goneSince = 0;
@@ -102,6 +112,7 @@ export class HostModel {
       await othersTurn();
       turnEnds = performance.now() + TURN_MILLIS;
     }
+    this.sockets.forgetAllBut(this.processes);
     if (pids.length >= LARGE_HOST) collectGarbage();
     return total;
   }
@@ -122,6 +133,54 @@ export class HostModel {
     const present = new Set(pids);
     const ended = [...this.byPid.keys()].filter((pid) => !present.has(pid));
     return this.reread([...ended, ...pids.filter((pid) => !this.byPid.has(pid))]);
+  }
+
+  /** Looks for sockets of which it is not known in which net namespace they are, of these processes or of all. */
+  beginSocketRound(pids?: Iterable<number>): SocketRound {
+    const round = pids === undefined ? {} : { pids: [...pids] };
+    return { ...round, queue: this.sockets.unaskedOf(this.recordsOf(round)) };
+  }
+
+  private recordsOf({ pids }: Pick<SocketRound, 'pids'>): ProcessRecord[] {
+    return pids === undefined ? [...this.processes] : pids.flatMap((pid) => this.byPid.get(pid) ?? []);
+  }
+
+  /** Asks the next of them, which takes 2 ms. True when there are more. */
+  askSomeSockets({ queue }: SocketRound): boolean {
+    this.reread(this.sockets.askSome(queue));
+    return queue.size > 0;
+  }
+
+  /** Takes in what they answered, be there more or not. */
+  endSocketRound(round: SocketRound): ModelChanges {
+    this.changes = noChanges();
+    for (const record of this.recordsOf(round)) if (record.sockets.length > 0) this.placeSockets(record);
+    if (round.pids !== undefined) return this.changes;
+    const areAsked = round.queue.size === 0;
+    // Before, the list said that it might lack something.
+    this.changes.namespaces ||= areAsked && !this.socketsAsked;
+    this.socketsAsked = areAsked;
+    return this.changes;
+  }
+
+  private placeSockets(before: ProcessRecord): void {
+    const after = { ...before, socketPlaces: this.sockets.placesOf(before) };
+    if (differs(before, after)) this.remember(after, this.current + 1);
+    else before.socketPlaces = after.socketPlaces;
+  }
+
+  /**
+   * Of how many sockets it is not known in which net namespace they are. Those that came up since all were asked are not counted: like whatever else
+   * raises no event they are due at the next scan.
+   */
+  get unknownSockets(): { pending: number; refused: number } {
+    let pending = 0;
+    let refused = 0;
+    for (const { socketPlaces } of this.byPid.values()) {
+      pending += socketPlaces.unasked;
+      refused += socketPlaces.refused;
+    }
+    return { pending: this.socketsAsked ? 0 : pending, refused };
   }
 
   childrenOf(pid: number): number[] {
@@ -145,10 +204,11 @@ export class HostModel {
       if (before !== undefined) this.forget(before, revision);
       return;
     }
+    after.socketPlaces = this.sockets.placesOf(after);
     if (before !== undefined && before.startTime !== after.startTime) this.forget(before, revision);
     else if (before !== undefined && !differs(before, after)) {
-      before.state = after.state;
-      before.ran = after.ran;
+      const { state, ran, sockets, socketPlaces } = after;
+      Object.assign(before, { state, ran, sockets, socketPlaces });
       return;
     }
     this.remember(after, revision);
@@ -203,7 +263,7 @@ export class HostModel {
 }
 
 /** Lets what has arrived meanwhile be read, which is one round of the event loop, and answered, which is another. */
-async function othersTurn(): Promise<void> {
+export async function othersTurn(): Promise<void> {
   for (let round = 0; round < 2; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
@@ -221,7 +281,8 @@ function add(total: ModelChanges, part: ModelChanges): void {
 /** Whether a process makes a difference to the namespaces: most live in the host's and hold no other. */
 function isTelling(record: ProcessRecord | undefined): boolean {
   if (record === undefined) return false;
-  const holds = record.forChildren.length > 0 || record.descriptors?.length !== 0 || record.differingThreads?.length !== 0;
+  const { forChildren, descriptors, socketPlaces, differingThreads } = record;
+  const holds = [forChildren, descriptors, socketPlaces.elsewhere, differingThreads].some((held) => held?.length !== 0);
   return holds || hasOwnNamespaces(record);
 }
 

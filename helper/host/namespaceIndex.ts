@@ -112,6 +112,10 @@ function pinsOf(record: ProcessRecord): [HeldNamespace, Pin][] {
   for (const held of record.descriptors ?? []) {
     pins.push([held, { by: 'descriptor', process, name: record.name, descriptor: held.descriptor }]);
   }
+  for (const held of record.socketPlaces.elsewhere) {
+    const { descriptor, tun, others } = held;
+    pins.push([held, { by: 'socket', process, name: record.name, descriptor, tun, others }]);
+  }
   for (const { tid, name, namespaces } of record.differingThreads ?? []) {
     for (const held of namespaces) pins.push([held, { by: 'thread', process, tid, name }]);
   }

@@ -66,8 +66,12 @@ export class NamespaceLister {
     const wanted = new Set<NamespaceKind>(kinds ?? NAMESPACE_KINDS);
     const nodes = this.gather();
     this.relations.forgetAllBut(nodes);
+    const unknownSockets = this.model.unknownSockets;
+    const incomplete = this.incompleteKinds(unknownSockets);
     const namespaces: Namespace[] = [];
-    for (const node of nodes.values()) if (wanted.has(node.kind)) namespaces.push(this.describe(node, members));
+    for (const node of nodes.values()) {
+      if (wanted.has(node.kind)) namespaces.push(this.describe(node, members, incomplete.has(node.kind)));
+    }
     this.refs.clear();
     const { unreadable, unexaminedProcesses } = this.model.namespaces;
     return {
@@ -75,15 +79,20 @@ export class NamespaceLister {
       namespaces,
       unreadable: named(this.isPrivileged ? [] : unreadable.values()),
       closed: named(this.isPrivileged ? unexaminedProcesses.values() : []),
+      unknownSockets,
       unsupported: NAMESPACE_KINDS.filter((_, index) => !SUPPORTED[index]),
     };
   }
 
-  /** There is always a process 1; where it is not to be seen, `/proc` hides those of others (hidepid, proc(5)). */
-  private get incomplete(): boolean {
+  /**
+   * The kinds of which there may be more, or more that keeps one alive, than is known. There is always a process 1; where it is not to be seen, `/proc` hides
+   * those of others (hidepid, proc(5)). A socket may be in a net namespace that is not known of, which has an owner.
+   */
+  private incompleteKinds({ pending, refused }: NamespacesListResult['unknownSockets']): ReadonlySet<NamespaceKind> {
     const hides = this.model.process(1) === undefined;
     const hasUnread = !this.isPrivileged && this.model.namespaces.unexaminedProcesses.size > 0;
-    return hides || hasUnread || !this.mounts.complete;
+    if (hides || hasUnread || !this.mounts.complete) return new Set(NAMESPACE_KINDS);
+    return new Set(pending + refused > 0 ? ['net', 'user'] : []);
   }
 
   private gather(): Map<number, Node> {
@@ -118,7 +127,7 @@ export class NamespaceLister {
     }
   }
 
-  private describe(node: Node, withMembers: boolean): Namespace {
+  private describe(node: Node, withMembers: boolean, incomplete: boolean): Namespace {
     const { kind, ino, indexed, relations } = node;
     const leader = indexed && leaderOf(indexed);
     const host = this.own[kind]?.ino === ino;
@@ -135,7 +144,7 @@ export class NamespaceLister {
       ...(container === undefined ? {} : { container }),
       ...(withMembers ? { members: this.members(indexed) } : {}),
       pins: pinsOf(node),
-      incomplete: this.incomplete,
+      incomplete,
     };
   }
 

@@ -6,17 +6,24 @@ import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol.ts';
 import { MountPins } from './mountPins.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
-import { isNamespace, nsfsDevice, openFirst, openPlace } from './places.ts';
+import { isNamespace, nsfsDevice } from './nsfsFile.ts';
+import { openFirst, openPlace } from './places.ts';
 import { listPids, readProcess } from './processReader.ts';
+import type { ProcessRecord } from './processRecord.ts';
+import { SocketTable } from './socketTable.ts';
 
 /** Levels of user or pid namespaces: the kernel allows 32 of each (user_namespaces(7), pid_namespaces(7)). */
 const MAX_LEVELS = 64;
+const REFRESH = 'Refresh the view and choose another namespace.';
+const AS_ROOT = 'If it is still listed there, restart the helper as root.';
+/** Of 128 sockets and 2 ms each: who asks waits for it. */
+const MAX_SOCKET_TURNS = 16;
 
 /**
  * An `O_CLOEXEC` descriptor of the namespace, for setns(2); the caller closes it. It is the one asked for, by device and inode
  * number, or there is none: throws a `Failure` with `gone`.
  *
- * Searches by rising cost: where `known` has it, if given; the processes in it; then threads, descriptors, `pid_for_children`
+ * Searches by rising cost: where `known` has it, if given; the processes in it; then threads, descriptors, sockets, `pid_for_children`
  * and bind mounts in every mount namespace; then upwards from all others, for one that only its descendants keep alive.
  */
 export function openNamespace(ref: NamespaceRef, known?: MountPins): number {
@@ -25,9 +32,7 @@ export function openNamespace(ref: NamespaceRef, known?: MountPins): number {
   throw new Failure(
     'gone',
     `The namespace ${formatNamespaceLink(ref)} cannot be found: it has ended, or may not be looked at.`,
-    {
-      hint: 'Refresh the view and choose another namespace.',
-    },
+    { hint: process.geteuid?.() === 0 ? REFRESH : `${REFRESH} ${AS_ROOT}` },
   );
 }
 
@@ -52,13 +57,21 @@ function openOfMember({ kind, ino }: NamespaceRef): number | undefined {
 
 function openHeld(ref: NamespaceRef): number | undefined {
   const index = new NamespaceIndex();
-  for (const pid of listPids()) {
-    const record = readProcess(pid);
-    if (record !== undefined) index.add(record);
-  }
+  for (const record of readAll(ref.kind === 'net' || ref.kind === 'user')) index.add(record);
   const mounts = new MountPins(index);
   mounts.read('all');
   return openFirst(mounts.allPlacesOf(ref.ino), ref.ino) ?? mounts.openByVisit(ref.ino) ?? openAbove(ref, index, mounts);
+}
+
+/** Every process; with `sockets` it is asked of theirs in which net namespaces they are. */
+function readAll(sockets: boolean): ProcessRecord[] {
+  const records = listPids().flatMap((pid) => readProcess(pid) ?? []);
+  if (!sockets) return records;
+  const table = new SocketTable();
+  const queue = table.unaskedOf(records);
+  for (let turn = 0; turn < MAX_SOCKET_TURNS && queue.size > 0; turn += 1) table.askSome(queue);
+  for (const record of records) record.socketPlaces = table.placesOf(record);
+  return records;
 }
 
 /** Only user namespaces (which own, and have children) and pid namespaces (which have children) are kept by what is below. */

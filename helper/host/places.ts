@@ -1,23 +1,30 @@
 /** Where a namespace can be opened: the files that lead to it, and how to open one without being led elsewhere. */
-import fs from 'node:fs';
 import { AT_FDCWD, close, ENOENT, O_PATH, openAt, openDirectory } from '../kernel/files.ts';
-import type { NamespaceRef, Pin } from '../protocol.ts';
+import type { Pin, ProcessRef } from '../protocol.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';
+import { isNamespace } from './nsfsFile.ts';
+import { openNamespaceBySocket } from './socketCopies.ts';
 
 /** A file below `/proc/PID`: `ns/net`, `task/7/ns/net`, `ns/pid_for_children`, `fd/7`, or `root/run/netns/blue`. */
-export interface Place {
+interface FilePlace {
   pid: number;
   path: string;
 }
 
-/** The device of nsfs, one for all namespaces. */
-export const nsfsDevice = fs.statSync('/proc/self/ns/mnt').dev;
+/** A descriptor that leads to its net namespace only when it is asked: of a socket, or of the tun device. */
+interface SocketOfProcess {
+  socket: { process: ProcessRef; descriptor: number };
+}
+
+export type Place = FilePlace | SocketOfProcess;
 
 /**
  * Opens the namespace that `place` leads to, when it is the expected one: a descriptor for setns(2) and ioctl_ns(2), or
  * `-errno`, `-ENOENT` when another one is found there by now.
  */
-export function openPlace({ pid, path }: Place, ino: number): number {
+export function openPlace(place: Place, ino: number): number {
+  if ('socket' in place) return openNamespaceBySocket(place.socket, ino);
+  const { pid, path } = place;
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return directory;
   // O_PATH opens nothing: what is found is looked at first, and a FIFO or device in a container's mount point stays untouched.
@@ -32,17 +39,6 @@ export function reopenNamespace(found: number, ino: number): number {
   const namespace = isNamespace(found, ino) ? openAt(AT_FDCWD, `/proc/self/fd/${found}`, 0) : -ENOENT;
   close(found);
   return namespace;
-}
-
-/** Whether a descriptor is of the namespace with that number. */
-export function isNamespace(descriptor: number, ino: number): boolean {
-  const stat = fs.fstatSync(descriptor);
-  return stat.dev === nsfsDevice && stat.ino === ino;
-}
-
-export function refOfDescriptor(descriptor: number, kind: NamespaceRef['kind']): NamespaceRef {
-  const { dev, ino } = fs.fstatSync(descriptor);
-  return { kind, dev, ino };
 }
 
 /** Ways that are tried: of many members of a namespace all may be ending, or not for this user to look at. */
@@ -68,6 +64,11 @@ export function* placesOf({ kind, members, pins }: IndexedNamespace): Generator<
       const path = pathOf(pin, kind);
       if (path !== undefined) yield { pid, path };
     }
+  }
+  // The costliest last: a process is started for it.
+  for (const pin of [...pins.values()].flat()) {
+    if (pin.by !== 'socket') continue;
+    yield { socket: pin };
   }
 }
 

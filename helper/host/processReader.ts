@@ -19,16 +19,19 @@ import { parseCgroups } from '../proc/cgroup.ts';
 import { claimOfCgroups } from '../proc/cgroupClaim.ts';
 import { parseCmdline } from '../proc/cmdline.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
+import { parseSocketLink } from '../proc/socketLink.ts';
 import { PF_KTHREAD, parseStat, type Stat } from '../proc/stat.ts';
 import { parseStatus } from '../proc/status.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type Unknown } from '../protocol.ts';
-import type {
-  CgroupMembership,
-  DifferingThread,
-  HeldDescriptor,
-  HeldNamespace,
-  NamespaceInos,
-  ProcessRecord,
+import {
+  type CgroupMembership,
+  type DifferingThread,
+  type HeldDescriptor,
+  type HeldNamespace,
+  type NamespaceInos,
+  NO_SOCKETS,
+  type ProcessRecord,
+  TUN,
 } from './processRecord.ts';
 
 /** Of a command line, as the protocol says. */
@@ -97,7 +100,7 @@ export function readProcessIn(directory: number, before?: ProcessRecord): Proces
     nestedPids: namespaces[PID] === ownPidNamespace || kernelThread ? NONE : readNestedPids(directory),
     namespaces,
     forChildren: kernelThread ? NONE : orNone(readForChildren(directory, namespaces)),
-    descriptors: kernelThread ? NONE : orNone(readDescriptors(directory)),
+    ...readOpenFiles(directory, kernelThread),
     differingThreads: stat.threads > 1 ? orNone(readDifferingThreads(directory, namespaces)) : NONE,
     revision: 0,
   };
@@ -198,38 +201,75 @@ function readForChildren(directory: number, namespaces: NamespaceInos): HeldName
   return held;
 }
 
+/** What is looked for among the descriptors of a process. */
+interface OpenFiles {
+  namespaces: HeldDescriptor[];
+  /** As `OpenSockets`. */
+  sockets: number[];
+}
+
+function readOpenFiles(
+  directory: number,
+  kernelThread: boolean,
+): Pick<ProcessRecord, 'descriptors' | 'sockets' | 'socketPlaces'> {
+  const found: OpenFiles = { namespaces: [], sockets: [] };
+  const isRead = kernelThread || readDescriptors(directory, found);
+  const sockets = isRead ? orNone(found.sockets) : NONE;
+  return {
+    descriptors: isRead ? orNone(found.namespaces) : undefined,
+    sockets,
+    socketPlaces: sockets === NONE ? NO_SOCKETS : { elsewhere: NONE, unasked: sockets.length / 2, refused: 0 },
+  };
+}
+
 /**
  * Most processes have few descriptors, numbered from 0 without a gap. Where the kernel tells how many there are, those are
- * found without listing the directory, which costs as much as reading them.
+ * found without listing the directory, which costs as much as reading them. False when they may not be read.
  */
-function readDescriptors(directory: number): HeldDescriptor[] | undefined {
-  const held: HeldDescriptor[] = [];
+function readDescriptors(directory: number, found: OpenFiles): boolean {
   const size = COUNTS_DESCRIPTORS ? sizeOf(directory, 'fd') : -1;
   const count = size < 0 ? Number.POSITIVE_INFINITY : size;
   let next = 0;
-  while (next < count && readDescriptor(directory, next, held) > 0) next += 1;
-  if (next >= count) return held;
+  while (next < count && readDescriptor(directory, next, found) > 0) next += 1;
+  if (next >= count) return true;
   const numbers = readNumbers(directory, 'fd');
-  if (typeof numbers === 'number') return mayNotBeRead(numbers) ? undefined : held;
+  if (typeof numbers === 'number') return !mayNotBeRead(numbers);
   for (const descriptor of numbers) {
     // The names of another's descriptors may be listed where their targets may not be read.
-    if (descriptor >= next && mayNotBeRead(readDescriptor(directory, descriptor, held))) return undefined;
+    if (descriptor >= next && mayNotBeRead(readDescriptor(directory, descriptor, found))) return false;
   }
-  return held;
+  return true;
 }
 
-/** Notes the descriptor if it is of a namespace. The length of its link, or `-errno`. */
-function readDescriptor(directory: number, descriptor: number, held: HeldDescriptor[]): number {
+/** Notes the descriptor if it is looked for. The length of its link, or `-errno`. */
+function readDescriptor(directory: number, descriptor: number, found: OpenFiles): number {
   const length = readLink(directory, `fd/${descriptor}`);
-  if (length > 0) noteDescriptor(held, descriptor, length);
+  if (length > 0) noteDescriptor(found, descriptor, length);
   return length;
 }
 
-/** Keeps the descriptor whose link was just read if it is a namespace's. Most links begin with a slash or end otherwise. */
-function noteDescriptor(held: HeldDescriptor[], descriptor: number, length: number): void {
-  if (linkBytes[0] === SLASH || linkBytes[length - 1] !== CLOSING_BRACKET) return;
+/** Keeps the descriptor whose link was just read if it is a namespace's, a socket or the tun device. Most links are paths of other files. */
+function noteDescriptor({ namespaces, sockets }: OpenFiles, descriptor: number, length: number): void {
+  if (linkBytes[0] === SLASH) {
+    if (endsLikeTun(length)) sockets.push(descriptor, TUN);
+    return;
+  }
+  if (linkBytes[length - 1] !== CLOSING_BRACKET) return;
+  const socket = parseSocketLink(linkBytes, length);
+  if (socket !== undefined) {
+    sockets.push(descriptor, socket);
+    return;
+  }
   const link = parseNamespaceLink(linkBytes.toString('utf8', 0, length));
-  if (link !== undefined) held.push({ ...link, descriptor });
+  if (link !== undefined) namespaces.push({ ...link, descriptor });
+}
+
+const TUN_NAME = '/tun';
+const LAST_OF_TUN = TUN_NAME.charCodeAt(TUN_NAME.length - 1);
+
+/** `/dev/net/tun`, wherever a container has its `/dev`. What else is called so is found to be none when it is asked. */
+function endsLikeTun(length: number): boolean {
+  return linkBytes[length - 1] === LAST_OF_TUN && linkBytes.toString('latin1', length - TUN_NAME.length, length) === TUN_NAME;
 }
 
 function readDifferingThreads(directory: number, namespaces: NamespaceInos): DifferingThread[] | undefined {

@@ -19,6 +19,32 @@ export interface HeldDescriptor extends HeldNamespace {
   descriptor: number;
 }
 
+/**
+ * Sockets and descriptors of the tun device: `descriptor, inode, descriptor, inode, …`, without an object for each, since there may be hundreds of
+ * thousands. The inode number is a socket's own; it is `TUN` for the device, whose descriptors have none of their own.
+ */
+export type OpenSockets = readonly number[];
+export const TUN = 0;
+
+/** What keeps a net namespace alive, by having been opened in it, that its process is not in. */
+export interface HeldSocket extends HeldDescriptor {
+  tun: boolean;
+  /** How many more of the same process do. */
+  others: number;
+}
+
+/** Where the sockets of a process are. */
+export interface SocketPlaces {
+  /** One for each namespace. */
+  elsewhere: readonly HeldSocket[];
+  /** How many were not asked yet where they are. */
+  unasked: number;
+  /** Of how many that may not be known. */
+  refused: number;
+}
+
+export const NO_SOCKETS: SocketPlaces = { elsewhere: [], unasked: 0, refused: 0 };
+
 export interface DifferingThread {
   tid: number;
   name: string;
@@ -46,6 +72,9 @@ export interface ProcessRecord extends ProcessRef {
   forChildren: HeldNamespace[];
   /** Open nsfs files; undefined when its descriptors may not be read. */
   descriptors: HeldDescriptor[] | undefined;
+  /** None, too, where its descriptors may not be read. */
+  sockets: OpenSockets;
+  socketPlaces: SocketPlaces;
   /** Undefined when its threads may not be read. */
   differingThreads: DifferingThread[] | undefined;
   membership: CgroupMembership;
@@ -98,6 +127,7 @@ export function differs(before: ProcessRecord, after: ProcessRecord): boolean {
     !sameContent(before.arguments, after.arguments) ||
     !sameContent(before.forChildren, after.forChildren) ||
     !sameContent(before.descriptors, after.descriptors) ||
+    !sameContent(before.socketPlaces.elsewhere, after.socketPlaces.elsewhere) ||
     !sameContent(before.differingThreads, after.differingThreads)
   );
 }

@@ -8,7 +8,8 @@ import { close, EPERM } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { openOwner, openParent, ownerUid } from '../kernel/nsfs.ts';
 import type { NamespaceKind, NamespaceRef, Unknown } from '../protocol.ts';
-import { nsfsDevice, openPlace, type Place, refOfDescriptor } from './places.ts';
+import { nsfsDevice, refOfDescriptor } from './nsfsFile.ts';
+import { openPlace, type Place } from './places.ts';
 
 export interface Relations {
   kind: NamespaceKind;

@@ -7,7 +7,7 @@ import { closeProcessEvents, openProcessEvents } from '../kernel/processEvents.t
 import { logError } from '../log.ts';
 import type { HostPart } from '../protocol.ts';
 import { FreezerWatch } from './freezerWatch.ts';
-import type { HostModel, ModelChanges } from './hostModel.ts';
+import type { HostModel, ModelChanges, SocketRound } from './hostModel.ts';
 import { type KernelNews, KernelWatch } from './kernelWatch.ts';
 
 /** A program is executed right after its fork: reading a moment later reads once instead of twice. */
@@ -19,6 +19,8 @@ const NOTIFY_MILLIS = 200;
  * says so.
  */
 const LOOKS_MILLIS = [250, 2000, 10_000];
+/** From this one on a process is taken to have opened its sockets, and they are asked for their net namespaces. */
+const SETTLED_LOOK = 1;
 /** A zombie is waited for by its parent soon, or not for long; no event says so. */
 const ZOMBIE_LOOKS_MILLIS = [30, 250, 1000, 5000, 30_000];
 /** Of one processor at most this share goes to scans: a scan of 5 ms every 5 s. */
@@ -27,6 +29,8 @@ const MIN_SCAN_MILLIS = 2000;
 const MIN_COMPARE_MILLIS = 1000;
 /** In place of events it is all there is, so it may cost more: 2 ms for 5,000 pids, every second. */
 const COMPARE_SHARE = 0.01;
+/** Of sockets hundreds of thousands may have to be asked when something is first visible, and then few: some 2,000 a second. */
+const SOCKET_SHARE = 0.05;
 
 export interface WatcherCallbacks {
   notify(parts: HostPart[]): void;
@@ -72,6 +76,10 @@ export class Watcher {
     this.callbacks = callbacks;
     // A thread in poll(2) would keep the process from ending.
     process.on('exit', () => this.stop());
+  }
+
+  get isWatching(): boolean {
+    return this.parts.size > 0;
   }
 
   /** True while the model follows the host, so that it need not be scanned to answer. */
@@ -189,6 +197,7 @@ export class Watcher {
     const pids = [...young];
     young.clear();
     this.markChanges(this.model.reread(pids));
+    if (look >= SETTLED_LOOK) this.beginSocketRound(pids);
     this.lookAgainAt(pids, look + 1);
   }
 
@@ -217,6 +226,7 @@ export class Watcher {
         this.behind = false;
         this.callbacks.mountsChanged();
         this.freezers?.watch(this.callbacks.freezerFiles());
+        this.beginSocketRound();
         this.later('reconcile', Math.max(MIN_SCAN_MILLIS, changes.costMillis / SCAN_SHARE), () => this.reconcile());
       },
       (error) => {
@@ -225,6 +235,21 @@ export class Watcher {
         if (this.parts.size > 0) this.later('reconcile', MIN_SCAN_MILLIS, () => this.reconcile());
       },
     );
+  }
+
+  /** Of these processes or of all, unless others are being asked. */
+  private beginSocketRound(pids?: Iterable<number>): void {
+    if (this.timers.has('sockets')) return;
+    const round = this.model.beginSocketRound(pids);
+    if (round.queue.size > 0 || pids === undefined) this.askSockets(round);
+  }
+
+  /** Little by little; what they tell is taken in when all have answered. */
+  private askSockets(round: SocketRound): void {
+    const begin = performance.now();
+    if (this.model.askSomeSockets(round)) {
+      this.later('sockets', (performance.now() - begin) / SOCKET_SHARE, () => this.askSockets(round));
+    } else this.markChanges(this.model.endSocketRound(round));
   }
 
   /** In place of events: which pids there are, and are no more. */

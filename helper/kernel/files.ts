@@ -134,6 +134,12 @@ export function identityOf(descriptor: number): string | number {
   return `${statBuffer.readUInt32LE(136)}:${statBuffer.readUInt32LE(140)}:${statBuffer.readBigUInt64LE(32)}`;
 }
 
+/** Inode number of an open file, or `-errno`. Waits for no file system. */
+export function inodeOf(descriptor: number): number {
+  if (statxCall(descriptor, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, statBuffer) === -1) return -lastErrno();
+  return Number(statBuffer.readBigUInt64LE(32));
+}
+
 /** Size of a file, or `-errno`. */
 export function sizeOf(directory: number, path: string): number {
   if (statxCall(directory, path, 0, STATX_SIZE, statBuffer) === -1) return -lastErrno();

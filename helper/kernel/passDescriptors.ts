@@ -3,6 +3,7 @@ import { addressOf, checked, lastErrno, libcFunction } from './libc.ts';
 
 const sendmsgCall = libcFunction('intptr_t sendmsg(int socket, const uint8_t *message, int flags)');
 const recvCall = libcFunction('intptr_t recv(int socket, _Out_ uint8_t *buffer, size_t length, int flags)');
+const recvIntoCall = libcFunction('intptr_t recv(int socket, void *buffer, size_t length, int flags)');
 const setsockopt = libcFunction('int setsockopt(int socket, int level, int name, const uint8_t *value, uint32_t length)');
 
 const SOL_SOCKET = 1;
@@ -68,5 +69,14 @@ export function receiveBytes(socket: number, length: number): Buffer | undefined
     // With a timeout a signal interrupts it, SIGCHLD above all.
     if (received === -1 && lastErrno() === EINTR) continue;
     return checked('recv', received) === length ? buffer : undefined;
+  }
+}
+
+/** Waits for up to as many bytes as `buffer` has; of how many, 0 when the other end has closed. Throws a `SyscallError`. */
+export function receiveSome(socket: number, buffer: Buffer): number {
+  for (;;) {
+    const received = Number(recvIntoCall(socket, buffer, buffer.length, 0));
+    if (received === -1 && lastErrno() === EINTR) continue;
+    return checked('recv', received);
   }
 }

@@ -1,7 +1,7 @@
 /** A process that has gone where a program leads and waits there, to be looked at from outside. Everything is synchronous. */
 import fs from 'node:fs';
 import { close } from '../kernel/files.ts';
-import { receiveBytes, setTimeouts } from '../kernel/passDescriptors.ts';
+import { receiveSome, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import { encodeProgram } from './program.ts';
 import { decodeReport, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
@@ -47,14 +47,23 @@ export function holdProcess({ program, descriptors }: CompiledSteps, seconds: nu
   return undefined;
 }
 
+const reports = Buffer.alloc(1024 * REPORT_BYTES);
+
+/** Many are taken at once: nothing comes after the one that it has arrived. */
 function resultsUntilSync(socket: number): Map<number, number> | undefined {
   const results = new Map<number, number>();
-  for (;;) {
-    const bytes = receiveBytes(socket, REPORT_BYTES);
-    if (bytes === undefined) return undefined;
-    const { kind, step, value } = decodeReport(bytes);
-    if (kind === SYNCED) return results;
-    if (kind !== RESULTED) return undefined;
-    results.set(step, value);
+  for (let end = 0; ; ) {
+    const received = receiveSome(socket, reports.subarray(end));
+    if (received === 0) return undefined;
+    end += received;
+    let at = 0;
+    for (; at + REPORT_BYTES <= end; at += REPORT_BYTES) {
+      const { kind, step, value } = decodeReport(reports.subarray(at, at + REPORT_BYTES));
+      if (kind === SYNCED) return results;
+      if (kind !== RESULTED) return undefined;
+      results.set(step, value);
+    }
+    reports.copyWithin(0, at, end);
+    end -= at;
   }
 }

@@ -50,8 +50,10 @@ const NUMBERS = {
   fsopen: [430, 430],
   fsconfig: [431, 431],
   fsmount: [432, 432],
+  pidfd_open: [434, 434],
   close_range: [436, 436],
   openat2: [437, 437],
+  pidfd_getfd: [438, 438],
   mount_setattr: [442, 442],
 } as const satisfies Record<string, readonly [x64: number, arm64: number]>;
 

@@ -5,6 +5,7 @@ import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { type Docker, type DockerContainer, startDocker } from '../fixtures/docker.ts';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
+import { heldBySocket } from '../fixtures/zoo.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
 import { eventually } from './harness/wait.ts';
@@ -39,6 +40,8 @@ async function unfold(view: TreeView, row: string | RegExp, below: RegExp): Prom
 describe('Namespaces', { timeout: 400_000 }, () => {
   let engine: Docker;
   let container: DockerContainer;
+  /** A net namespace that only a socket of a process elsewhere keeps alive. */
+  let kept: Awaited<ReturnType<typeof heldBySocket>>;
   /** A process in user and net namespaces of its own. */
   let rootless: ChildProcess;
   let workbench: Workbench;
@@ -48,6 +51,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     engine = await startDocker();
     container = engine.run(NAME, ['httpd', '-f', '-p', '8099']);
     writeFileSync(BOUND, '');
+    kept = await heldBySocket('tcp');
     execFileSync('unshare', [`--net=${BOUND}`, 'true']);
     rootless = spawn('unshare', ['--user', '--map-root-user', '--net', 'sleep', '4242'], { stdio: 'ignore' });
     // Sticky rows would lie over the row that is to be clicked in a long list.
@@ -77,6 +81,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     rootless?.kill();
     execFileSync('umount', [BOUND]);
     rmSync(BOUND);
+    await kept?.keeper.stop();
     container?.[Symbol.dispose]();
     await engine?.[Symbol.asyncDispose]();
   });
@@ -105,6 +110,41 @@ describe('Namespaces', { timeout: 400_000 }, () => {
   test('a namespace that no process is in says what keeps it alive', async () => {
     await view.expand('Network');
     await view.row(new RegExp(`^net:\\[\\d+\\] no process · kept alive by: Bind mount ${BOUND}$`));
+  });
+
+  test('one that only a socket keeps alive says whose, has that socket among its listening ones, and a terminal opens in it', async () => {
+    const name = `net:[${kept.namespace.ino}]`;
+    const pin = `Socket of \\S+ \\(${kept.keeper.pid}\\)`;
+    await view.row(new RegExp(`^net:\\[${kept.namespace.ino}\\] no process · kept alive by: ${pin}$`));
+    await view.expand(name);
+    await unfold(view, 'Policy rules', /^32766: all packets table main$/);
+    await unfold(view, 'Listening sockets', new RegExp(`:8080 tcp · \\S+ \\(${kept.keeper.pid}\\)$`));
+    await unfold(view, 'Kept alive by', new RegExp(`^${pin} descriptor ${kept.descriptor} · made in it$`));
+    await workbench.screenshots('namespaces-by-socket');
+    await view.contextMenu(name, 'Enter Namespaces…');
+    await workbench.terminalShows(/[#$]$/m);
+    await workbench.terminalType('readlink /proc/self/ns/net\n');
+    await workbench.terminalShows(new RegExp(`^net:\\[${kept.namespace.ino}\\]`, 'm'));
+    await workbench.terminalType('exit 0\n');
+    await view.collapse(name);
+  });
+
+  test('Unix sockets stand below those that can be reached from outside', async () => {
+    const host = namespaceOf(process.pid, 'net');
+    await view.expand(host);
+    await unfold(view, 'Listening sockets', /^Unix sockets \d+$/);
+    const rows = await view.rows();
+    const at = rows.findIndex(({ label }) => label === 'Unix sockets');
+    assert.ok(
+      rows
+        .slice(
+          rows.findIndex(({ label }) => label === 'Listening sockets'),
+          at,
+        )
+        .every(({ description }) => !/unix/.test(description)),
+    );
+    await workbench.screenshot('namespaces-sockets');
+    await view.collapse(host);
   });
 
   test('the host’s interfaces name the containers at their other ends', async () => {

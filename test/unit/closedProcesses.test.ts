@@ -17,7 +17,13 @@ async function rows(answer: Pick<NamespacesListResult, 'unreadable' | 'closed'>,
   const host = quietHost();
   const namespaces = hostNamespaces().map((namespace) => ({ ...namespace, incomplete }));
   host.model.applyProcesses({ revision: 1, complete: true, processes: [processAnswer(1, 0), processAnswer(7, 1)], gone: [] });
-  host.model.applyNamespaces({ revision: 1, namespaces, unsupported: [], ...answer });
+  host.model.applyNamespaces({
+    revision: 1,
+    namespaces,
+    unknownSockets: { pending: 0, refused: 0 },
+    unsupported: [],
+    ...answer,
+  });
   const memory = { get: () => undefined, update: async () => undefined, keys: () => [] };
   const tree = new NamespacesTree(host, new TreeFilter(host), Uri.file('/') as never, memory as never);
   return await rowsOf(tree, 4);

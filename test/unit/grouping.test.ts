@@ -5,7 +5,7 @@ import { type Grouping, groupProcesses } from '../../helper/host/grouping.ts';
 import type { HostModel } from '../../helper/host/hostModel.ts';
 import { ownNamespaces } from '../../helper/host/hostNamespaces.ts';
 import { NamespaceIndex } from '../../helper/host/namespaceIndex.ts';
-import type { ProcessRecord } from '../../helper/host/processRecord.ts';
+import { NO_SOCKETS, type ProcessRecord } from '../../helper/host/processRecord.ts';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { claimOfCgroups } from '../../helper/proc/cgroupClaim.ts';
 import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
@@ -58,6 +58,8 @@ function processOf(pid: number, parentPid: number, given: Given = {}): ProcessRe
     namespaces: NAMESPACE_KINDS.map((kind) => inside[kind]),
     forChildren: (given.forChildren ?? []).map((kind) => ({ kind, ino: 1 })),
     descriptors: [],
+    sockets: [],
+    socketPlaces: NO_SOCKETS,
     differingThreads: [],
     membership: { cgroups, claim: claimOfCgroups(cgroups) },
     ran: 0,

@@ -24,6 +24,7 @@ function modelOf(processes: Process[], containers: Container[] = [], namespaces:
     namespaces,
     unreadable: { count: 0, processes: [] },
     closed: { count: 0, processes: [] },
+    unknownSockets: { pending: 0, refused: 0 },
     unsupported: [],
   });
   return model;

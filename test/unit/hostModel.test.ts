@@ -83,7 +83,13 @@ test('a container that ends changes the list of containers', () => {
 
 test('a namespace that is pinned by something new changes its row but not the list of namespaces', () => {
   const model = new HostModel();
-  const answer = { revision: 1, unreadable: { count: 0, processes: [] }, closed: { count: 0, processes: [] }, unsupported: [] };
+  const answer = {
+    revision: 1,
+    unreadable: { count: 0, processes: [] },
+    closed: { count: 0, processes: [] },
+    unknownSockets: { pending: 0, refused: 0 },
+    unsupported: [],
+  };
   model.applyNamespaces({ ...answer, namespaces: [...hostNamespaces(), namespaceAnswer('net', 99)] });
   const pinned = namespaceAnswer('net', 99, {
     pins: [{ by: 'bindMount', mountNamespace: 2, mountId: 5, mountPoint: '/run/netns/x' }],
@@ -104,11 +110,31 @@ test('one more process among five thousand touches only what shows it', () => {
 
 test('a list is complete when every process could be read, but for the host’s init, which some hosts hide from everybody', () => {
   const model = new HostModel();
-  const answer = { revision: 1, namespaces: hostNamespaces(), closed: { count: 0, processes: [] }, unsupported: [] };
+  const answer = {
+    revision: 1,
+    namespaces: hostNamespaces(),
+    closed: { count: 0, processes: [] },
+    unknownSockets: { pending: 0, refused: 0 },
+    unsupported: [],
+  };
   const apply = (...pids: number[]) => {
     const processes = pids.map((pid) => ({ pid, startTime: pid }));
     model.applyNamespaces({ ...answer, unreadable: { count: pids.length, processes } });
     return model.isComplete;
   };
   assert.deepEqual([apply(), apply(1), apply(1, 7), apply(7)], [true, true, false, false]);
+});
+
+test('whether all net namespaces are known, and who owns them, hangs also on what sockets tell', () => {
+  const model = new HostModel();
+  const none = { count: 0, processes: [] };
+  const answer = { revision: 1, namespaces: hostNamespaces(), unreadable: none, closed: none, unsupported: [] };
+  const apply = (pending: number, refused: number) =>
+    model.applyNamespaces({ ...answer, unknownSockets: { pending, refused } }).namespaceList;
+  const known = () => (['net', 'user', 'pid'] as const).map((kind) => model.knowsAll(kind));
+  apply(0, 0);
+  assert.deepEqual(known(), [true, true, true]);
+  assert.deepEqual([apply(3, 0), known()], [true, [false, false, true]]);
+  assert.deepEqual([apply(0, 3), known()], [true, [false, false, true]]);
+  assert.deepEqual([apply(0, 3), apply(0, 0)], [false, true]);
 });

@@ -11,6 +11,7 @@ function hostModel(): HostModel {
     namespaces: hostNamespaces(),
     unreadable: { count: 0, processes: [] },
     closed: { count: 0, processes: [] },
+    unknownSockets: { pending: 0, refused: 0 },
     unsupported: [],
   });
   return model;
@@ -29,5 +30,11 @@ test('the line for a namespace without members uses what keeps it alive', () => 
   const process = { pid: 5, startTime: 50 };
   const open = namespaceAnswer('mnt', 99, { pins: [{ by: 'descriptor', process, name: 'x', descriptor: 3 }] });
   assert.equal(nsenterNamespace(open), 'nsenter --mount=/proc/5/fd/3');
+  const socket = { by: 'socket', process, name: 'x', descriptor: 7, tun: false, others: 0 } as const;
+  assert.equal(nsenterNamespace(namespaceAnswer('net', 99, { pins: [socket] })), 'nsenter --target 5 --net-socket 7');
+  assert.equal(
+    nsenterNamespace(namespaceAnswer('net', 99, { pins: [socket, ...bound.pins] })),
+    "nsenter --net='/run/my netns'",
+  );
   assert.equal(nsenterNamespace(namespaceAnswer('user', 99, { pins: [{ by: 'initial' }] })), undefined);
 });

@@ -8,6 +8,8 @@ import { parseIdMap } from '../../helper/proc/idMap.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 import { formatNamespaceLink, parseNamespaceLink } from '../../helper/proc/namespaceLink.ts';
 import { parseHomes, parsePasswd } from '../../helper/proc/passwd.ts';
+import { parseProtocols, parseRawSockets } from '../../helper/proc/rawSockets.ts';
+import { parseSocketLink } from '../../helper/proc/socketLink.ts';
 import { PF_KTHREAD, parseStat } from '../../helper/proc/stat.ts';
 import { parseStatus } from '../../helper/proc/status.ts';
 import { parseTimeOffsets } from '../../helper/proc/timensOffsets.ts';
@@ -174,4 +176,30 @@ test('/etc/passwd gives the first name of an id, and skips lines of another shap
     ]),
   );
   assert.equal(parseHomes(text).get(1000), '/home/person');
+});
+
+test('a link to a socket gives its inode number, and no other link does', () => {
+  const parse = (text: string) => parseSocketLink(Buffer.from(`${text} and what was in the buffer before`), text.length);
+  assert.deepEqual(['socket:[1]', 'socket:[4294967295]'].map(parse), [1, 4294967295]);
+  const others = ['pipe:[12345]', 'socket:[', 'net:[4026531840]', '/tmp/socket:[5]', '/', 'anon_inode:[eventfd]'];
+  assert.deepEqual(others.map(parse), Array(others.length).fill(undefined));
+});
+
+test('/proc/net/raw gives the addresses, the protocols and the inode numbers of raw sockets', () => {
+  const heads =
+    '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n';
+  const four =
+    ' 227: 0100007F:0001 00000000:0000 07 00000000:00000000 00:00000000 00000000  1000        0 8170197 2 00000000f32e46aa 0\n';
+  const six = `   58: ${'00000000'.repeat(3)}01000000:003A ${'0'.repeat(32)}:0000 07 00000000:00000000 00:00000000 00000000     0        0 17 2 0000 0\n`;
+  assert.deepEqual(parseRawSockets(heads + four + six), [
+    { address: Buffer.of(127, 0, 0, 1), ipProtocol: 1, uid: 1000, inode: 8170197 },
+    { address: Buffer.of(...Array(15).fill(0), 1), ipProtocol: 58, uid: 0, inode: 17 },
+  ]);
+  assert.deepEqual(parseRawSockets(heads), []);
+  assert.deepEqual(parseRawSockets(''), []);
+});
+
+test('/proc/net/protocols gives the names of protocols', () => {
+  const text = 'protocol  size sockets  memory\nAF_VSOCK  1216      0      -1\nUDP-Lite  1344      0      -1\n';
+  assert.deepEqual([...parseProtocols(text)].filter(Boolean), ['AF_VSOCK', 'UDP-Lite']);
 });

@@ -28,6 +28,7 @@ function model(): HostModel {
     namespaces: [...hostNamespaces(), namespaceAnswer('net', 99, { leader })],
     unreadable: { count: 0, processes: [] },
     closed: { count: 0, processes: [] },
+    unknownSockets: { pending: 0, refused: 0 },
     unsupported: [],
   });
   return made;
