@@ -41,7 +41,7 @@ const IN_THE_GUEST = [
   /^v2 has cgroup.kill, which the owner of the cgroup may write$/,
   /^(pids|cpu) is not in v1 here$/,
   /^no hierarchy with blkio is mounted$/,
-  /^this kernel has no (lowerdir|datadir)\+$/,
+  /^this kernel has no (lowerdir|datadir)\+( with userxattr)?$/,
   /^this kernel gives an ordinary user no events$/,
   /^the temporary folder is in memory$/,
   /^the host does not forward packets$/,

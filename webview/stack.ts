@@ -168,7 +168,7 @@ function bar({ state, share, wasted }: Slab['size']): HTMLElement {
   return whole;
 }
 
-const SIGNS = { added: '+', modified: '~', deleted: '−' };
+const SIGNS = { added: '+', modified: '~', perhapsModified: '?', deleted: '−' };
 
 function facts({ entries, changes, notes }: Slab): HTMLElement {
   const element = make('span', 'facts');

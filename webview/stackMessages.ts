@@ -28,7 +28,7 @@ export interface Slab {
   };
   /** "1,204 entries". */
   entries?: string;
-  changes: { kind: 'added' | 'modified' | 'deleted'; text: string; label: string }[];
+  changes: { kind: 'added' | 'modified' | 'perhapsModified' | 'deleted'; text: string; label: string }[];
   notes: { kind: 'shared' | 'wasted' | 'unknown'; text: string }[];
   /** While a path is looked up. */
   lit?: { light: Light; text: string; detail?: string };

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
-import { type LayerPath, LayersChanges, type Overlay } from '../../helper/protocol/layers.ts';
+import { type LayerPath, LayersChanges, LayersReadFile, type Overlay } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
 import { type Copy, copyAt, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
+import { CHUNK_BYTES } from '../documents/layerFiles.ts';
 import { showFailure } from '../failureMessage.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
@@ -15,6 +17,8 @@ import { pickWithButtons } from '../words/pick.ts';
 const PAGE = 10_000;
 /** More paths than a person goes through; beyond, the list says that it is not all. */
 const MOST_DIFFERENCES = 5000;
+/** Beyond it what has the same size and time is called perhaps different; so are files larger than one answer. */
+const MOST_READ_BYTES = 64 * 1024 * 1024;
 /** Paths that are asked for together: one after the other, most of the time would go into waiting for the answers. */
 const AT_ONCE = 32;
 
@@ -62,6 +66,8 @@ async function choose(compare: Comparison, { items, complete }: { items: Differe
   });
 }
 
+type Differs = Exclude<NonNullable<ReturnType<typeof difference>>, 'unread'> | 'sameSize' | 'perhaps';
+
 class Comparison {
   private readonly connection: HelperConnection;
   private readonly host: Host;
@@ -69,6 +75,8 @@ class Comparison {
   private readonly theirs: Overlay;
   /** Whether all that the layers changed could be read. */
   isWhole = true;
+  /** Of contents, in each container. */
+  private bytesLeft = MOST_READ_BYTES;
 
   constructor(connection: HelperConnection, host: Host, mine: Overlay, theirs: Overlay) {
     this.connection = connection;
@@ -146,17 +154,38 @@ class Comparison {
   private async differenceAt(path: string): Promise<Difference | undefined> {
     const [mine, theirs] = await Promise.all([this.copy(this.mine, path), this.copy(this.theirs, path)]);
     if (mine?.entry.unknown !== undefined || theirs?.entry.unknown !== undefined) this.isWhole = false;
-    const differs = difference(mine?.entry, theirs?.entry);
+    const differs = await this.differs(mine, theirs);
     return differs === undefined ? undefined : { path, label: pathText(path), ...this.described(differs) };
   }
 
-  private described(differs: NonNullable<ReturnType<typeof difference>>): { description: string; iconPath: vscode.ThemeIcon } {
+  private async differs(mine: Copy | undefined, theirs: Copy | undefined): Promise<Differs | undefined> {
+    const told = difference(mine?.entry, theirs?.entry);
+    if (told !== 'unread') return told;
+    const { sizeBytes } = mine!.entry;
+    if (sizeBytes > CHUNK_BYTES || sizeBytes > this.bytesLeft) return 'perhaps';
+    this.bytesLeft -= sizeBytes;
+    try {
+      const [one, other] = await Promise.all([this.content(mine!), this.content(theirs!)]);
+      return one === other ? undefined : 'sameSize';
+    } catch (error) {
+      if (error instanceof HelperError && error.reason === 'cancelled') throw error;
+      return 'perhaps';
+    }
+  }
+
+  private async content({ place }: Copy): Promise<string> {
+    return (await this.connection.request(LayersReadFile, { ...place, length: CHUNK_BYTES })).base64;
+  }
+
+  private described(differs: Differs): { description: string; iconPath: vscode.ThemeIcon } {
     const [mine, theirs] = this.names;
     const words = {
       onlyMine: { description: vscode.l10n.t('only in {0}', mine), icon: 'diff-removed' },
       onlyTheirs: { description: vscode.l10n.t('only in {0}', theirs), icon: 'diff-added' },
       type: { description: vscode.l10n.t('of another type'), icon: 'diff-modified' },
       content: { description: vscode.l10n.t('of another size or time'), icon: 'diff-modified' },
+      sameSize: { description: vscode.l10n.t('of other content, but the same size and time'), icon: 'diff-modified' },
+      perhaps: { description: vscode.l10n.t('perhaps: the same size and time, content not compared'), icon: 'question' },
       metadata: { description: vscode.l10n.t('other owner or permissions'), icon: 'diff-modified' },
     };
     const { description, icon } = words[differs];

@@ -1,5 +1,12 @@
 import * as vscode from 'vscode';
-import { type LayerPath, LayersExport, LayersExportEnd, LayersExportRead, type Overlay } from '../../helper/protocol/layers.ts';
+import {
+  type LayerExportNote,
+  type LayerPath,
+  LayersExport,
+  LayersExportEnd,
+  LayersExportRead,
+  type Overlay,
+} from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { fileName } from '../documents/fileName.ts';
 import { layerWords, whereWords } from '../documents/layerCopies.ts';
@@ -7,7 +14,7 @@ import type { Host } from '../host/host.ts';
 import { baseName, overlayRef } from '../host/overlayStack.ts';
 import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
-import { bytesText, countText, overlayName } from '../trees/layerWords.ts';
+import { bytesText, countText, overlayName, pathText } from '../trees/layerWords.ts';
 import { askWhere, saveStream } from './saveLayerCopy.ts';
 
 /** A layer, a directory of one, or all that the container sees, as a tar with the whiteouts of OCI image layers. */
@@ -42,9 +49,25 @@ async function save(connection: HelperConnection, host: Host, overlay: Overlay, 
   const name = fileName(words.filter((word) => word !== '').join(' '));
   const chosen = await askWhere(`${name}.tar`, { [vscode.l10n.t('Tar archives')]: ['tar'] });
   if (chosen === undefined) return;
-  await saveStream(chosen, whereWords(host.model, overlay, place.layer), (token, report) =>
-    archive(connection, place, token, report),
+  const notes: LayerExportNote[] = [];
+  await saveStream(
+    chosen,
+    whereWords(host.model, overlay, place.layer),
+    (token, report) => archive(connection, place, token, report, notes),
+    () => notes.map(noteText),
   );
+}
+
+/** What a person should know of the archive before it is used. */
+function noteText({ what, count, paths }: LayerExportNote): string {
+  const first = paths[0] === undefined ? '' : pathText(paths[0]);
+  const named = count === 1 ? first : vscode.l10n.t('{0} and {1} more', first, countText(count - 1));
+  const words: Record<LayerExportNote['what'], string> = {
+    deletionName: vscode.l10n.t('Not in the archive: {0}. In a layer of an image such a name means a deletion.', named),
+    keptName: vscode.l10n.t('An engine that imports the archive as an image takes these for deletions: {0}.', named),
+    socket: vscode.l10n.t('Sockets are not in the archive: {0}.', named),
+  };
+  return words[what];
 }
 
 async function* archive(
@@ -52,6 +75,7 @@ async function* archive(
   { overlay, layer, path }: LayerPath,
   token: vscode.CancellationToken,
   report: (message: string) => void,
+  notes: LayerExportNote[],
 ): AsyncGenerator<Uint8Array> {
   const { id } = await connection.request(LayersExport, { overlay, layer, path }, token);
   let done = false;
@@ -63,6 +87,7 @@ async function* archive(
       const bytes = Buffer.from(answer.base64, 'base64');
       written += bytes.length;
       done = answer.done;
+      notes.push(...(answer.notes ?? []));
       report(vscode.l10n.t('{0} entries, {1}', countText(answer.entries), bytesText(written)));
       if (bytes.length > 0) yield bytes;
     }

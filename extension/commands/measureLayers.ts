@@ -6,7 +6,7 @@ import type { Layers } from '../host/layers.ts';
 import { overlayRef, placeKey } from '../host/overlayStack.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
-import { bytesText, entriesText, overlayName, pathText } from '../trees/layerWords.ts';
+import { entriesText, overlayName, pathText, sizeText } from '../trees/layerWords.ts';
 import { during } from '../words/notify.ts';
 
 /** Measures a directory; or every layer of an overlay, of the one that is selected, or of all. It can be cancelled, and what is known by then stays. */
@@ -49,8 +49,8 @@ function reporting(sizes: LayerSizes, place: LayerPath, report: (text: string) =
   const listening = sizes.onDidChange((changed) => {
     const measurement = placeKey(changed) === placeKey(place) ? sizes.of(place) : undefined;
     if (measurement?.state !== 'measuring' || measurement.progress === undefined) return;
-    const { entries, sizeBytes, path } = measurement.progress;
-    report([bytesText(sizeBytes), entriesText(entries), pathText(path)].join(', '));
+    const { entries, path } = measurement.progress;
+    report([sizeText(measurement.progress), entriesText(entries), pathText(path)].join(', '));
   });
   return { [Symbol.dispose]: () => listening.dispose() };
 }

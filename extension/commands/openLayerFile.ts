@@ -60,7 +60,8 @@ async function linked(connection: HelperConnection, { overlay, place }: LayerSpo
   const ref = overlayRef(overlay);
   const { exists, resolved, entry } = await connection.request(LayersProvenance, { overlay: ref, path: place.path });
   const names = [pathText(place.path), pathText(resolved)];
-  if (!exists) throw new Error(vscode.l10n.t('The link {0} leads to {1}, which does not exist in this container.', ...names));
+  if (exists === false)
+    throw new Error(vscode.l10n.t('The link {0} leads to {1}, which does not exist in this container.', ...names));
   if (entry?.type !== 'file') throw new Error(vscode.l10n.t('The link {0} leads to {1}, which is no regular file.', ...names));
   return { overlay, place: { overlay: ref, layer: 'merged', path: resolved } };
 }

@@ -8,7 +8,7 @@ import { baseName } from '../host/overlayStack.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { bytesText, pathText } from '../trees/layerWords.ts';
-import { during, say } from '../words/notify.ts';
+import { during, say, warn } from '../words/notify.ts';
 
 /** Writes a copy of a file of a layer to disk, as the user, as it is read: it never lies in memory whole. */
 export async function saveLayerCopy(
@@ -49,11 +49,12 @@ export async function askWhere(name: string, filters: Record<string, string[]>):
   return chosen;
 }
 
-/** Writes what `read` gives, with progress that can be cancelled. Only a whole file takes the name that was chosen. */
+/** Writes what `read` gives, with progress that can be cancelled. Only a whole file takes the name that was chosen. `noted`: what to say of it then. */
 export async function saveStream(
   chosen: vscode.Uri,
   name: string,
   read: (token: vscode.CancellationToken, report: Report) => AsyncGenerator<Uint8Array>,
+  noted: () => readonly string[] = () => [],
 ): Promise<void> {
   const unfinished = `${chosen.fsPath}.part`;
   const title = vscode.l10n.t('Saving {0}', name);
@@ -67,7 +68,10 @@ export async function saveStream(
       throw error;
     }
   });
-  void say(vscode.l10n.t('Saved {0}.', chosen.fsPath));
+  const saved = vscode.l10n.t('Saved {0}.', chosen.fsPath);
+  const notes = noted();
+  if (notes.length === 0) void say(saved);
+  else void warn([saved, ...notes].join(' '));
 }
 
 /** A sparse file of many gigabytes stays one: what is all zero becomes a hole. */

@@ -59,7 +59,7 @@ export async function copyUnder(
     const name = overlay.layers[found.unknown];
     throw new Error(
       vscode.l10n.t(
-        '{0} could not be read, so what lies below is unknown.',
+        'What {0} has of it is unknown, and so is what lies below.',
         name === undefined ? vscode.l10n.t('A layer') : layerName(overlay, name),
       ),
     );

@@ -11,6 +11,7 @@ import { childPath, overlayRef, placeKey } from './overlayStack.ts';
 export interface MeasureProgress {
   entries: number;
   sizeBytes: number;
+  allocatedBytes: number;
   path: string;
 }
 
@@ -23,6 +24,7 @@ export type Measurement =
 /** Of an entry of a directory that was measured: what it takes with all that is in it. */
 export interface EntrySize {
   sizeBytes: number;
+  allocatedBytes: number;
   entries: number;
   outdated: boolean;
 }
@@ -149,9 +151,10 @@ export class LayerSizes extends Disposable {
     try {
       const params = { overlay: overlayRef(overlay), layer, path, progress, children: true };
       const { children = [], ...size } = await this.connection.request(LayersMeasure, params, token);
-      for (const { name, sizeBytes, entries } of children) {
+      for (const { name, sizeBytes, allocatedBytes, entries } of children) {
         this.entries.set(placeKey({ overlay, layer, path: childPath(path, name) }), {
           sizeBytes,
+          allocatedBytes,
           entries,
           within: placeKey(place),
         });

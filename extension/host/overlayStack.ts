@@ -88,16 +88,20 @@ function sameLayer(one: Layer | undefined, other: Layer | undefined): boolean {
   return one?.id !== undefined && one.id === other?.id;
 }
 
-/** How two containers' views of a path differ, of which either may lack it. Undefined when what can be told without reading is equal. */
+/**
+ * How two containers' views of a path differ, of which either may lack it. `unread`: all that can be told without reading is equal, and the content may
+ * differ all the same. Undefined when they are equal.
+ */
 export function difference(
   mine: LayerEntry | undefined,
   theirs: LayerEntry | undefined,
-): 'onlyMine' | 'onlyTheirs' | 'type' | 'content' | 'metadata' | undefined {
+): 'onlyMine' | 'onlyTheirs' | 'type' | 'content' | 'metadata' | 'unread' | undefined {
   if (mine === undefined) return theirs === undefined ? undefined : 'onlyTheirs';
   if (theirs === undefined) return 'onlyMine';
   if (mine.type !== theirs.type) return 'type';
   if (contentText(mine) !== contentText(theirs)) return 'content';
-  return metadataText(mine) === metadataText(theirs) ? undefined : 'metadata';
+  if (metadataText(mine) !== metadataText(theirs)) return 'metadata';
+  return hasContent(mine.type) && mine.sizeBytes > 0 ? 'unread' : undefined;
 }
 
 /** A directory's time and size tell of its entries, which are compared by themselves. */
@@ -120,7 +124,11 @@ export function sharers({ sharedWith, sharedWithMore = 0 }: Layer): number {
   return sharedWith.length + sharedWithMore;
 }
 
-/** Bytes that are stored once although `layer` is part of several stacks. */
-export function savedBytes(layer: Layer, sizeBytes: number): number {
-  return sharers(layer) * sizeBytes;
+/** What is stored once although `layer` is part of several stacks. */
+export function savedSize(
+  layer: Layer,
+  { sizeBytes, allocatedBytes }: { sizeBytes: number; allocatedBytes: number },
+): { sizeBytes: number; allocatedBytes: number } {
+  const others = sharers(layer);
+  return { sizeBytes: others * sizeBytes, allocatedBytes: others * allocatedBytes };
 }

@@ -1,12 +1,12 @@
 /** From what the helper says of an overlay, its sizes and a path to the drawing that a person sees. */
 import * as vscode from 'vscode';
 import type { Layer, LayerCover, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
+import type { Unknown } from '../../helper/protocol.ts';
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import type { Measurement } from '../host/layerSizes.ts';
-import { entryOf, overlayRef, savedBytes, sharers } from '../host/overlayStack.ts';
+import { entryOf, overlayRef, savedSize, sharers } from '../host/overlayStack.ts';
 import {
-  bytesText,
   countText,
   coverText,
   entriesText,
@@ -18,10 +18,13 @@ import {
   overlayContainer,
   overlayName,
   pathText,
+  type Size,
   shortDigest,
+  sizeText,
   stepText,
+  wastedOf,
 } from '../trees/layerWords.ts';
-import { parts, unknownText } from '../trees/words.ts';
+import { parts, reasonText, unknownText } from '../trees/words.ts';
 
 export interface StackState {
   model: HostModel;
@@ -38,7 +41,7 @@ export function stackPage(state: StackState): Stack {
   const { overlay, model, answer } = state;
   const found = answer === undefined || 'failure' in answer ? undefined : answer;
   const measured = overlay.layers.map((layer) => measurementOf(state, layer));
-  const largest = Math.max(1, ...measured.map((one) => sizeOf(one)?.sizeBytes ?? 0));
+  const largest = Math.max(1, ...measured.map((one) => sizeOf(one)?.allocatedBytes ?? 0));
   const cover = found?.coveredBy;
   return {
     title: overlayName(model, overlay),
@@ -81,20 +84,30 @@ function sizeOf(measurement: Measurement | undefined): LayerSize | undefined {
 function totals(overlay: Overlay, measured: (Measurement | undefined)[]): Stack['totals'] {
   const sizes = measured.map(sizeOf);
   const known = sizes.filter((size) => size !== undefined);
-  const sum = (of: (size: LayerSize, layer: Layer) => number) =>
-    overlay.layers.reduce((total, layer, position) => {
-      const size = sizes[position];
-      return size === undefined ? total : total + of(size, layer);
-    }, 0);
-  const some = (bytes: number) => {
+  const sum = (of: (size: LayerSize, layer: Layer) => Size) =>
+    overlay.layers.reduce(
+      (total, layer, position) => {
+        const size = sizes[position];
+        return size === undefined ? total : added(total, of(size, layer));
+      },
+      { sizeBytes: 0, allocatedBytes: 0 },
+    );
+  const some = (size: Size) => {
     if (known.length === 0) return '…';
-    return known.length === overlay.layers.length ? bytesText(bytes) : vscode.l10n.t('{0} so far', bytesText(bytes));
+    return known.length === overlay.layers.length ? sizeText(size) : vscode.l10n.t('{0} so far', sizeText(size));
   };
   return [
-    { label: vscode.l10n.t('All layers'), value: some(sum((size) => size.sizeBytes)) },
-    { label: vscode.l10n.t('Wasted'), value: some(sum((size) => size.wastedBytes)) },
-    { label: vscode.l10n.t('Saved by sharing'), value: some(sum((size, layer) => savedBytes(layer, size.sizeBytes))) },
+    { label: vscode.l10n.t('All layers'), value: some(sum((size) => size)) },
+    { label: vscode.l10n.t('Wasted'), value: some(sum(wastedOf)) },
+    { label: vscode.l10n.t('Saved by sharing'), value: some(sum((size, layer) => savedSize(layer, size))) },
   ];
+}
+
+function added(one: Size, other: Size): Size {
+  return {
+    sizeBytes: one.sizeBytes + other.sizeBytes,
+    allocatedBytes: one.allocatedBytes + other.allocatedBytes,
+  };
 }
 
 function buttons(measured: (Measurement | undefined)[]): StackButton[] {
@@ -125,9 +138,10 @@ function slab(
     id: layer.digest === undefined ? pathText(layer.directory) : shortDigest(layer.digest),
     size: {
       state: layer.unreadable !== undefined ? 'failed' : (measurement?.state ?? 'unmeasured'),
-      text: sizeText(layer, measurement),
-      share: (size?.sizeBytes ?? 0) / largest,
-      wasted: size === undefined || size.sizeBytes === 0 ? 0 : Math.min(1, size.wastedBytes / size.sizeBytes),
+      text: measuredSizeText(layer, measurement),
+      share: (size?.allocatedBytes ?? 0) / largest,
+      wasted:
+        size === undefined || size.allocatedBytes === 0 ? 0 : Math.min(1, size.wastedAllocatedBytes / size.allocatedBytes),
     },
     ...(size === undefined ? {} : { entries: entriesText(size.entries) }),
     changes: size === undefined ? [] : changes(size),
@@ -136,7 +150,7 @@ function slab(
   };
 }
 
-function sizeText(layer: Layer, measurement: Measurement | undefined): string {
+function measuredSizeText(layer: Layer, measurement: Measurement | undefined): string {
   if (layer.unreadable !== undefined) return unknownText(layer.unreadable);
   switch (measurement?.state) {
     case undefined:
@@ -144,21 +158,26 @@ function sizeText(layer: Layer, measurement: Measurement | undefined): string {
     case 'failed':
       return vscode.l10n.t('size unknown');
     case 'measured':
-      return measuredText({ sizeBytes: measurement.size.sizeBytes, outdated: measurement.outdated });
+      return measuredText({ ...measurement.size, outdated: measurement.outdated });
     case 'measuring':
       return measurement.progress === undefined
         ? vscode.l10n.t('measuring…')
-        : vscode.l10n.t('measuring… {0}', bytesText(measurement.progress.sizeBytes));
+        : vscode.l10n.t('measuring… {0}', sizeText(measurement.progress));
   }
 }
 
-function changes({ added, modified, deleted }: LayerSize): Slab['changes'] {
+function changes({ added, modified, perhapsModified, deleted }: LayerSize): Slab['changes'] {
   const all: Slab['changes'] = [
     { kind: 'added', text: countText(added), label: vscode.l10n.t('{0} added', countText(added)) },
     { kind: 'modified', text: countText(modified), label: vscode.l10n.t('{0} replaced', countText(modified)) },
+    {
+      kind: 'perhapsModified',
+      text: countText(perhapsModified),
+      label: vscode.l10n.t('{0} perhaps replaced', countText(perhapsModified)),
+    },
     { kind: 'deleted', text: countText(deleted), label: vscode.l10n.t('{0} deleted', countText(deleted)) },
   ];
-  const counts = { added, modified, deleted };
+  const counts = { added, modified, perhapsModified, deleted };
   return all.filter(({ kind }) => counts[kind] > 0);
 }
 
@@ -167,7 +186,7 @@ function notes(state: StackState, layer: Layer, measurement: Measurement | undef
   const size = sizeOf(measurement);
   if (layer.sharedWith.length > 0) list.push({ kind: 'shared', text: sharing(state, layer, size) });
   if (size !== undefined && size.wastedBytes > 0)
-    list.push({ kind: 'wasted', text: vscode.l10n.t('{0} wasted: replaced or deleted above', bytesText(size.wastedBytes)) });
+    list.push({ kind: 'wasted', text: vscode.l10n.t('{0} wasted: replaced or deleted above', sizeText(wastedOf(size))) });
   if (measurement?.state === 'failed') list.push({ kind: 'unknown', text: pathText(measurement.message) });
   return list;
 }
@@ -179,8 +198,8 @@ function sharing({ model, other }: StackState, layer: Layer, size: LayerSize | u
     return overlay !== undefined && overlayContainer(model, overlay) !== undefined;
   });
   const who = containers ? vscode.l10n.t('shared by {0} containers', users) : vscode.l10n.t('shared by {0} mounts', users);
-  const saved = size === undefined ? 0 : savedBytes(layer, size.sizeBytes);
-  return saved === 0 ? who : vscode.l10n.t('{0}, saves {1}', who, bytesText(saved));
+  const saved = size === undefined ? undefined : savedSize(layer, size);
+  return saved === undefined || saved.sizeBytes === 0 ? who : vscode.l10n.t('{0}, saves {1}', who, sizeText(saved));
 }
 
 function litBy(found: LayersProvenanceResult, one: LayersProvenanceResult['layers'][number]): NonNullable<Slab['lit']> {
@@ -212,12 +231,10 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
   const decides = answer.layers.find(({ has }) => has === 'provides' || has === 'merges' || has === 'whiteout');
   // What lies below the layer that decides changes nothing.
   const unread = answer.layers.filter(
-    ({ layer, has }) => has === 'unknown' && layer < (decides?.layer ?? Number.POSITIVE_INFINITY),
+    ({ layer, has, because }) =>
+      has === 'unknown' && because === undefined && layer < (decides?.layer ?? Number.POSITIVE_INFINITY),
   );
-  if (!answer.exists && unread.length > 0) {
-    const text = vscode.l10n.t('Whether {0} exists is unknown: {1} of the layers could not be read.', path, unread.length);
-    return { tone: 'unknown', text, notes: links };
-  }
+  if (typeof answer.exists !== 'boolean') return unknownAnswer(answer, answer.exists, unread.length, path, links);
   const by = decides === undefined ? undefined : overlay.layers[decides.layer];
   if (!answer.exists) {
     const text =
@@ -226,9 +243,30 @@ function answerOf(overlay: Overlay, answer: LayersProvenanceResult | { failure: 
         : vscode.l10n.t('{0} was deleted by: {1}.', path, layerName(overlay, by));
     return { tone: 'missing', text, notes: links };
   }
-  const notes = [...links];
-  if (unread.length > 0) notes.unshift(vscode.l10n.t('A layer above could not be read, and may have another copy of it.'));
-  return { tone: 'plain', text: providedText(overlay, answer, path), notes };
+  return { tone: 'plain', text: providedText(overlay, answer, path), notes: links };
+}
+
+/** Whether the container sees anything there nobody can tell from what was read. */
+function unknownAnswer(
+  { layers }: LayersProvenanceResult,
+  why: Unknown,
+  unread: number,
+  path: string,
+  links: string[],
+): NonNullable<Stack['answer']> {
+  const text =
+    unread > 0
+      ? vscode.l10n.t('Whether {0} exists is unknown: {1} of the layers could not be read.', path, unread)
+      : vscode.l10n.t('Whether {0} exists is unknown: {1}.', path, reasonText(why.unknown));
+  const because = layers.find((one) => one.has === 'unknown' && one.because !== undefined)?.because;
+  const notes =
+    because === undefined
+      ? links
+      : [
+          vscode.l10n.t('Whether {0} hides or moves what layers below have is shown only to root.', pathText(because)),
+          ...links,
+        ];
+  return { tone: 'unknown', text, notes };
 }
 
 /** What is mounted is what counts; what the layers have there nobody sees. */
@@ -238,7 +276,7 @@ function coveredAnswer(
   path: string,
   links: string[],
 ): NonNullable<Stack['answer']> {
-  const below = exists ? [vscode.l10n.t('What the layers have there is covered: the container does not see it.')] : [];
+  const below = exists === true ? [vscode.l10n.t('What the layers have there is covered: the container does not see it.')] : [];
   const notes = [...below, ...links];
   const at = pathText(cover.mountPoint);
   if (seen === undefined) {

@@ -10,6 +10,7 @@ export type MarkDecoration = `mark ${string}`;
 const LETTERS: Record<LayerMark, string> = {
   added: 'A',
   modified: 'M',
+  perhapsModified: '?',
   deleted: 'D',
   opaque: 'O',
   redirected: 'R',
@@ -19,6 +20,7 @@ const LETTERS: Record<LayerMark, string> = {
 const COLORS: Record<LayerMark, string> = {
   added: 'gitDecoration.addedResourceForeground',
   modified: 'gitDecoration.modifiedResourceForeground',
+  perhapsModified: 'gitDecoration.modifiedResourceForeground',
   deleted: 'gitDecoration.deletedResourceForeground',
   opaque: 'gitDecoration.conflictingResourceForeground',
   redirected: 'gitDecoration.renamedResourceForeground',
@@ -26,7 +28,7 @@ const COLORS: Record<LayerMark, string> = {
 };
 
 /** What tells more comes first: a row has room for two letters, and for one colour. */
-const ORDER: readonly LayerMark[] = ['deleted', 'opaque', 'redirected', 'metadata', 'modified', 'added'];
+const ORDER: readonly LayerMark[] = ['deleted', 'opaque', 'redirected', 'metadata', 'modified', 'perhapsModified', 'added'];
 const MOST_LETTERS = 2;
 
 export function markDecoration(marks: readonly LayerMark[]): MarkDecoration | undefined {

@@ -17,7 +17,7 @@ import type { DirectoryWatches } from './directoryWatches.ts';
 import { markDecoration } from './layerDecorations.ts';
 import type { LayerOptions } from './layerOptions.ts';
 import {
-  bytesText,
+  bothSizesText,
   coverText,
   entriesText,
   entryName,
@@ -25,9 +25,11 @@ import {
   layerTitle,
   markText,
   measuredText,
+  measuredWholeText,
   modeText,
   overlayContainer,
   pathText,
+  sizeText,
   timeText,
   typeText,
 } from './layerWords.ts';
@@ -199,7 +201,7 @@ export abstract class DirectoryRow extends TreeNode implements LayerTarget {
       const { progress } = measurement;
       return progress === undefined
         ? vscode.l10n.t('measuring…')
-        : vscode.l10n.t('measuring… {0}, {1}', bytesText(progress.sizeBytes), entriesText(progress.entries));
+        : vscode.l10n.t('measuring… {0}, {1}', sizeText(progress), entriesText(progress.entries));
     }
     if (measurement?.state === 'failed') return vscode.l10n.t('size unknown');
     const size = this.all.sizes.ofEntry(this.place);
@@ -277,7 +279,7 @@ export class EntryNode extends DirectoryRow {
     return parts(
       entry.symlinkTarget === undefined ? undefined : `→ ${pathText(entry.symlinkTarget)}`,
       entry.redirect === undefined ? undefined : vscode.l10n.t('was {0}', pathText(entry.redirect)),
-      entry.type === 'file' ? bytesText(entry.sizeBytes) : this.isDirectory ? this.measuredText() : undefined,
+      entry.type === 'file' ? sizeText(entry) : this.isDirectory ? this.measuredText() : undefined,
       entry.deviceNumber === undefined || entry.type === 'whiteout'
         ? undefined
         : `${typeText(entry.type)} ${pathText(entry.deviceNumber)}`,
@@ -313,9 +315,9 @@ export class EntryNode extends DirectoryRow {
   private attributes(): [label: string, value: string | undefined][] {
     const { entry } = this;
     const size = this.all.sizes.ofEntry(this.place);
-    const measured = size && `${measuredText(size)}, ${entriesText(size.entries)}`;
+    const measured = size && measuredWholeText(size);
     return [
-      [vscode.l10n.t('Size'), this.isDirectory ? measured : bytesText(entry.sizeBytes)],
+      [vscode.l10n.t('Size'), this.isDirectory ? measured : bothSizesText(entry)],
       [vscode.l10n.t('Permissions'), `${modeText(entry.mode)} (${(entry.mode & 0o7777).toString(8)})`],
       [vscode.l10n.t('Owner'), vscode.l10n.t('uid {0}, gid {1}', entry.uid, entry.gid)],
       [vscode.l10n.t('Modified'), timeText(entry.modifiedMillis)],

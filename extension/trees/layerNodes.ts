@@ -7,12 +7,11 @@ import { factsTooltip } from '../words/tooltip.ts';
 import { engineIcon } from './engineIcon.ts';
 import { DirectoryRow, type LayerParts } from './layerFileNodes.ts';
 import {
-  bytesText,
-  entriesText,
+  bothSizesText,
   layerCountText,
   layerName,
   layerTitle,
-  measuredText,
+  measuredWholeText,
   overlayContainer,
   overlayName,
   pathText,
@@ -20,6 +19,7 @@ import {
   roleText,
   sharedText,
   shortDigest,
+  wastedOf,
 } from './layerWords.ts';
 import { type TreeContext, TreeNode } from './node.ts';
 import { unknownRow } from './unknownNode.ts';
@@ -171,15 +171,12 @@ export class LayerNode extends DirectoryRow {
       [vscode.l10n.t('Digest'), layer.digest],
       [vscode.l10n.t('Directory'), layer.directory],
       [vscode.l10n.t('Given as'), layer.given],
-      [
-        vscode.l10n.t('Size'),
-        measured === undefined ? undefined : `${measuredText(measured)}, ${entriesText(measured.entries)}`,
-      ],
+      [vscode.l10n.t('Size'), measured === undefined ? undefined : measuredWholeText(measured)],
       [
         vscode.l10n.t('Wasted'),
         size === undefined || size.wastedBytes === 0
           ? undefined
-          : vscode.l10n.t('{0}, of files that a layer above replaces or deletes', bytesText(size.wastedBytes)),
+          : vscode.l10n.t('{0}, of files that a layer above replaces or deletes', bothSizesText(wastedOf(size))),
       ],
       [vscode.l10n.t('Shared with'), layer.sharedWith.map((key) => this.nameOf(key)).join(', ')],
       [vscode.l10n.t('Unreadable'), layer.unreadable === undefined ? undefined : reasonText(layer.unreadable.unknown)],

@@ -7,6 +7,7 @@ import type {
   LayerEntry,
   LayerMark,
   LayerRole,
+  LayerSize,
   LayersProvenanceResult,
   Overlay,
 } from '../../helper/protocol/layers.ts';
@@ -115,6 +116,9 @@ export function markText(mark: LayerMark): string {
   const words: Record<LayerMark, string> = {
     added: l10n.t('Added by this layer'),
     modified: l10n.t('Modified: it replaces the one of a layer below'),
+    perhapsModified: l10n.t(
+      'Perhaps modified: it has the size and time of the one of a layer below, and its content was not compared whole',
+    ),
     deleted: l10n.t('Deleted: a whiteout hides the one of a layer below'),
     opaque: l10n.t('Opaque: it hides the whole directory below'),
     redirected: l10n.t('Redirected: renamed here, its lower part has another name'),
@@ -165,9 +169,41 @@ export function bytesText(bytes: number): string {
   return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
+/** What files hold, and what they take of the disk. */
+export interface Size {
+  sizeBytes: number;
+  allocatedBytes: number;
+}
+
+/** Blocks are rounded up: below it, and below a tenth, the difference says nothing. */
+const TOLD_DIFFERENCE_BYTES = 64 * 1024;
+
+/** "42 MiB"; "10 GiB, 4.0 KiB used" of a file with a hole, where the disk has less, or more, than it seems. */
+export function sizeText({ sizeBytes, allocatedBytes }: Size): string {
+  const difference = Math.abs(allocatedBytes - sizeBytes);
+  const isTold = difference >= TOLD_DIFFERENCE_BYTES && difference >= Math.max(allocatedBytes, sizeBytes) / 10;
+  return isTold ? bothSizesText({ sizeBytes, allocatedBytes }) : bytesText(sizeBytes);
+}
+
+/** "42 MiB, 43 MiB used". */
+export function bothSizesText({ sizeBytes, allocatedBytes }: Size): string {
+  return l10n.t('{0}, {1} used', bytesText(sizeBytes), bytesText(allocatedBytes));
+}
+
 /** "42 MiB", "42 MiB, changed since". */
-export function measuredText({ sizeBytes, outdated }: { sizeBytes: number; outdated: boolean }): string {
-  return outdated ? l10n.t('{0}, changed since', bytesText(sizeBytes)) : bytesText(sizeBytes);
+export function measuredText({ outdated, ...size }: Size & { outdated: boolean }): string {
+  return outdated ? l10n.t('{0}, changed since', sizeText(size)) : sizeText(size);
+}
+
+/** "42 MiB, 43 MiB used, changed since, 12 entries". */
+export function measuredWholeText({ outdated, entries, ...size }: Size & { outdated: boolean; entries: number }): string {
+  const both = bothSizesText(size);
+  return [outdated ? l10n.t('{0}, changed since', both) : both, entriesText(entries)].join(', ');
+}
+
+/** Of files that a layer above replaces or deletes. */
+export function wastedOf({ wastedBytes, wastedAllocatedBytes }: LayerSize): Size {
+  return { sizeBytes: wastedBytes, allocatedBytes: wastedAllocatedBytes };
 }
 
 /** How many layers an overlay has, where that is known. */
@@ -218,11 +254,13 @@ function wordText(one: LayersProvenanceResult['layers'][number]): string {
     case 'nothing':
       return l10n.t('Does not have it');
     case 'unknown':
-      return l10n.t('Unknown: this layer could not be read');
+      return because === undefined
+        ? l10n.t('Unknown: this layer could not be read')
+        : l10n.t('Unknown: what {0} hides or moves is shown only to root', because);
   }
 }
 
 export function entryFacts(entry: LayerEntry): string {
-  const size = entry.type === 'file' ? bytesText(entry.sizeBytes) : typeText(entry.type);
+  const size = entry.type === 'file' ? sizeText(entry) : typeText(entry.type);
   return `${size}, ${modeText(entry.mode)}, ${timeText(entry.modifiedMillis)}`;
 }

@@ -32,6 +32,8 @@ const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_BASIC_STATS = 0x7ff;
 const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_BYTES = 256;
+/** The unit of `st_blocks`, whatever the blocks of the file system are: inode(7). */
+export const SECTOR_BYTES = 512;
 const MAX_PATH_BYTES = 4096;
 const ENAMETOOLONG = 36;
 const SHORT_BYTES = 64;
@@ -58,7 +60,7 @@ export interface FileStatus {
   gid: number;
   links: number;
   sizeBytes: number;
-  /** Of 512 bytes. */
+  /** Of `SECTOR_BYTES`. */
   blocks: number;
   modifiedSeconds: number;
   modifiedNanos: number;

@@ -15,7 +15,7 @@ const path = Buffer.allocUnsafeSlow(512);
 export const ENODATA = 61;
 const EBADF = 9;
 
-/** A name in an open directory, not followed when it is a symbolic link; `.` for the directory itself. One character a byte. */
+/** A name in an open directory, not followed when it is a symbolic link; `.` for the directory, or file, itself. One character a byte. */
 export interface AttributePlace {
   directory: number;
   name: string;
@@ -45,21 +45,26 @@ function getAttribute(directory: number, name: string, attribute: string): numbe
   return lgetxattrCall(path, attribute, value, MAX_BYTES);
 }
 
+function listAttributes(directory: number, name: string): number {
+  if (name === '.') {
+    const length = Number(flistxattrCall(directory, value, MAX_BYTES));
+    if (length !== -1 || lastErrno() !== EBADF) return length;
+  }
+  setPath(directory, name);
+  return Number(llistxattrCall(path, value, MAX_BYTES));
+}
+
 /** False when it is certain that an open directory has no attribute whose name begins so: one call instead of one for each name. */
 export function mayHaveAttribute(directory: number, prefix: string): boolean {
-  let length = Number(flistxattrCall(directory, value, MAX_BYTES));
-  if (length === -1 && lastErrno() === EBADF) {
-    setPath(directory, '.');
-    length = Number(llistxattrCall(path, value, MAX_BYTES));
-  }
+  const length = listAttributes(directory, '.');
   return length === -1 || (length > 0 && value.subarray(0, length).includes(prefix, 0, 'latin1'));
 }
 
 /** Names of the attributes, or `-errno`. `trusted.*` is left out for those without CAP_SYS_ADMIN. */
 export function attributesOf({ directory, name }: AttributePlace): string[] | number {
-  setPath(directory, name);
-  const length = Number(llistxattrCall(path, value, MAX_BYTES));
+  const length = listAttributes(directory, name);
   if (length === -1) return -lastErrno();
+  if (length === 0) return [];
   return value
     .toString('latin1', 0, length)
     .split('\0')

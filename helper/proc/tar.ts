@@ -120,7 +120,8 @@ function ustarHeader(
   octal(entry.major ?? 0, 329, 7);
   octal(entry.minor ?? 0, 337, 7);
   header.write(prefix, 345, 'latin1');
-  const sum = header.reduce((total, byte) => total + byte, 0);
+  let sum = 0;
+  for (const byte of header) sum += byte;
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
   return header;
 }

@@ -110,6 +110,8 @@ export type FileType = 'file' | 'directory' | 'symlink' | 'characterDevice' | 'b
 export type LayerMark =
   | 'added'
   | 'modified'
+  /** All that can be told without reading much is as in the layer below; its content was not compared whole. */
+  | 'perhapsModified'
   | 'deleted'
   /** A directory that hides the one below it whole. */
   | 'opaque'
@@ -137,6 +139,8 @@ export interface LayerEntry {
   uid: number;
   gid: number;
   sizeBytes: number;
+  /** What it takes of the disk (`st_blocks`): less than its size when it has holes. 0 of one of which only the metadata was copied up. */
+  allocatedBytes: number;
   /** Milliseconds since the Unix epoch. */
   modifiedMillis: number;
   /** Hard links. */
@@ -190,7 +194,8 @@ export const LayersReadFile = new RequestType<
 
 export interface LayerChange {
   path: string;
-  change: 'added' | 'modified' | 'deleted';
+  /** `perhapsModified`: as the mark; of a directory, when the first that was found in it is such. */
+  change: 'added' | 'modified' | 'perhapsModified' | 'deleted';
   type: FileType;
   marks: LayerMark[];
   /** When `sizes` were asked for. */
@@ -206,7 +211,8 @@ export interface LayersChangesResult {
 
 /**
  * What a layer changes of those below it (default the topmost, layer 0, the container's changes), depth first by name, a page at a time:
- * `docker diff` gives the same set. `limit` 1 to 10,000, default 1,000. `sizes` asks each new file for its size, which takes half as long
+ * `docker diff` gives the same set, but for files
+ * that were replaced by one of the same size and time, which it does not see. `limit` 1 to 10,000, default 1,000. `sizes` asks each new file for its size, which takes half as long
  * again; only then is a mark told that the mount does not follow (`metadata` of a file that was made under `metacopy=on`, without that option).
  */
 export const LayersChanges = new RequestType<
@@ -223,17 +229,20 @@ export interface LayersProvenanceResult {
   resolved: string;
   /** The symlinks that were followed. */
   followed: { path: string; target: string }[];
-  exists: boolean;
+  /** Unknown: a layer was not read, or a directory on the way, whose marks only root is shown, may hide what was found, or have it elsewhere. */
+  exists: boolean | Unknown;
+  /** What is seen; when it is not known whether it exists, what was found. */
   entry?: LayerEntry;
   /** From the top, what each layer has to say of this path. */
   layers: {
     layer: number;
     /**
      * `provides`: it, or the topmost part of the directory; `merges`: a further part; `opaque`: a further part, that hides those below it;
-     * `hidden`: a copy that is not seen; `hiddenByParent`: one below a directory that is not seen; `whiteout`: it deletes it.
+     * `hidden`: a copy that is not seen; `hiddenByParent`: one below a directory that is not seen; `whiteout`: it deletes it; `unknown`: it could not be
+     * read, or, with `because`, the directory that is named there may hide or move what it has.
      */
     has: 'provides' | 'merges' | 'hidden' | 'whiteout' | 'opaque' | 'hiddenByParent' | 'nothing' | 'unknown';
-    /** Of a hidden copy. */
+    /** Of a hidden copy, and of one of which it is unknown. */
     entry?: LayerEntry;
     /** Where the layer itself has it, when that is another path: below a directory that a layer above renamed. */
     path?: string;
@@ -258,15 +267,20 @@ export const LayersProvenance = new RequestType<
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
 
-/** Of a layer, or a directory in it. Hard links are counted once; `wasted` bytes are those of files that a layer above replaces or deletes. */
+/**
+ * Of a layer, or a directory in it. Hard links are counted once; `wasted` bytes are those of files that a layer above replaces or deletes, `allocated` ones
+ * what they, and directories, take of the disk.
+ */
 export interface LayerSize {
   sizeBytes: number;
   allocatedBytes: number;
   entries: number;
   added: number;
   modified: number;
+  perhapsModified: number;
   deleted: number;
   wastedBytes: number;
+  wastedAllocatedBytes: number;
   /** Some of it could not be read. */
   incomplete?: Unknown;
 }
@@ -277,14 +291,18 @@ export interface LayerSize {
  */
 export const LayersMeasure = new RequestType<
   LayerPath & { progress?: string; children?: boolean },
-  LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] },
+  LayerSize & { children?: { name: string; sizeBytes: number; allocatedBytes: number; entries: number }[] },
   ErrorData
 >('layers/measure');
 
 /** At most five a second for each request that named a `progress`. */
-export const LayersMeasuring = new NotificationType<{ progress: string; entries: number; sizeBytes: number; path: string }>(
-  'layers/measuring',
-);
+export const LayersMeasuring = new NotificationType<{
+  progress: string;
+  entries: number;
+  sizeBytes: number;
+  allocatedBytes: number;
+  path: string;
+}>('layers/measuring');
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Live
@@ -311,12 +329,29 @@ export const LayersChanged = new NotificationType<{ subscription: string; direct
  */
 export const LayersExport = new RequestType<LayerRef & { path?: string }, { id: string }, ErrorData>('layers/export');
 
+/** What a person should know of an archive: what is not in it, or may be taken for something else. */
+export interface LayerExportNote {
+  /**
+   * `deletionName`: left out, for in a layer of an image a name that begins with `.wh.` means a deletion. `keptName`: such a name in the archive of a
+   * merged view, which tar(1) unpacks as it is, and an engine's import takes for a deletion. `socket`: left out, for tar has none.
+   */
+  what: 'deletionName' | 'keptName' | 'socket';
+  count: number;
+  /** The first of them, at most 16. */
+  paths: string[];
+}
+
+export interface LayersExportReadResult {
+  base64: string;
+  done: boolean;
+  entries: number;
+  path: string;
+  /** When it is done. */
+  notes?: LayerExportNote[];
+}
+
 /** The next bytes of it, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
-export const LayersExportRead = new RequestType<
-  { id: string },
-  { base64: string; done: boolean; entries: number; path: string },
-  ErrorData
->('layers/exportRead');
+export const LayersExportRead = new RequestType<{ id: string }, LayersExportReadResult, ErrorData>('layers/exportRead');
 
 /** Gives it up before its end. */
 export const LayersExportEnd = new RequestType<{ id: string }, Record<string, never>, ErrorData>('layers/exportEnd');

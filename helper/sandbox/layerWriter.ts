@@ -75,6 +75,9 @@ export async function unpackLayer(
   try {
     await Promise.all([feed(await decompressed(source, what), extract), written]);
   } catch (error) {
+    // Whoever called closes the directory next, and nothing may be written by its number then.
+    extract.destroy();
+    await written.catch(() => undefined);
     if (error instanceof Failure) throw error;
     const code = isSystemError(error) ? error.code : undefined;
     if (code === 'ENOSPC') {

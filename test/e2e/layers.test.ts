@@ -22,7 +22,7 @@ const STEPS = [
   'mkdir -p /etc/app /srv && echo listen 80 > /etc/app/app.conf && echo welcome > /etc/motd && echo old > /etc/old.conf',
   'head -c 2000000 /dev/zero > /srv/big.bin && echo one > /srv/index.html',
   'echo listen 8080 > /etc/app/app.conf',
-  'rm /srv/big.bin && ln -s /etc/app/app.conf /srv/app.conf',
+  'rm /srv/big.bin && ln -s /etc/app/app.conf /srv/app.conf && head -c 9000000 /dev/zero > /srv/alike && touch -d @1000000000 /srv/alike',
 ];
 
 /** The busybox image with one more layer for each step: five layers. Returns the ids of the images made on the way. */
@@ -427,6 +427,36 @@ describe('Layers', { timeout: 420_000 }, () => {
       const layer = rows.slice(0, at).findLast(({ level }) => level === 2);
       return rows[at]?.label === 'motd' && layer?.label.startsWith('Image layer 2');
     });
+  });
+
+  test('a large file of the same size and time is perhaps modified, a hole takes nothing, and an export says what it cannot hold', async () => {
+    inside(
+      `cd /srv && cp alike other && printf b | dd of=other bs=1 seek=4500000 conv=notrunc 2>/dev/null
+       touch -d @1000000000 other && mv other alike && truncate -s 10G hole && touch .wh.index.html`,
+    );
+    await view.expand('Read-write layer');
+    await view.expand('srv');
+    await view.row(/^alike 8\.6 MiB$/);
+    await view.row(/^hole 10 GiB, 0 B used$/);
+    const row = (await view.rows()).find(({ label }) => label === 'alike');
+    assert.match(row?.accessibleName ?? '', /Perhaps modified/);
+    await workbench.webview().getByText('Measure again').click();
+    await eventually('the layer to be measured', async () => /1 perhaps replaced/.test((await slabTexts())[0] ?? ''));
+    assert.match((await slabTexts())[0] ?? '', /10 GiB, 8\.\d MiB used/);
+    await workbench.screenshots('layers-perhaps', ['dark', 'light']);
+    // A tar of an image has no holes.
+    inside('rm /srv/hole');
+    await view.contextMenu(WEB, 'Export Changes as Tar');
+    const file = path.join(folder, 'noted.tar');
+    await workbench.saveAs(file);
+    await workbench.notificationShows(/Not in the archive: \/srv\/\.wh\.index\.html/);
+    await workbench.screenshot('layers-export-note');
+    await workbench.clearNotifications();
+    const names = execFileSync('tar', ['--list', '--file', file], { encoding: 'utf8' });
+    assert.ok(!/index/.test(names), names);
+    inside('rm /srv/.wh.index.html');
+    await view.collapse('srv');
+    await view.collapse('Read-write layer');
   });
 
   test('a container shows its layers in the Containers view, and leads to the Layers view', async () => {

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
+import { exchangeFiles } from '../../helper/kernel/renameat2.ts';
 import {
   type LayerPath,
   LayersChanges,
@@ -490,6 +491,144 @@ describe('a directory that was renamed', { skip: skipUnprivileged }, () => {
   });
 });
 
+describe('sizes', { skip: skipUnprivileged }, () => {
+  test('of what was moved by renames, nested ones too, are not wasted; only what no path leads to any more is', async () => {
+    using overlay = makeOverlay(3, ['redirect_dir=on']);
+    const [, middle = '', lowest = ''] = overlay.layers;
+    sh('mkdir -p old/sub/inner one two; echo deep >old/sub/deep; echo kept >old/kept; echo gone! >old/gone', lowest);
+    sh('echo inner >old/sub/inner/inner; echo 1 >one/one; echo 22 >two/two', lowest);
+    sh('mkdir -p old/sub; echo middle >old/middle', middle);
+    overlay.mount();
+    sh(
+      'mv old new; mv new/sub elsewhere; mv elsewhere/inner last; rm new/gone; mkdir old; echo again >old/kept',
+      overlay.merged,
+    );
+    exchangeFiles(path.join(overlay.merged, 'one'), path.join(overlay.merged, 'two'));
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const wasted = async (layer: number, place: string) =>
+      (await helper.request(LayersMeasure, { overlay: ref, layer, path: place })).wastedBytes;
+    const gone = 'gone!\n'.length;
+    assert.deepEqual([await wasted(2, '/'), await wasted(2, '/old'), await wasted(1, '/')], [gone, gone, 0]);
+    assert.deepEqual([await wasted(2, '/old/sub'), await wasted(2, '/old/sub/inner'), await wasted(2, '/one')], [0, 0, 0]);
+    // With all that is seen of it deleted, all is.
+    sh('rm -r new elsewhere last', overlay.merged);
+    const all = gone + 'kept\n'.length + 'deep\n'.length + 'inner\n'.length;
+    assert.deepEqual([await wasted(2, '/old'), await wasted(1, '/')], [all, 'middle\n'.length]);
+  });
+
+  test('are told with what they take of the disk, as du(1) has it', async () => {
+    using overlay = makeOverlay(2);
+    const [upper = '', lower = ''] = overlay.layers;
+    sh(
+      'mkdir d; truncate -s 10G d/hole; printf x | dd of=d/hole bs=1 seek=5G conv=notrunc 2>/dev/null; seq 5000 >d/full',
+      lower,
+    );
+    overlay.mount();
+    fs.rmSync(path.join(overlay.merged, 'd/hole'));
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const du = (file: string, ...options: string[]) =>
+      Number(execFileSync('du', ['--summarize', ...options, file], { encoding: 'utf8' }).split('\t')[0]);
+    const hole = await helper.request(LayersStat, { overlay: ref, layer: 1, path: '/d/hole' });
+    const inLower = (name: string) => path.join(lower, name);
+    assert.deepEqual([hole.sizeBytes, hole.allocatedBytes], [10 * 1024 ** 3, du(inLower('d/hole'), '--block-size=1')]);
+    const measured = await helper.request(LayersMeasure, { overlay: ref, layer: 1, path: '/', children: true });
+    assert.equal(measured.allocatedBytes, du(inLower('d'), '--block-size=1'));
+    assert.equal(measured.sizeBytes, fs.statSync(inLower('d/hole')).size + fs.statSync(inLower('d/full')).size);
+    assert.deepEqual(
+      measured.children?.map(({ name, allocatedBytes }) => [name, allocatedBytes]),
+      [['d', measured.allocatedBytes]],
+    );
+    assert.deepEqual([measured.wastedBytes, measured.wastedAllocatedBytes], [hole.sizeBytes, hole.allocatedBytes]);
+    assert.ok(upper !== '');
+  });
+});
+
+describe('files of one size and time', { skip: skipUnprivileged }, () => {
+  test('are compared by their content, and perhaps modified when that is too much', async () => {
+    using overlay = makeOverlay(2);
+    const [upper = '', lower = ''] = overlay.layers;
+    const large = Buffer.alloc(9 * 1024 * 1024, 'a');
+    const withByte = (at: number) => {
+      const other = Buffer.from(large);
+      other[at] = 0x62;
+      return other;
+    };
+    const cases: [name: string, below: string | Buffer, above: string | Buffer, change?: string][] = [
+      ['small', 'one', 'two', 'modified'],
+      ['same', 'one', 'one'],
+      ['empty', '', ''],
+      ['begins', large, withByte(0), 'modified'],
+      ['ends', large, withByte(large.length - 1), 'modified'],
+      ['large', large, withByte(large.length / 2), 'perhapsModified'],
+      ['large-same', large, large, 'perhapsModified'],
+    ];
+    const TIME = 1_700_000_000;
+    for (const [name, below, above] of cases) {
+      for (const [layer, content] of [
+        [lower, below],
+        [upper, above],
+      ] as const) {
+        fs.mkdirSync(path.join(layer, 'd'), { recursive: true });
+        fs.writeFileSync(path.join(layer, 'd', name), content);
+        fs.utimesSync(path.join(layer, 'd', name), TIME, TIME);
+      }
+    }
+    for (const [layer, target] of [
+      [lower, 'here'],
+      [upper, 'away'],
+    ] as const) {
+      fs.symlinkSync(target, path.join(layer, 'd/link'));
+      fs.lutimesSync(path.join(layer, 'd/link'), TIME, TIME);
+    }
+    overlay.mount();
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const expected = [...cases.map(([name, , , change]) => [name, change]), ['link', 'modified']].filter(
+      ([, change]) => change !== undefined,
+    );
+    const { changes, incomplete } = await helper.request(LayersChanges, { overlay: ref });
+    assert.equal(incomplete, undefined);
+    assert.deepEqual(
+      changes.slice(1).map((one) => [path.basename(one.path), one.change]),
+      [...expected].sort(),
+    );
+    for (const layer of [0, 'merged'] as const) {
+      const { entries } = await helper.request(LayersReadDirectory, { overlay: ref, layer, path: '/d' });
+      assert.deepEqual(
+        entries.filter(({ marks }) => marks.length > 0).map(({ name, marks }) => [name, ...marks]),
+        [...expected].sort(),
+      );
+    }
+    const { modified, perhapsModified } = await helper.request(LayersMeasure, { overlay: ref, layer: 0, path: '/' });
+    assert.deepEqual([modified, perhapsModified], [4, 2]);
+  });
+
+  test('are read up to a bound for one request, and perhaps modified beyond it', async () => {
+    using overlay = makeOverlay(2);
+    const [upper = '', lower = ''] = overlay.layers;
+    const content = Buffer.alloc(4 * 1024 * 1024, 'x');
+    const COUNT = 20;
+    for (const layer of [upper, lower]) {
+      for (let at = 0; at < COUNT; at += 1) {
+        const file = path.join(layer, `file${String(at).padStart(2, '0')}`);
+        fs.writeFileSync(file, content);
+        fs.utimesSync(file, 1, 1);
+      }
+    }
+    overlay.mount();
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const { changes } = await helper.request(LayersChanges, { overlay: ref });
+    assert.deepEqual(
+      changes.map((one) => one.change),
+      Array(COUNT - 16).fill('perhapsModified'),
+      'those within 64 MiB are known to be the same',
+    );
+  });
+});
+
 describe('a tall stack', { skip: skipUnprivileged }, () => {
   test('of a hundred layers is looked up from top to bottom', async () => {
     // Short names: all of them must fit into one page of mount options.
@@ -534,9 +673,109 @@ describe('layers whose marks this user may not see', { skip: skip || (isHelperRo
     assert.ok(directory?.unknown !== undefined, 'whether it is opaque is not known');
     const { incomplete } = await helper.request(LayersChanges, { overlay: ref });
     assert.ok(incomplete !== undefined);
-    const { layers } = await helper.request(LayersProvenance, { overlay: ref, path: '/d' });
-    assert.ok(layers.some(({ unknown }) => unknown !== undefined));
+    const { exists, layers } = await helper.request(LayersProvenance, { overlay: ref, path: '/d' });
+    assert.equal(exists, true, 'the uppermost layer has it');
+    assert.deepEqual(
+      layers.map(({ has, because }) => [has, because]),
+      [
+        ['provides', undefined],
+        ['unknown', '/d'],
+      ],
+    );
     const { id } = await helper.request(LayersExport, { overlay: ref, layer: 0 });
     assert.equal((await rejection(helper.request(LayersExportRead, { id }))).data.reason, 'permission');
+  });
+
+  test('may hide what layers below have, or have moved it: whether that exists is unknown, and why', async () => {
+    using overlay = makeOverlay(2, ['redirect_dir=on']);
+    fs.chmodSync(overlay.folder, 0o755);
+    sh(
+      'mkdir -p d/sub old plain; echo 1 >d/f; echo 1 >old/moved; echo 1 >plain/file; echo 1 >top; echo 1 >deleted',
+      overlay.layers[1]!,
+    );
+    overlay.mount();
+    sh('rm -r d; mkdir d; echo 2 >d/g; mv old new; echo 2 >top; rm deleted; mkdir own; echo 2 >own/file', overlay.merged);
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    const trace = (place: string) => helper.request(LayersProvenance, { overlay: ref, path: place });
+    const unknown = { unknown: 'permission' };
+    for (const [place, expected] of [
+      // Hidden by an opaque directory; below a renamed one.
+      ['/d/f', unknown],
+      ['/d/sub', unknown],
+      ['/new/moved', unknown],
+      ['/new/never', unknown],
+      // No layer above has the directory; or it is the layer above that has it.
+      ['/plain/file', true],
+      ['/d/g', true],
+      ['/own/file', true],
+      ['/top', true],
+      ['/plain', true],
+      ['/plain/never', false],
+      ['/deleted', false],
+      ['/never', false],
+      ['/', true],
+    ] as const) {
+      assert.deepEqual((await trace(place)).exists, expected, place);
+    }
+    const hidden = await trace('/d/f');
+    assert.deepEqual(
+      hidden.layers.map(({ has, because, entry }) => [has, because, entry?.sizeBytes]),
+      [
+        ['nothing', undefined, undefined],
+        ['unknown', '/d', 2],
+      ],
+    );
+    assert.deepEqual(
+      (await trace('/new/moved')).layers.map(({ has, because }) => [has, because]),
+      [
+        ['nothing', undefined],
+        ['unknown', '/new'],
+      ],
+    );
+    // What is listed by way of the layers alone is not known to be there, and the list says so; the mount, where it can be asked, knows.
+    const { entries } = await helper.request(LayersReadDirectory, { overlay: ref, layer: 'merged', path: '/d' });
+    assert.deepEqual(
+      entries.map(({ name }) => name),
+      fs.readdirSync(path.join(overlay.merged, 'd')),
+    );
+    assert.equal(
+      (await rejection(helper.request(LayersStat, { overlay: ref, layer: 'merged', path: '/d/f' }))).data.reason,
+      'notFound',
+    );
+    const stat = await helper.request(LayersStat, { overlay: ref, layer: 'merged', path: '/new/moved' });
+    assert.equal(stat.type, 'file', 'the mount has it, whatever the layers tell');
+  });
+
+  test('are told from directories that may not be looked into, of which nobody says that they are not there', async () => {
+    using overlay = makeOverlay(2);
+    fs.chmodSync(overlay.folder, 0o755);
+    sh('mkdir -p secret/deep open; echo 1 >secret/deep/file; chmod 700 secret', overlay.layers[1]!);
+    overlay.mount();
+    await using helper = await startHelper();
+    const ref = await refOf(helper, overlay);
+    for (const place of ['/secret/deep', '/secret/deep/file', '/secret/never']) {
+      const { exists, layers } = await helper.request(LayersProvenance, { overlay: ref, path: place });
+      assert.deepEqual(exists, { unknown: 'permission', errno: 'EACCES' }, place);
+      assert.deepEqual(
+        layers.map(({ has }) => has),
+        ['nothing', 'unknown'],
+        place,
+      );
+      for (const layer of [1, 'merged'] as const) {
+        const where = { overlay: ref, layer, path: place };
+        const refused = [
+          helper.request(LayersStat, where),
+          helper.request(LayersReadDirectory, where),
+          helper.request(LayersReadFile, where),
+          helper.request(LayersMeasure, where),
+        ];
+        for (const [at, one] of refused.entries())
+          assert.equal((await rejection(one)).data.reason, 'permission', `${place} of ${layer}, ${at}`);
+      }
+    }
+    const { exists } = await helper.request(LayersProvenance, { overlay: ref, path: '/secret' });
+    assert.equal(exists, true);
+    assert.equal((await helper.request(LayersProvenance, { overlay: ref, path: '/open/never' })).exists, false);
   });
 });

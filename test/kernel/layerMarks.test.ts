@@ -1,11 +1,14 @@
 /** Marks that are not made by changing files of an overlay: those of fuse-overlayfs and aufs, of image builders, and of data-only layers. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import {
+  type LayerExportNote,
   LayersChanges,
   LayersExport,
   LayersExportRead,
@@ -133,17 +136,81 @@ describe('marks', { skip }, () => {
     assert.deepEqual(await archivedNames(overlay), ['.wh.gone', 'dir/', 'dir/.wh..wh..opq', 'dir/new']);
   });
 
-  async function archivedNames(overlay: OverlayRef): Promise<string[]> {
-    const { id } = await helper.request(LayersExport, { overlay, layer: 0 });
+  async function archive(
+    overlay: OverlayRef,
+    layer: number | 'merged',
+    place = '/',
+  ): Promise<{ bytes: Buffer; notes: LayerExportNote[] | undefined }> {
+    const { id } = await helper.request(LayersExport, { overlay, layer, path: place });
     const pieces: Buffer[] = [];
-    for (let done = false; !done; ) {
+    for (;;) {
       const piece = await helper.request(LayersExportRead, { id });
       pieces.push(Buffer.from(piece.base64, 'base64'));
-      done = piece.done;
+      if (piece.done) return { bytes: Buffer.concat(pieces), notes: piece.notes };
     }
-    const listed = execFileSync('tar', ['-tf', '-'], { input: Buffer.concat(pieces), encoding: 'utf8' });
-    return listed.trim().split('\n').sort();
   }
+
+  const namesIn = (bytes: Buffer) =>
+    execFileSync('tar', ['-tf', '-'], { input: bytes, encoding: 'utf8' }).trim().split('\n').sort();
+
+  async function archivedNames(overlay: OverlayRef): Promise<string[]> {
+    return namesIn((await archive(overlay, 0)).bytes);
+  }
+
+  test('are never made by an export of files that are called like them: it leaves them out, or keeps them, and says so', async () => {
+    using layers = inFolder('upper', 'lower', 'work');
+    const [upper = '', lower = '', work = ''] = layers;
+    for (const name of ['foo', 'd/x', 'deleted', '.wh.below', '.wh..opq']) writeFile(path.join(lower, name), 'below');
+    execFileSync('mount', [
+      ...['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`],
+      ...['overlay', merged],
+    ]);
+    fs.rmSync(path.join(merged, 'deleted'));
+    // What was deleted of that name no layer of an image had; and the second whiteout would read as "everything is deleted".
+    for (const name of ['.wh.below', '.wh..opq']) fs.rmSync(path.join(merged, name));
+    writeFile(path.join(merged, '.wh.foo'), 'a file');
+    fs.linkSync(path.join(merged, '.wh.foo'), path.join(merged, 'linked'));
+    writeFile(path.join(merged, 'd/.wh..wh..opq'), 'a file, too');
+    writeFile(path.join(merged, '.wh.d/inside'), 'deep');
+    const overlay = await mounted();
+
+    const layer = await archive(overlay, 0);
+    assert.deepEqual(namesIn(layer.bytes), ['.wh.deleted', 'd/', 'linked']);
+    assert.deepEqual(layer.notes, [{ what: 'deletionName', count: 3, paths: ['/.wh.d', '/.wh.foo', '/d/.wh..wh..opq'] }]);
+    assert.equal(execFileSync('tar', ['-xOf', '-', 'linked'], { input: layer.bytes, encoding: 'utf8' }), 'a file');
+    await assert.rejects(archive(overlay, 0, '/.wh.d/inside'), /its name means a deletion/);
+
+    const whole = await archive(overlay, 'merged');
+    assert.deepEqual(
+      namesIn(whole.bytes),
+      execFileSync('sh', ['-c', 'find . -mindepth 1 -type d -printf "%P/\\n" -o -mindepth 1 -printf "%P\\n"'], {
+        cwd: merged,
+        encoding: 'utf8',
+      })
+        .trim()
+        .split('\n')
+        .sort(),
+    );
+    assert.deepEqual(whole.notes, [{ what: 'keptName', count: 3, paths: ['/.wh.d', '/.wh.foo', '/d/.wh..wh..opq'] }]);
+  });
+
+  test('are not needed for sockets, of which an archive has none and its notes tell', async () => {
+    using layers = inFolder('upper', 'lower', 'work');
+    const [upper = '', lower = '', work = ''] = layers;
+    execFileSync('mount', [
+      ...['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work}`],
+      ...['overlay', merged],
+    ]);
+    fs.mkdirSync(path.join(merged, 'run'));
+    const server = net.createServer().listen(path.join(merged, 'run/socket'));
+    try {
+      await once(server, 'listening');
+      const { bytes, notes } = await archive(await mounted(), 0);
+      assert.deepEqual([namesIn(bytes), notes], [['run/'], [{ what: 'socket', count: 1, paths: ['/run/socket'] }]]);
+    } finally {
+      server.close();
+    }
+  });
 
   test('that are attributes of empty files count in a directory that is marked to have such, as the kernel says', async (t) => {
     using layers = inFolder('middle', 'lowest');
@@ -229,6 +296,29 @@ describe('marks', { skip }, () => {
       entries.map(({ name, marks }) => [name, marks]),
       [['12', []]],
     );
+  });
+
+  test('that lead to a data-only layer are followed in a mount of a user, too, and exported', async (t) => {
+    using layers = inFolder('lower', 'data');
+    const [lower = '', data = ''] = layers;
+    writeFile(path.join(data, 'objects/12'), 'the content\n');
+    writeFile(path.join(lower, 'dir/file'), '');
+    fs.truncateSync(path.join(lower, 'dir/file'), 12);
+    setAttribute(path.join(lower, 'dir/file'), 'user.overlay.metacopy', '');
+    setAttribute(path.join(lower, 'dir/file'), 'user.overlay.redirect', '/objects/12');
+    const options = `ro,userxattr,lowerdir=${lower}::${data}`;
+    if (spawnSync('mount', ['-t', 'overlay', '-o', options, 'overlay', merged]).status !== 0) {
+      t.skip('this kernel has no datadir+ with userxattr');
+      return;
+    }
+    const overlay = await mounted();
+    assert.equal(fs.readFileSync(path.join(merged, 'dir/file'), 'utf8'), 'the content\n');
+    assert.deepEqual(await mergedView(overlay), viewOf(merged));
+    for (const layer of [0, 'merged'] as const) {
+      const { bytes } = await archive(overlay, layer);
+      const content = execFileSync('tar', ['-xOf', '-', 'dir/file'], { input: bytes, encoding: 'utf8' });
+      assert.equal(content, 'the content\n', `of ${layer}`);
+    }
   });
 });
 

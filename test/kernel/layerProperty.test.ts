@@ -15,6 +15,7 @@ import { readFile } from '../../helper/host/layers/content.ts';
 import { exportTar } from '../../helper/host/layers/export.ts';
 import { namesOf } from '../../helper/host/layers/layerPath.ts';
 import { readDirectory, statPath } from '../../helper/host/layers/listing.ts';
+import { measure } from '../../helper/host/layers/measure.ts';
 import type { Stack } from '../../helper/host/layers/merged.ts';
 import { Pace } from '../../helper/host/layers/pace.ts';
 import { PageCache } from '../../helper/host/layers/pageCache.ts';
@@ -110,6 +111,7 @@ async function checkStack(seed: number, options: string[], userNamespace: boolea
       counts.files += await checkMerged(stack, after);
       checkProvenance(stack, overlay.layers.slice(top), before, after);
       if (top === 0) await checkExports(overlay, stack, after);
+      if (top === 0) await checkWasted(overlay, stack);
     } finally {
       assert.equal(openDescriptors(), descriptors, 'every descriptor is closed again');
       closeStack(stack);
@@ -158,8 +160,17 @@ function fillLowest(root: string, random: Random): void {
     if (random() < 0.4) fs.mkdirSync(place);
     else if (random() < 0.2)
       fs.symlinkSync(pick(['a', '../b', '/c/d', '/../../../isoscope-nowhere', 'nowhere'], random), place);
-    else write(place, random);
+    else {
+      write(place, random);
+      if (random() < 0.5) wholeSecond(place, random);
+    }
   }
+}
+
+/** As in images that are made reproducibly. */
+function wholeSecond(place: Buffer, random: Random): void {
+  const time = 1e9 + Math.floor(random() * 1e6);
+  fs.lutimesSync(place, time, time);
 }
 
 function directoriesOf(root: Buffer): Buffer[] {
@@ -202,9 +213,28 @@ const OPERATE: ((directory: Buffer, place: Buffer, any: Buffer, random: Random) 
     write(place, random);
   },
   (_directory, place) => fs.lstatSync(place).isFile() && fs.appendFileSync(place, '+'),
+  (_directory, place) => replaceAlike(place),
   // Copied up, and nothing changed.
   (_directory, place) => fs.lstatSync(place).isFile() && fs.closeSync(fs.openSync(place, 'r+')),
 ];
+
+/** By another file, or link, of the same size and time. */
+function replaceAlike(place: Buffer): void {
+  const { size, mtimeNs, mode, uid, gid } = fs.lstatSync(place, { bigint: true });
+  const seconds = Number(mtimeNs / 1_000_000_000n);
+  if (mtimeNs % 1_000_000_000n !== 0n) return;
+  written += 1;
+  const other = String(written).padEnd(Number(size), '.');
+  if (other.length !== Number(size)) return;
+  const isLink = fs.lstatSync(place).isSymbolicLink();
+  if (!isLink && !fs.lstatSync(place).isFile()) return;
+  fs.rmSync(place);
+  if (isLink) fs.symlinkSync(other, place);
+  else fs.writeFileSync(place, other, { mode: Number(mode) & 0o7777 });
+  fs.lchownSync(place, Number(uid), Number(gid));
+  if (!isLink) fs.chmodSync(place, Number(mode) & 0o7777);
+  fs.lutimesSync(place, seconds, seconds);
+}
 
 function operate(root: string, random: Random): void {
   const all = everythingOf(Buffer.from(root));
@@ -241,7 +271,10 @@ function snapshot(root: string): Snapshot {
   return seen;
 }
 
-/** What docker diff would print, by its own way of comparing (pkg/archive of moby): kinds by path. */
+/**
+ * What docker diff would print, by its own way of comparing (pkg/archive of moby): kinds by path. But for what it takes for the same, being of one size and
+ * time: here the content decides.
+ */
 function dockerDiff(before: Snapshot, after: Snapshot): Map<string, LayerChange['change']> {
   const changes = new Map<string, LayerChange['change']>();
   const parentsOf = (key: string) => {
@@ -264,7 +297,8 @@ function dockerDiff(before: Snapshot, after: Snapshot): Map<string, LayerChange[
   return changes;
 }
 
-function differs({ status: old }: Seen, { status: now }: Seen): boolean {
+function differs({ status: old, content: before }: Seen, { status: now, content: after }: Seen): boolean {
+  if (before !== after) return true;
   if (old.mode !== now.mode || old.uid !== now.uid || old.gid !== now.gid || old.rdev !== now.rdev) return true;
   return !now.isDirectory() && (old.size !== now.size || old.mtimeNs !== now.mtimeNs);
 }
@@ -403,6 +437,51 @@ async function extract(stack: Stack, layer: number | 'merged', folder: string): 
   fs.mkdirSync(folder);
   const { status, stderr } = spawnSync('tar', ['-C', folder, '--same-owner', '-xpf', '-'], { input: Buffer.concat(pieces) });
   assert.equal(status, 0, stderr.toString());
+}
+
+const TAGGED_BYTES = 64;
+
+/** Every file of every layer says which it is; what none of those says that the mount shows, is wasted. */
+async function checkWasted(overlay: Overlay, stack: Stack): Promise<void> {
+  const files = overlay.layers.map((layer, at) => tagFiles(layer, at));
+  overlay.mount(0);
+  const seen = new Set([...snapshot(overlay.merged).values()].map(({ content }) => content));
+  overlay.unmount();
+  for (const [layer, tags] of files.entries()) {
+    const { wastedBytes, wastedAllocatedBytes, incomplete } = await measure(
+      stack,
+      { layer, path: '/' },
+      new Pace(),
+      () => undefined,
+    );
+    assert.equal(incomplete, undefined);
+    const wasted = [...tags].filter(([tag]) => !seen.has(tag));
+    assert.equal(wastedBytes, wasted.length * TAGGED_BYTES, `of layer ${layer}: ${wasted.map(([, place]) => place).join(' ')}`);
+    const allocated = wasted.map(([, place]) => fs.lstatSync(Buffer.from(place, 'latin1')).blocks * 512);
+    assert.equal(
+      wastedAllocatedBytes,
+      allocated.reduce((sum, bytes) => sum + bytes, 0),
+    );
+  }
+}
+
+/** Where each is, once for all its names. */
+function tagFiles(layer: string, at: number): Map<string, string> {
+  const tags = new Map<string, string>();
+  for (const place of everythingOf(Buffer.from(layer))) {
+    const status = fs.lstatSync(place);
+    const { size, blocks, ino } = status;
+    if (!status.isFile()) continue;
+    // Only metadata: it is to have the size of its content.
+    if (blocks === 0 && size > 0) {
+      fs.truncateSync(place, TAGGED_BYTES);
+      continue;
+    }
+    const tag = `${at} ${ino}`.padEnd(TAGGED_BYTES, '.');
+    if (!tags.has(tag)) fs.writeFileSync(place, tag);
+    tags.set(tag, place.toString('latin1'));
+  }
+  return tags;
 }
 
 /** Applies one extracted layer to what the layers below gave: OCI image-spec layer.md. */

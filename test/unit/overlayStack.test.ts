@@ -12,7 +12,7 @@ import {
   layersNotShared,
   parentPath,
   placeKey,
-  savedBytes,
+  savedSize,
 } from '../../extension/host/overlayStack.ts';
 import type { Layer, LayerEntry, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 
@@ -45,6 +45,7 @@ function entry(more: Partial<LayerEntry> = {}): LayerEntry {
     uid: 0,
     gid: 0,
     sizeBytes: 8,
+    allocatedBytes: 4096,
     modifiedMillis: 1000,
     links: 1,
     marks: [],
@@ -152,13 +153,15 @@ test('layers that cannot be identified are never taken for shared ones', () => {
 });
 
 test('a shared layer saves what it would take once more for each other user', () => {
-  assert.equal(savedBytes(layer(2, 'image', { sharedWith: ['api', 'db'] }), 100), 200);
-  assert.equal(savedBytes(layer(0, 'readWrite'), 100), 0);
+  const size = { sizeBytes: 100, allocatedBytes: 60 };
+  assert.deepEqual(savedSize(layer(2, 'image', { sharedWith: ['api', 'db'] }), size), { sizeBytes: 200, allocatedBytes: 120 });
+  assert.deepEqual(savedSize(layer(0, 'readWrite'), size), { sizeBytes: 0, allocatedBytes: 0 });
 });
 
 test('two containers’ views of a path differ in what can be told without reading it', () => {
-  assert.equal(difference(entry(), entry()), undefined);
+  assert.equal(difference(entry({ sizeBytes: 0 }), entry({ sizeBytes: 0 })), undefined);
   assert.equal(difference(undefined, undefined), undefined);
+  assert.equal(difference(entry(), entry()), 'unread', 'the size and time of a file do not say what is in it');
   assert.equal(difference(entry(), undefined), 'onlyMine');
   assert.equal(difference(undefined, entry()), 'onlyTheirs');
   assert.equal(difference(entry(), entry({ type: 'directory' })), 'type');

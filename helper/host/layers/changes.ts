@@ -77,7 +77,7 @@ export class ChangeWalk {
     for (const name of names) {
       const level = walk.levels.at(-1)!;
       level.last = name;
-      const { inside } = compare(stack, layer, level.directory, name);
+      const { inside } = compare(stack, layer, level.directory, name, { onlyLook: true });
       if (inside === undefined || walk.levels.length > MAX_DEPTH) break;
       walk.levels.push(levelOf(name, pathIn(level, name), inside));
     }
@@ -124,7 +124,7 @@ export class ChangeWalk {
     root.directory = comparedRoot(stack, this.layer);
     this.levels = [root];
     for (const level of inner) {
-      const { inside } = compare(stack, this.layer, this.levels.at(-1)!.directory, level.name);
+      const { inside } = compare(stack, this.layer, this.levels.at(-1)!.directory, level.name, { onlyLook: true });
       if (inside === undefined) return;
       level.directory = inside;
       this.levels.push(level);
@@ -145,7 +145,7 @@ export class ChangeWalk {
     const isOnlyOwn = !mayBeBelow && (directory.merged === directory.below || directory.merged.length === 0);
     const addition = isOnlyOwn ? this.additionIn(stack, level, name) : undefined;
     if (addition !== undefined) {
-      this.tellPending();
+      this.tellPending('modified');
       this.found.push(addition);
       return;
     }
@@ -179,7 +179,7 @@ export class ChangeWalk {
     const path = pathIn(level, name);
     const { change, inside } = comparison;
     if (change !== undefined) {
-      this.tellPending();
+      this.tellPending(change === 'perhapsModified' ? change : 'modified');
       this.found.push(this.rowOf(path, change, comparison));
     }
     if (inside === undefined) return;
@@ -193,12 +193,12 @@ export class ChangeWalk {
     this.levels.push(inner);
   }
 
-  /** The directories on the way hold a change. */
-  private tellPending(): void {
+  /** The directories on the way hold a change, or perhaps one. */
+  private tellPending(change: LayerChange['change']): void {
     // Those above one of which was told were told with it.
     if (this.levels.at(-1)?.pending === undefined) return;
     for (const level of this.levels) {
-      if (level.pending !== undefined) this.found.push(level.pending);
+      if (level.pending !== undefined) this.found.push({ ...level.pending, change });
       level.pending = undefined;
     }
   }

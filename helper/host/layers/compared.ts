@@ -23,6 +23,7 @@ import {
   rootsBelow,
   type Stack,
 } from './merged.ts';
+import { compareContents } from './sameContent.ts';
 
 /** Close it with `closeCompared`, unless it is the root. */
 export interface Compared {
@@ -34,8 +35,11 @@ export interface Compared {
   below: readonly Part[];
 }
 
+/** `perhapsModified`: all that can be told without reading too much is alike, and the content could not be compared. */
+export type Change = 'added' | 'modified' | 'perhapsModified' | 'deleted';
+
 export interface Comparison {
-  change?: 'added' | 'modified' | 'deleted';
+  change?: Change;
   marks: LayerMark[];
   /** What the layer itself has under the name, a whiteout too. */
   own: Found;
@@ -67,6 +71,8 @@ export interface CompareOptions {
   mayBeBelow?: boolean;
   /** Opens a directory too in which nothing can differ. */
   openUnchanged?: boolean;
+  /** Not what has changed, for which content may have to be read: neither `change` nor its mark is told. */
+  onlyLook?: boolean;
 }
 
 export function compare(
@@ -74,7 +80,7 @@ export function compare(
   layer: number,
   directory: Compared,
   name: string,
-  { mayBeBelow = true, openUnchanged = false }: CompareOptions = {},
+  { mayBeBelow = true, openUnchanged = false, onlyLook = false }: CompareOptions = {},
 ): Comparison {
   const lookup = lookupOf(name);
   const own: Found =
@@ -84,9 +90,10 @@ export function compare(
   const seen = merged === 'same' ? below : merged;
   const now = own.what === 'present' ? own : own.what === 'whiteout' ? undefined : firstPresent(seen);
   const before = firstPresent(below);
-  const change = changeOf(now, before);
+  const content = () => compareContents(stack, seenWith(stack, layer, own, lookup, directory, seen), below.filter(isPresent));
+  const change = onlyLook ? undefined : changeOf(now, before, content);
   const inside = insideOf(own, now, before, below, merged, openUnchanged);
-  const unknown = unknownIn(stack, [own, ...below, ...seen]);
+  const unknown = unknownIn(stack, [own, ...below, ...seen]) ?? unsureIn(stack, layer, directory);
   return {
     own,
     marks: marksOf(own, change),
@@ -104,6 +111,19 @@ function unknownIn({ style }: Stack, found: readonly Found[]): Unknown | undefin
   const one = found.find(({ what }) => what === 'unknown');
   if (one !== undefined) return unknownOf(one.result!);
   return style.unknown !== undefined && found.some(({ part }) => part !== undefined) ? style.unknown : undefined;
+}
+
+/**
+ * Why it is not known what a directory is merged with: it may hide all that layers below have, or have that under another name. Of the lowest layer nothing
+ * is below, and the layers' own directories are merged in any case.
+ */
+function unsureIn({ style, roots }: Stack, layer: number, { own, merged, below }: Compared): Unknown | undefined {
+  // All of them are from the top.
+  const first = own ?? merged[0] ?? below[0];
+  if (style.unknown === undefined || first === undefined) return undefined;
+  const isRoot = first === roots[layer] || first === roots[layer + 1];
+  const top = Math.min(first.layer, below[0]?.layer ?? first.layer);
+  return isRoot || top >= roots.length - 1 ? undefined : style.unknown;
 }
 
 /** Whether a file that no layer below has, and that is no directory and no device, must be an addition without any mark. */
@@ -142,8 +162,26 @@ function mergedWith(
   return lookFurther(stack, lookup.fromRoot ? rootsBelow(stack, layer) : directory.merged, lookup, false);
 }
 
+/** What is seen with the layer, from the top, down to what has its content. */
+function seenWith(
+  stack: Stack,
+  layer: number,
+  own: Found,
+  lookup: Lookup,
+  directory: Compared,
+  seen: readonly Found[],
+): readonly Found[] {
+  if (own.what !== 'present') return seen.filter(isPresent);
+  if (!own.metacopy) return [own];
+  return [own, ...lookFurther(stack, lookup.fromRoot ? rootsBelow(stack, layer) : directory.merged, lookup, false)];
+}
+
 function firstPresent(found: readonly Found[]): Found | undefined {
-  return found.find(({ what }) => what === 'present');
+  return found.find(isPresent);
+}
+
+function isPresent({ what }: Found): boolean {
+  return what === 'present';
 }
 
 /** Keeps what is needed to go on in the directory, and closes the rest. */
@@ -179,15 +217,24 @@ function isSameFile(one: Found, other: Found): boolean {
   return one.status.inoLow === other.status.inoLow && one.status.inoHigh === other.status.inoHigh;
 }
 
-function changeOf(now: Found | undefined, before: Found | undefined): Comparison['change'] {
+/** `content` is asked for only when nothing else tells the two apart. */
+function changeOf(
+  now: Found | undefined,
+  before: Found | undefined,
+  content: () => 'same' | 'different' | 'unknown',
+): Change | undefined {
   if (now === undefined) return before === undefined ? undefined : 'deleted';
   if (before === undefined) return 'added';
-  return differs(now.status!, before.status!) || capability(now) !== capability(before) ? 'modified' : undefined;
+  if (now === before) return undefined;
+  if (differs(now.status!, before.status!) || capability(now) !== capability(before)) return 'modified';
+  const contents = content();
+  if (contents === 'same') return undefined;
+  return contents === 'different' ? 'modified' : 'perhapsModified';
 }
 
 /**
  * Whether they are different files to a person, though copying up made them different inodes: what `docker diff` looks at (statDifferent
- * in moby's pkg/archive). Directories change their time and size with what is in them.
+ * in moby's pkg/archive). It takes all else for the same; here it is compared. Directories change their time and size with what is in them.
  */
 function differs(now: FileStatus, before: FileStatus): boolean {
   if (now.mode !== before.mode || now.uid !== before.uid || now.gid !== before.gid) return true;
@@ -206,7 +253,7 @@ function capability({ place }: Found): string | undefined {
   return typeof value === 'number' ? undefined : value.toString('latin1');
 }
 
-function marksOf(own: Found, change: Comparison['change']): LayerMark[] {
+function marksOf(own: Found, change: Change | undefined): LayerMark[] {
   if (own.what === 'whiteout') return ['deleted'];
   if (own.what !== 'present') return [];
   const marks: LayerMark[] = change === undefined ? [] : [change];

@@ -2,56 +2,13 @@
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
-import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../../kernel/files.ts';
-import { closeUnlessRoot, descend, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
-import { isRegular } from './marks.ts';
-import { closeFound, type Found, lookUp, type Part, type Stack } from './merged.ts';
+import { close, errorOf, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { unknownOf } from './directory.ts';
+import { closeUnlessRoot, directoryAt, missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
+import { closeFound, lookUp, type Part, type Stack } from './merged.ts';
+import { openContent, openPlace, openRegular } from './openContent.ts';
 
-const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
 const EXDEV = 18;
-const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
-const O_NOATIME = 0o1000000;
-const EPERM = 1;
-
-/** A descriptor for reading of the regular file at `name`, or `-errno`; `irregular` for anything else. */
-export function openRegular(directory: number, name: string): number | 'irregular' {
-  const place = openBelow(directory, name, O_PATH | O_NOFOLLOW);
-  if (place < 0) return place;
-  try {
-    return openPlace(place);
-  } finally {
-    close(place);
-  }
-}
-
-/** What an `O_PATH` descriptor is of, for reading. */
-function openPlace(place: number): number | 'irregular' {
-  const status = statusOf(place);
-  if (typeof status === 'number') return status;
-  if (!isRegular(status)) return 'irregular';
-  // The descriptor is that very file: its name may mean something else by now.
-  const path = `/proc/self/fd/${place}`;
-  const descriptor = openAt(AT_FDCWD, path, READ_FLAGS | O_NOATIME);
-  return descriptor === -EPERM ? openAt(AT_FDCWD, path, READ_FLAGS) : descriptor;
-}
-
-/** The content of what was looked up, which is a lower layer's when only the metadata was copied up. `-errno` or a word when there is none. */
-export function openContent(stack: Stack, found: readonly Found[]): number | 'irregular' | 'elsewhere' {
-  const last = found.filter(({ what }) => what === 'present').at(-1);
-  if (last === undefined || last.part !== undefined) return 'irregular';
-  if (!last.metacopy) return openFound(stack, last);
-  for (const root of stack.dataRoots) {
-    const path = last.redirect?.absolute ? last.redirect.names.join('/') : undefined;
-    const descriptor = path === undefined || root.descriptor < 0 ? -1 : openRegular(root.descriptor, path);
-    if (descriptor === 'irregular' || descriptor >= 0) return descriptor;
-  }
-  return 'elsewhere';
-}
-
-function openFound({ roots }: Stack, { layer, place, pathFromRoot }: Found): number | 'irregular' {
-  if (pathFromRoot !== undefined) return openRegular(roots[layer]!.descriptor, pathFromRoot);
-  return openRegular(place!.directory, place!.name);
-}
 
 /** Opens the file at `path` of a layer or of the merged view; throws a `Failure` when it is none. */
 export function openFile(stack: Stack, layer: number | 'merged', path: string): number {
@@ -105,13 +62,14 @@ function openOfMerged(stack: Stack, names: readonly string[], path: string): num
   const mounted = stack.merged === undefined ? -EXDEV : openRegular(stack.merged, relativePath(names));
   if (mounted !== -EXDEV) return mounted;
   const parents = names.slice(0, -1);
-  const directory = descend(stack, 0, parents);
-  if (directory === undefined) throw notFound(path, whereOf('merged'));
+  const directory = directoryAt(stack, 'merged', path, parents);
   try {
     const parts: Part[] = [...(directory.own === undefined ? [] : [directory.own]), ...directory.merged];
     const found = lookUp(stack, parts, names.at(-1) ?? '.');
     closeFound(found);
-    if (found.every(({ what }) => what !== 'present')) throw notFound(path, whereOf('merged'));
+    const unread = found.find(({ what }) => what === 'unknown');
+    if (unread !== undefined && found[0] === unread) throw missing(path, 'merged', unknownOf(unread.result!));
+    if (found.every(({ what }) => what !== 'present')) throw missing(path, 'merged', undefined);
     return openContent(stack, found);
   } finally {
     closeUnlessRoot(directory, parents);

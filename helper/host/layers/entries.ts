@@ -1,5 +1,5 @@
 /** One entry of a directory of a layer or of the merged view, as the protocol has it. */
-import { type FileStatus, linkBelow } from '../../kernel/directory.ts';
+import { type FileStatus, linkBelow, SECTOR_BYTES } from '../../kernel/directory.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { FileType, LayerEntry, LayerMark } from '../../protocol/layers.ts';
 import type { Comparison } from './compared.ts';
@@ -36,6 +36,7 @@ export function entryOf(
     uid: status.uid,
     gid: status.gid,
     sizeBytes: status.sizeBytes,
+    allocatedBytes: status.blocks * SECTOR_BYTES,
     modifiedMillis: status.modifiedSeconds * 1000 + Math.floor(status.modifiedNanos / 1_000_000),
     links: status.links,
     marks,
@@ -66,7 +67,18 @@ export function entryOfView(name: string, { now, marks, redirect, unknown }: Com
 
 /** Of what has no attributes, or none that can be read. */
 export function emptyEntry(name: string, marks: LayerMark[] = []): LayerEntry {
-  return { name: textOfBytes(name), type: 'file', mode: 0, uid: 0, gid: 0, sizeBytes: 0, modifiedMillis: 0, links: 0, marks };
+  return {
+    name: textOfBytes(name),
+    type: 'file',
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    sizeBytes: 0,
+    allocatedBytes: 0,
+    modifiedMillis: 0,
+    links: 0,
+    marks,
+  };
 }
 
 export function isSymlink(status: FileStatus): boolean {

@@ -6,23 +6,30 @@ import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { type FileStatus, linkBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf } from '../../kernel/files.ts';
-import { attributeOf, attributesOf } from '../../kernel/xattr.ts';
+import { errnoName } from '../../kernel/libc.ts';
+import { attributeOf, attributesOf, ENODATA } from '../../kernel/xattr.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import { TAR_END, type TarEntry, type TarType, tarHeader, tarPadding } from '../../proc/tar.ts';
+import type { LayerExportNote } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { type Compared, type Comparison, closeCompared, compare, comparedRoot } from './compared.ts';
-import { openContent } from './content.ts';
 import { leastNames } from './directory.ts';
 import { typeOf } from './entries.ts';
 import { namesOf, notFound, whereOf } from './layerPath.ts';
 import { OPAQUE_FILE, WHITEOUT_PREFIX } from './marks.ts';
 import { closeFound, type Found, lookUp, type Part, type Stack } from './merged.ts';
+import { openContent } from './openContent.ts';
 import type { Pace } from './pace.ts';
 
-const CHUNK_BYTES = 256 * 1024;
+const PIECE_BYTES = 256 * 1024;
+/** What is read together with the header. */
+const SMALL_BYTES = 64 * 1024;
+/** Of each kind of note. */
+const MAX_NOTED_PATHS = 16;
 const MAX_DEPTH = 1000;
 /** Beyond it, a further link to a file is written as a file of its own. */
 const MAX_LINKED_FILES = 1_000_000;
+const EOPNOTSUPP = 95;
 /** The marks of the overlay itself are written as whiteouts, or not at all. */
 const PRIVATE_ATTRIBUTE = /^(trusted|user)\.overlay\.|^user\.fuseoverlayfs\.|^trusted\.overlay$/;
 
@@ -30,16 +37,25 @@ export interface TarPiece {
   bytes: Buffer;
   /** So far. */
   entries: number;
-  /** What is being written. */
+  /** What was written last. */
   path: string;
+  /** With the last piece: what is not in the archive, or is not what it seems. */
+  notes?: LayerExportNote[];
 }
 
-/** The archive in pieces of at most 256 KiB and a header. Ends early when nobody asks for the next. */
+/** The archive in pieces of at most 512 KiB. Ends early when nobody asks for the next. */
 export async function* exportTar(stack: Stack, layer: number | 'merged', path: string, pace: Pace): AsyncGenerator<TarPiece> {
   if (stack.style.unknown !== undefined) throw incomplete(stack.style.unknown);
   const exporting = new Exporting(stack, layer, pace);
   yield* exporting.from(namesOf(path), path);
-  yield { bytes: TAR_END, entries: exporting.entries, path };
+  yield exporting.end();
+}
+
+/** A file whose content is more than goes with its header. */
+interface LargeFile {
+  descriptor: number;
+  sizeBytes: number;
+  path: string;
 }
 
 class Exporting {
@@ -49,7 +65,13 @@ class Exporting {
   private readonly pace: Pace;
   /** Where each file with several links was written first. */
   private readonly linked = new Map<string, string>();
-  entries = 0;
+  private readonly notes = new Map<LayerExportNote['what'], LayerExportNote>();
+  /** A promise for each entry would take longer than the entry. */
+  private pending: Buffer[] = [];
+  private pendingBytes = 0;
+  private entries = 0;
+  /** One character a byte, from the root. */
+  private last = '';
 
   constructor(stack: Stack, layer: number | 'merged', pace: Pace) {
     this.stack = stack;
@@ -65,15 +87,15 @@ class Exporting {
     let whole = this.layer === 'merged';
     let inner = '';
     try {
-      for (const name of names) {
+      for (const [at, name] of names.entries()) {
         const comparison = this.compare(directory, name);
         inner = inner === '' ? name : `${inner}/${name}`;
         let goesOn = false;
         try {
-          const isLast = inner.length === names.join('/').length;
           if (!this.has(comparison, whole)) throw notFound(path, whereOf(this.layer));
+          if (this.layer !== 'merged' && name.startsWith(WHITEOUT_PREFIX)) throw notRepresentable(inner);
           yield* this.entry(directory, name, inner, comparison, whole);
-          if (comparison.inside === undefined && isLast) return;
+          if (comparison.inside === undefined && at === names.length - 1) return;
           if (comparison.inside === undefined) throw notFound(path, whereOf(this.layer));
           goesOn = true;
         } finally {
@@ -91,8 +113,15 @@ class Exporting {
     }
   }
 
+  /** What is left, and the end of the archive. */
+  end(): TarPiece {
+    this.put(TAR_END);
+    const notes = [...this.notes.values()];
+    return { ...this.take(), ...(notes.length === 0 ? {} : { notes }) };
+  }
+
   private compare(directory: Compared, name: string): Comparison {
-    return compare(this.stack, this.index, directory, name, { openUnchanged: true });
+    return compare(this.stack, this.index, directory, name, { openUnchanged: true, onlyLook: true });
   }
 
   /** Whether there is anything to be written. */
@@ -110,7 +139,18 @@ class Exporting {
       if (ahead.incomplete?.errno !== undefined) throw unreadable(path, ahead.incomplete.errno);
       for (const name of ahead.names) {
         if (this.pace.isDue) await this.pace.rest();
-        yield* this.descend(directory, name, path === '' ? name : `${path}/${name}`, whole, depth);
+        const comparison = this.compare(directory, name);
+        const { inside } = comparison;
+        try {
+          const inner = path === '' ? name : `${path}/${name}`;
+          if (!this.isWritten(comparison, inner, name, whole)) continue;
+          const large = this.header(directory, name, inner, comparison, whole);
+          if (large !== undefined) yield* this.content(large);
+          if (this.pendingBytes >= PIECE_BYTES) yield this.take();
+          if (inside !== undefined) yield* this.inside(inside, comparison, inner, whole, depth);
+        } finally {
+          if (inside !== undefined) closeCompared(inside);
+        }
       }
       after = ahead.names.at(-1) ?? '';
       more = ahead.more && after !== '';
@@ -122,62 +162,97 @@ class Exporting {
     }
   }
 
-  private async *descend(
-    directory: Compared,
-    name: string,
+  private async *inside(
+    inside: Compared,
+    { own }: Comparison,
     path: string,
     whole: boolean,
     depth: number,
   ): AsyncGenerator<TarPiece> {
-    const comparison = this.compare(directory, name);
-    const { inside, own } = comparison;
-    try {
-      if (!this.has(comparison, whole)) {
-        if (!whole) throw changedMeanwhile(path, 'it was removed');
-        return;
-      }
-      yield* this.entry(directory, name, path, comparison, whole);
-      if (inside === undefined) return;
-      const wholeInside = whole || inside.merged !== inside.below;
-      if (wholeInside && !whole && (inside.below.length > 0 || own.part?.marks.opaque)) {
-        yield this.piece(tarHeader(whiteoutEntry(`${path}/${OPAQUE_FILE}`)), path);
-      }
-      yield* this.walk(inside, path, wholeInside, depth + 1);
-    } finally {
-      if (inside !== undefined) closeCompared(inside);
+    const wholeInside = whole || inside.merged !== inside.below;
+    if (wholeInside && !whole && (inside.below.length > 0 || own.part?.marks.opaque)) {
+      this.begin(whiteoutEntry(`${path}/${OPAQUE_FILE}`), path);
     }
+    yield* this.walk(inside, path, wholeInside, depth + 1);
+  }
+
+  /** Whether there is anything of that name for the archive. */
+  private isWritten(comparison: Comparison, path: string, name: string, whole: boolean): boolean {
+    if (!this.has(comparison, whole)) {
+      if (!whole) throw changedMeanwhile(path, 'it was removed');
+      return false;
+    }
+    if (!name.startsWith(WHITEOUT_PREFIX)) return true;
+    // Unpacked by tar(1) it is the file that it is; whoever takes the archive for an image's layer sees a deletion.
+    if (this.layer === 'merged') this.note('keptName', path);
+    // No layer of an image can have such a name, so none below has one that could be deleted.
+    else if (comparison.own.what !== 'whiteout' || whole) this.note('deletionName', path);
+    return this.layer === 'merged';
   }
 
   private async *entry(
     directory: Compared,
     name: string,
     path: string,
-    { own, now }: Comparison,
+    comparison: Comparison,
     whole: boolean,
   ): AsyncGenerator<TarPiece> {
-    const parent = path.slice(0, path.length - name.length);
-    if (!whole && own.what === 'whiteout') {
-      yield this.piece(tarHeader(whiteoutEntry(`${parent}${WHITEOUT_PREFIX}${name}`)), path);
-      return;
-    }
-    const found = whole ? now : own;
-    if (found?.status === undefined) return;
-    const type = typeOf(found.status);
-    // tar has no sockets: they mean nothing without the process that listens.
-    if (type === 'socket' || type === 'whiteout') return;
-    const first = this.firstLink(found, path);
-    if (first !== undefined) {
-      yield this.piece(tarHeader({ ...entryOf(path, 'link', found), sizeBytes: 0, linkTarget: first }), path);
-    } else if (type === 'file') {
-      yield* this.file(directory, name, path, found);
-    } else {
-      yield this.piece(tarHeader(entryOf(path, type, found)), path);
-    }
+    const large = this.header(directory, name, path, comparison, whole);
+    if (large !== undefined) yield* this.content(large);
   }
 
-  private piece(bytes: Buffer, path: string): TarPiece {
+  /** All of an entry but the content of a large file, which is returned open. */
+  private header(
+    directory: Compared,
+    name: string,
+    path: string,
+    { own, now }: Comparison,
+    whole: boolean,
+  ): LargeFile | undefined {
+    const parent = path.slice(0, path.length - name.length);
+    if (!whole && own.what === 'whiteout') {
+      this.begin(whiteoutEntry(`${parent}${WHITEOUT_PREFIX}${name}`), path);
+      return undefined;
+    }
+    const found = whole ? now : own;
+    if (found?.status === undefined) return undefined;
+    const type = typeOf(found.status);
+    if (type === 'whiteout') return undefined;
+    // tar has no sockets: they mean nothing without the process that listens.
+    if (type === 'socket') {
+      this.note('socket', path);
+      return undefined;
+    }
+    const first = this.firstLink(found, path);
+    if (first !== undefined) this.begin({ ...entryOf(path, 'link', found), sizeBytes: 0, linkTarget: first }, path);
+    else if (type === 'file') return this.file(directory, name, path, found);
+    else this.begin(entryOf(path, type, found), path);
+    return undefined;
+  }
+
+  private note(what: LayerExportNote['what'], path: string): void {
+    const note = this.notes.get(what) ?? { what, count: 0, paths: [] };
+    this.notes.set(what, note);
+    note.count += 1;
+    if (note.paths.length < MAX_NOTED_PATHS) note.paths.push(`/${textOfBytes(path)}`);
+  }
+
+  private begin(entry: TarEntry, path: string): void {
     this.entries += 1;
-    return { bytes, entries: this.entries, path: `/${textOfBytes(path)}` };
+    this.last = path;
+    this.put(tarHeader(entry));
+  }
+
+  private put(bytes: Buffer): void {
+    this.pending.push(bytes);
+    this.pendingBytes += bytes.length;
+  }
+
+  private take(): TarPiece {
+    const bytes = Buffer.concat(this.pending, this.pendingBytes);
+    this.pending = [];
+    this.pendingBytes = 0;
+    return { bytes, entries: this.entries, path: `/${textOfBytes(this.last)}` };
   }
 
   private firstLink({ layer, status }: Found, path: string): string | undefined {
@@ -189,16 +264,21 @@ class Exporting {
     return first;
   }
 
-  private async *file(directory: Compared, name: string, path: string, found: Found): AsyncGenerator<TarPiece> {
+  private file(directory: Compared, name: string, path: string, found: Found): LargeFile | undefined {
     const descriptor = this.openFile(directory, name, found);
     if (typeof descriptor !== 'number') throw unreadable(path, 'ENODATA');
     if (descriptor < 0) throw errorOf(descriptor, 'openat2', `/${textOfBytes(path)}`);
+    const { sizeBytes } = found.status!;
+    const file = { descriptor, sizeBytes, path };
+    let isLarge = false;
     try {
-      yield this.piece(tarHeader(entryOf(path, 'file', found)), path);
-      yield* this.content(descriptor, found.status!.sizeBytes, path);
+      this.begin(entryOf(path, 'file', found, descriptor), path);
+      isLarge = sizeBytes > SMALL_BYTES;
+      if (!isLarge) this.bytesOf(file, 0);
     } finally {
-      close(descriptor);
+      if (!isLarge) close(descriptor);
     }
+    return isLarge ? file : undefined;
   }
 
   private openFile({ own, merged }: Compared, name: string, found: Found): number | 'irregular' | 'elsewhere' {
@@ -208,20 +288,32 @@ class Exporting {
     return openContent(this.stack, chain);
   }
 
-  /** As many bytes as the header said. A file that became shorter meanwhile ends the archive: no byte of it is made up. */
-  private async *content(descriptor: number, sizeBytes: number, path: string): AsyncGenerator<TarPiece> {
-    for (let offset = 0; offset < sizeBytes; ) {
-      const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, sizeBytes - offset));
+  private async *content(file: LargeFile): AsyncGenerator<TarPiece> {
+    try {
+      for (let offset = 0; offset < file.sizeBytes; ) {
+        offset = this.bytesOf(file, offset);
+        if (this.pendingBytes >= PIECE_BYTES) yield this.take();
+      }
+    } finally {
+      close(file.descriptor);
+    }
+  }
+
+  /**
+   * As many bytes as the header said, at most a piece at a time: returns where it ended. A file that became shorter meanwhile ends the archive: no byte of
+   * it is made up.
+   */
+  private bytesOf({ descriptor, sizeBytes, path }: LargeFile, from: number): number {
+    const to = Math.min(sizeBytes, from + Math.max(SMALL_BYTES, PIECE_BYTES - this.pendingBytes));
+    for (let offset = from; offset < to; ) {
+      const bytes = Buffer.allocUnsafe(to - offset);
       const bytesRead = fs.readSync(descriptor, bytes, 0, bytes.length, offset);
       if (bytesRead === 0) throw changedMeanwhile(path, `it became shorter: ${offset} of ${sizeBytes} bytes`);
       offset += bytesRead;
-      yield this.part(bytes.subarray(0, bytesRead), path);
+      this.put(bytes.subarray(0, bytesRead));
     }
-    yield this.part(Buffer.alloc(tarPadding(sizeBytes)), path);
-  }
-
-  private part(bytes: Buffer, path: string): TarPiece {
-    return { bytes, entries: this.entries, path: `/${textOfBytes(path)}` };
+    if (to === sizeBytes) this.put(Buffer.alloc(tarPadding(sizeBytes)));
+    return to;
   }
 }
 
@@ -229,7 +321,8 @@ function whiteoutEntry(path: string): TarEntry {
   return { path, type: 'file', mode: 0o600, uid: 0, gid: 0, sizeBytes: 0, modifiedSeconds: 0 };
 }
 
-function entryOf(path: string, type: TarType, { status, place }: Found): TarEntry {
+/** `opened`: the file itself, of which its attributes are read at a third of the cost. */
+function entryOf(path: string, type: TarType, { status, place, metacopy }: Found, opened?: number): TarEntry {
   const { mode, uid, gid, sizeBytes, modifiedSeconds, major, minor } = status as FileStatus;
   const entry: TarEntry = {
     path,
@@ -248,17 +341,22 @@ function entryOf(path: string, type: TarType, { status, place }: Found): TarEntr
     if (typeof target === 'number') throw errorOf(target, 'readlinkat', `/${textOfBytes(path)}`);
     entry.linkTarget = target;
   }
-  const attributes = type === 'link' ? new Map<string, string>() : attributesAt(place);
+  if (type === 'link') return entry;
+  const isItself = opened !== undefined && metacopy !== true;
+  const attributes = attributesAt(isItself ? { directory: opened, name: '.' } : place, path);
   return attributes.size === 0 ? entry : { ...entry, attributes };
 }
 
-function attributesAt(place: { directory: number; name: string }): Map<string, string> {
+function attributesAt(place: { directory: number; name: string }, path: string): Map<string, string> {
   const attributes = new Map<string, string>();
   const names = attributesOf(place);
+  if (typeof names === 'number' && names !== -EOPNOTSUPP) throw unreadable(path, errnoName(-names));
   for (const name of typeof names === 'number' ? [] : names) {
     if (PRIVATE_ATTRIBUTE.test(name)) continue;
     const value = attributeOf(place, name);
     if (typeof value !== 'number') attributes.set(name, value.toString('latin1'));
+    // Listed, and taken away since, or of no use to who asks.
+    else if (value !== -ENODATA && value !== -EOPNOTSUPP) throw unreadable(path, errnoName(-value));
   }
   return attributes;
 }
@@ -283,6 +381,17 @@ function changedMeanwhile(path: string, what: string): Failure {
     path: `/${textOfBytes(path)}`,
     hint: 'Export again when nothing writes there.',
   });
+}
+
+function notRepresentable(path: string): Failure {
+  return new Failure(
+    'unsupported',
+    `/${textOfBytes(path)} cannot be in a layer of an image: there its name means a deletion.`,
+    {
+      path: `/${textOfBytes(path)}`,
+      hint: 'Export it from the merged view, or save a copy of the file.',
+    },
+  );
 }
 
 function tooDeep(path: string): Failure {

@@ -1,6 +1,8 @@
 /** The exports under way, each read by its client at its own speed: `layers/export`, `layers/exportRead`, `layers/exportEnd`. */
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../../failure.ts';
+import { logError } from '../../log.ts';
+import type { LayersExportReadResult } from '../../protocol/layers.ts';
 import type { Descriptors, JobContext } from '../../reading/answering.ts';
 import { exportTar, type TarPiece } from './export.ts';
 import { unknownExport } from './fileJobs.ts';
@@ -44,10 +46,7 @@ export class Exports {
     return { id };
   }
 
-  async read(
-    id: string,
-    context: JobContext<never>,
-  ): Promise<{ base64: string; done: boolean; entries: number; path: string }> {
+  async read(id: string, context: JobContext<never>): Promise<LayersExportReadResult> {
     const one = this.running.get(id);
     if (one === undefined) throw unknownExport();
     if (one.isBeingRead)
@@ -75,12 +74,16 @@ export class Exports {
     if (one === undefined) return;
     this.running.delete(id);
     clearTimeout(one.timer);
-    await one.pieces.return(undefined);
-    one.descriptors[Symbol.dispose]();
+    try {
+      await one.pieces.return(undefined);
+    } finally {
+      one.descriptors[Symbol.dispose]();
+    }
   }
 
   private wait(id: string, one: Export): void {
-    one.timer = setTimeout(() => void this.end(id), UNREAD_MILLIS);
+    const giveUp = () => void this.end(id).catch((error: unknown) => logError('an export did not end well', error));
+    one.timer = setTimeout(giveUp, UNREAD_MILLIS);
     one.timer.unref();
   }
 }
@@ -88,17 +91,18 @@ export class Exports {
 async function collect(
   pieces: AsyncGenerator<TarPiece>,
   { token, resume }: JobContext<never>,
-): Promise<{ base64: string; done: boolean; entries: number; path: string }> {
+): Promise<LayersExportReadResult> {
   const collected: Buffer[] = [];
   let total = 0;
-  let last = { entries: 0, path: '/' };
+  let last: Omit<TarPiece, 'bytes'> = { entries: 0, path: '/' };
   while (total < ENOUGH_BYTES && !token.isCancellationRequested) {
     resume();
     const { value, done } = await pieces.next();
     if (done === true) return { base64: Buffer.concat(collected).toString('base64'), done: true, ...last };
-    collected.push(value.bytes);
-    total += value.bytes.length;
-    last = { entries: value.entries, path: value.path };
+    const { bytes, ...rest } = value;
+    collected.push(bytes);
+    total += bytes.length;
+    last = rest;
   }
   return { base64: Buffer.concat(collected).toString('base64'), done: false, ...last };
 }

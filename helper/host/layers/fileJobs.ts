@@ -5,6 +5,7 @@ import type {
   LayerEntry,
   LayerSize,
   LayersChangesResult,
+  LayersExportReadResult,
   LayersProvenanceResult,
   LayersReadDirectoryResult,
 } from '../../protocol/layers.ts';
@@ -29,10 +30,19 @@ export interface ChangesRequest {
   sizes?: boolean;
 }
 
+/** What an entry takes with all that is in it. */
+export interface EntrySize {
+  name: string;
+  sizeBytes: number;
+  allocatedBytes: number;
+  entries: number;
+}
+
 /** How far a measurement is. */
 export interface Measured {
   entries: number;
   sizeBytes: number;
+  allocatedBytes: number;
   path: string;
 }
 
@@ -49,15 +59,11 @@ export const FindChanges = job<InLayer & ChangesRequest, LayersChangesResult>('l
 export const TraceProvenance = job<{ stack: Stack; path: string; noFollow?: boolean; seen?: number }, LayersProvenanceResult>(
   'layers.provenance',
 );
-export const Measure = job<
-  InLayer & { path: string; children?: boolean },
-  LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] },
-  Measured
->('layers.measure');
-export const BeginExport = job<InLayer & { path: string }, { id: string }>('layers.beginExport');
-export const ReadExport = job<{ id: string }, { base64: string; done: boolean; entries: number; path: string }>(
-  'layers.readExport',
+export const Measure = job<InLayer & { path: string; children?: boolean }, LayerSize & { children?: EntrySize[] }, Measured>(
+  'layers.measure',
 );
+export const BeginExport = job<InLayer & { path: string }, { id: string }>('layers.beginExport');
+export const ReadExport = job<{ id: string }, LayersExportReadResult>('layers.readExport');
 export const EndExport = job<{ id: string }, Record<string, never>>('layers.endExport');
 
 export function unknownExport(): Failure {

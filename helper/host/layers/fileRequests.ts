@@ -116,7 +116,7 @@ const exportParams = v.strictObject({ overlay: overlayRef, layer, path: v.exactO
 const exportId = v.strictObject({ id: cString(64) });
 
 /** Takes what `layers/measuring` tells. */
-export type MeasuringSink = (params: { progress: string; entries: number; sizeBytes: number; path: string }) => void;
+export type MeasuringSink = (params: Measured & { progress: string }) => void;
 
 export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
   const exporting = new Map<string, Reader>();

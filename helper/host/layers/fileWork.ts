@@ -19,7 +19,7 @@ import {
 } from './fileJobs.ts';
 import { readDirectory, seenEntry, statPath } from './listing.ts';
 import { measure } from './measure.ts';
-import { withRootMarks } from './merged.ts';
+import { forRequest } from './merged.ts';
 import { Pace } from './pace.ts';
 import { PageCache } from './pageCache.ts';
 import { provenanceOf } from './provenance.ts';
@@ -33,29 +33,29 @@ export function answerLayerFiles(jobs: JobTable): void {
   const exports = new Exports();
 
   jobs.on(ListDirectory, async ({ stack, layer, isData, key, ...request }, context) => {
-    const listed = await readDirectory(withRootMarks(stack), { layer, ...request }, names, key, new Pace(context));
+    const listed = await readDirectory(forRequest(stack), { layer, ...request }, names, key, new Pace(context));
     return isData ? { ...listed, entries: listed.entries.map(withoutMarks) } : listed;
   });
   jobs.on(StatPath, ({ stack, layer, isData, path, seen }) => {
-    const entry = (seen === undefined ? undefined : seenEntry(seen, path)) ?? statPath(withRootMarks(stack), layer, path);
+    const entry = (seen === undefined ? undefined : seenEntry(seen, path)) ?? statPath(forRequest(stack), layer, path);
     return isData ? withoutMarks(entry) : entry;
   });
   jobs.on(ReadLayerFile, ({ stack, layer, path, offset, length, seen }) =>
-    seen === undefined ? readFile(withRootMarks(stack), layer, path, offset, length) : readSeen(seen, path, offset, length),
+    seen === undefined ? readFile(forRequest(stack), layer, path, offset, length) : readSeen(seen, path, offset, length),
   );
   jobs.on(FindChanges, ({ stack, layer, isData, key, ...request }, context) =>
-    isData ? { changes: [] } : changes.page({ stack: withRootMarks(stack), layer: Number(layer), key, ...request }, context),
+    isData ? { changes: [] } : changes.page({ stack: forRequest(stack), layer: Number(layer), key, ...request }, context),
   );
   jobs.on(TraceProvenance, ({ stack, seen, ...request }) => {
     const entry = seen === undefined ? undefined : seenEntry(seen, request.path);
-    return { ...provenanceOf(withRootMarks(stack), request), ...(entry === undefined ? {} : { seen: entry }) };
+    return { ...provenanceOf(forRequest(stack), request), ...(entry === undefined ? {} : { seen: entry }) };
   });
   jobs.on(Measure, async ({ stack, layer, isData, key: _, ...request }, context) => {
-    const measured = await measure(withRootMarks(stack), { layer, ...request }, new Pace(context), reporter(context));
+    const measured = await measure(forRequest(stack), { layer, ...request }, new Pace(context), reporter(context));
     return isData ? { ...measured, added: 0 } : measured;
   });
   jobs.on(BeginExport, ({ stack, layer, path }, { descriptors }) =>
-    exports.begin(withRootMarks(stack), descriptors.move(), layer, path),
+    exports.begin(forRequest(stack), descriptors.move(), layer, path),
   );
   jobs.on(ReadExport, ({ id }, context) => exports.read(id, context));
   jobs.on(EndExport, async ({ id }) => {
@@ -68,11 +68,11 @@ function withoutMarks(entry: LayerEntry): LayerEntry {
   return { ...entry, marks: [] };
 }
 
-function reporter({ tell }: JobContext<Measured>): (entries: number, sizeBytes: number, path: string) => void {
+function reporter({ tell }: JobContext<Measured>): (measured: Measured) => void {
   let told = performance.now();
-  return (entries, sizeBytes, path) => {
+  return (measured) => {
     if (performance.now() - told < PROGRESS_MILLIS) return;
     told = performance.now();
-    tell({ entries, sizeBytes, path });
+    tell(measured);
   };
 }

@@ -1,16 +1,18 @@
 /** layers/readDirectory and layers/stat: a directory of a layer, or of what is seen of all layers, a page at a time. */
 import { type FileStatus, openBelow, statusBelow, statusOf } from '../../kernel/directory.ts';
-import { close, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { close, ENOENT, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { LayerEntry, LayersReadDirectoryResult } from '../../protocol/layers.ts';
 import { type Compared, type Comparison, closeCompared, compare } from './compared.ts';
 import { leastNames, type Names, unknownOf } from './directory.ts';
 import { emptyEntry, entryOf, entryOfLayer, entryOfView } from './entries.ts';
-import { closeUnlessRoot, descend, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
+import { closeUnlessRoot, descend, directoryAt, missing, namesOf, relativePath } from './layerPath.ts';
 import { isDirectory, marksOfDirectory } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
 import type { Pace } from './pace.ts';
 import type { PageCache } from './pageCache.ts';
+
+const EXDEV = 18;
 
 export interface ListingRequest {
   layer: number | 'merged';
@@ -79,7 +81,7 @@ function closing(descriptor: number | undefined): Disposable {
 }
 
 function directoryOrNone(stack: Stack, names: readonly string[]): Compared {
-  return descend(stack, 0, names) ?? { merged: [], below: [] };
+  return descend(stack, 0, names).directory ?? { merged: [], below: [] };
 }
 
 /** What a mount shows under the name; undefined when it has no such thing, or none is there. */
@@ -98,14 +100,6 @@ export function seenEntry(seen: number, path: string): LayerEntry | undefined {
   if (typeof status === 'number') return undefined;
   const name = bytesOfText(path.slice(path.lastIndexOf('/') + 1)) ?? '';
   return entryOf(name === '' ? '/' : name, status, { directory: seen, name: '' });
-}
-
-function directoryAt(stack: Stack, layer: number | 'merged', path: string, names: readonly string[]): Compared {
-  const directory = descend(stack, layer === 'merged' ? 0 : layer, names);
-  if (directory === undefined) throw notFound(path, whereOf(layer));
-  if (layer === 'merged' || directory.own !== undefined) return directory;
-  closeUnlessRoot(directory, names);
-  throw notFound(path, whereOf(layer));
 }
 
 /** The mount's own directory; undefined where it cannot be had, or another mount covers it. */
@@ -144,7 +138,8 @@ async function entryAt(
 /** What the mount shows, unless another mount is attached there: then what the layers say. */
 function entryOfMerged(name: string, comparison: Comparison, mounted: number | undefined): LayerEntry | undefined {
   const entry = entryOfView(name, comparison);
-  const shown = mounted === undefined ? -1 : statusBelow(mounted, name);
+  const shown = mounted === undefined ? -EXDEV : statusBelow(mounted, name);
+  if (shown === -ENOENT) return undefined;
   if (typeof shown === 'number') return entry;
   // Another mount is there: it is what is seen, and of no layer.
   if (shown.covered) return entryOf(name, shown, { directory: mounted!, name });
@@ -181,18 +176,21 @@ export function statPath(stack: Stack, layer: number | 'merged', path: string): 
   const name = names.at(-1);
   if (name === undefined) return rootEntry(stack, layer);
   const parents = names.slice(0, -1);
-  const directory = descend(stack, layer === 'merged' ? 0 : layer, parents);
-  if (directory === undefined) throw notFound(path, whereOf(layer));
   const mounted = layer === 'merged' ? openMounted(stack, parents) : undefined;
+  using _ = closing(mounted);
+  // As for a list: what is mounted is there, whatever is known of the layers.
+  const directory = mounted === undefined ? directoryAt(stack, layer, path, parents) : directoryOrNone(stack, parents);
   try {
     const comparison = compare(stack, layer === 'merged' ? 0 : layer, directory, name);
     if (comparison.inside !== undefined) closeCompared(comparison.inside);
     const entry = layer === 'merged' ? entryOfMerged(name, comparison, mounted) : entryOfLayer(name, comparison);
-    if (entry === undefined) throw notFound(path, whereOf(layer));
+    const { unknown, own } = comparison;
+    const isUnknown = layer === 'merged' ? comparison.now === undefined && unknown !== undefined : own.what === 'unknown';
+    if (entry === undefined) throw missing(path, layer, mounted === undefined && layer === 'merged' ? unknown : undefined);
+    if (mounted === undefined && isUnknown) throw missing(path, layer, unknown);
     return entry;
   } finally {
     closeUnlessRoot(directory, parents);
-    if (mounted !== undefined) close(mounted);
   }
 }
 

@@ -39,7 +39,9 @@ export interface MarkStyle {
   whiteoutFiles: boolean;
   /** The mount follows redirects (not with `redirect_dir=nofollow`). */
   followsRedirects: boolean;
-  /** Copying up may leave the content below (`metacopy=on`): every file is to be asked. */
+  /** There are data-only layers: files may lead to them whatever else is followed (Linux 6.16, with `userxattr`). */
+  followsToData?: boolean;
+  /** Files may have their content below (`metacopy=on`, or data-only layers): every one is to be asked. */
   metacopy: boolean;
   /** Why the attributes cannot be believed when they are not seen: `trusted.*` is hidden from those without CAP_SYS_ADMIN. */
   unknown?: Unknown;

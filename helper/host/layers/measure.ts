@@ -1,22 +1,23 @@
 /** layers/measure: what a layer, or a directory of it or of the merged view, takes. */
-import type { FileStatus } from '../../kernel/directory.ts';
+import { type FileStatus, SECTOR_BYTES } from '../../kernel/directory.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { LayerSize } from '../../protocol/layers.ts';
 import { type Compared, type Comparison, closeCompared, compare } from './compared.ts';
 import { leastNames } from './directory.ts';
-import { closeUnlessRoot, descend, namesOf, notFound, whereOf } from './layerPath.ts';
+import type { EntrySize } from './fileJobs.ts';
+import { closeUnlessRoot, directoryAt, namesOf } from './layerPath.ts';
 import { isRegular } from './marks.ts';
-import { closeParts, lookFurther, lookupOf, type Part, partsOf, type Stack } from './merged.ts';
+import { closeParts, type Found, lookFurther, lookIn, lookupOf, type Part, partsOf, type Stack } from './merged.ts';
+import { fileKey, findMoved, isElsewhere, layersAbove, type Moved } from './moved.ts';
 import type { Pace } from './pace.ts';
 
-const SECTOR_BYTES = 512;
 const MAX_DEPTH = 1000;
 /** Beyond it, further links to a file count as files of their own. */
 const MAX_LINKED_FILES = 1_000_000;
 const MANY_NAMES = 64;
 const MAX_NAMES_ABOVE = 131_072;
 
-export type Measured = LayerSize & { children?: { name: string; sizeBytes: number; entries: number }[] };
+export type Measured = LayerSize & { children?: EntrySize[] };
 
 export interface MeasureRequest {
   layer: number | 'merged';
@@ -24,7 +25,7 @@ export interface MeasureRequest {
   children?: boolean;
 }
 
-export type Progress = (entries: number, sizeBytes: number, path: string) => void;
+export type Progress = (measured: { entries: number; sizeBytes: number; allocatedBytes: number; path: string }) => void;
 
 /**
  * Whiteouts are no entries, but deletions. A directory counts as modified when its own attributes are. Sizes are those of regular files;
@@ -33,12 +34,10 @@ export type Progress = (entries: number, sizeBytes: number, path: string) => voi
 export async function measure(stack: Stack, request: MeasureRequest, pace: Pace, progress: Progress): Promise<Measured> {
   const { layer, path, children = false } = request;
   const names = namesOf(path);
-  const directory = descend(stack, layer === 'merged' ? 0 : layer, names);
-  if (directory === undefined) throw notFound(path, whereOf(layer));
+  const directory = directoryAt(stack, layer, path, names);
   try {
-    if (layer !== 'merged' && directory.own === undefined) throw notFound(path, whereOf(layer));
     const measuring = new Measuring(stack, layer, children, pace, progress);
-    using above = aboveAt(stack, layer, names);
+    using above = await measuring.aboveAt(names);
     await measuring.walk(directory, above, path === '/' ? '' : path, 0);
     return measuring.total;
   } finally {
@@ -49,7 +48,7 @@ export async function measure(stack: Stack, request: MeasureRequest, pace: Pace,
 /** What layers above the measured one have of a directory, open until it is disposed of. */
 class Above implements Disposable {
   readonly parts: readonly Part[];
-  /** They hide the directory with all that is in it. One that a layer above moved elsewhere counts as hidden. */
+  /** They hide the directory with all that is in it, but for what they have moved elsewhere. */
   readonly hidden: boolean;
   private readonly own: readonly Part[];
 
@@ -70,32 +69,31 @@ class Above implements Disposable {
   }
 }
 
-function aboveAt(stack: Stack, layer: number | 'merged', names: readonly string[]): Above {
-  let above = new Above(layer === 'merged' ? [] : stack.roots.slice(0, layer), false, []);
-  let own: Part | undefined = layer === 'merged' ? undefined : stack.roots[layer];
-  for (const name of names) {
-    if (own === undefined || above.parts.length === 0) break;
-    using left = above;
-    const next = aboveOf(stack, left, own, name);
-    if (own !== stack.roots[own.layer]) closeParts([own]);
-    above = next.above;
-    own = next.own;
+/** What layers above have of a name in a directory of the measured one, where no layer moved it. */
+function aboveOf(stack: Stack, { parts }: Above, own: Part, name: string): Above {
+  const lookup = lookupOf(name);
+  const found = lookFurther(layersAbove(stack, own.layer), parts, lookup, false);
+  const inner = partsOf(found);
+  if (!lookup.stop && !isElsewhere(lookup, name)) {
+    // A file below a directory is hidden, and a directory below a file.
+    const one = lookIn(stack, own, lookup);
+    if (one.part !== undefined) closeParts([one.part]);
+    if (one.what === 'present' && !one.hidden) return new Above(inner, false, inner);
   }
-  if (own !== undefined && own !== stack.roots[own.layer]) closeParts([own]);
-  return above;
+  closeParts(inner);
+  return new Above([], true, []);
 }
 
-/** Goes one name down, in the layers above and in the measured one, as if there were no other. Both are to be closed. */
-function aboveOf(stack: Stack, { parts }: Above, own: Part, name: string): { above: Above; own: Part | undefined } {
-  const found = lookFurther(stack, [...parts, own], lookupOf(name), true);
-  const last = found.at(-1);
-  const inner = partsOf(found);
-  const isOwn = last?.layer === own.layer && last.what === 'present';
-  const ownPart = isOwn ? last.part : undefined;
-  const upper = inner.filter((part) => part !== ownPart);
-  if (isOwn && !last.hidden) return { above: new Above(upper, false, upper), own: ownPart };
-  closeParts(inner);
-  return { above: new Above([], true, []), own: undefined };
+/** What layers above have at a path of the merged view. */
+function aboveAtPlace(stack: Stack, layer: number, names: readonly string[]): Above {
+  const upper = layersAbove(stack, layer);
+  let parts: readonly Part[] = upper.roots;
+  for (const name of names) {
+    const found = lookFurther(upper, parts, lookupOf(name), false);
+    if (parts !== upper.roots) closeParts(parts);
+    parts = partsOf(found);
+  }
+  return new Above(parts, false, parts === upper.roots ? [] : parts);
 }
 
 class Measuring {
@@ -106,14 +104,18 @@ class Measuring {
   private readonly progress: Progress;
   /** Files with several links, counted at the first: whether every link so far is hidden, so that the file is wasted. */
   private readonly linked = new Map<string, { wasted: boolean }>();
+  /** Looked for when the first is hidden that may have been moved. */
+  private moved: Promise<Moved> | undefined;
   readonly total: Measured = {
     sizeBytes: 0,
     allocatedBytes: 0,
     entries: 0,
     added: 0,
     modified: 0,
+    perhapsModified: 0,
     deleted: 0,
     wastedBytes: 0,
+    wastedAllocatedBytes: 0,
   };
 
   constructor(stack: Stack, layer: number | 'merged', children: boolean, pace: Pace, progress: Progress) {
@@ -123,6 +125,48 @@ class Measuring {
     this.pace = pace;
     this.progress = progress;
     if (children) this.total.children = [];
+  }
+
+  /** The way down to what is measured. */
+  async aboveAt(names: readonly string[]): Promise<Above> {
+    const { stack, layer } = this;
+    if (layer === 'merged') return new Above([], false, []);
+    const root = stack.roots[layer]!;
+    let above = new Above(stack.roots.slice(0, layer), false, []);
+    let own: Part | undefined = root;
+    try {
+      for (const name of names) {
+        if (own === undefined) break;
+        const found = lookIn(stack, own, lookupOf(name));
+        using left = above;
+        above = new Above([], true, []);
+        try {
+          above = await this.aboveIn(left, own, name, found);
+        } finally {
+          if (own !== root) closeParts([own]);
+          own = found.part;
+        }
+      }
+      return above;
+    } catch (error) {
+      above[Symbol.dispose]();
+      throw error;
+    } finally {
+      if (own !== undefined && own !== root) closeParts([own]);
+    }
+  }
+
+  /** What layers above have of what the measured one has under a name. */
+  private async aboveIn(above: Above, own: Part, name: string, { what, status, part }: Found): Promise<Above> {
+    if (what !== 'present') return above.without();
+    const next = above.parts.length === 0 ? above.without() : aboveOf(this.stack, above, own, name);
+    if (!next.hidden || (part === undefined && !this.stack.style.metacopy)) return next;
+    this.moved ??= findMoved(this.stack, own.layer, this.pace);
+    const { places, incomplete } = await this.moved;
+    this.noteIncomplete(incomplete);
+    const place = places.get(fileKey(status!));
+    if (place === undefined) return next;
+    return part === undefined ? new Above([], false, []) : aboveAtPlace(this.stack, own.layer, place);
   }
 
   async walk(directory: Compared, above: Above, path: string, depth: number): Promise<void> {
@@ -166,13 +210,16 @@ class Measuring {
     mayBeBelow: boolean,
   ): Promise<void> {
     const { total } = this;
-    const before = { sizeBytes: total.sizeBytes, entries: total.entries };
+    const before = { ...total };
     const index = this.layer === 'merged' ? 0 : this.layer;
     const comparison = compare(this.stack, index, directory, name, { mayBeBelow, openUnchanged: this.layer === 'merged' });
     const { inside } = comparison;
     try {
       this.noteIncomplete(comparison.unknown);
-      using here = this.placeAbove(directory, above, name, comparison);
+      using here =
+        directory.own === undefined || this.layer === 'merged'
+          ? above.without()
+          : await this.aboveIn(above, directory.own, name, comparison.own);
       this.count(comparison, here.hidden);
       if (this.pace.isDue) await this.rest(`${path}/${textOfBytes(name)}`);
       if (inside !== undefined && depth < MAX_DEPTH) await this.walk(inside, here, `${path}/${textOfBytes(name)}`, depth + 1);
@@ -184,16 +231,9 @@ class Measuring {
     total.children!.push({
       name: textOfBytes(name),
       sizeBytes: total.sizeBytes - before.sizeBytes,
+      allocatedBytes: total.allocatedBytes - before.allocatedBytes,
       entries: total.entries - before.entries,
     });
-  }
-
-  /** Of an entry of the measured layer. */
-  private placeAbove({ own }: Compared, above: Above, name: string, comparison: Comparison): Above {
-    if (above.parts.length === 0 || own === undefined || comparison.own.what !== 'present') return above.without();
-    const next = aboveOf(this.stack, above, own, name);
-    if (next.own !== undefined) closeParts([next.own]);
-    return next.above;
   }
 
   private count({ own, now, change }: Comparison, hidden: boolean): void {
@@ -203,25 +243,31 @@ class Measuring {
     if (found?.what !== 'present') return;
     total.entries += 1;
     const status = found.status!;
-    if (this.isCounted(status, hidden)) return;
-    total.allocatedBytes += status.blocks * SECTOR_BYTES;
-    if (!isRegular(status) || (found.metacopy && layer !== 'merged')) return;
+    // Of one with only its metadata nothing is wasted but that.
+    const hasContent = isRegular(status) && (!found.metacopy || layer === 'merged');
+    if (this.isCounted(status, hidden && hasContent)) return;
+    const allocatedBytes = status.blocks * SECTOR_BYTES;
+    total.allocatedBytes += allocatedBytes;
+    if (!hasContent) return;
     total.sizeBytes += status.sizeBytes;
-    if (hidden) total.wastedBytes += status.sizeBytes;
+    if (!hidden) return;
+    total.wastedBytes += status.sizeBytes;
+    total.wastedAllocatedBytes += allocatedBytes;
   }
 
   /** Whether it is another link to a file that was counted. One that is seen keeps the file from being wasted, whichever name comes first. */
-  private isCounted(status: FileStatus, hidden: boolean): boolean {
+  private isCounted(status: FileStatus, wasted: boolean): boolean {
     if (status.links < 2 || !isRegular(status)) return false;
-    const key = `${status.device} ${status.inoHigh} ${status.inoLow}`;
+    const key = fileKey(status);
     const file = this.linked.get(key);
     if (file === undefined) {
-      if (this.linked.size < MAX_LINKED_FILES) this.linked.set(key, { wasted: hidden });
+      if (this.linked.size < MAX_LINKED_FILES) this.linked.set(key, { wasted });
       return false;
     }
-    if (file.wasted && !hidden) {
+    if (file.wasted && !wasted) {
       file.wasted = false;
       this.total.wastedBytes -= status.sizeBytes;
+      this.total.wastedAllocatedBytes -= status.blocks * SECTOR_BYTES;
     }
     return true;
   }
@@ -231,7 +277,8 @@ class Measuring {
   }
 
   private async rest(path: string): Promise<void> {
-    this.progress(this.total.entries, this.total.sizeBytes, path);
+    const { entries, sizeBytes, allocatedBytes } = this.total;
+    this.progress({ entries, sizeBytes, allocatedBytes, path });
     await this.pace.rest();
   }
 }

@@ -27,6 +27,13 @@ const EXDEV = 18;
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
 const O_NONBLOCK = fs.constants.O_NONBLOCK;
 
+/** Of content, for one request. */
+const MAX_COMPARED_BYTES = 64 * 1024 * 1024;
+
+export interface ComparedBytes {
+  left: number;
+}
+
 /** A directory of one layer, as a part of a merged directory. */
 export interface Part {
   layer: number;
@@ -46,6 +53,8 @@ export interface Stack {
   style: MarkStyle;
   /** What is mounted, where that can be reached: `O_PATH`. */
   merged?: number;
+  /** How much content may still be read to tell changed files from those that are not. */
+  compared?: ComparedBytes;
 }
 
 /** What a layer has under a name. */
@@ -237,6 +246,12 @@ function openDirectory(parent: number, name: string): number {
 function follow(style: MarkStyle, one: Found, place: { directory: number; name: string }, lookup: Lookup, at: number): void {
   const redirect = redirectOf(style, place);
   if (redirect === undefined) return;
+  if (redirect !== 'invalid' && !style.followsRedirects && style.followsToData && one.metacopy && redirect.absolute) {
+    // Only to a data-only layer, which has no names.
+    one.redirect = redirect;
+    lookup.stop = true;
+    return;
+  }
   if (redirect === 'invalid' || !style.followsRedirects) {
     // The kernel answers EIO or EPERM: nothing below is seen.
     lookup.stop = true;
@@ -272,8 +287,11 @@ export function partsOf(found: readonly Found[]): Part[] {
   return parts;
 }
 
-/** With the marks of the layers' own directories: a root that is marked so may have whiteouts by attribute. It hides nothing of the other roots. */
-export function withRootMarks(stack: Stack): Stack {
+/**
+ * For one request: with the marks of the layers' own directories, since a root that is marked so may have whiteouts by attribute (it hides nothing of the
+ * other roots), and with what may be read to compare files.
+ */
+export function forRequest(stack: Stack): Stack {
   const roots = stack.roots.map((root) => {
     if (root.descriptor < 0) return root;
     try {
@@ -284,5 +302,5 @@ export function withRootMarks(stack: Stack): Stack {
       return root;
     }
   });
-  return { ...stack, roots };
+  return { ...stack, roots, compared: { left: MAX_COMPARED_BYTES } };
 }

@@ -147,9 +147,12 @@ class Opened implements OpenedStack {
 class Descriptors {
   private readonly descriptors: number[] = [];
   private readonly namespaces = new Map<number, NamespaceRoot | undefined>();
+  private hasEnded = false;
 
+  /** What comes after the end is closed at once: of several directories that are opened at a time one may have failed before. */
   add(descriptor: number): void {
-    this.descriptors.push(descriptor);
+    if (this.hasEnded) close(descriptor);
+    else this.descriptors.push(descriptor);
   }
 
   namespace(ino: number, { namespaces }: OverlayTable): NamespaceRoot | undefined {
@@ -165,6 +168,7 @@ class Descriptors {
   }
 
   [Symbol.dispose](): void {
+    this.hasEnded = true;
     for (const descriptor of this.descriptors.splice(0)) close(descriptor);
     for (const namespace of this.namespaces.values()) namespace?.[Symbol.dispose]();
     this.namespaces.clear();
@@ -277,16 +281,18 @@ function typeOf(mountinfo: string, device: string): string {
 
 let seesTrusted: boolean | undefined;
 
-function styleOf({ overlay, options: { flags } }: FoundOverlay): MarkStyle {
+function styleOf({ overlay, options: { flags }, directories }: FoundOverlay): MarkStyle {
   const fuse = overlay.type !== 'overlay';
   const user = flags.includes('userxattr') || (fuse && !overlay.options.includes('user_id=0'));
+  const hasData = directories.some(({ dataOnly }) => dataOnly);
   seesTrusted ??= isTrustedShown();
   return {
     prefix: user ? 'user.overlay.' : 'trusted.overlay.',
     whiteoutFiles: fuse,
     // userxattr allows no redirects: they would let a user reach what only root may (Documentation/filesystems/overlayfs.rst).
     followsRedirects: !flags.includes('userxattr') && !flags.includes('redirect_dir=nofollow'),
-    metacopy: flags.includes('metacopy=on'),
+    metacopy: hasData || flags.includes('metacopy=on'),
+    ...(hasData ? { followsToData: true } : {}),
     ...(user || seesTrusted ? {} : { unknown: { unknown: 'permission' } }),
   };
 }

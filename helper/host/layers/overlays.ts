@@ -99,7 +99,14 @@ export class OverlayTable {
     const roles = new LayerRoles(this.source.model);
     using locator = new LayerLocator(this.namespaces);
     const { groups, cutOff } = groupedPlaces(this.source.mounts);
-    const found = await Promise.all([...groups.values()].map((places) => this.describe(places, locator, roles, containers)));
+    // All of them end before the locator does, whose descriptors they use.
+    const described = await Promise.allSettled(
+      [...groups.values()].map((places) => this.describe(places, locator, roles, containers)),
+    );
+    const found = described.map((one) => {
+      if (one.status === 'rejected') throw one.reason;
+      return one.value;
+    });
     shareLayers(found.map(({ overlay }) => overlay));
     this.found = found;
     this.cutOff = cutOff;

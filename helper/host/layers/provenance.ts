@@ -6,8 +6,10 @@ import { Failure } from '../../failure.ts';
 import { linkBelow } from '../../kernel/directory.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { LayersProvenanceResult } from '../../protocol/layers.ts';
+import type { Unknown } from '../../protocol.ts';
 import { unknownOf } from './directory.ts';
 import { entryOf, isSymlink } from './entries.ts';
+import { missing } from './layerPath.ts';
 import { closeParts, type Found, lookFurther, lookupOf, type Part, type Stack } from './merged.ts';
 
 /** MAXSYMLINKS of the kernel (path_resolution(7)). */
@@ -25,6 +27,9 @@ interface Step {
   deciders: ReadonlyMap<number, { has: 'whiteout' | 'opaque'; because: string }>;
   /** Directories on the way that were moved to here, in that layer: those below have them elsewhere. */
   moved: readonly { layer: number; path: string }[];
+  exists: boolean | Unknown;
+  /** The topmost layer with a directory on the way whose marks are not shown to this user: it may hide what those below have, or have it elsewhere. */
+  unsure?: { layer: number; path: string };
 }
 
 /** Hidden parts know what hides them; and all, what they are called in their own layer. */
@@ -43,13 +48,15 @@ export interface ProvenanceRequest {
 /** What the layers have to say; what is mounted over them is told by `coveringMount`. */
 export function provenanceOf(stack: Stack, { path, noFollow = false }: ProvenanceRequest): LayersProvenanceResult {
   const followed: LayersProvenanceResult['followed'] = [];
-  const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map(), moved: [] }];
+  const steps: Step[] = [{ name: '', parts: stack.roots, deciders: new Map(), moved: [], exists: true }];
+  /** A link was followed that may not be what is seen. */
+  let doubt: Unknown | undefined;
   let pending = namesToFollow(path);
   try {
     for (;;) {
       const [name, ...rest] = pending;
       if (name === undefined) {
-        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed);
+        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed, doubt);
         // It ended with "..": that directory is what is asked for.
         const last = steps.pop()!;
         closeParts(last.parts);
@@ -60,7 +67,9 @@ export function provenanceOf(stack: Stack, { path, noFollow = false }: Provenanc
       if (name === '..') {
         const last = steps.at(-1)!;
         // As path_resolution(7) has it: only a directory has one above.
-        if (last.parts.every(({ hidden }) => hidden === true)) throw notDirectory(path, pathOf(steps));
+        if (last.parts.every(({ hidden }) => hidden === true)) {
+          throw typeof last.exists === 'boolean' ? notDirectory(path, pathOf(steps)) : missing(path, 'merged', last.exists);
+        }
         if (steps.length > 1) closeParts(steps.pop()!.parts);
         continue;
       }
@@ -74,15 +83,19 @@ export function provenanceOf(stack: Stack, { path, noFollow = false }: Provenanc
         parts: tracedParts(found, directory.parts, here),
         deciders: decidersWith(directory.deciders, found, here),
         moved: movedWith(directory, found, here),
+        exists: existsWith(stack, directory, found),
+        ...unsureWith(stack, directory, found, here),
       });
       if (target !== undefined) {
+        const { exists } = steps.at(-1)!;
+        if (typeof exists !== 'boolean') doubt ??= exists;
         followed.push({ path: pathOf(steps), target: textOfBytes(target) });
         if (followed.length > MAX_SYMLINKS) throw tooManySymlinks(path);
         pending = [...namesOfTarget(target), ...rest];
         closeParts(steps.pop()!.parts);
         if (target.startsWith('/')) for (const { parts } of steps.splice(1)) closeParts(parts);
       } else if (rest.length === 0) {
-        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed);
+        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed, doubt);
       }
     }
   } finally {
@@ -171,6 +184,34 @@ function movedWith({ moved }: Step, found: readonly Found[], path: string): Step
   return [...moved, ...here.map(({ layer }) => ({ layer, path }))];
 }
 
+/** The topmost that decides: what is seen, or what deletes it. */
+function decisive(found: readonly Found[]): Found | undefined {
+  return found.find(({ what, hidden }) => !hidden && (what === 'present' || what === 'whiteout'));
+}
+
+/** Whether there is such a file, as far as that is known: no layer that was not read may decide otherwise, nor a directory on the way. */
+function existsWith(stack: Stack, parent: Step, found: readonly Found[]): boolean | Unknown {
+  if (parent.exists === false) return false;
+  const decides = parent.parts.every(({ hidden }) => hidden === true) ? undefined : decisive(found);
+  const isAbove = ({ layer }: { layer: number }) => decides === undefined || layer < decides.layer;
+  const isHidden = ({ layer }: Found) => parent.parts.some((part) => part.layer === layer && part.hidden === true);
+  const unread = found.find((one) => one.what === 'unknown' && isAbove(one) && !isHidden(one));
+  if (unread !== undefined) return unknownOf(unread.result!);
+  if (stack.style.unknown !== undefined && parent.unsure !== undefined && isAbove(parent.unsure)) {
+    return parent.unsure.layer < stack.roots.length - 1 ? stack.style.unknown : decides?.what === 'present';
+  }
+  const exists = decides?.what === 'present';
+  return exists && typeof parent.exists !== 'boolean' ? parent.exists : exists;
+}
+
+function unsureWith({ style }: Stack, { unsure }: Step, found: readonly Found[], path: string): Pick<Step, 'unsure'> {
+  const directory = style.unknown === undefined ? undefined : found.find(({ part, hidden }) => part !== undefined && !hidden);
+  if (directory === undefined || (unsure !== undefined && unsure.layer <= directory.layer)) {
+    return unsure === undefined ? {} : { unsure };
+  }
+  return { unsure: { layer: directory.layer, path } };
+}
+
 function rootWords({ roots }: Stack): LayerWord[] {
   return roots.map(({ layer, descriptor }) => {
     if (descriptor < 0) return { layer, has: 'unknown', unknown: unknownOf(descriptor) };
@@ -182,16 +223,24 @@ function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: rea
   const provider = found.find(({ what, hidden }) => what === 'present' && !hidden);
   const isOpaque = found.some(({ part, hidden }) => !hidden && part?.marks.opaque === true);
   const [ones, parts] = [byLayer(found), byLayer(parent.parts)];
-  return stack.roots.map(({ layer }) => {
+  const { unsure } = steps.at(-1)!;
+  const decides = decisive(found);
+  const isDecided =
+    decides !== undefined && decides.part === undefined && unsure !== undefined && decides.layer <= unsure.layer;
+  return stack.roots.map(({ layer }): LayerWord => {
     const one = ones.get(layer);
     const part = parts.get(layer);
+    if (unsure !== undefined && !isDecided && layer > unsure.layer && one?.what !== 'unknown') {
+      const copy = one?.what === 'present' ? { entry: entryOf(steps.at(-1)!.name, one.status!, one.place) } : {};
+      return { layer, has: 'unknown', unknown: stack.style.unknown!, because: unsure.path, ...copy };
+    }
     if (one === undefined || one.what === 'nothing') return { layer, has: 'nothing', ...parent.deciders.get(layer) };
     if (one.what === 'unknown') return { layer, has: 'unknown', unknown: unknownOf(one.result!) };
     if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
     const at = textOfBytes(placeOf(one, part));
     const elsewhere = at === pathOf(steps) ? {} : { path: at };
     if (!one.hidden) {
-      return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...unsureOf(stack, one), ...elsewhere };
+      return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...elsewhere };
     }
     const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
     if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because, ...elsewhere };
@@ -211,22 +260,17 @@ function becauseOf(steps: readonly Step[], layer: number): { because?: string } 
   return move === undefined ? {} : { because: move.path };
 }
 
-/** A directory whose marks are not shown to this user may hide what is told of those below. */
-function unsureOf({ style }: Stack, { part }: Found): Pick<LayerWord, 'unknown'> {
-  return part === undefined || style.unknown === undefined ? {} : { unknown: style.unknown };
-}
-
 function resultOf(
   steps: readonly Step[],
   layers: LayerWord[],
   seen: Found | undefined,
   followed: LayersProvenanceResult['followed'],
+  doubt: Unknown | undefined,
 ): LayersProvenanceResult {
-  const isRoot = steps.length === 1;
   return {
     resolved: pathOf(steps),
     followed,
-    exists: isRoot || seen !== undefined,
+    exists: doubt ?? steps.at(-1)!.exists,
     layers,
     ...(seen === undefined
       ? {}

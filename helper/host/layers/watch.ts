@@ -124,8 +124,14 @@ export class LayerWatches {
     try {
       const all = await readers.ask(ArmDirectories, async () => {
         const opened = await this.openStack(overlay, { merged: true });
-        const inotify = duplicate(this.instance().descriptor);
-        return { params: { stack: opened.stack, inotify, wanted }, descriptors: [...opened.handOver(), inotify] };
+        try {
+          const inotify = duplicate(this.instance().descriptor);
+          return { params: { stack: opened.stack, inotify, wanted }, descriptors: [...opened.handOver(), inotify] };
+        } catch (error) {
+          // There may be no more instances of inotify, or descriptors.
+          opened[Symbol.dispose]();
+          throw error;
+        }
       });
       for (const [at, watched] of group.entries()) this.take(watched, all[at]!);
     } catch (error) {
@@ -209,5 +215,7 @@ export class LayerWatches {
     }
     // What became stale while the others were looked for.
     for (const watched of this.stale) this.note(watched, true);
+    // All that was watched may have been given up meanwhile, after which looking for directories began to listen anew.
+    if (this.subscriptions.size === 0 && this.arming === 0) this.dispose();
   }
 }
