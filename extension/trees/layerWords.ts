@@ -178,16 +178,16 @@ export interface Size {
 /** Blocks are rounded up: below it, and below a tenth, the difference says nothing. */
 const TOLD_DIFFERENCE_BYTES = 64 * 1024;
 
-/** "42 MiB"; "10 GiB, 4.0 KiB used" of a file with a hole, where the disk has less, or more, than it seems. */
+/** "42 MiB"; "10 GiB (4.0 KiB used)" of a file with a hole, where the disk has less, or more, than it seems. */
 export function sizeText({ sizeBytes, allocatedBytes }: Size): string {
   const difference = Math.abs(allocatedBytes - sizeBytes);
   const isTold = difference >= TOLD_DIFFERENCE_BYTES && difference >= Math.max(allocatedBytes, sizeBytes) / 10;
   return isTold ? bothSizesText({ sizeBytes, allocatedBytes }) : bytesText(sizeBytes);
 }
 
-/** "42 MiB, 43 MiB used". */
+/** "42 MiB (43 MiB used)". */
 export function bothSizesText({ sizeBytes, allocatedBytes }: Size): string {
-  return l10n.t('{0}, {1} used', bytesText(sizeBytes), bytesText(allocatedBytes));
+  return l10n.t('{0} ({1} used)', bytesText(sizeBytes), bytesText(allocatedBytes));
 }
 
 /** "42 MiB", "42 MiB, changed since". */
@@ -195,7 +195,7 @@ export function measuredText({ outdated, ...size }: Size & { outdated: boolean }
   return outdated ? l10n.t('{0}, changed since', sizeText(size)) : sizeText(size);
 }
 
-/** "42 MiB, 43 MiB used, changed since, 12 entries". */
+/** "42 MiB (43 MiB used), changed since, 12 entries". */
 export function measuredWholeText({ outdated, entries, ...size }: Size & { outdated: boolean; entries: number }): string {
   const both = bothSizesText(size);
   return [outdated ? l10n.t('{0}, changed since', both) : both, entriesText(entries)].join(', ');

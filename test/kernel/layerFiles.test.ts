@@ -183,6 +183,34 @@ describe('files of a layer that was made to do harm', { skip: skipUnprivileged }
     await assert.rejects(readOn(vanishing.id), /away changed while it was exported|is not there/);
   });
 
+  test('a mount inside a layer, which the overlay does not have, hides nothing of what is merged', async () => {
+    const layer = overlay.layers[2]!;
+    sh('mkdir -p deep/data; echo below >deep/data/file', layer);
+    const place = path.join(layer, 'deep/data');
+    execFileSync('mount', ['-t', 'tmpfs', 'isoscope-test', place]);
+    try {
+      fs.writeFileSync(path.join(place, 'other'), 'of the tmpfs');
+      for (const directory of ['/', '/deep', '/deep/data']) {
+        const { entries } = await helper.request(LayersReadDirectory, at('merged', directory));
+        assert.deepEqual(
+          entries.map(({ name }) => name).filter((name) => !name.startsWith('raw')),
+          fs
+            .readdirSync(path.join(overlay.merged, directory))
+            .filter((name) => !name.startsWith('raw'))
+            .sort(),
+          directory,
+        );
+      }
+      assert.equal(await text('merged', '/deep/data/file'), 'below\n');
+      assert.equal((await helper.request(LayersStat, at('merged', '/deep/data/file'))).sizeBytes, 'below\n'.length);
+      const { exists } = await helper.request(LayersProvenance, { overlay: ref, path: '/deep/data/file' });
+      assert.deepEqual(exists, { unknown: 'kernel', errno: 'EXDEV' }, 'the layers do not tell');
+    } finally {
+      execFileSync('umount', ['--lazy', place]);
+      sh('rm -r deep', layer);
+    }
+  });
+
   test('only a directory has one above', async () => {
     const trace = (file: string) => helper.request(LayersProvenance, { overlay: ref, path: file });
     assert.equal((await rejection(trace('/links/one/..'))).data.reason, 'notFound');
@@ -764,14 +792,10 @@ describe('layers whose marks this user may not see', { skip: skip || (isHelperRo
       );
       for (const layer of [1, 'merged'] as const) {
         const where = { overlay: ref, layer, path: place };
-        const refused = [
-          helper.request(LayersStat, where),
-          helper.request(LayersReadDirectory, where),
-          helper.request(LayersReadFile, where),
-          helper.request(LayersMeasure, where),
-        ];
-        for (const [at, one] of refused.entries())
-          assert.equal((await rejection(one)).data.reason, 'permission', `${place} of ${layer}, ${at}`);
+        for (const kind of [LayersStat, LayersReadDirectory, LayersReadFile, LayersMeasure] as const) {
+          const { data } = await rejection(helper.request(kind as typeof LayersStat, where));
+          assert.equal(data.reason, 'permission', `${kind.method} of ${place} in ${layer}`);
+        }
       }
     }
     const { exists } = await helper.request(LayersProvenance, { overlay: ref, path: '/secret' });

@@ -236,6 +236,28 @@ describe('marks', { skip }, () => {
     );
   });
 
+  test('that are attributes of empty files count in the layer’s own directory, too', async () => {
+    using layers = inFolder('middle', 'lowest');
+    const [middle = '', lowest = ''] = layers;
+    for (const name of ['gone', 'kept', 'empty']) writeFile(path.join(lowest, name), 'below');
+    for (const name of ['gone', 'empty']) writeFile(path.join(middle, name), '');
+    setAttribute(middle, 'trusted.overlay.opaque', 'x');
+    setAttribute(path.join(middle, 'gone'), 'trusted.overlay.whiteout', '');
+    execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=${middle}:${lowest}`, 'overlay', merged]);
+    const overlay = await mounted();
+    assert.deepEqual(await mergedView(overlay), viewOf(merged));
+    const isGone = !fs.existsSync(path.join(merged, 'gone'));
+    for (const name of ['gone', 'kept', 'empty']) {
+      const { exists } = await helper.request(LayersProvenance, { overlay, path: `/${name}` });
+      assert.equal(exists, fs.existsSync(path.join(merged, name)), name);
+    }
+    const { changes } = await helper.request(LayersChanges, { overlay });
+    assert.deepEqual(
+      changes.map(({ change, path: place }) => `${change} ${place}`),
+      ['modified /empty', `${isGone ? 'deleted' : 'modified'} /gone`],
+    );
+  });
+
   test('that lead to a data-only layer give its content', async (t) => {
     using layers = inFolder('upper', 'lower', 'data', 'work');
     const [upper = '', lower = '', data = '', work = ''] = layers;

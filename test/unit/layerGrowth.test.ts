@@ -97,3 +97,22 @@ test('what is removed goes in many turns: directories that are deleted, emptied 
     assert.ok(turns > 10, `${how}: ${turns} turns`);
   }
 });
+
+test('nothing is written any more once unpacking a layer has failed, for its directory is closed next', async () => {
+  const directory = fs.mkdtempSync(path.join(folder, 'root-'));
+  const descriptor = fs.openSync(directory, 'r');
+  try {
+    const below = Buffer.concat([...files(20_000), TAR_END]);
+    await unpackLayer(fs.createReadStream(writtenTo(below)), descriptor, 'a layer', { onTop: true, owner });
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield file(`a/${OPAQUE}`);
+      throw new Error('the disk failed');
+    }
+    await assert.rejects(unpackLayer(broken(), descriptor, 'a layer', { onTop: true, owner }), /the disk failed/);
+    const left = fs.readdirSync(path.join(directory, 'a')).length;
+    for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+    assert.equal(fs.readdirSync(path.join(directory, 'a')).length, left);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+});

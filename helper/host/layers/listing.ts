@@ -80,8 +80,10 @@ function closing(descriptor: number | undefined): Disposable {
   };
 }
 
+const NO_DIRECTORY: Compared = { merged: [], below: [] };
+
 function directoryOrNone(stack: Stack, names: readonly string[]): Compared {
-  return descend(stack, 0, names).directory ?? { merged: [], below: [] };
+  return descend(stack, 0, names).directory ?? NO_DIRECTORY;
 }
 
 /** What a mount shows under the name; undefined when it has no such thing, or none is there. */
@@ -176,21 +178,41 @@ export function statPath(stack: Stack, layer: number | 'merged', path: string): 
   const name = names.at(-1);
   if (name === undefined) return rootEntry(stack, layer);
   const parents = names.slice(0, -1);
-  const mounted = layer === 'merged' ? openMounted(stack, parents) : undefined;
-  using _ = closing(mounted);
-  // As for a list: what is mounted is there, whatever is known of the layers.
-  const directory = mounted === undefined ? directoryAt(stack, layer, path, parents) : directoryOrNone(stack, parents);
+  return layer === 'merged' ? statMerged(stack, path, parents, name) : statInLayer(stack, layer, path, parents, name);
+}
+
+function statInLayer(stack: Stack, layer: number, path: string, parents: readonly string[], name: string): LayerEntry {
+  const directory = directoryAt(stack, layer, path, parents);
   try {
-    const comparison = compare(stack, layer === 'merged' ? 0 : layer, directory, name);
+    const comparison = compare(stack, layer, directory, name);
     if (comparison.inside !== undefined) closeCompared(comparison.inside);
-    const entry = layer === 'merged' ? entryOfMerged(name, comparison, mounted) : entryOfLayer(name, comparison);
-    const { unknown, own } = comparison;
-    const isUnknown = layer === 'merged' ? comparison.now === undefined && unknown !== undefined : own.what === 'unknown';
-    if (entry === undefined) throw missing(path, layer, mounted === undefined && layer === 'merged' ? unknown : undefined);
-    if (mounted === undefined && isUnknown) throw missing(path, layer, unknown);
+    const { own } = comparison;
+    if (own.what === 'unknown') throw missing(path, layer, unknownOf(own.result!));
+    const entry = entryOfLayer(name, comparison);
+    if (entry === undefined) throw missing(path, layer, undefined);
     return entry;
   } finally {
     closeUnlessRoot(directory, parents);
+  }
+}
+
+/** What is mounted is there, or is not, whatever is known of the layers. */
+function statMerged(stack: Stack, path: string, parents: readonly string[], name: string): LayerEntry {
+  const mounted = openMounted(stack, parents);
+  using _ = closing(mounted);
+  const { directory = NO_DIRECTORY, unknown } = descend(stack, 0, parents);
+  try {
+    const comparison = compare(stack, 0, directory, name);
+    if (comparison.inside !== undefined) closeCompared(comparison.inside);
+    const shown = mounted === undefined ? -EXDEV : statusBelow(mounted, name);
+    if (typeof shown === 'number' && comparison.now === undefined) {
+      throw missing(path, 'merged', shown === -ENOENT ? undefined : (comparison.unknown ?? unknown));
+    }
+    const entry = entryOfMerged(name, comparison, mounted);
+    if (entry === undefined) throw missing(path, 'merged', undefined);
+    return entry;
+  } finally {
+    if (directory !== NO_DIRECTORY) closeUnlessRoot(directory, parents);
   }
 }
 

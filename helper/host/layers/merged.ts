@@ -224,7 +224,8 @@ function inDirectory(style: MarkStyle, one: Found, descriptor: number, lookup: L
   const isLast = at === lookup.names.length - 1;
   one.part = { layer: one.layer, descriptor, marks: { opaque: false, hasWhiteoutAttributes: false } };
   if (isLast) lookup.isDirectory = true;
-  if (!mayBeMarked(style, descriptor)) return one;
+  // Of marks that are shown to nobody but root, one that may not be searched tells as little as any other; it is there.
+  if (style.unknown !== undefined || !mayBeMarked(style, descriptor)) return one;
   try {
     one.part.marks = marksOfDirectory(style, descriptor);
     if (one.part.marks.opaque) lookup.stop = true;
