@@ -71,7 +71,7 @@ export async function saveStream(
   const saved = vscode.l10n.t('Saved {0}.', chosen.fsPath);
   const notes = noted();
   if (notes.length === 0) void say(saved);
-  else void warn([saved, ...notes].join(' '));
+  else void warn([...notes, saved].join(' '));
 }
 
 /** A sparse file of many gigabytes stays one: what is all zero becomes a hole. */
