@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
@@ -49,17 +49,46 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
     // A uid that is used again inherits the files of its last owner.
     foldersBefore = new Set(readdirSync('/tmp'));
     user = makeSudoUser(`isoscope-e2e-${process.pid}`);
-    workbench = await openWorkbench({ story: true, user });
+    workbench = await openWorkbench({ user });
   });
+
+  // What a person chose holds until the window is closed or reloaded.
+  beforeEach(() => begin('withPassword'));
 
   after(async () => {
     await workbench?.close();
     user?.[Symbol.dispose]();
   });
 
-  test('opening the view asks nothing: it runs as the user, and says that and how to become root', async () => {
+  /** The window as it is when it is opened for the first time, with this rule of sudo. */
+  async function begin(rule: Parameters<SudoUser['allow']>[0]): Promise<void> {
+    user.allow(rule);
+    await workbench.reload();
     await workbench.openSidebar('Isoscope');
+    await statusShows(workbench, rule === 'withoutPassword' ? 'Isoscope: root' : 'Isoscope: user');
+    await eventually('the helpers of before to end', async () => helperPids(user).length + rootHelperPids(user).length <= 1);
+  }
+
+  /** Chooses to become root, and waits for the password box. */
+  async function ask(): Promise<void> {
+    await workbench.runCommand('Isoscope: Become Root…');
+    await passwordBox(workbench);
+  }
+
+  async function becomeRoot(): Promise<void> {
+    await ask();
+    await answerPassword(workbench, user.password);
+    await statusShows(workbench, 'Isoscope: root');
+  }
+
+  async function closeTheBox(): Promise<void> {
+    await ask();
+    await workbench.escape();
     await statusShows(workbench, 'Isoscope: user');
+    await workbench.hover(workbench.statusBarItem('Isoscope: user'), 'No password was given');
+  }
+
+  test('opening the view asks nothing: it runs as the user, and says that and how to become root', async () => {
     await workbench.view('Namespaces').row(/^Not running as root become root…$/);
     assert.equal(await workbench.page.locator('.quick-input-widget:visible').count(), 0);
     assert.deepEqual(await workbench.notifications(), []);
@@ -79,6 +108,7 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   });
 
   test('a wrong and an empty password are asked for again, and the right one gives root', async () => {
+    await ask();
     await answerPassword(workbench, 'not the password');
     await passwordBox(workbench, true);
     await workbench.screenshot('elevation-wrong');
@@ -89,7 +119,8 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
     await workbench.screenshot('elevation-root');
   });
 
-  test('the password is in no log and no folder of ours is left behind', () => {
+  test('the password is in no log and no folder of ours is left behind', async () => {
+    await becomeRoot();
     assert.ok(!workbench.logs().includes(user.password));
     const left = readdirSync('/tmp').filter((name) => name.startsWith('isoscope-') && !foldersBefore.has(name));
     const ours = left.filter(
@@ -99,15 +130,12 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   });
 
   test('closing the box goes on without root, and says so', async () => {
-    await workbench.runCommand('Isoscope: Become Root…');
-    await passwordBox(workbench);
-    await workbench.escape();
-    await statusShows(workbench, 'Isoscope: user');
-    await workbench.hover(workbench.statusBarItem('Isoscope: user'), 'No password was given');
+    await closeTheBox();
     await workbench.screenshot('elevation-cancelled');
   });
 
   test('who closed the box is not asked again by a restart', async () => {
+    await closeTheBox();
     const before = helperPids(user);
     await workbench.runCommand('Isoscope: Restart Helper');
     await eventually('another helper', async () => helperPids(user).some((pid) => !before.includes(pid)));
@@ -119,10 +147,12 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
     user.allow('withoutPassword');
     await workbench.runCommand('Isoscope: Become Root…');
     await statusShows(workbench, 'Isoscope: root');
+    assert.equal(await workbench.page.locator('.quick-input-widget:visible').count(), 0);
     await workbench.screenshot('elevation-nopasswd');
   });
 
   test('reloading the window ends the root helper behind sudo, and starts another', async () => {
+    await begin('withoutPassword');
     const before = rootHelperPids(user);
     assert.equal(before.length, 1);
     await workbench.reload();
@@ -137,6 +167,7 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   });
 
   test('a root helper that was killed is shown as not running, with the signal, and nothing restarts it but the person', async () => {
+    await begin('withoutPassword');
     for (const pid of rootHelperPids(user)) process.kill(pid, 'SIGKILL');
     await statusShows(workbench, 'Isoscope: not running');
     await workbench.hover(workbench.statusBarItem('Isoscope: not running'), 'signal SIGKILL');
@@ -158,9 +189,17 @@ describe('an ordinary user with a sudo password', { timeout: 300_000 }, () => {
   });
 
   test('closing the window ends the helper', async () => {
-    assert.notDeepEqual(helperPids(user), []);
-    await workbench.close();
-    await eventually('the helper’s end', async () => helperPids(user).length === 0);
+    const before = helperPids(user);
+    const own = await openWorkbench({ user });
+    const others = () => helperPids(user).filter((pid) => !before.includes(pid));
+    try {
+      await own.openSidebar('Isoscope');
+      await statusShows(own, 'Isoscope: user');
+      assert.notDeepEqual(others(), []);
+    } finally {
+      await own.close();
+    }
+    await eventually('the helper’s end', async () => others().length === 0);
   });
 });
 

@@ -27,10 +27,7 @@ async function bringToKnownState(workbench: Workbench): Promise<void> {
   for (let layer = 0; layer < LAYERS && (await count(OVER_IT)) > 0; layer += 1) await workbench.escape();
   while ((await count('.tab.dirty')) > 0) await revertOne(workbench);
   if ((await count('.part.editor .tab')) > 0) await workbench.runCommand('View: Close All Editors');
-  if ((await count('.terminal-wrapper')) > 0) {
-    await workbench.runCommand('Terminal: Kill All Terminals');
-    await eventually('the terminals to end', async () => (await count('.terminal-wrapper')) === 0);
-  }
+  await workbench.killTerminals();
   await workbench.closePanel();
   if ((await count('.notification-toast')) > 0) await workbench.clearNotifications();
   await workbench.restoreTheme();

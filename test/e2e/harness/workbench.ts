@@ -44,6 +44,8 @@ export class Workbench implements AsyncDisposable {
   readonly isStory: boolean;
   /** The view container that was opened last. */
   sidebar: string | undefined;
+  /** Their panel was closed, and the page does not have them then. */
+  private hasHiddenTerminals = false;
   /** What Isoscope's views are filtered by between tests. */
   restingFilter = '';
 
@@ -335,8 +337,27 @@ export class Workbench implements AsyncDisposable {
   /** Gives the room of terminals to the editors. */
   async closePanel(): Promise<void> {
     const panel = this.page.locator('.part.panel');
+    this.hasHiddenTerminals ||= (await this.terminals().count()) > 0;
     if (await panel.isVisible()) await this.runCommand('View: Toggle Panel Visibility');
     await panel.waitFor({ state: 'hidden', timeout: DEFAULT_WAIT_MILLIS });
+  }
+
+  private terminals(): Locator {
+    return this.page.locator('.terminal-wrapper');
+  }
+
+  /** Ends what runs in terminals, also in those of a panel that is hidden. */
+  async killTerminals(): Promise<void> {
+    const count = () => this.terminals().count();
+    if (!this.hasHiddenTerminals && (await count()) === 0) return;
+    // Of a panel that is hidden it cannot be seen when the last one has ended.
+    if (!(await this.page.locator('.part.panel').isVisible())) {
+      await this.runCommand('View: Toggle Panel Visibility');
+      await eventually('the terminals to be shown', async () => (await count()) > 0);
+    }
+    await this.runCommand('Terminal: Kill All Terminals');
+    await eventually('the terminals to end', async () => (await count()) === 0);
+    this.hasHiddenTerminals = false;
   }
 
   /** Names of the terminals, from their tabs or, with one terminal, from the panel's title bar. */
