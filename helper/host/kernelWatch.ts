@@ -1,6 +1,7 @@
 /** Waits for what the kernel tells only to one who sits in poll(2): process events and changed mounts. */
-import { AT_FDCWD, close, openAt } from '../kernel/files.ts';
-import { openPipe } from '../kernel/pipe.ts';
+import fs from 'node:fs';
+import { close } from '../kernel/files.ts';
+import { openPipe, type Pipe } from '../kernel/pipe.ts';
 import { closeProcessEvents, type ProcessEvents, receiveProcessEvents } from '../kernel/processEvents.ts';
 import { POLLIN, POLLPRI, waitForAny } from '../kernel/readiness.ts';
 
@@ -21,15 +22,28 @@ const GATHER_MILLIS = 20;
 export class KernelWatch {
   private readonly callbacks: KernelWatchCallbacks;
   private readonly processEvents: number | undefined;
-  private readonly mountinfo = openAt(AT_FDCWD, '/proc/self/mountinfo', 0);
-  private readonly stopPipe = openPipe();
+  private readonly mountinfo: number;
+  private readonly stopPipe: Pipe;
   private stopped = false;
   private deaf = false;
 
-  /** Takes over the socket of `openProcessEvents`; without one only mounts are watched. */
+  /** Takes over the socket of `openProcessEvents`, also when it throws; without one only mounts are watched. */
   constructor(processEvents: number | undefined, callbacks: KernelWatchCallbacks) {
     this.processEvents = processEvents;
     this.callbacks = callbacks;
+    try {
+      this.stopPipe = openPipe();
+    } catch (error) {
+      if (processEvents !== undefined) closeProcessEvents(processEvents);
+      throw error;
+    }
+    try {
+      this.mountinfo = fs.openSync('/proc/self/mountinfo', 'r');
+    } catch (error) {
+      for (const descriptor of [this.stopPipe.read, this.stopPipe.write]) close(descriptor);
+      if (processEvents !== undefined) closeProcessEvents(processEvents);
+      throw error;
+    }
     this.run().catch((error: unknown) => {
       this.deaf = true;
       if (!this.stopped) callbacks.onDeaf(error);

@@ -4,7 +4,7 @@
  */
 import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { holdProcess } from '../launcher/holdProcess.ts';
+import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { integer, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
@@ -32,6 +32,15 @@ export function visitMountNamespaces(visits: Visit[]): Visited[] {
   return visits.map(visit);
 }
 
+/** The launcher has the descriptor of the owner from its start. */
+function held(steps: Steps, owner: number | undefined): HeldProcess | undefined {
+  try {
+    return holdProcess(steps.compiled(), PATIENCE_SECONDS);
+  } finally {
+    if (owner !== undefined) close(owner);
+  }
+}
+
 function visit({ descriptor, open }: Visit): Visited {
   const steps = new Steps();
   const owner = ownerToEnter(descriptor);
@@ -44,8 +53,7 @@ function visit({ descriptor, open }: Visit): Visited {
     steps.call('openat', [integer(AT_FDCWD, 'AT_FDCWD'), string(open), integer(O_PATH, 'O_PATH')], 'open a mount point', flags);
   }
   steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
-  using inside = holdProcess(steps.compiled(), PATIENCE_SECONDS);
-  if (owner !== undefined) close(owner);
+  using inside = held(steps, owner);
   if (inside === undefined) return NOTHING;
   const mountinfo = readText(AT_FDCWD, `/proc/${inside.pid}/mountinfo`, MAX_MOUNTINFO_BYTES);
   const found = inside.results.get(opening) ?? -1;

@@ -3,7 +3,7 @@
  * same reading finds. Each mount namespace has a table of its own, so each is read, once, through a process that sees the whole
  * of it; one without such a process is visited.
  */
-import { close } from '../kernel/files.ts';
+import { close, closing } from '../kernel/files.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceKind, Pin } from '../protocol.ts';
@@ -134,8 +134,7 @@ export class MountPins {
       if (belowFuse) continue;
       const mountNamespace = openFirst(this.allPlacesOf(pin.mountNamespace), pin.mountNamespace);
       if (mountNamespace === undefined) continue;
-      const [visited] = visitMountNamespaces([{ descriptor: mountNamespace, open: pin.mountPoint }]);
-      close(mountNamespace);
+      const [visited] = closing(mountNamespace, (descriptor) => visitMountNamespaces([{ descriptor, open: pin.mountPoint }]));
       const descriptor = visited?.opened === undefined ? -1 : reopenNamespace(visited.opened, ino);
       if (descriptor >= 0) return descriptor;
     }
@@ -166,17 +165,20 @@ export class MountPins {
     const unread = new Set(partial.map(({ ino }) => ino));
     for (const [ino, table] of this.tables) if (table === UNREAD && this.index.get(ino) === undefined) unread.add(ino);
     const visits: { ino: number; descriptor: number }[] = [];
-    for (const ino of unread) {
-      if (visits.length === MAX_VISITS) break;
-      const descriptor = openFirst(this.allPlacesOf(ino), ino);
-      if (descriptor !== undefined) visits.push({ ino, descriptor });
+    try {
+      for (const ino of unread) {
+        if (visits.length === MAX_VISITS) break;
+        const descriptor = openFirst(this.allPlacesOf(ino), ino);
+        if (descriptor !== undefined) visits.push({ ino, descriptor });
+      }
+      const visited = visitMountNamespaces(visits);
+      visits.forEach(({ ino }, at) => {
+        const mountinfo = visited[at]?.mountinfo;
+        if (mountinfo !== undefined) this.tables.set(ino, tableOf({ mountinfo, complete: true }, ino));
+      });
+    } finally {
+      for (const { descriptor } of visits) close(descriptor);
     }
-    const visited = visitMountNamespaces(visits);
-    visits.forEach(({ ino, descriptor }, at) => {
-      close(descriptor);
-      const mountinfo = visited[at]?.mountinfo;
-      if (mountinfo !== undefined) this.tables.set(ino, tableOf({ mountinfo, complete: true }, ino));
-    });
     if (visits.length > 0) this.arrange();
   }
 }

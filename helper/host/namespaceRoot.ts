@@ -6,6 +6,7 @@
 import {
   AT_FDCWD,
   close,
+  closing,
   O_DIRECTORY,
   O_PATH,
   openAt,
@@ -112,8 +113,7 @@ export function tableOfNamespace({ directory, mountNamespace, others }: Member):
 function tableByVisit(directory: number): string | undefined {
   const descriptor = openAt(directory, 'ns/mnt', 0);
   if (descriptor < 0) return undefined;
-  const [visited] = visitMountNamespaces([{ descriptor }]);
-  close(descriptor);
+  const [visited] = closing(descriptor, () => visitMountNamespaces([{ descriptor }]));
   return visited?.mountinfo;
 }
 
@@ -122,7 +122,7 @@ export function openNamespaceRoot(ino: number, ways: MountNamespaces): Namespace
   let part: NamespaceRoot | undefined;
   let attempts = 0;
   for (const path of pathsInto(ino, ways.index)) {
-    const found = openRootOf(path, ino);
+    const found = openOr(part, () => openRootOf(path, ino));
     if (found?.complete === true) {
       part?.[Symbol.dispose]();
       return found;
@@ -132,10 +132,20 @@ export function openNamespaceRoot(ino: number, ways: MountNamespaces): Namespace
     attempts += 1;
     if (attempts === MAX_ATTEMPTS) break;
   }
-  const visited = openRootByVisit(ino, ways);
+  const visited = openOr(part, () => openRootByVisit(ino, ways));
   if (visited === undefined) return part;
   part?.[Symbol.dispose]();
   return visited;
+}
+
+/** Gives back what was found before when the next cannot be opened. */
+function openOr<T>(before: NamespaceRoot | undefined, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    before?.[Symbol.dispose]();
+    throw error;
+  }
 }
 
 function* pathsInto(ino: number, index: NamespaceIndex): Generator<string> {
@@ -149,7 +159,13 @@ function* pathsInto(ino: number, index: NamespaceIndex): Generator<string> {
 function openRootOf(path: string, ino: number): (NamespaceRoot & { complete: boolean }) | undefined {
   const directory = openDirectory(AT_FDCWD, path);
   if (directory < 0) return undefined;
-  const root = readNamespaceLink(directory, 'ns/mnt') === ino ? openAt(directory, 'root', O_PATH | O_DIRECTORY) : -1;
+  let root = -1;
+  try {
+    if (readNamespaceLink(directory, 'ns/mnt') === ino) root = openAt(directory, 'root', O_PATH | O_DIRECTORY);
+  } catch (error) {
+    close(directory);
+    throw error;
+  }
   const complete = readLinkText(directory, 'root') === '/';
   // Looked at again: of a process that moved elsewhere in between, it may be the root of its new namespace.
   if (root < 0 || readNamespaceLink(directory, 'ns/mnt') !== ino) {
@@ -172,8 +188,7 @@ function openRootOf(path: string, ino: number): (NamespaceRoot & { complete: boo
 function openRootByVisit(ino: number, { mounts }: MountNamespaces): NamespaceRoot | undefined {
   const descriptor = openFirst(mounts.allPlacesOf(ino), ino);
   if (descriptor === undefined) return undefined;
-  const [visited] = visitMountNamespaces([{ descriptor, open: '/' }]);
-  close(descriptor);
+  const [visited] = closing(descriptor, () => visitMountNamespaces([{ descriptor, open: '/' }]));
   const root = visited?.opened;
   if (root === undefined) return undefined;
   return { root, mountinfo: () => visited?.mountinfo ?? '', [Symbol.dispose]: () => close(root) };

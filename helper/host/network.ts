@@ -1,7 +1,7 @@
 /** What one network namespace holds: interfaces with the far ends of their pairs, routes, and sockets with who holds them. */
 import fs from 'node:fs';
 import { Failure, isSystemError, unknownFrom } from '../failure.ts';
-import { AT_FDCWD, close, linkBytes, openDirectory, readLink, readNumbers } from '../kernel/files.ts';
+import { AT_FDCWD, close, closing, linkBytes, openDirectory, readLink, readNumbers } from '../kernel/files.ts';
 import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../kernel/netlink.ts';
 import {
   AF_INET,
@@ -342,15 +342,16 @@ function holdersOf(
   const holders = new Map<number, NetworkSocket['processes']>();
   if (inodes.size === 0) return holders;
   for (const { pid, startTime, name } of processes) {
-    const directory = openDirectory(AT_FDCWD, `/proc/${pid}/fd`);
-    if (directory < 0) continue;
-    const descriptors = readNumbers(directory, '.');
-    for (const descriptor of typeof descriptors === 'number' ? [] : descriptors) {
-      const inode = socketInode(directory, descriptor);
-      if (inode === undefined || !inodes.has(inode)) continue;
-      holders.set(inode, [...(holders.get(inode) ?? []), { pid, startTime, name, descriptor }]);
-    }
-    close(directory);
+    const opened = openDirectory(AT_FDCWD, `/proc/${pid}/fd`);
+    if (opened < 0) continue;
+    closing(opened, (directory) => {
+      const descriptors = readNumbers(directory, '.');
+      for (const descriptor of typeof descriptors === 'number' ? [] : descriptors) {
+        const inode = socketInode(directory, descriptor);
+        if (inode === undefined || !inodes.has(inode)) continue;
+        holders.set(inode, [...(holders.get(inode) ?? []), { pid, startTime, name, descriptor }]);
+      }
+    });
   }
   return holders;
 }

@@ -1,12 +1,12 @@
 /** Netlink sockets in any network namespace, also in one that may only be entered from inside of its user namespace: by a launcher, from which they are taken. */
 import { Failure, isSystemError } from '../failure.ts';
-import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+import { AT_FDCWD, close, openEach, readText } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
 import { openNetlink } from '../kernel/netlink.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { inNetNamespace } from '../kernel/setns.ts';
-import { holdProcess } from '../launcher/holdProcess.ts';
+import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { integer } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
@@ -53,8 +53,7 @@ function readInside<T>(namespace: number, read: (directory: string) => T): T | u
   if (owner === undefined) return undefined;
   const steps = enteringSteps(namespace, owner);
   steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
-  using inside = holdProcess(steps.compiled(), PATIENCE_SECONDS);
-  close(owner);
+  using inside = holdThenClose(steps, owner);
   return inside === undefined ? undefined : read(`/proc/${inside.pid}`);
 }
 
@@ -88,8 +87,7 @@ function takenFromInside(namespace: number, protocols: readonly number[]): numbe
     steps.call('socket', values, 'open a netlink socket there', { reportResult: true });
   }
   steps.add({ kind: 'sync', purpose: 'wait until they are taken' });
-  using inside = holdProcess(steps.compiled(), PATIENCE_SECONDS);
-  close(owner);
+  using inside = holdThenClose(steps, owner);
   if (inside === undefined) return undefined;
   return takeAll(
     inside.pid,
@@ -97,15 +95,21 @@ function takenFromInside(namespace: number, protocols: readonly number[]): numbe
   );
 }
 
+/** The launcher has the descriptor from its start. */
+function holdThenClose(steps: Steps, owner: number): HeldProcess | undefined {
+  try {
+    return holdProcess(steps.compiled(), PATIENCE_SECONDS);
+  } finally {
+    close(owner);
+  }
+}
+
 function takeAll(pid: number, descriptors: readonly number[]): number[] | undefined {
-  const taken: number[] = [];
   let pidfd = -1;
   try {
     pidfd = openPidfd(pid);
-    for (const descriptor of descriptors) taken.push(takeDescriptor(pidfd, descriptor));
-    return taken;
+    return openEach(descriptors, (descriptor) => takeDescriptor(pidfd, descriptor));
   } catch (error) {
-    for (const descriptor of taken) close(descriptor);
     // A security module may forbid it (Yama's ptrace_scope).
     if (error instanceof SyscallError) return undefined;
     throw error;

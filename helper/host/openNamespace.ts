@@ -1,6 +1,6 @@
 /** Opens any namespace of this host by its identity, wherever it is kept alive. */
 import { Failure } from '../failure.ts';
-import { AT_FDCWD, close, openDirectory, readNamespaceLink } from '../kernel/files.ts';
+import { AT_FDCWD, close, closing, openDirectory, readNamespaceLink } from '../kernel/files.ts';
 import { openOwner, openParent } from '../kernel/nsfs.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol.ts';
@@ -94,8 +94,7 @@ function openAbove({ kind, ino }: NamespaceRef, index: NamespaceIndex, mounts: M
 function climb(start: number, above: (descriptor: number) => number, ino: number): number | undefined {
   let current = start;
   for (let level = 0; level < MAX_LEVELS; level += 1) {
-    const next = above(current);
-    close(current);
+    const next = closing(current, above);
     if (next < 0) return undefined;
     if (isNamespace(next, ino)) return next;
     current = next;

@@ -1,5 +1,5 @@
 /** Where a namespace can be opened: the files that lead to it, and how to open one without being led elsewhere. */
-import { AT_FDCWD, close, ENOENT, O_PATH, openAt, openDirectory } from '../kernel/files.ts';
+import { AT_FDCWD, closing, ENOENT, O_PATH, openAt, openDirectory } from '../kernel/files.ts';
 import type { Pin, ProcessRef } from '../protocol.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';
 import { isNamespace } from './nsfsFile.ts';
@@ -28,17 +28,14 @@ export function openPlace(place: Place, ino: number): number {
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return directory;
   // O_PATH opens nothing: what is found is looked at first, and a FIFO or device in a container's mount point stays untouched.
-  const found = openAt(directory, path, O_PATH);
-  close(directory);
+  const found = closing(directory, () => openAt(directory, path, O_PATH));
   if (found < 0) return found;
   return reopenNamespace(found, ino);
 }
 
 /** A usable descriptor instead of an `O_PATH` one, which it closes; `-ENOENT` when that is not of the expected namespace. */
 export function reopenNamespace(found: number, ino: number): number {
-  const namespace = isNamespace(found, ino) ? openAt(AT_FDCWD, `/proc/self/fd/${found}`, 0) : -ENOENT;
-  close(found);
-  return namespace;
+  return closing(found, () => (isNamespace(found, ino) ? openAt(AT_FDCWD, `/proc/self/fd/${found}`, 0) : -ENOENT));
 }
 
 /** Ways that are tried: of many members of a namespace all may be ending, or not for this user to look at. */

@@ -1,5 +1,5 @@
 /** What confines a process's view of the file system: chroot(2), a mount namespace whose root was pivoted, or both. */
-import { AT_FDCWD, close, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, closing, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { RootView, Unknown } from '../protocol.ts';
 import { type Member, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
@@ -47,8 +47,7 @@ function mountOfRoot(directory: number, path: string, mounts: Mount[]): Mount | 
 function mountIdOf(directory: number, path: string): number | undefined {
   const root = openAt(directory, path, O_PATH);
   if (root < 0) return undefined;
-  const text = readText(AT_FDCWD, `/proc/self/fdinfo/${root}`, MAX_FDINFO_BYTES);
-  close(root);
+  const text = closing(root, () => readText(AT_FDCWD, `/proc/self/fdinfo/${root}`, MAX_FDINFO_BYTES));
   const id = typeof text === 'string' ? /^mnt_id:\s*([0-9]+)$/m.exec(text)?.[1] : undefined;
   return id === undefined ? undefined : Number(id);
 }

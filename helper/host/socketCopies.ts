@@ -49,14 +49,17 @@ export function askSockets(places: readonly SocketPlace[], look: (place: SocketP
   const { steps, copies } = copying(places);
   using holder = holdProcess(steps.compiled(), PATIENCE_SECONDS);
   if (holder === undefined) {
-    for (const place of places) look(place, -ENOENT);
+    for (const place of places) look(place, -EPERM);
     return;
   }
   using held = new Copies(holder);
   places.forEach((place, at) => {
     const namespace = held.namespaceOf(place, holder.results.get(copies[at]!) ?? -ENOENT);
-    look(place, namespace);
-    if (namespace >= 0) close(namespace);
+    try {
+      look(place, namespace);
+    } finally {
+      if (namespace >= 0) close(namespace);
+    }
   });
 }
 
@@ -86,7 +89,12 @@ class Copies implements Disposable {
 
   constructor({ pid }: HeldProcess) {
     this.pidfd = openPidfd(pid);
-    this.directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
+    try {
+      this.directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
+    } catch (error) {
+      close(this.pidfd);
+      throw error;
+    }
   }
 
   /** @param copy its number in the launcher, or `-errno` */

@@ -95,7 +95,7 @@ export class Watcher {
   watch(parts: readonly HostPart[]): void {
     const wasWatching = this.parts.size > 0;
     this.parts = new Set(parts);
-    if (this.parts.size > 0 && !wasWatching) this.start();
+    if (this.parts.size > 0 && !wasWatching) this.startOrNothing();
     if (this.parts.size === 0 && wasWatching) this.stop();
   }
 
@@ -105,7 +105,7 @@ export class Watcher {
     const pids = [...this.pending];
     this.pending.clear();
     this.cancel('settle');
-    if (pids.length > 0) this.markChanges(this.model.reread(pids));
+    if (pids.length > 0) this.orLose(() => this.markChanges(this.model.reread(pids)));
   }
 
   /** What a scan found that was not known: the client hears of it, but not of the first one, which found everything. */
@@ -116,6 +116,17 @@ export class Watcher {
   /** What another watch found: told together with the rest, if the client watches that part. */
   note(part: HostPart): void {
     if (this.parts.size > 0) this.mark([part]);
+  }
+
+  /** What could only be begun in part is not begun, so that whoever asks again begins anew. */
+  private startOrNothing(): void {
+    try {
+      this.start();
+    } catch (error) {
+      this.parts.clear();
+      this.stop();
+      throw error;
+    }
   }
 
   private start(): void {
@@ -151,6 +162,16 @@ export class Watcher {
     this.callbacks.processesLost();
     this.cancel('reconcile');
     this.reconcile();
+  }
+
+  /** What events named and could not be read is found with all the rest, when the host is read again. */
+  private orLose(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (this.parts.size > 0) this.lose();
+      throw error;
+    }
   }
 
   private onDeaf(error: unknown): void {
@@ -255,9 +276,12 @@ export class Watcher {
   /** In place of events: which pids there are, and are no more. */
   private comparePids(): void {
     const before = performance.now();
-    if (this.primed) this.markChanges(this.model.rereadDifferentPids());
-    const cost = performance.now() - before;
-    this.later('compare', Math.max(MIN_COMPARE_MILLIS, cost / COMPARE_SHARE), () => this.comparePids());
+    try {
+      if (this.primed) this.markChanges(this.model.rereadDifferentPids());
+    } finally {
+      const cost = performance.now() - before;
+      this.later('compare', Math.max(MIN_COMPARE_MILLIS, cost / COMPARE_SHARE), () => this.comparePids());
+    }
   }
 
   private markChanges({ processes, namespaces, containers }: ModelChanges): void {
@@ -299,7 +323,11 @@ export class Watcher {
     if (this.timers.has(name)) return;
     const timer = setTimeout(() => {
       this.timers.delete(name);
-      action();
+      try {
+        this.orLose(action);
+      } catch (error) {
+        logError('what changed on the host could not be read', error);
+      }
     }, millis);
     // A timer never keeps a helper alive whose client has gone.
     timer.unref();

@@ -7,7 +7,7 @@
  */
 import fs from 'node:fs';
 import os from 'node:os';
-import { checked, lastErrno, libcFunction, SyscallError } from './libc.ts';
+import { checked, lastErrno, libcFunction, openedOr, SyscallError } from './libc.ts';
 
 const openatCall = libcFunction('int openat(int directory, const char *path, int flags)');
 const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
@@ -39,10 +39,9 @@ const AT_SYMLINK_NOFOLLOW = 0x100;
 const buffer = Buffer.alloc(64 * 1024);
 const statBuffer = Buffer.alloc(256);
 
-/** A descriptor (`O_CLOEXEC`), or `-errno`. A path that is not UTF-8 is given as its bytes, with the final NUL. */
+/** A descriptor (`O_CLOEXEC`), or `-errno`; throws a `SyscallError` for want of descriptors or memory. A path that is not UTF-8 is given as its bytes, with the final NUL. */
 export function openAt(directory: number, path: string | Buffer, flags: number): number {
-  const descriptor = openatCall(directory, path, flags | O_CLOEXEC);
-  return descriptor === -1 ? -lastErrno() : descriptor;
+  return openedOr('openat', openatCall(directory, path, flags | O_CLOEXEC));
 }
 
 /** Another descriptor of the same open file (`F_DUPFD_CLOEXEC`). Throws a `SyscallError`. */
@@ -52,6 +51,27 @@ export function duplicate(descriptor: number): number {
 
 export function close(descriptor: number): void {
   closeCall(descriptor);
+}
+
+/** Uses a descriptor, and closes it however that ends. */
+export function closing<T>(descriptor: number, use: (descriptor: number) => T): T {
+  try {
+    return use(descriptor);
+  } finally {
+    closeCall(descriptor);
+  }
+}
+
+/** A descriptor of each, or none is left open: what `open` throws is thrown on. */
+export function openEach<T>(all: readonly T[], open: (one: T) => number): number[] {
+  const opened: number[] = [];
+  try {
+    for (const one of all) opened.push(open(one));
+    return opened;
+  } catch (error) {
+    for (const descriptor of opened) close(descriptor);
+    throw error;
+  }
 }
 
 /** The directory of a process, to read below; `-errno` when there is none. It stays that process's when the pid is reused. */

@@ -61,6 +61,24 @@ export function lastErrno(): number {
   return koffi.errno();
 }
 
+/** What the helper or the kernel has too little of: it says nothing about what was asked for. */
+const EXHAUSTED: readonly number[] = [os.constants.errno.EMFILE, os.constants.errno.ENFILE, os.constants.errno.ENOMEM];
+
+export function isExhaustion({ errno }: SyscallError): boolean {
+  return EXHAUSTED.includes(errno);
+}
+
+/**
+ * Returns the descriptor that a call gave, or `-errno`, for what is absent or forbidden is usual. Throws a `SyscallError` where it is for want of
+ * descriptors or memory: whoever takes `-errno` for an answer about the file would say that something is gone that is there.
+ */
+export function openedOr(syscall: string, result: number): number {
+  if (result !== -1) return result;
+  const errno = koffi.errno();
+  if (EXHAUSTED.includes(errno)) throw new SyscallError(syscall, errno);
+  return -errno;
+}
+
 /** Returns the result of a call that signals failure by -1, or throws a `SyscallError`. */
 export function checked(syscall: string, result: number, path?: string): number {
   if (result === -1) throw new SyscallError(syscall, koffi.errno(), path);

@@ -2,6 +2,7 @@
  * Netlink sockets (netlink(7)), also in network namespaces that the helper is not in: a socket stays in the namespace in
  * which it was opened, so a visit is setns(2), socket(2), setns(2) back, all in one turn of the main thread.
  */
+import { openEach } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
 import { inNetNamespace } from './setns.ts';
 
@@ -49,7 +50,7 @@ export class NetlinkError extends Error {
  * @throws SyscallError EPERM when the caller may not enter it
  */
 export function openNetlink(namespace: number | undefined, protocols: readonly number[]): number[] {
-  return inNetNamespace(namespace, () => protocols.map(openSocket));
+  return inNetNamespace(namespace, () => openEach(protocols, openSocket));
 }
 
 function openSocket(protocol: number): number {

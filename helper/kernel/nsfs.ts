@@ -1,6 +1,6 @@
 /** Questions to an open namespace: ioctl_ns(2). A namespace is any descriptor that opening `/proc/PID/ns/KIND` gives. */
 import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
-import { lastErrno, libcFunction } from './libc.ts';
+import { lastErrno, libcFunction, openedOr } from './libc.ts';
 
 // _IO(0xb7, n): no direction and no size, so the same number on every architecture.
 const NS_GET_USERNS = 0xb701;
@@ -49,6 +49,5 @@ export function ownerUid(userNamespace: number): number {
 }
 
 function plain(descriptor: number, request: number): number {
-  const result = ioctlPlain(descriptor, request, 0);
-  return result === -1 ? -lastErrno() : result;
+  return openedOr('ioctl', ioctlPlain(descriptor, request, 0));
 }

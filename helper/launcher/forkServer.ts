@@ -57,8 +57,16 @@ export class ForkServer {
   }
 
   private start(): number {
-    const { ours, theirs } = openSocketPair();
     const nothing = fs.openSync('/dev/null', fs.constants.O_RDWR);
+    try {
+      return this.startWith(nothing);
+    } finally {
+      close(nothing);
+    }
+  }
+
+  private startWith(nothing: number): number {
+    const { ours, theirs } = openSocketPair();
     try {
       setTimeouts(ours, ANSWER_SECONDS);
       const pid = spawn(this.executable, [ARGV0, ...ROOM], [nothing, nothing, nothing, theirs]);
@@ -69,7 +77,6 @@ export class ForkServer {
       throw error;
     } finally {
       close(theirs);
-      close(nothing);
     }
   }
 

@@ -14,7 +14,7 @@ import { findInRoot, readFileInRoot } from '../host/fileInRoot.ts';
 import { ownNamespaces } from '../host/hostNamespaces.ts';
 import { readProcess } from '../host/processReader.ts';
 import { namespaceOf, type ProcessRecord } from '../host/processRecord.ts';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, ownerOf } from '../kernel/files.ts';
+import { AT_FDCWD, close, closing, O_DIRECTORY, O_PATH, openAt, ownerOf } from '../kernel/files.ts';
 import type { NamespaceKind, ProcessRef } from '../protocol.ts';
 import { Remembered } from './remembered.ts';
 
@@ -108,8 +108,7 @@ async function bundleOfShim(shim: ProcessRecord, first: ProcessRecord): Promise<
   const working = openAt(AT_FDCWD, `/proc/${shim.pid}/cwd`, O_PATH | O_DIRECTORY);
   if (working < 0) return undefined;
   if (await names(working, 'init.pid', first.pid)) return bundle(working, shim.uid, shim.name);
-  const all = openAt(working, '..', O_PATH | O_DIRECTORY);
-  close(working);
+  const all = closing(working, () => openAt(working, '..', O_PATH | O_DIRECTORY));
   const id = first.membership.claim?.id;
   const other = all < 0 || id === undefined ? undefined : await findInRoot(all, path.basename(id));
   if (all >= 0) close(all);

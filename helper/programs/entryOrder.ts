@@ -50,7 +50,7 @@ function rank({ kind }: HeldNamespace): number {
 function chainTo(user: HeldNamespace): HeldNamespace[] {
   const chain = [user];
   while (chain.length <= MAX_DEPTH) {
-    const parent = openParent(chain[0]!.descriptor);
+    const parent = openParentOr(chain);
     if (parent < 0) return chain;
     if (isOwnNamespace('user', parent)) {
       close(parent);
@@ -59,6 +59,16 @@ function chainTo(user: HeldNamespace): HeldNamespace[] {
     chain.unshift({ kind: 'user', name: `user:[${fs.fstatSync(parent).ino}]`, descriptor: parent });
   }
   return chain;
+}
+
+/** What was opened before is closed when the next cannot be. */
+function openParentOr(chain: readonly HeldNamespace[]): number {
+  try {
+    return openParent(chain[0]!.descriptor);
+  } catch (error) {
+    for (const { descriptor } of chain.slice(0, -1)) close(descriptor);
+    throw error;
+  }
 }
 
 function ownerIn(chain: HeldNamespace[], namespace: HeldNamespace): HeldNamespace | undefined {

@@ -1,67 +1,46 @@
-/** Requests that are cancelled, at many moments, and requests that fail: afterwards the helper has what it had before. */
+/** Requests that are cancelled, at many moments, and requests that fail, at every descriptor: afterwards the helper, and the host, have what they had before. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
-import { LayersExport, LayersExportEnd } from '../../helper/protocol/layers.ts';
-import { SandboxesList, SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
-import { isHelperRoot } from '../fixtures/environment.ts';
+import { CgroupsSampled, CgroupsSubscribe } from '../../helper/protocol/cgroups.ts';
+import { LayersExport, LayersExportEnd, LayersWatch } from '../../helper/protocol/layers.ts';
+import { SandboxesCreate, SandboxesList, SandboxesRemove, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { type ErrorData, HostWatch, ProcessesList, type TerminalsOpenResult } from '../../helper/protocol.ts';
+import { encodeFrame } from '../../helper/stream/frame.ts';
+import { type Belongings, belongingsOf, moreThan } from '../fixtures/belongings.ts';
+import { inGuest, isHelperRoot } from '../fixtures/environment.ts';
 import { type AnyRequest, paramsOf, REQUESTS, rootCgroup } from '../fixtures/everyRequest.ts';
+import { TELLS_TIMERS } from '../fixtures/heldTimers.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlayRef } from '../fixtures/overlayRef.ts';
 import { until } from '../fixtures/until.ts';
+import { startSleeper } from '../fixtures/zoo.ts';
 
 const SANDBOX = `isoscope-cancel-${process.pid}`;
 /** When it is cancelled, in milliseconds after it was sent; negative: not at all. */
 const MOMENTS = [-1, 0, 0, 1, 1, 2, 3, 5, 8, 13, 21, 40];
-/** What answers waits for its client for half a minute, as it should: a pseudoterminal and its program. */
-const WAITS_FOR_ITS_CLIENT = ['terminals/open'];
+/** So many descriptors more may be opened, and the next is refused (EMFILE). */
+const DESCRIPTORS = [0, 1, 2, 4, 7, 12];
 
-interface Belongings {
-  descriptors: Map<string, number>;
-  threads: number;
-  watches: number;
-  children: number;
+/** An emulated machine takes its time. */
+const STRIDE = inGuest ? 4 : 1;
+const some = <T>(all: readonly T[]): T[] => all.filter((_, index) => index % STRIDE === 0);
+
+/** A request as it is made here. */
+interface Asked {
+  title: string;
+  request: AnyRequest;
+  /** Made anew for each time that it is asked. */
+  params: () => Promise<object> | object;
 }
 
-function belongingsOf(pid: number): Belongings {
-  const descriptors = new Map<string, number>();
-  let watches = 0;
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    try {
-      // Of sockets and pipes only the kind: each has a number of its own.
-      const target = readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:\[[0-9]+\]$/, '');
-      descriptors.set(target, (descriptors.get(target) ?? 0) + 1);
-      if (target === 'anon_inode:inotify')
-        watches += readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8').match(/^inotify /gm)?.length ?? 0;
-    } catch {
-      // Closed meanwhile.
-    }
-  }
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const children = threads.flatMap((thread) => {
-    try {
-      return readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean);
-    } catch {
-      return [];
-    }
-  });
-  return { descriptors, threads: threads.length, watches, children: children.length };
-}
-
-/** What there is more of than before; empty when nothing. */
-function more(before: Belongings, now: Belongings): string {
-  const grown = [...now.descriptors].filter(([target, count]) => count > (before.descriptors.get(target) ?? 0));
-  const counts = (['threads', 'watches', 'children'] as const).filter((what) => now[what] > before[what]);
-  return [...grown.map(([target, count]) => `${target}: ${count}`), ...counts.map((what) => `${what}: ${now[what]}`)].join(
-    ', ',
-  );
-}
-
-describe('a request that is cancelled', { skip: !isHelperRoot && 'only root mounts it, or looks into it' }, () => {
+describe('a request that is cancelled, or fails', { skip: !isHelperRoot && 'only root mounts it, or looks into it' }, () => {
   let folder: string;
   let helper: RunningHelper;
   let params: Record<string, object>;
@@ -81,9 +60,14 @@ describe('a request that is cancelled', { skip: !isHelperRoot && 'only root moun
     writeFileSync(at('lower/file'), 'content');
     const options = `lowerdir=${at('lower')},upperdir=${at('upper')},workdir=${at('work')}`;
     execFileSync('mount', ['-t', 'overlay', '-o', options, 'overlay', at('merged')]);
-    helper = await startHelper();
+    helper = await startHelper({ environment: TELLS_TIMERS });
     const overlay = await mountOverlayRef(helper, at('merged'));
-    params = paramsOf({ pid: process.pid, overlay, cgroup: await rootCgroup(helper), sandbox: SANDBOX });
+    const cgroup = await rootCgroup(helper);
+    // What is made once for all, and only with the first sample.
+    const sampled = new Promise((resolve) => helper.connection.onNotification(CgroupsSampled, resolve));
+    await helper.request(CgroupsSubscribe, { cgroups: [cgroup], subscription: SANDBOX });
+    await sampled;
+    params = paramsOf({ pid: process.pid, overlay, cgroup, sandbox: SANDBOX });
   });
   after(async () => {
     await helper?.stop();
@@ -91,41 +75,168 @@ describe('a request that is cancelled', { skip: !isHelperRoot && 'only root moun
     rmSync(folder, { recursive: true });
   });
 
-  async function ask(request: AnyRequest, cancelAfter: number): Promise<void> {
+  const limits: SandboxSpec = {
+    name: SANDBOX,
+    root: { type: 'programs', programs: ['busybox'] },
+    mounts: [{ destination: '/data', type: 'bind', source: '/etc' }],
+    resources: { pids: { limit: 10 } },
+    process: { args: ['busybox', 'sleep', '1000'], terminal: false },
+  };
+  const persistent: SandboxSpec = { ...limits, persistent: true };
+
+  /** A sandbox that is there already, by its name. */
+  async function made(): Promise<{ sandbox: string }> {
+    await helper.request(SandboxesCreate, { spec: persistent });
+    return { sandbox: SANDBOX };
+  }
+  const requestOf = (method: string) => REQUESTS.find((one) => one.method === method)!;
+  const ask = (method: string, title: string, of: Asked['params']): Asked => ({
+    title: `${method}, ${title},`,
+    request: requestOf(method),
+    params: of,
+  });
+  const overlayOf = () => params['layers/export'] as { overlay: object };
+  /** All that may be asked, and of some what is kept or made besides. */
+  const ALL: Asked[] = [
+    ...REQUESTS.map((request): Asked => ({ title: request.method, request, params: () => params[request.method]! })),
+    ask('host/watch', 'of all parts', () => ({
+      parts: ['processes', 'namespaces', 'containers', 'network', 'cgroups', 'mounts', 'sandboxes'],
+    })),
+    ask('cgroups/subscribe', 'to one', () => ({
+      cgroups: [(params['cgroups/inspect'] as { cgroup: object }).cgroup],
+      subscription: SANDBOX,
+    })),
+    ask('layers/watch', 'of all below', () => {
+      const directory = { ...overlayOf(), layer: 0, path: '/', recursive: true };
+      return { subscription: SANDBOX, directories: [directory] };
+    }),
+    ask('layers/exportRead', 'of one that was begun', () =>
+      helper.request(LayersExport, { ...(params['layers/export'] as never as { overlay: never }), layer: 1 }),
+    ),
+    ask('sandboxes/create', 'that goes on running', () => ({ spec: limits })),
+    ask('sandboxes/create', 'persistent', () => ({ spec: persistent })),
+    ask('sandboxes/create', 'with a pair of interfaces', () => ({ spec: { ...limits, network: { type: 'veth' } } })),
+    ask('sandboxes/create', 'with a terminal', () => ({ spec: { ...limits, process: { args: ['busybox', 'cat'] } } })),
+    ask('sandboxes/run', 'that waits', () => ({ spec: { ...limits, process: { args: ['busybox', 'sleep', '0.02'] } } })),
+    ask('sandboxes/restart', 'of one that runs', made),
+    ask('sandboxes/stop', 'of one that runs', made),
+    ask('sandboxes/remove', 'of one that runs', made),
+    ask('terminals/open', 'in a sandbox', async () => ({ ...(await made()), command: ['busybox', 'cat'] })),
+    ask('programs/run', 'in a sandbox', async () => ({ ...(await made()), command: ['busybox', 'true'] })),
+  ];
+
+  /** Asks once, and gives back what the answer hands to its client. */
+  async function askOnce({ request, params: of }: Asked, cancelAfter: number, before?: () => Disposable): Promise<void> {
+    const given = await of();
     const source = new CancellationTokenSource();
-    const asked = helper.connection.sendRequest(request, params[request.method], source.token).catch(() => undefined);
+    using _limit = before?.();
+    const asked = helper.connection.sendRequest(request, given, source.token).catch((error: Error & { data?: ErrorData }) => {
+      const told = `${request.method}: ${error.data?.reason}: ${error.message}`;
+      (before === undefined ? usual : refusals).add(told);
+      return undefined;
+    });
     if (cancelAfter === 0) source.cancel();
     const timer = setTimeout(() => source.cancel(), cancelAfter < 0 ? 2 ** 30 : cancelAfter);
-    const answer = await asked;
+    const answer = (await asked) as { id?: string; token?: string; terminal?: TerminalsOpenResult } | undefined;
     clearTimeout(timer);
-    // An export is its client's to end.
-    if (request.method === LayersExport.method && answer !== undefined)
-      await helper.request(LayersExportEnd, answer as { id: string });
     source.dispose();
+    _limit?.[Symbol.dispose]();
+    for (const opened of [answer?.terminal, answer?.token === undefined ? undefined : (answer as TerminalsOpenResult)])
+      if (opened !== undefined) await hangUp(opened);
+    for (const id of [answer?.id, (given as { id?: string }).id])
+      if (id !== undefined) await helper.request(LayersExportEnd, { id });
   }
 
-  async function removeSandboxes(): Promise<void> {
+  /** As a terminal that is closed at once. */
+  async function hangUp({ streamSocket, token }: TerminalsOpenResult): Promise<void> {
+    const connection = net.connect(streamSocket);
+    connection.on('error', () => undefined);
+    connection.end(encodeFrame({ type: 'attach', token: Buffer.from(token, 'hex'), columns: 80, rows: 24 }));
+    connection.resume();
+    await once(connection, 'close');
+  }
+
+  /** What the client asked to be kept, it lets go. */
+  async function letGo(): Promise<void> {
+    await helper.request(HostWatch, { parts: [] });
+    await helper.request(CgroupsSubscribe, { cgroups: [], subscription: SANDBOX } as never);
+    await helper.request(LayersWatch, { subscription: SANDBOX, directories: [] });
     const { sandboxes } = await helper.request(SandboxesList, {});
     for (const { id } of sandboxes) await helper.request(SandboxesRemove, { sandbox: id }).catch(() => undefined);
   }
 
-  for (const request of REQUESTS.filter(({ method }) => !WAITS_FOR_ITS_CLIENT.includes(method))) {
-    const { method } = request;
-    test(`${method} leaves the helper what it had`, async () => {
-      await ask(request, -1);
-      await ask(request, 2);
-      await removeSandboxes();
-      // What the first one made once for all is there now: the reader thread, files that stay open.
-      const before = belongingsOf(helper.process.pid!);
-      for (const moment of MOMENTS) await ask(request, moment);
-      await removeSandboxes();
-      let grown = '';
-      const isAsBefore = () => {
-        grown = more(before, belongingsOf(helper.process.pid!));
-        return grown === '';
-      };
-      await until(isAsBefore, () => `${method} left ${grown}`, 50);
-      assert.equal(grown, '');
-    });
+  /** Lets the helper open so many descriptors more, until it is disposed of. */
+  function allowDescriptors(more: number): Disposable {
+    const pid = helper.process.pid!;
+    const most = /^Max open files +\S+ +(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!;
+    const set = (soft: string) => execFileSync('prlimit', [`--pid=${pid}`, `--nofile=${soft}:${most}`]);
+    const taken = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+    let limit = 0;
+    for (let free = 0; free < more; limit += 1) if (!taken.has(limit)) free += 1;
+    set(String(limit));
+    return { [Symbol.dispose]: () => void set(most) };
   }
+
+  /** What was answered for want of a descriptor, and without. */
+  const refusals = new Set<string>();
+  const usual = new Set<string>();
+
+  async function leavesNothing(asked: Asked, times: readonly (() => Promise<void>)[]): Promise<void> {
+    await letGo();
+    for (const moment of [-1, 2]) {
+      await askOnce(asked, moment);
+      await letGo();
+    }
+    // What the first one made once for all is there now: the reader thread, files that stay open.
+    const before: Belongings = await belongingsOf(helper, SANDBOX);
+    for (const time of times) {
+      await time();
+      await letGo();
+    }
+    let more = '';
+    const isAsBefore = async () => {
+      more = moreThan(before, await belongingsOf(helper, SANDBOX));
+      return more === '';
+    };
+    await until(isAsBefore, () => `${asked.title} left ${more}`, 50);
+    assert.equal(more, '');
+  }
+
+  for (const asked of ALL) {
+    test(`${asked.title} leaves nothing when it is cancelled`, () =>
+      leavesNothing(
+        asked,
+        some(MOMENTS).map((moment) => () => askOnce(asked, moment)),
+      ));
+    test(`${asked.title} leaves nothing when it fails for want of a descriptor`, () =>
+      leavesNothing(
+        asked,
+        some(DESCRIPTORS).map((count) => () => askOnce(asked, -1, () => allowDescriptors(count))),
+      ));
+  }
+
+  test('and what is there is not said to be gone for want of a descriptor', () => {
+    const untrue = [...refusals].filter((one) => /: (gone|notFound): /.test(one) && !usual.has(one));
+    assert.deepEqual(untrue, []);
+    assert.ok(refusals.size > 30, 'descriptors were wanting');
+  });
+
+  test('and the host is followed again once there are descriptors', async () => {
+    await helper.request(HostWatch, { parts: ['processes'] });
+    const { revision } = await helper.request(ProcessesList, {});
+    const limit = allowDescriptors(0);
+    const meanwhile = await startSleeper([]);
+    await assert.rejects(helper.request(ProcessesList, { since: revision }), /EMFILE/);
+    limit[Symbol.dispose]();
+    const isListed = async () => {
+      const { processes } = await helper.request(ProcessesList, { since: revision });
+      return processes.some(({ pid }) => pid === meanwhile.pid);
+    };
+    await until(isListed, 'it is listed', 50);
+    const later = await startSleeper([]);
+    const { processes } = await helper.request(ProcessesList, {});
+    assert.ok(processes.some(({ pid }) => pid === later.pid));
+    await helper.request(HostWatch, { parts: [] });
+    for (const specimen of [meanwhile, later]) await specimen.stop();
+  });
 });

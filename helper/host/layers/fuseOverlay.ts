@@ -1,6 +1,6 @@
 /** Mounts of fuse-overlayfs(1), whose layers only the command line of the process that serves them tells. */
 
-import { AT_FDCWD, close, directoryStatus, openAt, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, close, closing, directoryStatus, openAt, readText } from '../../kernel/files.ts';
 import { openOwner } from '../../kernel/nsfs.ts';
 import { parseIdMap } from '../../proc/idMap.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
@@ -58,8 +58,7 @@ function ownerOf(superOptions: readonly string[], process: ProcessRecord): numbe
 function ownerOfMountNamespace(pid: number): number | undefined {
   const namespace = openAt(AT_FDCWD, `/proc/${pid}/ns/mnt`, 0);
   if (namespace < 0) return undefined;
-  const owner = openOwner(namespace);
-  close(namespace);
+  const owner = closing(namespace, openOwner);
   if (owner < 0) return undefined;
   const status = directoryStatus(owner, '');
   close(owner);

@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { Failure, unknownFrom } from '../../failure.ts';
 import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
-import { SyscallError } from '../../kernel/libc.ts';
+import { isExhaustion, SyscallError } from '../../kernel/libc.ts';
 
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
@@ -242,14 +242,22 @@ async function lookAt(root: number | undefined, absolute: string): Promise<Looke
 
 /** What is mounted; undefined when it cannot be reached, for something else is mounted over it. `O_PATH`. */
 export async function openMount({ root }: NamespaceRoot, { id, mountPoint }: Mount): Promise<number | undefined> {
+  let descriptor: number;
   try {
-    const descriptor = await openInRoot(root, mountPoint, O_PATH | O_DIRECTORY);
-    if (mountIdOf(descriptor) === id) return descriptor;
-    close(descriptor);
+    descriptor = await openInRoot(root, mountPoint, O_PATH | O_DIRECTORY);
   } catch (error) {
-    if (!(error instanceof SyscallError || (error instanceof Failure && error.reason === 'busy'))) throw error;
+    const isOfMount =
+      error instanceof SyscallError ? !isExhaustion(error) : error instanceof Failure && error.reason === 'busy';
+    if (!isOfMount) throw error;
+    return undefined;
   }
-  return undefined;
+  let isIt = false;
+  try {
+    isIt = mountIdOf(descriptor) === id;
+  } finally {
+    if (!isIt) close(descriptor);
+  }
+  return isIt ? descriptor : undefined;
 }
 
 /** `mnt_id` of proc_pid_fdinfo(5): asks nothing of the file system. */
