@@ -196,20 +196,22 @@ export interface NameRange {
 
 /**
  * The next names in an open directory, in the order of its file system, at most about 4000, each in the range given to `take` with its `d_type`, without `.`
- * and `..`: 1 when there may be more, 0 at the end, or `-errno`. `take` may narrow the range.
+ * and `..`: how many entries were read when there may be more, 0 at the end, or `-errno`. `take` may narrow the range.
  */
 export function nextNames(descriptor: number, range: NameRange, take: (name: string, type: number) => void): number {
   const length = Number(getdentsCall(descriptor, listing, listing.length));
   if (length <= 0) return length === -1 ? -lastErrno() : 0;
+  let count = 0;
   // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
   for (let entry = 0; entry < length; entry += listing.readUInt16LE(entry + 16)) {
     const begin = entry + NAME_OFFSET;
+    count += 1;
     if (range.upTo !== undefined && isGreater(begin, range.upTo)) continue;
     if (range.after !== undefined && !isGreater(begin, range.after)) continue;
     const name = listing.toString('latin1', begin, endOfName(entry));
     if (name !== '.' && name !== '..') take(name, listing[entry + TYPE_OFFSET]!);
   }
-  return 1;
+  return count;
 }
 
 /** Records are aligned to eight bytes, so the NUL is one of the last eight; what is behind it is left as it was. */

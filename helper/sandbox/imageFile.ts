@@ -9,7 +9,7 @@ import type tar from 'tar-stream';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
 import { jsonOf } from '../host/engines/boundedFile.ts';
-import { close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
+import { close, O_DIRECTORY, O_PATH, openAt, openEach } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
@@ -84,7 +84,7 @@ export async function unpackImageFile(image: FileImage, idMaps?: IdMaps): Promis
   const descriptor = makeFileSystem();
   try {
     const names = directoriesFor(image, layers, idMaps);
-    const directories = names.map((name) => {
+    const directories = openEach(names, (name) => {
       fs.mkdirSync(`/proc/self/fd/${descriptor}/${name}`, { mode: 0o755 });
       return openAt(descriptor, name, O_PATH | O_DIRECTORY);
     });
@@ -231,11 +231,14 @@ function openFile({ path: image }: FileImage, name?: string): Readable {
     const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
     const real = fs.realpathSync.native(image);
     const descriptor = name === undefined ? openHostFile(real, flags) : openHostFileBelow(real, name, flags);
-    if (!fs.fstatSync(descriptor).isFile()) {
+    try {
+      // The file system may be anybody's, and refuse even that.
+      if (!fs.fstatSync(descriptor).isFile()) throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
+      return fs.createReadStream(file, { fd: descriptor });
+    } catch (error) {
       fs.closeSync(descriptor);
-      throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
+      throw error;
     }
-    return fs.createReadStream(file, { fd: descriptor });
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const why = error.code === 'EXDEV' ? 'it leads out of the image' : error.code;

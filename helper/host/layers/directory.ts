@@ -11,6 +11,8 @@ import type { Unknown } from '../../protocol.ts';
 import { OPAQUE_FILE, RESERVED_PREFIX, WHITEOUT_PREFIX } from './marks.ts';
 import type { Pace } from './pace.ts';
 
+/** So many entries are read of a directory: of one that has more, which a file system may also invent without an end, the rest is unknown. */
+const MOST_ENTRIES = 4 * 1024 * 1024;
 /** Names of the first pass over a directory, so that the first rows come at once; and of every further one. */
 const FIRST_NAMES = 8192;
 const FURTHER_NAMES = 65_536;
@@ -18,6 +20,7 @@ const FURTHER_NAMES = 65_536;
 const O_NONBLOCK = fs.constants.O_NONBLOCK;
 const O_NOATIME = 0o1000000;
 const EPERM = 1;
+const EOVERFLOW = 75;
 
 export interface Names {
   /** One character a byte, each once, in the order of their bytes. */
@@ -74,11 +77,13 @@ async function readNames(
   const descriptor = openForReading(directory);
   if (descriptor < 0) return descriptor;
   try {
-    for (;;) {
+    for (let read = 0; read < MOST_ENTRIES; ) {
       const result = nextNames(descriptor, range, take);
       if (result <= 0) return result;
+      read += result;
       if (pace.isDue) await pace.rest();
     }
+    return -EOVERFLOW;
   } finally {
     close(descriptor);
   }
