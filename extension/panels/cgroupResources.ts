@@ -53,7 +53,7 @@ export function cpuSection(answers: CgroupAnswers, before: CgroupAnswers | undef
     ({ version, cpu: part }) => version === 1 && !isLacking(part) && number(part.userMicros) !== undefined,
   );
   const split = (value: number) =>
-    plain(durationText(value), ticks ? vscode.l10n.t('counted by clock ticks, so only about') : undefined);
+    plain(durationText(value), ticks ? vscode.l10n.t('divided by clock ticks, so only about') : undefined);
   return {
     heading: vscode.l10n.t('CPU'),
     blocks: [
