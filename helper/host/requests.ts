@@ -1,7 +1,9 @@
 /** Answers every request about the host: processes, namespaces, containers, network, and what of it is being watched. */
+import os from 'node:os';
 import * as v from 'valibot';
 import type { Dispatcher } from '../dispatch.ts';
 import { Failure } from '../failure.ts';
+import { hasOpenat2 } from '../kernel/openat2.ts';
 import { MountsList } from '../protocol/mounts.ts';
 import {
   ContainersList,
@@ -38,6 +40,11 @@ export function serveHost(requests: Dispatcher, notify: Notify, { streamSocket }
           hint: 'Reload the window, so that extension and helper are of one version.',
         },
       );
+    }
+    if (!hasOpenat2()) {
+      throw new Failure('unsupported', `Isoscope needs Linux 5.6 or newer, and this is ${os.release()}.`, {
+        hint: 'Without openat2(2) files of containers cannot be read safely.',
+      });
     }
     return identity(streamSocket, host.changes);
   });

@@ -30,7 +30,7 @@ const OPEN_TREE_CLONE = 1;
 const OPEN_TREE_CLOEXEC = 0o2000000;
 const AT_EMPTY_PATH = 0x1000;
 const AT_RECURSIVE = 0x8000;
-const MOUNT_ATTR_RDONLY = 0x1n;
+export const MOUNT_ATTR_RDONLY = 0x1;
 const MOUNT_ATTR_IDMAP = 0x100000n;
 /** struct mount_attr: set, clear, propagation, descriptor of a user namespace. */
 const MOUNT_ATTR_BYTES = 32;
@@ -72,7 +72,7 @@ export function mapMountIds(tree: number, userNamespace: number, recursive: bool
 
 /** Nothing is changed through the mounts of `tree`; devices in them can be written to. Throws a `SyscallError`. */
 export function makeReadOnly(tree: number): void {
-  setAttributes(tree, { set: MOUNT_ATTR_RDONLY, recursive: true });
+  setAttributes(tree, { set: BigInt(MOUNT_ATTR_RDONLY), recursive: true });
 }
 
 function setAttributes(

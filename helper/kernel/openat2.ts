@@ -1,5 +1,5 @@
 /** Opening a path inside a root that is not trusted: openat2(2). */
-import { AT_FDCWD } from './files.ts';
+import { AT_FDCWD, close, O_PATH } from './files.ts';
 import { lastErrno, libcFunction } from './libc.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
@@ -14,6 +14,7 @@ const RESOLVE_IN_ROOT = 16n;
 const RESOLVE_CACHED = 32n;
 export const EAGAIN = 11;
 const EINVAL = 22;
+const ENOSYS = 38;
 export const OPEN_CLOEXEC = 0o2000000n;
 /** struct open_how: flags, mode, resolve. */
 export const OPEN_HOW_BYTES = 24;
@@ -43,6 +44,13 @@ function cachedHowOf(flags: number): Buffer {
   if (flags !== cachedFlags) cachedHow.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
   cachedFlags = flags;
   return cachedHow;
+}
+
+/** Whether this kernel has it: Linux 5.6. */
+export function hasOpenat2(): boolean {
+  const opened = openNow(AT_FDCWD, '/', howOf(O_PATH, 0n));
+  if (opened >= 0) close(opened);
+  return opened !== -ENOSYS;
 }
 
 /** A descriptor, or `-errno`. */

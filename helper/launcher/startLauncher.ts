@@ -4,7 +4,7 @@ import path from 'node:path';
 import { isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
-import { cloneMounts, makeReadOnly } from '../kernel/newMount.ts';
+import { cloneMounts, MOUNT_ATTR_RDONLY, makeDetachedMount, makeReadOnly } from '../kernel/newMount.ts';
 import { spawn } from '../kernel/spawn.ts';
 import { ARGV0, ForkServer } from './forkServer.ts';
 import { MAX_DESCRIPTORS } from './program.ts';
@@ -52,17 +52,35 @@ function openNull(): number {
  * no mount can be made, and nobody who is started that way owns it.
  */
 function openDevice(name: string): number {
-  let devices: number;
-  try {
-    devices = cloneMounts('/dev');
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    return fs.openSync(`/dev/${name}`, fs.constants.O_RDWR);
+  for (const mounted of [readOnlyDevices, newReadOnlyDevices]) {
+    let devices: number;
+    try {
+      devices = mounted();
+    } catch (error) {
+      if (isSystemError(error)) continue;
+      throw error;
+    }
+    try {
+      return fs.openSync(`/proc/self/fd/${devices}/${name}`, fs.constants.O_RDWR);
+    } finally {
+      close(devices);
+    }
   }
+  return fs.openSync(`/dev/${name}`, fs.constants.O_RDWR);
+}
+
+function readOnlyDevices(): number {
+  const devices = cloneMounts('/dev');
   try {
     makeReadOnly(devices);
-    return fs.openSync(`/proc/self/fd/${devices}/${name}`, fs.constants.O_RDWR);
-  } finally {
+    return devices;
+  } catch (error) {
     close(devices);
+    throw error;
   }
+}
+
+/** Before Linux 5.12 only a new mount can be made read-only at once; it shows the same devices. */
+function newReadOnlyDevices(): number {
+  return makeDetachedMount('devtmpfs', [], MOUNT_ATTR_RDONLY);
 }

@@ -4,11 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import type { Message } from 'vscode-jsonrpc/node';
 import { messageReader } from '../../extension/connection/messageReader.ts';
+import { SandboxesRun } from '../../helper/protocol/sandboxes.ts';
 import type * as protocol from '../../helper/protocol.ts';
-import { ERROR_CODES, type ErrorData, MAX_MESSAGE_BYTES } from '../../helper/protocol.ts';
-import { isRoot, testUid } from '../fixtures/environment.ts';
+import { ERROR_CODES, type ErrorData, MAX_MESSAGE_BYTES, ProgramsRun } from '../../helper/protocol.ts';
+import { isHelperRoot, isRoot, testUid, unlessHas } from '../fixtures/environment.ts';
 import { paramsOf, REQUESTS } from '../fixtures/everyRequest.ts';
-import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { HELPER_PROGRAM, startHelper } from '../fixtures/helper.ts';
+import { refusalOf } from '../fixtures/rejection.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
 interface Answer {
@@ -318,3 +320,37 @@ function replaced(value: unknown, [key, ...below]: readonly string[], by: unknow
   Object.assign(copy, { [key]: replaced((value as Record<string, unknown>)[key], below, by) });
   return copy;
 }
+
+/** A filter under which the kernel has no system call from a number on, as one of before has not: the numbers of all architectures are the same from 424 on. */
+const OLDER_KERNEL = `
+import ctypes, os, struct, sys
+ins = lambda code, jt, jf, k: struct.pack('HBBI', code, jt, jf, k)
+held = ctypes.create_string_buffer(ins(0x20, 0, 0, 0) + ins(0x35, 0, 1, int(sys.argv[1])) + ins(6, 0, 0, 0x50000 | 38) + ins(6, 0, 0, 0x7fff0000))
+l = ctypes.CDLL(None)
+l.prctl(38, 1, 0, 0, 0)
+assert l.prctl(22, 2, ctypes.byref(ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 4, ctypes.addressof(held))))) == 0
+os.execv(sys.argv[2], sys.argv[2:])`;
+const openat2 = 437;
+const mountSetattr = 442;
+
+describe('on an older kernel', { skip: unlessHas('python3') }, () => {
+  test('the helper says how new it must be, where it lacks what nothing can be read safely without', async () => {
+    await assert.rejects(
+      startHelper({ through: ['python3', '-c', OLDER_KERNEL, String(openat2)] }),
+      /Isoscope needs Linux 5\.6 or newer/,
+    );
+  });
+
+  test('the helper starts, runs programs and says that sandboxes need a newer one, where it lacks what these are mounted by', async () => {
+    await using helper = await startHelper({ through: ['python3', '-c', OLDER_KERNEL, String(mountSetattr)] });
+    const process = refOfProcess(helper.process.pid!);
+    const { exit } = await helper.request(ProgramsRun, { process, kinds: [], seccomp: 'none', command: ['true'] });
+    assert.deepEqual(exit, { code: 0 });
+    const user = isHelperRoot ? {} : { namespaces: { user: 'new' as const } };
+    const refusal = await refusalOf(
+      helper.request(SandboxesRun, { spec: { ...user, process: { args: ['true'] } } }),
+      'unsupported',
+    );
+    assert.match(refusal.message, /sandboxes need Linux 5\.12/);
+  });
+});
