@@ -54,10 +54,13 @@ export const EXPECTED_SKIPS = {
   package: [],
   e2e: [],
   vm: [],
+  oldvm: [],
   'kernel as root': [...AS_ROOT, ...ON_THIS_HOST],
   'kernel as a user': [...AS_USER, ...ON_THIS_HOST],
+  'old Node': [...AS_ROOT, ...ON_THIS_HOST, /^this Node runs no TypeScript$/],
   'guest as root': [...AS_ROOT, ...IN_THE_GUEST],
   'guest as user': [...AS_USER, ...IN_THE_GUEST],
+  'old guest as root': [...AS_ROOT, ...IN_THE_GUEST, /^this lsns does not tell of parents$/],
 };
 
 /**

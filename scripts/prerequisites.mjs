@@ -13,7 +13,7 @@ export const CACHE = path.join(ROOT, '.cache');
 
 const NODE_VERSION = '24.21.0';
 /** What the oldest VS Code brings that may have this extension, and the one in between. */
-const OLD_NODE_VERSIONS = ['20.19.0', '22.23.5'];
+export const OLD_NODE_VERSIONS = ['20.19.0', '22.23.5'];
 const CODE_SERVER_VERSION = '4.139.1';
 const NETWORK_HINT =
   'If the network or a proxy is the cause, set it right and run the same command again; what is fetched stays.';
@@ -168,9 +168,9 @@ export async function ensureNode() {
 }
 
 /** The programs of older Nodes, for tests of what differs there: each fetched when it is first asked for, about 100 MB. */
-export async function ensureOldNodes() {
+export async function ensureOldNodes(versions = OLD_NODE_VERSIONS) {
   const programs = [];
-  for (const version of OLD_NODE_VERSIONS) {
+  for (const version of versions) {
     const folder = path.join(CACHE, `node-${version}`);
     const program = path.join(folder, 'node_modules', NODE_PACKAGE, 'bin/node');
     if (!existsSync(program) || installedVersion(folder, NODE_PACKAGE) !== version) {

@@ -9,12 +9,15 @@ import { unexpectedSkips } from './expectedSkips.mjs';
 import { Leftovers } from './leftovers.mjs';
 import { OWN_TARGET, packageTarget } from './package.mjs';
 import {
+  CACHE,
   ensureCodeServer,
   ensureDebianPackages,
   ensureNode,
   ensureNodePackages,
+  ensureOldNodes,
   NODE,
   nodeEnvironment,
+  OLD_NODE_VERSIONS,
   ROOT,
 } from './prerequisites.mjs';
 import { isReachable, runFromReachablePlace } from './reachablePlace.mjs';
@@ -35,6 +38,12 @@ const STAGES = {
   unit: { silentMinutes: 5, needs: ['build'], run: (stage) => testFolder(stage, 'unit') },
   vm: { silentMinutes: 15, needs: ['build', 'vm'], beside: true, run: (stage) => testFolder(stage, 'vm') },
   kernel: { silentMinutes: 10, touchesKernel: true, needs: ['build', 'engines', 'kernelTests'], run: kernelTests },
+  nodes: {
+    silentMinutes: 5,
+    touchesKernel: true,
+    needs: ['build', 'engines', 'kernelTests'],
+    run: (stage) => oldNodeTests(stage, OLD_NODE_VERSIONS.slice(0, 1)),
+  },
   package: { silentMinutes: 5, needs: ['build', 'package'], run: (stage) => testFolder(stage, 'package') },
   e2e: {
     silentMinutes: 10,
@@ -43,6 +52,15 @@ const STAGES = {
     prepare: ensureCodeServer,
     run: endToEndTests,
   },
+  // Only when they are named: what they need may be gone from where it is fetched, and they take minutes.
+  allnodes: {
+    isOptional: true,
+    silentMinutes: 5,
+    touchesKernel: true,
+    needs: ['build', 'engines', 'kernelTests'],
+    run: (stage) => oldNodeTests(stage, OLD_NODE_VERSIONS),
+  },
+  oldvm: { isOptional: true, silentMinutes: 15, needs: ['build', 'vm'], run: (stage) => testFolder(stage, 'oldvm') },
 };
 
 /**
@@ -64,22 +82,28 @@ async function check({ environment, ...stage }, program, args) {
  * @param {RunningStage} stage
  * @param {string} [runName] by which scripts/expectedSkips.mjs knows the run
  */
-async function testFolder({ environment: mark, ...stage }, folder, environment = {}, runName = folder) {
+async function testFolder(stage, folder, environment = {}, runName = folder) {
   const files = readdirSync(path.join(ROOT, 'test', folder)).filter((name) => name.endsWith('.test.ts'));
   if (files.length === 0) throw new Failure(`test/${folder} holds no test`);
+  const tests = files.sort().map((name) => path.join('test', folder, name));
+  return await runTests(stage, { program: NODE, tests, environment, runName });
+}
+
+/** @param {RunningStage} stage */
+async function runTests({ environment: mark, ...stage }, { program, tests, environment = {}, runName }) {
   const work = mkdtempSync(path.join(os.tmpdir(), 'isoscope-test-'));
   const counts = path.join(work, 'counts.json');
   try {
     const reporters = ['spec', 'stdout', './scripts/countReporter.mjs', counts];
     const args = [
-      '--disable-warning=MODULE_TYPELESS_PACKAGE_JSON',
+      ...(program === NODE ? ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'] : []),
       '--test',
       '--test-concurrency=1',
       ...[0, 2].flatMap((at) => [`--test-reporter=${reporters[at]}`, `--test-reporter-destination=${reporters[at + 1]}`]),
-      ...files.sort().map((name) => path.join('test', folder, name)),
+      ...tests,
     ];
     const env = { ...nodeEnvironment(), ...mark, ...environment };
-    const failure = await run(NODE, args, { cwd: ROOT, env, ...stage }).then(
+    const failure = await run(program, args, { cwd: ROOT, env, ...stage }).then(
       () => undefined,
       (error) => error,
     );
@@ -108,6 +132,30 @@ async function kernelTests(stage) {
   const uid = await ensureTestUser();
   say(`stage kernel again, with the helper as the ordinary user ${uid}`);
   return added(asRoot, await asUser(uid));
+}
+
+/** What may differ with Node, on older ones than the tests': some do not run TypeScript. */
+async function oldNodeTests(stage, versions) {
+  const { compileTests } = await import('./compileTests.mjs');
+  const units = readdirSync(path.join(ROOT, 'test/unit')).filter((name) => name.endsWith('.test.ts'));
+  const files = [
+    ...units.map((name) => `test/unit/${name}`),
+    ...['protocol', 'programs', 'terminals'].map((name) => `test/kernel/${name}.test.ts`),
+  ];
+  // As deep below the project as the tests themselves are.
+  const folder = path.join(CACHE, 'old-node-tests');
+  let total = NOTHING;
+  try {
+    await compileTests(files, folder, 'node20');
+    const tests = files.map((file) => path.join(folder, `${path.basename(file, '.ts')}.mjs`));
+    for (const { version, program } of await ensureOldNodes(versions)) {
+      say(`with Node ${version}`);
+      total = added(total, await runTests(stage, { program, tests, runName: 'old Node' }));
+    }
+    return total;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 async function endToEndTests(stage) {
@@ -220,7 +268,7 @@ await main(async () => {
   await ensureNodePackages();
   await ensureNode();
   // A stage that runs what was built needs the build of these very sources.
-  const chosen = named.length === 0 ? Object.keys(STAGES) : withBuild(named);
+  const chosen = named.length === 0 ? Object.keys(STAGES).filter((name) => !STAGES[name].isOptional) : withBuild(named);
   let total = NOTHING;
   const beside = [];
   for (const name of chosen) {
@@ -246,6 +294,6 @@ function reasonsOf(skips) {
 }
 
 function withBuild(named) {
-  const needBuild = ['unit', 'kernel', 'package', 'vm', 'e2e'];
+  const needBuild = ['unit', 'kernel', 'nodes', 'package', 'vm', 'e2e', 'allnodes', 'oldvm'];
   return needBuild.some((name) => named.includes(name)) && !named.includes('build') ? ['build', ...named] : named;
 }

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { type AskForPassword, type PasswordQuestion, servePasswords } from '../../extension/connection/passwordServer.ts';
+import { unlessRunsTypescript } from '../fixtures/environment.ts';
 
-const program = { node: process.execPath, script: path.resolve(import.meta.dirname, '../../extension/askpass.ts') };
+const program = { node: process.execPath, script: path.resolve(import.meta.dirname, '../../dist/askpass.js') };
 
 let parent: string;
 beforeEach(() => {
@@ -104,7 +105,9 @@ test('a question is abandoned when sudo stops waiting', async () => {
   await once(question.abandoned, 'abort');
 });
 
-test('when the extension is killed while it asks, askpass ends without a password and leaves no folder', async () => {
+test('when the extension is killed while it asks, askpass ends without a password and leaves no folder', {
+  skip: unlessRunsTypescript,
+}, async () => {
   const server = path.resolve(import.meta.dirname, '../../extension/connection/passwordServer.ts');
   const script = `
     const { servePasswords } = await import(${JSON.stringify(server)});

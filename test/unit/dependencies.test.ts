@@ -1,8 +1,9 @@
 /** The rules of ARCHITECTURE.md about which room may import from which, held against every import of the sources. */
 import assert from 'node:assert/strict';
-import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -143,7 +144,7 @@ function areTypes(names: string | undefined): boolean {
   return each.length > 0 && each.every((name) => /^\s*type\s/.test(name));
 }
 
-const files = globSync('{extension,helper,webview}/**/*.ts', { cwd: ROOT });
+const files = sourceFiles('extension', 'helper', 'webview');
 const imports = files.flatMap((file) => importsOf(file, readFileSync(path.join(ROOT, file), 'utf8')));
 
 test('every import stays within the rules for its room', () => {

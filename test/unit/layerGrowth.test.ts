@@ -92,7 +92,7 @@ test('a directory that is said to be opaque many times, by many names', async ()
 test('what is removed goes in many turns: directories that are deleted, emptied or replaced', async () => {
   const removals = { emptied: file(`a/${OPAQUE}`), deleted: file('.wh.a'), replaced: link('a', 'nowhere') };
   for (const [how, removal] of Object.entries(removals)) {
-    const { turns, names } = await unpacked([files(3000), [removal]], true);
+    const { turns, names } = await unpacked([files(12_000), [removal]], true);
     assert.deepEqual(names, []);
     assert.ok(turns > 10, `${how}: ${turns} turns`);
   }

@@ -1,10 +1,11 @@
 /** Lists of any length: what keeps the helper from putting one onto the stack. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { append, leastOf } from '../../helper/lists.ts';
 import { noticedLines } from '../fixtures/lint.ts';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 /** Spread into a call, it is more than fits on the stack. */
@@ -41,7 +42,7 @@ test('no list is spread into a call in the helper, whatever the call', () => {
 });
 
 test('the exceptions are few, and each says what bounds it', () => {
-  const exceptions = globSync('helper/**/*.ts', { cwd: ROOT }).flatMap((file) =>
+  const exceptions = sourceFiles('helper').flatMap((file) =>
     [...readFileSync(path.join(ROOT, file), 'utf8').matchAll(/biome-ignore lint\/plugin: *(.*)/g)].map(
       ([, why]) => `${file} ${why}`,
     ),

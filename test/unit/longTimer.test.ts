@@ -1,9 +1,10 @@
 /** Timers for as long as somebody asks. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { mock, test } from 'node:test';
 import { after } from '../../helper/longTimer.ts';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const DAY = 24 * 3600 * 1000;
@@ -55,7 +56,7 @@ const BOUNDED: Record<string, string> = {
 
 test('whoever may be asked for long waits by the timer that can', () => {
   const computed = new Set<string>();
-  for (const file of globSync('{helper,extension,webview}/**/*.ts', { cwd: ROOT })) {
+  for (const file of sourceFiles('helper', 'extension', 'webview')) {
     for (const delay of delaysIn(readFileSync(path.join(ROOT, file), 'utf8'))) {
       if (!/^([A-Z][A-Z0-9_]*|\d+)( \* [\d_]+)?$/.test(delay)) computed.add(file);
     }

@@ -1,8 +1,9 @@
 /** A clock that is set back must not stop anything: the time of day is for people to read, and for nothing else. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
@@ -17,7 +18,7 @@ const TIME_OF_DAY: Record<string, string> = {
 };
 
 test('nothing waits, or measures how long something takes, by the time of day', () => {
-  const files = globSync('{helper,extension,webview}/**/*.ts', { cwd: ROOT });
+  const files = sourceFiles('helper', 'extension', 'webview');
   assert.ok(files.length > 100);
   const using = files.filter((file) => /\bDate\.now\(|new Date\(\)/.test(readFileSync(path.join(ROOT, file), 'utf8')));
   assert.deepEqual(using.sort(), Object.keys(TIME_OF_DAY).sort());

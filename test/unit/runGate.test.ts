@@ -1,15 +1,16 @@
 /** What makes the helper start, or run a specification, goes through one place each. */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const EXTENSION = path.resolve(import.meta.dirname, '../../extension');
 
 /** Names of the files of the extension that contain it, in order. */
 function filesWith(pattern: RegExp): string[] {
-  const files = globSync('**/*.ts', { cwd: EXTENSION });
-  return files.filter((file) => pattern.test(readFileSync(path.join(EXTENSION, file), 'utf8'))).toSorted();
+  const files = sourceFiles('extension').map((file) => path.relative('extension', file));
+  return files.filter((file) => pattern.test(readFileSync(path.join(EXTENSION, file), 'utf8')));
 }
 
 test('what runs a specification is asked of the helper in one place, which asks the person before', () => {

@@ -3,10 +3,12 @@
  * extension runs with a helper that may read next to nothing, every row is drawn and every command run, and none of those sentences may be shown.
  */
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { unlessRunsTypescript } from '../fixtures/environment.ts';
 import type { HostileHelper } from '../fixtures/hostileHelper.ts';
+import { sourceFiles } from '../fixtures/sourceFiles.ts';
 import { UNKNOWN_FACTS, UNKNOWN_LISTS } from '../fixtures/unknownAnswers.ts';
 import { bench } from '../fixtures/vscodeStandIn.ts';
 import { commands, drawRows, run, runCommand, until, whatItNames } from '../fixtures/wholeExtension.ts';
@@ -23,7 +25,7 @@ const OF_CHOICES = ['panels/sandboxFormTexts.ts', 'programs/sandboxQuestions.ts'
 /** Texts that speak of none of something. */
 function sentences(): string[] {
   const literal = /l10n\s*\.t\(\s*(?:'((?:\\.|[^'\\])*)'|"((?:\\.|[^"\\])*)"|`((?:\\.|[^`\\])*)`)/g;
-  const own = globSync('extension/**/*.ts', { cwd: ROOT })
+  const own = sourceFiles('extension')
     .filter((file) => !OF_CHOICES.some((one) => file.endsWith(one)))
     .flatMap((file) =>
       [...read(file).matchAll(literal)].map(([, single, double, template]) => single ?? double ?? template ?? ''),
@@ -88,7 +90,7 @@ test('the sentences that may say none are found', () => {
 });
 
 test('every fact and list that the protocol has as unknown is unknown in the answers here', () => {
-  const sources = ['helper/protocol.ts', ...globSync('helper/protocol/*.ts', { cwd: ROOT })].map(read).join('\n');
+  const sources = ['helper/protocol.ts', ...sourceFiles('helper/protocol')].map(read).join('\n');
   const types = sources.replaceAll(/\/\*\*[\s\S]*?\*\//g, '');
   const named = [...types.matchAll(/\b(\w+)\??: (?:Figure<|[^;{}]*(?:\{[^{}]*\}[^;{}]*)?\bUnknown\b)/g)].map(
     ([, name = '']) => name,
@@ -119,7 +121,7 @@ const STATES: [title: string, helper: HostileHelper][] = [
 ];
 
 for (const [title, helper] of STATES) {
-  test(`nothing is said to be none ${title}`, { timeout: 120_000 }, async () => {
+  test(`nothing is said to be none ${title}`, { timeout: 120_000, skip: unlessRunsTypescript }, async () => {
     using _extension = run(helper);
     await until('the helper', () => bench.context.get('isoscope.state') === 'ready');
     await until('the host', async () => {

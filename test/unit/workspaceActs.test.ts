@@ -9,6 +9,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import '../fixtures/withStandIn.ts';
 import type { ExtensionContext } from 'vscode';
+import { unlessRunsTypescript } from '../fixtures/environment.ts';
 import { bench, Panel, Uri, workspace } from '../fixtures/vscodeStandIn.ts';
 
 const { activate } = await import('../../extension/main.ts');
@@ -82,13 +83,13 @@ process.stdin.on('data', (data) => appendFileSync(${JSON.stringify(asked)}, data
     assert.equal(heard(), '');
   });
 
-  test('has one started by a command of a person', async () => {
+  test('has one started by a command of a person', { skip: unlessRunsTypescript }, async () => {
     void bench.commands.get(Command.refresh)?.();
     assert.ok(starts());
     await until('the helper', () => heard().startsWith('started'));
   });
 
-  test('runs no specification, and a trusted one only what was agreed to', async () => {
+  test('runs no specification, and a trusted one only what was agreed to', { skip: unlessRunsTypescript }, async () => {
     const file = Uri.file('/work/a.sandbox.json');
     await bench.commands.get(Command.startSandbox)?.({ file });
     assert.ok(!/sandboxes\/(explain|create|run)/.test(heard()));
