@@ -7,7 +7,7 @@ import { ROOT } from './prerequisites.mjs';
 export const TEST_PACKAGES = ['vscode-jsonrpc', 'valibot', 'koffi', '@koromix'];
 
 /** What tests start as programs of their own. */
-const STARTED = ['test/fixtures/readHolder.ts', 'test/fixtures/exchangePath.ts'];
+const STARTED = ['test/fixtures/readHolder.ts', 'test/fixtures/exchangePath.ts', 'test/fixtures/liar.ts'];
 
 /** What puts a stand-in for VS Code in its place while modules are loaded, which older Nodes cannot: here it is bundled. */
 const vscodeStandIn = {

@@ -100,7 +100,10 @@ for (const [name, text, onRows] of [
 }
 
 for (const refuse of ['permission', 'notFound', 'kernel', 'busy', 'gone'] as const) {
-  test(`a refusal (${refuse}) in hostile words is text wherever it is told`, { timeout: 60_000 }, async () => {
+  test(`a refusal (${refuse}) in hostile words is text wherever it is told`, {
+    timeout: 60_000,
+    skip: unlessRunsTypescript,
+  }, async () => {
     using _extension = run({ text: HOSTILE, refuse });
     await until('the helper', () => bench.context.get('isoscope.state') === 'ready');
     await drawRows();

@@ -1,5 +1,5 @@
 /**
- * The guest's disk: a stock Debian with systemd and a kernel of its own, made once by mmdebstrap and kept in .cache/vm under
+ * The guests' disks: a stock Debian with systemd and a kernel of its own each, made once by mmdebstrap and kept in .cache/vm under
  * a name that changes with the recipe. Nothing is installed on this machine.
  */
 import { createHash } from 'node:crypto';
@@ -7,11 +7,16 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rm
 import path from 'node:path';
 import { run, say } from '../../scripts/run.mjs';
 
-const RELEASE = 'bookworm';
-/** The cloud kernel: virtio drivers and every namespace, without the modules of real hardware. */
-const KERNEL = 'linux-image-cloud-amd64';
+/** Debian 12 has Linux 6.1, Debian 11 has 5.10. */
+const RELEASES = ['bookworm', 'bullseye'] as const;
+export type Release = (typeof RELEASES)[number];
+
+/** The cloud kernel: virtio drivers and every namespace, without the modules of real hardware. Mirrors have lost what names the last one of the old release. */
+const KERNELS: Record<Release, string> = {
+  bookworm: 'linux-image-cloud-amd64',
+  bullseye: 'linux-image-5.10.0-46-cloud-amd64',
+};
 const PACKAGES = [
-  KERNEL,
   'initramfs-tools',
   'zstd',
   'systemd',
@@ -72,12 +77,15 @@ export interface GuestImage {
 }
 
 /** The image, made first if it is not in `cache` yet: about two minutes, most of it fetching packages. */
-export async function guestImage(cache: string): Promise<GuestImage> {
-  const recipe = JSON.stringify([RELEASE, PACKAGES, DISK_SIZE, CUSTOMISE, JOB_SERVICE]);
-  const folder = path.join(cache, createHash('sha256').update(recipe).digest('hex').slice(0, 16));
-  const image = imageIn(folder);
-  if (!existsSync(folder)) await build(cache, folder);
-  return image;
+export async function guestImage(cache: string, release: Release = 'bookworm'): Promise<GuestImage> {
+  const folder = path.join(cache, folderName(release));
+  if (!existsSync(folder)) await build(cache, folder, release);
+  return imageIn(folder);
+}
+
+function folderName(release: Release): string {
+  const recipe = JSON.stringify([release, [KERNELS[release], ...PACKAGES], DISK_SIZE, CUSTOMISE, JOB_SERVICE]);
+  return createHash('sha256').update(recipe).digest('hex').slice(0, 16);
 }
 
 function imageIn(folder: string): GuestImage {
@@ -88,10 +96,13 @@ function imageIn(folder: string): GuestImage {
   };
 }
 
-async function build(cache: string, folder: string): Promise<void> {
+async function build(cache: string, folder: string, release: Release): Promise<void> {
   mkdirSync(cache, { recursive: true });
-  for (const old of readdirSync(cache)) rmSync(path.join(cache, old), { recursive: true, force: true });
-  say(`making the guest's disk: Debian ${RELEASE} with systemd and podman`);
+  const current = RELEASES.map(folderName);
+  for (const old of readdirSync(cache)) {
+    if (!current.includes(old)) rmSync(path.join(cache, old), { recursive: true, force: true });
+  }
+  say(`making the guest's disk: Debian ${release} with systemd and podman`);
   const work = mkdtempSync(path.join(cache, 'making-'));
   try {
     const root = path.join(work, 'root');
@@ -101,7 +112,13 @@ async function build(cache: string, folder: string): Promise<void> {
     writeFileSync(hook, `set -eu\nset -- "$1" ${shellWord(service)}\n${CUSTOMISE.join('\n')}\n`);
     await run(
       'mmdebstrap',
-      ['--variant=minbase', `--include=${PACKAGES.join(',')}`, `--customize-hook=sh ${shellWord(hook)} "$1"`, RELEASE, root],
+      [
+        '--variant=minbase',
+        `--include=${[...PACKAGES, KERNELS[release]].join(',')}`,
+        `--customize-hook=sh ${shellWord(hook)} "$1"`,
+        release,
+        root,
+      ],
       { quiet: true, timeoutMillis: BUILD_MILLIS, hint: "The guest needs Debian's package mirror; the next run tries again." },
     );
     const image = imageIn(work);
