@@ -114,6 +114,7 @@ describe('Namespaces', { timeout: 400_000 }, () => {
 
   test('one that only a socket keeps alive says whose, has that socket among its listening ones, and a terminal opens in it', async () => {
     const name = `net:[${kept.namespace.ino}]`;
+    await view.expand('Network');
     const pin = `Socket of \\S+ \\(${kept.keeper.pid}\\)`;
     await view.row(new RegExp(`^net:\\[${kept.namespace.ino}\\] no process · kept alive by: ${pin}$`));
     await view.expand(name);
@@ -126,11 +127,11 @@ describe('Namespaces', { timeout: 400_000 }, () => {
     await workbench.terminalType('readlink /proc/self/ns/net\n');
     await workbench.terminalShows(new RegExp(`^net:\\[${kept.namespace.ino}\\]`, 'm'));
     await workbench.terminalType('exit 0\n');
-    await view.collapse(name);
   });
 
   test('Unix sockets stand below those that can be reached from outside', async () => {
     const host = namespaceOf(process.pid, 'net');
+    await view.expand('Network');
     await view.expand(host);
     await unfold(view, 'Listening sockets', /^Unix sockets \d+$/);
     const rows = await view.rows();
@@ -144,12 +145,12 @@ describe('Namespaces', { timeout: 400_000 }, () => {
         .every(({ description }) => !/unix/.test(description)),
     );
     await workbench.screenshot('namespaces-sockets');
-    await view.collapse(host);
   });
 
   test('the host’s interfaces name the containers at their other ends', async () => {
     await view.expand('Network');
-    await unfold(view, namespaceOf(process.pid, 'net'), new RegExp(`^veth\\w+ ⇄ eth0 in ${NAME}$`));
+    await unfold(view, namespaceOf(process.pid, 'net'), /^Interfaces/);
+    await unfold(view, 'Interfaces', new RegExp(`^veth\\w+ ⇄ eth0 in ${NAME}$`));
   });
 
   test('by owner, what a user namespace owns is below it, with its id maps', async () => {
