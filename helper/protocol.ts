@@ -290,6 +290,8 @@ export interface Container {
   name: string;
   /** The image by name, when the engine's files say. */
   image?: string;
+  /** Why name and image are those that were known before, or none: the engine's files are on a file system that does not answer, which it names. */
+  unanswered?: string;
   state: 'running' | 'paused' | 'unknown';
   /** The oldest process inside, never one that supervises from outside, as long as there is one inside. */
   leader: ProcessRef;

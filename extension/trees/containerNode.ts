@@ -113,6 +113,7 @@ export class ContainerNode extends TreeNode {
     return factsTooltip(container.name, [
       [vscode.l10n.t('Engine'), engineName(container.engine)],
       [vscode.l10n.t('Image'), container.image],
+      [vscode.l10n.t('Name and image'), container.unanswered],
       [vscode.l10n.t('State'), stateText(container)],
       [vscode.l10n.t('Id'), container.id],
       [

@@ -2,19 +2,10 @@
  * Names of users as the processes themselves have them: those in another mount namespace by the /etc/passwd of their own root directory, since the
  * host's names another user by the same number. A number until that is read, and where it says nothing: no name of the host's, which would be a guess.
  */
-import {
-  AT_FDCWD,
-  close,
-  closing,
-  O_DIRECTORY,
-  O_PATH,
-  openAt,
-  openDirectory,
-  readNamespaceLink,
-  readText,
-} from '../kernel/files.ts';
+import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openDirectory, readNamespaceLink, readText } from '../kernel/files.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parsePasswd } from '../proc/passwd.ts';
+import { openAtSlowly } from '../reading/openAt.ts';
 import { readFileInRoot } from './fileInRoot.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import type { IndexedNamespace, NamespaceIndex } from './namespaceIndex.ts';
@@ -123,12 +114,19 @@ function numberOf(uid: number): string {
 async function namesIn(pid: number, mountNamespace: number): Promise<Map<number, string> | undefined> {
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return undefined;
-  const { root, uids, isThere } = closing(directory, () => ({
-    uids: readText(directory, 'uid_map', MAX_MAP_BYTES),
-    isThere: readNamespaceLink(directory, 'ns/mnt') === mountNamespace,
-    // Last, for what comes after it could fail.
-    root: openAt(directory, 'root', O_PATH | O_DIRECTORY),
-  }));
+  let root = -1;
+  let uids: string | number;
+  let isThere: boolean;
+  try {
+    uids = readText(directory, 'uid_map', MAX_MAP_BYTES);
+    root = await openAtSlowly(directory, 'root', O_PATH | O_DIRECTORY);
+    isThere = readNamespaceLink(directory, 'ns/mnt') === mountNamespace;
+  } catch (error) {
+    if (root >= 0) close(root);
+    throw error;
+  } finally {
+    close(directory);
+  }
   if (root < 0) return undefined;
   try {
     const passwd = isThere && typeof uids === 'string' ? await readFileInRoot(root, 'etc/passwd', MAX_PASSWD_BYTES) : undefined;

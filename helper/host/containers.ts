@@ -3,7 +3,7 @@ import type { CgroupPath } from '../proc/cgroup.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import type { Container } from '../protocol.ts';
 import type { ContainerGroup } from './containerGroup.ts';
-import { describeContainer } from './engines/description.ts';
+import { ContainerNames } from './containerNames.ts';
 import { freezerFiles, freezerState } from './freezer.ts';
 import { type Entered, type Grouping, groupProcesses } from './grouping.ts';
 import type { HostModel } from './hostModel.ts';
@@ -17,12 +17,25 @@ const ownUser = ownNamespaces().user?.ino;
 export class ContainerTable {
   private readonly model: HostModel;
   private readonly relations: RelationTable;
+  private readonly names: ContainerNames;
   private groupedAt = -1;
+  private namedAt = -1;
+  private settledAt = -1;
   private grouping: Grouping | undefined;
 
   constructor(model: HostModel, relations: RelationTable) {
     this.model = model;
     this.relations = relations;
+    this.names = new ContainerNames(model);
+  }
+
+  /** Reads what names containers that no cgroup names: to be awaited after the host was read, and before anything of it is told. */
+  async settle(): Promise<void> {
+    this.group();
+    const { containersRevision } = this.model;
+    if (this.settledAt === containersRevision) return;
+    if (await this.names.readByPid()) this.settledAt = containersRevision;
+    this.group();
   }
 
   /** `key` of the container that a process belongs to. */
@@ -42,7 +55,21 @@ export class ContainerTable {
     return home && keys.get(home.pid);
   }
 
-  list(): Container[] {
+  /** With their names as the engines' files have them now. */
+  async list(): Promise<Container[]> {
+    await this.settle();
+    await this.names.read([...this.group().groups.values()]);
+    return this.listKnown();
+  }
+
+  /** With names that are new, or of a moment ago: for what is not about the containers themselves. */
+  async listNamed(): Promise<Container[]> {
+    await this.settle();
+    await this.names.readUnlessKnown([...this.group().groups.values()]);
+    return this.listKnown();
+  }
+
+  private listKnown(): Container[] {
     return [...this.group().groups.values()].map((group) => this.describe(group));
   }
 
@@ -54,11 +81,14 @@ export class ContainerTable {
 
   /** Groups anew when a process changed since the last time. */
   group(): Grouping {
-    if (this.grouping !== undefined && this.groupedAt === this.model.containersRevision) return this.grouping;
+    const { containersRevision } = this.model;
+    const isCurrent = this.groupedAt === containersRevision && this.namedAt === this.names.revision;
+    if (this.grouping !== undefined && isCurrent) return this.grouping;
     const before = this.grouping;
-    this.grouping = groupProcesses(this.model);
+    this.grouping = groupProcesses(this.model, this.names);
     if (before !== undefined) this.touchMoved(before, this.grouping);
-    this.groupedAt = this.model.containersRevision;
+    this.groupedAt = containersRevision;
+    this.namedAt = this.names.revision;
     return this.grouping;
   }
 
@@ -85,13 +115,14 @@ export class ContainerTable {
   private describe(group: ContainerGroup): Container {
     const { key, claim, leader, processes, outer } = group;
     const rootlessUid = this.rootlessUid(claim, leader);
-    const { engine, name, image, pod } = describeContainer(claim, leader, this.model);
+    const { engine, name, image, pod, unanswered } = this.names.describe(group);
     return {
       key,
       engine,
       id: claim.id,
       name,
       ...(image === undefined ? {} : { image }),
+      ...(unanswered === undefined ? {} : { unanswered }),
       state: freezerState(cgroupsOf(group)),
       leader: refOf(leader),
       processCount: processes.length,

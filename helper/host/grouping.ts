@@ -16,7 +16,7 @@ import { hasOwnNamespaces, hostInos, isOwn } from './hostNamespaces.ts';
 import { isInside, MAX_ANCESTORS, NamespaceHomes, PLACES } from './namespaceHomes.ts';
 import { KIND_INDEX, namespaceOf, type ProcessRecord } from './processRecord.ts';
 import { descendsFromSandbox, isSandboxKeeper } from './sandboxGroups.ts';
-import { UnclaimedNames } from './unnamedContainers.ts';
+import { type NamesOfFiles, UnclaimedNames } from './unnamedContainers.ts';
 
 /** A container, while its processes are gathered. */
 interface Draft {
@@ -40,8 +40,8 @@ export interface Grouping {
   homes: NamespaceHomes;
 }
 
-export function groupProcesses(model: HostModel): Grouping {
-  return new Grouper(model).group();
+export function groupProcesses(model: HostModel, names?: NamesOfFiles): Grouping {
+  return new Grouper(model, names).group();
 }
 
 /**
@@ -60,9 +60,11 @@ class Grouper {
   private readonly begun: Draft[] = [];
   private readonly entered = new Map<number, Entered>();
   private depth = 0;
+  private readonly names: NamesOfFiles | undefined;
 
-  constructor(model: HostModel) {
+  constructor(model: HostModel, names: NamesOfFiles | undefined) {
     this.model = model;
+    this.names = names;
     this.homes = new NamespaceHomes(model.namespaces);
   }
 
@@ -73,7 +75,7 @@ class Grouper {
       if (record.membership.claim === undefined && !hasOwnNamespaces(record)) continue;
       this.draftOf(record)?.processes.push(record);
     }
-    const names = new UnclaimedNames(this.model);
+    const names = new UnclaimedNames(this.model, this.names);
     const finished = new Map<Draft, ContainerGroup>();
     const groups = new Map<string, ContainerGroup>();
     for (const draft of [...this.claimed.values(), ...this.begun]) {

@@ -31,6 +31,7 @@ import { openNamespace } from './openNamespace.ts';
 import { namespaceOf, namespacesByKind, type ProcessRecord } from './processRecord.ts';
 import { namespaceRef, RelationTable } from './relations.ts';
 import { rootHint } from './rootHint.ts';
+import { refreshUsers } from './users.ts';
 import { hasProcessEvents, Watcher } from './watcher.ts';
 
 /** Of 128 sockets each. */
@@ -118,13 +119,13 @@ export class Host {
 
   async listContainers(since: number | undefined): Promise<ContainersListResult> {
     await this.refresh(since);
-    return { revision: this.model.revision, containers: this.containers.list() };
+    return { revision: this.model.revision, containers: await this.containers.list() };
   }
 
   /** Which container each cgroup is the very cgroup of. While the host is followed this reads nothing anew but what events named. */
   async cgroupOwners(): Promise<CgroupOwners> {
     await this.refresh(this.sinceNow().since);
-    return ownersOfCgroups(this.containers.list(), this.model.processes, (record) => this.containers.keyOf(record));
+    return ownersOfCgroups(await this.containers.listNamed(), this.model.processes, (record) => this.containers.keyOf(record));
   }
 
   /** Whether `onProcess` is told of every one, so that a cgroup that no record names has the processes that it had. */
@@ -217,6 +218,7 @@ export class Host {
     if (since !== undefined && this.watcher.isFollowing) this.watcher.flush();
     // What was still to be heard may have been that events were lost.
     if (since === undefined || !this.watcher.isFollowing) this.watcher.noteScan(await this.model.scan());
+    await Promise.all([this.containers.settle(), refreshUsers()]);
   }
 
   private async refreshNamespaces(since: number | undefined): Promise<void> {

@@ -4,7 +4,7 @@
  * of it; one without such a process is visited.
  */
 import { close, closing } from '../kernel/files.ts';
-import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
+import { type Mount, parseMountinfo, SERVED } from '../proc/mountinfo.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceKind, Pin } from '../protocol.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';
@@ -21,7 +21,7 @@ export interface NamespaceMount {
   ino: number;
   pin: Pin & { by: 'bindMount' };
   /** The path to it leads through a file system that a process answers for, perhaps never: not to be walked. */
-  belowFuse: boolean;
+  isServed: boolean;
 }
 
 interface MountTable {
@@ -114,9 +114,9 @@ export class MountPins {
 
   /** Ways to a namespace by its bind mounts, through the processes that see them. */
   *placesOf(ino: number): Generator<Place> {
-    for (const { pin, belowFuse } of this.mountsOf(ino)) {
+    for (const { pin, isServed } of this.mountsOf(ino)) {
       const mountNamespace = this.index.get(pin.mountNamespace);
-      if (belowFuse || mountNamespace === undefined) continue;
+      if (isServed || mountNamespace === undefined) continue;
       for (const { pid, prefix } of readers(mountNamespace)) yield { pid, path: `${prefix}root${pin.mountPoint}` };
     }
   }
@@ -130,8 +130,8 @@ export class MountPins {
 
   /** A descriptor by a bind mount in a mount namespace that no process is in. Starts a process: the last resort. */
   openByVisit(ino: number): number | undefined {
-    for (const { pin, belowFuse } of this.mountsOf(ino)) {
-      if (belowFuse) continue;
+    for (const { pin, isServed } of this.mountsOf(ino)) {
+      if (isServed) continue;
       const mountNamespace = openFirst(this.allPlacesOf(pin.mountNamespace), pin.mountNamespace);
       if (mountNamespace === undefined) continue;
       const [visited] = closing(mountNamespace, (descriptor) => visitMountNamespaces([{ descriptor, open: pin.mountPoint }]));
@@ -191,13 +191,13 @@ function namespaceMounts(mountinfo: string, mountNamespace: number): NamespaceMo
   // Most tables have none, and are not worth parsing.
   if (!mountinfo.includes(' - nsfs ')) return [];
   const mounts = parseMountinfo(mountinfo);
-  const fuse = new Set(mounts.filter(({ type }) => type.startsWith('fuse')).map(({ mountPoint }) => mountPoint));
+  const served = new Set(mounts.filter(({ type }) => SERVED.test(type)).map(({ mountPoint }) => mountPoint));
   const found: NamespaceMount[] = [];
   for (const { id, type, root, mountPoint } of mounts) {
     const link = type === 'nsfs' ? parseNamespaceLink(root) : undefined;
     if (link === undefined) continue;
-    const belowFuse = directoriesAbove(mountPoint).some((above) => fuse.has(above));
-    found.push({ ...link, pin: { by: 'bindMount', mountNamespace, mountId: id, mountPoint }, belowFuse });
+    const isServed = directoriesAbove(mountPoint).some((above) => served.has(above));
+    found.push({ ...link, pin: { by: 'bindMount', mountNamespace, mountId: id, mountPoint }, isServed });
   }
   return found;
 }

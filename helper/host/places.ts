@@ -1,5 +1,6 @@
 /** Where a namespace can be opened: the files that lead to it, and how to open one without being led elsewhere. */
-import { AT_FDCWD, closing, ENOENT, O_PATH, openAt, openDirectory } from '../kernel/files.ts';
+import { AT_FDCWD, closing, ENOENT, O_DIRECTORY, O_PATH, openAt, openDirectory } from '../kernel/files.ts';
+import { openMountPoint } from '../kernel/openat2.ts';
 import type { Pin, ProcessRef } from '../protocol.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';
 import { isNamespace } from './nsfsFile.ts';
@@ -27,10 +28,18 @@ export function openPlace(place: Place, ino: number): number {
   const { pid, path } = place;
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) return directory;
-  // O_PATH opens nothing: what is found is looked at first, and a FIFO or device in a container's mount point stays untouched.
-  const found = closing(directory, () => openAt(directory, path, O_PATH));
+  const found = closing(directory, () => openBelow(directory, path));
   if (found < 0) return found;
   return reopenNamespace(found, ino);
+}
+
+/** `O_PATH` opens nothing: what is found is looked at first, and a FIFO or device in a container's mount point stays untouched. */
+function openBelow(directory: number, path: string): number {
+  const [, prefix, inside] = /^(.*?root)(\/.*)$/.exec(path) ?? [];
+  if (prefix === undefined || inside === undefined) return openAt(directory, path, O_PATH);
+  const root = openAt(directory, prefix, O_PATH | O_DIRECTORY);
+  if (root < 0) return root;
+  return closing(root, () => openMountPoint(root, inside));
 }
 
 /** A usable descriptor instead of an `O_PATH` one, which it closes; `-ENOENT` when that is not of the expected namespace. */

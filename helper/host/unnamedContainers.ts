@@ -4,22 +4,22 @@
  */
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import { type ContainerGroup, keyOfClaim } from './containerGroup.ts';
-import { containerdTasks } from './engines/containerd.ts';
-import { machineOfSupervisor } from './engines/nspawn.ts';
-import { runtimeContainers } from './engines/runtimes.ts';
+import type { ContainerNames } from './containerNames.ts';
+import { machineOfSupervisor } from './engines/nspawnSupervisor.ts';
 import type { HostModel } from './hostModel.ts';
 import type { ProcessRecord } from './processRecord.ts';
 import { sandboxAmong } from './sandboxGroups.ts';
 
-/** Read once for all containers of one moment, when the first asks. */
+/** What files say, as it was last read; nothing where nobody reads it. */
+export type NamesOfFiles = Pick<ContainerNames, 'task' | 'inRuntime'>;
+
 export class UnclaimedNames {
   private readonly model: HostModel;
-  private tasks: ReadonlyMap<number, string> | undefined;
-  /** By the uid of who runs them. */
-  private readonly runtimes = new Map<number, ReadonlyMap<number, string>>();
+  private readonly names: NamesOfFiles | undefined;
 
-  constructor(model: HostModel) {
+  constructor(model: HostModel, names: NamesOfFiles | undefined) {
     this.model = model;
+    this.names = names;
   }
 
   /** The container of these processes; `claim` is what its cgroup says. */
@@ -41,8 +41,7 @@ export class UnclaimedNames {
     const machine = machineOfSupervisor(supervisor);
     if (machine !== undefined) return { engine: 'systemd-nspawn', id: machine, cgroups: [] };
     const { cgroups } = leader.membership;
-    this.tasks ??= containerdTasks(this.model);
-    const task = this.tasks.get(leader.pid);
+    const task = this.names?.task(leader.pid);
     if (task !== undefined) return { engine: 'containerd', id: task, cgroups };
     const id = `${leader.pid}-${leader.startTime}`;
     const name = this.nameInRuntime(leader, supervisor);
@@ -56,12 +55,7 @@ export class UnclaimedNames {
   /** Of root's own, and of who supervises it: no other user's files are asked, who could name what is not theirs. */
   private nameInRuntime({ pid }: ProcessRecord, supervisor: ProcessRecord | undefined): string | undefined {
     for (const uid of new Set([0, supervisor?.uid ?? 0])) {
-      let containers = this.runtimes.get(uid);
-      if (containers === undefined) {
-        containers = runtimeContainers(uid);
-        this.runtimes.set(uid, containers);
-      }
-      const name = containers.get(pid);
+      const name = this.names?.inRuntime(pid, uid);
       if (name !== undefined) return name;
     }
     return undefined;

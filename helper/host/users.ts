@@ -1,32 +1,39 @@
-/** User names and home directories of the host, from `/etc/passwd`; read again when the file changes. */
-import fs from 'node:fs';
-import { parseHomes, parsePasswd } from '../proc/passwd.ts';
+/** User names of the host: read at the helper's start, and again by a reader thread when `/etc/passwd` has changed. */
+import type { JobTable } from '../reading/answering.ts';
+import { job } from '../reading/job.ts';
+import { readers } from '../reading/readers.ts';
+import { cachedVersion, PASSWD, readUsers, type Users } from './userFile.ts';
 
-const PASSWD = '/etc/passwd';
-const MAX_BYTES = 4 * 1024 * 1024;
+const ReadUsers = job<Record<string, never>, Users>('readUsers');
 
-let readAt = { mtimeMs: -1, names: new Map<number, string>(), homes: new Map<number, string>() };
+let known: Users | undefined;
 
-function current(): typeof readAt {
-  const stat = fs.statSync(PASSWD, { throwIfNoEntry: false });
-  if (stat !== undefined && stat.mtimeMs !== readAt.mtimeMs && stat.size <= MAX_BYTES) {
-    const text = fs.readFileSync(PASSWD, 'utf8');
-    readAt = { mtimeMs: stat.mtimeMs, names: parsePasswd(text), homes: parseHomes(text) };
+function current(): Users {
+  known ??= readUsers();
+  return known;
+}
+
+/** Names as they are now; those last known when the file does not answer. */
+export async function refreshUsers(): Promise<void> {
+  if (cachedVersion() === current().version) return;
+  try {
+    known = await readers.ask(ReadUsers, () => ({ params: {}, paths: [PASSWD] }));
+  } catch {
+    // The log has which file system it is.
   }
-  return readAt;
+}
+
+export function answerUsers(jobs: JobTable): void {
+  jobs.on(ReadUsers, () => readUsers());
 }
 
 /** The name, or the number itself for a uid without one (such as those of a rootless container). */
 export function userName(uid: number): string {
-  return current().names.get(uid) ?? String(uid);
+  return userNames()(uid);
 }
 
-/** Names for many processes at once, with one look at the file. */
+/** Names for many processes at once. */
 export function userNames(): (uid: number) => string {
   const { names } = current();
   return (uid) => names.get(uid) ?? String(uid);
-}
-
-export function homeOf(uid: number): string | undefined {
-  return current().homes.get(uid);
 }

@@ -29,6 +29,15 @@ export function openCachedInRoot(root: number, path: string, flags: number): num
   return descriptor === -EINVAL ? -EAGAIN : descriptor;
 }
 
+/**
+ * What is mounted on `path` inside `root`, held (`O_PATH`), or `-errno`. The kernel keeps the way to each mount point in memory, so no file system is asked
+ * but one that wants to be asked about every name: that is `-EAGAIN`. On kernels before 5.12 it is waited for.
+ */
+export function openMountPoint(root: number, path: string): number {
+  const descriptor = openNow(root, path, cachedHowOf(O_PATH));
+  return descriptor === -EINVAL ? openInRootNow(root, path, O_PATH) : descriptor;
+}
+
 function howOf(flags: number, resolve: bigint): Buffer {
   const how = Buffer.alloc(OPEN_HOW_BYTES);
   how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);

@@ -40,3 +40,6 @@ function unescapeOctal(text: string): string {
   if (!text.includes('\\')) return text;
   return text.replaceAll(/\\([0-3][0-7]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
+
+/** File systems that somebody answers for, elsewhere or in a process. */
+export const SERVED = /^(fuse|nfs|9p|ceph|cifs|smb|afs|coda|lustre|gfs2|ocfs2|orangefs|virtiofs)/;

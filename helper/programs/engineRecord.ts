@@ -7,15 +7,18 @@
  * when it is in the host's own namespaces; one of an ordinary user only tells of processes in user namespaces, where the user has
  * every privilege anyway. So no container can have a program of root started in it with the secrets or the rights of another.
  */
+
 import path from 'node:path';
+import { Failure } from '../failure.ts';
+import { openRuntimeBundle } from '../host/engines/engineJobs.ts';
 import { type OciProcess, parseOciProcess } from '../host/engines/ociProcess.ts';
-import { runtimeBundle } from '../host/engines/runtimes.ts';
 import { findInRoot, readFileInRoot } from '../host/fileInRoot.ts';
 import { ownNamespaces } from '../host/hostNamespaces.ts';
 import { readProcess } from '../host/processReader.ts';
 import { namespaceOf, type ProcessRecord } from '../host/processRecord.ts';
-import { AT_FDCWD, close, closing, O_DIRECTORY, O_PATH, openAt, ownerOf } from '../kernel/files.ts';
+import { AT_FDCWD, close, O_DIRECTORY, O_PATH, ownerOf } from '../kernel/files.ts';
 import type { NamespaceKind, ProcessRef } from '../protocol.ts';
+import { openAtSlowly } from '../reading/openAt.ts';
 import { Remembered } from './remembered.ts';
 
 export interface EngineRecord extends OciProcess {
@@ -44,7 +47,7 @@ export async function recordOf(ref: ProcessRef): Promise<EngineRecord | undefine
   if (known !== undefined) return known;
   const first = processAt(ref);
   if (first === undefined) return undefined;
-  using found = (await bundleOfParent(first)) ?? bundleOfRuntime(first);
+  using found = (await bundleOfParent(first)) ?? (await bundleOfRuntime(first));
   if (found === undefined || ownerOf(found.descriptor) !== found.owner) return undefined;
   const text = await textIn(found.descriptor, 'config.json', MAX_CONFIG_BYTES);
   const recorded = text === undefined ? undefined : parseOciProcess(text);
@@ -105,10 +108,10 @@ async function bundleOfParent(first: ProcessRecord): Promise<Bundle | undefined>
 
 /** A shim's working directory is the bundle of its container; those of the others of a pod lie beside it, each by its id. */
 async function bundleOfShim(shim: ProcessRecord, first: ProcessRecord): Promise<Bundle | undefined> {
-  const working = openAt(AT_FDCWD, `/proc/${shim.pid}/cwd`, O_PATH | O_DIRECTORY);
+  const working = await openOrNone(AT_FDCWD, `/proc/${shim.pid}/cwd`);
   if (working < 0) return undefined;
   if (await names(working, 'init.pid', first.pid)) return bundle(working, shim.uid, shim.name);
-  const all = closing(working, () => openAt(working, '..', O_PATH | O_DIRECTORY));
+  const all = await openOrNone(working, '..').finally(() => close(working));
   const id = first.membership.claim?.id;
   const other = all < 0 || id === undefined ? undefined : await findInRoot(all, path.basename(id));
   if (all >= 0) close(all);
@@ -123,7 +126,7 @@ async function bundleOfConmon(conmon: ProcessRecord, first: ProcessRecord): Prom
   const words = Array.isArray(conmon.arguments) ? conmon.arguments : [];
   const [folder, pidFile] = [optionIn(words, '-b', '--bundle'), optionIn(words, '-p', '--container-pidfile')];
   if (folder === undefined || pidFile === undefined) return undefined;
-  const root = openAt(AT_FDCWD, `/proc/${conmon.pid}/root`, O_PATH | O_DIRECTORY);
+  const root = await openOrNone(AT_FDCWD, `/proc/${conmon.pid}/root`);
   if (root < 0) return undefined;
   try {
     // Started by exec, it waits for another process than the first.
@@ -136,10 +139,17 @@ async function bundleOfConmon(conmon: ProcessRecord, first: ProcessRecord): Prom
 }
 
 /** A runtime that root ran by itself. */
-function bundleOfRuntime({ pid, startTime }: ProcessRecord): Bundle | undefined {
-  const found = runtimeBundle({ pid, startTime });
-  const descriptor = found === undefined ? -1 : openAt(AT_FDCWD, found.folder, O_PATH | O_DIRECTORY);
-  return found === undefined || descriptor < 0 ? undefined : bundle(descriptor, 0, found.by);
+async function bundleOfRuntime({ pid, startTime }: ProcessRecord): Promise<Bundle | undefined> {
+  const found = await openRuntimeBundle({ pid, startTime }).catch(() => undefined);
+  return found && bundle(found.descriptor, 0, found.by);
+}
+
+/** A directory, to read below; negative when it cannot be held, or its file system does not answer. */
+function openOrNone(directory: number, path: string): Promise<number> {
+  return openAtSlowly(directory, path, O_PATH | O_DIRECTORY).catch((error: unknown) => {
+    if (error instanceof Failure && error.reason === 'busy') return -1;
+    throw error;
+  });
 }
 
 /** Whether a file there consists of the pid. */

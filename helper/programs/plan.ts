@@ -79,7 +79,7 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
         field: ['root'],
       });
     }
-    const root = takesRoot ? rootOf(target.process!) : undefined;
+    const root = takesRoot ? await rootOf(target.process!) : undefined;
     const { as, record } = await enteredAs(params, target, root?.root.descriptor);
     const identity = identityOf(as, target);
     const plan: Plan = {
@@ -116,13 +116,13 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
   }
 }
 
-function rootOf(held: HeldProcess): Required<Pick<Plan, 'root' | 'workingDirectory'>> {
+async function rootOf(held: HeldProcess): Promise<Required<Pick<Plan, 'root' | 'workingDirectory'>>> {
   const { pid } = held.ref;
-  const open = (link: string, what: string) => ({
-    descriptor: held.open(link, O_PATH | O_DIRECTORY, what),
+  const open = async (link: 'root' | 'cwd', what: string) => ({
+    descriptor: await held.openLinked(link, O_PATH | O_DIRECTORY, what),
     name: `/proc/${pid}/${link}`,
   });
-  return { root: open('root', 'the root directory'), workingDirectory: open('cwd', 'the working directory') };
+  return { root: await open('root', 'the root directory'), workingDirectory: await open('cwd', 'the working directory') };
 }
 
 /** What engines set is what images are made for: few have a description of another terminal (terminfo(5)). */

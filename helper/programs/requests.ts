@@ -75,7 +75,7 @@ const explainParams = v.strictObject({ ...programEntries, terminal: v.exactOptio
 export interface SandboxPrograms {
   openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult>;
   runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult>;
-  explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): ProgramsExplainResult;
+  explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): Promise<ProgramsExplainResult>;
 }
 
 export interface ProgramServices {

@@ -22,6 +22,7 @@ import {
 import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
 import { PF_KTHREAD, parseStat } from '../proc/stat.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef, type ProcessRef, type ProgramTarget } from '../protocol.ts';
+import { openAtSlowly } from '../reading/openAt.ts';
 
 export interface HeldNamespace {
   kind: NamespaceKind;
@@ -69,6 +70,14 @@ export class HeldProcess {
   open(path: string, flags: number, what: string): number {
     const descriptor = openAt(this.directory, path, flags);
     if (descriptor < 0) throw this.failure(descriptor, path, what);
+    this.opened.push(descriptor);
+    return descriptor;
+  }
+
+  /** Likewise what a link there leads to, which may be on any file system. Rejects with a `Failure`, `busy`, when that does not answer. */
+  async openLinked(link: 'root' | 'cwd', flags: number, what: string): Promise<number> {
+    const descriptor = await openAtSlowly(this.directory, link, flags);
+    if (descriptor < 0) throw this.failure(descriptor, link, what);
     this.opened.push(descriptor);
     return descriptor;
   }

@@ -1,7 +1,9 @@
 /** A reader thread: does the jobs that it is given, several in turns, until it is told to end. */
 import { type MessagePort, workerData } from 'node:worker_threads';
+import type { Failure } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { ownThreadId } from '../kernel/thread.ts';
+import { whyDeafOnTheWay } from './deafDevices.ts';
 import { ABANDONED, CURRENT_JOB, type Job, type Order, type Report, sentError } from './job.ts';
 
 /** What a job is done with, beside its parameters. */
@@ -13,6 +15,8 @@ export interface JobContext<T> {
   tell(told: T): void;
   /** That came with it, closed at its end, unless somebody takes them over. */
   readonly descriptors: Descriptors;
+  /** Why an absolute path that was come upon should not be asked for: its file system was known not to answer when the job began. */
+  whyDeaf(path: string): Failure | undefined;
   /** To be given away with the result. */
   give(descriptor: number): void;
 }
@@ -71,7 +75,7 @@ export function answerJobs(port: MessagePort, jobs: JobTable): void {
   });
   report({ kind: 'ready', threadId: ownThreadId() });
 
-  async function begin({ id, job, params, descriptors }: Order & { kind: 'begin' }): Promise<void> {
+  async function begin({ id, job, params, descriptors, deaf }: Order & { kind: 'begin' }): Promise<void> {
     using given = new Descriptors(descriptors);
     const token = tokenUnless(() => Atomics.load(shared, ABANDONED) !== 0);
     const results: number[] = [];
@@ -81,6 +85,7 @@ export function answerJobs(port: MessagePort, jobs: JobTable): void {
       resume: () => Atomics.store(shared, CURRENT_JOB, id),
       tell: (told) => report({ kind: 'told', id, told }),
       descriptors: given,
+      whyDeaf: (path) => whyDeafOnTheWay([path], deaf),
       give: (descriptor) => results.push(descriptor),
     };
     context.resume();

@@ -3,13 +3,16 @@
  * (proc_pid_syscall(5)), which the kernel answers by itself.
  */
 import fs from 'node:fs';
+import { statusOf } from '../kernel/directory.ts';
 import { AT_FDCWD, close, identityOf, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
 import { openCachedInRoot } from '../kernel/openat2.ts';
-import { parseMountinfo } from '../proc/mountinfo.ts';
+import { type Mount, parseMountinfo, SERVED } from '../proc/mountinfo.ts';
 
 const MAX_STATUS_BYTES = 8192;
 const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
 const MAX_PATH_BYTES = 4096;
+/** path_resolution(7). */
+const MAX_LINKS = 40;
 
 /** How often a thread was given a processor; undefined while it has one, or waits for one. It changes whenever a call comes back. */
 export function waitingSince(threadId: number): string | undefined {
@@ -93,9 +96,51 @@ export function deviceOnTheWay(root: number, path: string): string | undefined {
   return undefined;
 }
 
+/**
+ * `deviceOnTheWay` of where symbolic links lead, those on file systems that somebody else answers for left out: their texts would have to be asked for. `path` is
+ * absolute.
+ */
+export function deviceBehindLinks(root: number, path: string): string | undefined {
+  let pending = path.split('/');
+  let reached: string[] = [];
+  for (let links = 0; pending.length > 0 && links <= MAX_LINKS; ) {
+    const name = pending.shift()!;
+    if (name === '..') reached.pop();
+    if (['', '.', '..'].includes(name)) continue;
+    const target = targetOf(root, [...reached, name].join('/'));
+    if (target === undefined) reached.push(name);
+    else {
+      links += 1;
+      if (target.startsWith('/')) reached = [];
+      pending = [...target.split('/'), ...pending];
+    }
+  }
+  return deviceOnTheWay(root, reached.join('/'));
+}
+
+/** Undefined for what is no link, or not one that may be read. */
+function targetOf(root: number, path: string): string | undefined {
+  const descriptor = openCachedInRoot(root, path, O_PATH | fs.constants.O_NOFOLLOW);
+  if (descriptor < 0) return undefined;
+  try {
+    const status = statusOf(descriptor);
+    if (typeof status === 'number' || (status.mode & fs.constants.S_IFMT) !== fs.constants.S_IFLNK) return undefined;
+    const device = deviceOf(descriptor);
+    const mount = device === undefined ? undefined : mountOf(device);
+    const target = mount === undefined || SERVED.test(mount.type) ? undefined : readLinkText(descriptor, '');
+    return typeof target === 'string' ? target : undefined;
+  } finally {
+    close(descriptor);
+  }
+}
+
+function mountOf(device: string): Mount | undefined {
+  const text = readText(AT_FDCWD, '/proc/self/mountinfo', MAX_MOUNTINFO_BYTES);
+  return typeof text === 'string' ? parseMountinfo(text).find((one) => one.device === device) : undefined;
+}
+
 /** For people: `fuse.sshfs at /mnt/far (0:52)`, as far as it is mounted here. */
 export function fileSystemName(device: string): string {
-  const text = readText(AT_FDCWD, '/proc/self/mountinfo', MAX_MOUNTINFO_BYTES);
-  const mount = typeof text === 'string' ? parseMountinfo(text).find((one) => one.device === device) : undefined;
+  const mount = mountOf(device);
   return mount === undefined ? `device ${device}` : `${mount.type} at ${mount.mountPoint} (${device})`;
 }

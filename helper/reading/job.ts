@@ -5,6 +5,7 @@
 import { Failure, isSystemError } from '../failure.ts';
 import { SyscallError } from '../kernel/libc.ts';
 import type { ErrorData } from '../protocol.ts';
+import type { DeafDevice } from './deafDevices.ts';
 
 /** `params`, `result` and what is told are cloned from thread to thread: data, no functions. */
 export interface Job<P, R, T = never> {
@@ -19,7 +20,14 @@ export function job<P, R, T = never>(name: string): Job<P, R, T> {
 
 /** To a reader thread. */
 export type Order =
-  | { kind: 'begin'; id: number; job: string; params: unknown; descriptors: readonly number[] }
+  | {
+      kind: 'begin';
+      id: number;
+      job: string;
+      params: unknown;
+      descriptors: readonly number[];
+      deaf: readonly DeafDevice[];
+    }
   | { kind: 'cancel'; id: number }
   | { kind: 'end' };
 

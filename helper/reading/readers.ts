@@ -13,13 +13,14 @@ import { Failure } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { log } from '../log.ts';
 import { blockedFileSystem, fileSystemName, waitingSince } from './blockedCall.ts';
+import { type DeafDevice, unanswered, whyDeafOnTheWay } from './deafDevices.ts';
 import { ABANDONED, CURRENT_JOB, type Job, type Order, type Report, receivedError, SHARED_WORDS } from './job.ts';
 
 /** A file system that takes longer for one call is taken not to answer. */
 const PATIENCE_MILLIS = 2000;
 const LOOK_MILLIS = 250;
-/** Threads that may be lost to file systems that do not answer. Each takes some 15 MB until it comes back. */
-const MAX_LOST = 2;
+/** Threads that may be lost to file systems that do not answer: one server that is gone may have served several. Each takes some 15 MB until it comes back. */
+const MAX_LOST = 6;
 /** Nobody asked for so long: the thread is given back, with what it kept for further requests, which is none older than a minute. */
 const IDLE_MILLIS = 90_000;
 const PROGRAM_NAME = 'reader.js';
@@ -32,6 +33,13 @@ export interface Begun<P> {
   device?: string;
   /** The path that it asks for, where a descriptor does not tell. */
   path?: string;
+  /** Absolute paths of the helper's own root, all of which it asks for. */
+  paths?: readonly string[];
+}
+
+interface Beginning {
+  begun: Begun<unknown>;
+  deaf: readonly DeafDevice[];
 }
 
 export interface AskOptions<T> {
@@ -88,9 +96,9 @@ export class Reader {
     return this.isBusy ? undefined : this.idleFrom;
   }
 
-  begin(id: number, name: string, { params, descriptors = [] }: Begun<unknown>, pending: Pending): void {
+  begin(id: number, name: string, { begun: { params, descriptors = [] }, deaf }: Beginning, pending: Pending): void {
     this.pending.set(id, pending);
-    this.post({ kind: 'begin', id, job: name, params, descriptors });
+    this.post({ kind: 'begin', id, job: name, params, descriptors, deaf });
   }
 
   cancel(id: number): void {
@@ -138,7 +146,7 @@ export class Reader {
   }
 
   /** Gives it up. The file system that it asks, and the job that does not go on. */
-  abandon(): { device: string | undefined; words: string } {
+  abandon(): DeafDevice {
     Atomics.store(this.shared, ABANDONED, 1);
     const culprit = Atomics.load(this.shared, CURRENT_JOB);
     const begun = this.pending.get(culprit);
@@ -148,7 +156,7 @@ export class Reader {
     const system = device === undefined ? 'A file system' : `The file system ${fileSystemName(device)}`;
     const words = `${system} does not answer${asked === undefined ? '' : `, asked for ${asked}`}.`;
     for (const [id, { reject }] of this.pending) {
-      reject(id === culprit ? deaf(words, asked) : new Displaced(words));
+      reject(id === culprit ? unanswered(words, asked) : new Displaced(words));
     }
     // Kept in name only: their reports, and what comes with them, are for nobody.
     for (const [id] of this.pending) this.pending.set(id, NOBODY);
@@ -172,17 +180,10 @@ const NOBODY: Pending = {
   path: undefined,
 };
 
-function deaf(words: string, path?: string): Failure {
-  return new Failure('busy', words, {
-    ...(path === undefined ? {} : { path }),
-    hint: 'Whoever serves it may have stopped. It is left alone until it answers.',
-  });
-}
-
 class Readers {
   private current: Reader | undefined;
   /** Given up, each with the file system that it waits for. */
-  private readonly lost = new Map<Reader, { device: string | undefined; words: string }>();
+  private readonly lost = new Map<Reader, DeafDevice>();
   private timer: NodeJS.Timeout | undefined;
   private lastId = 0;
 
@@ -195,7 +196,7 @@ class Readers {
   whyDeaf(device: string | undefined): Failure | undefined {
     if (this.lost.size === 0 || device === undefined) return undefined;
     const found = [...this.lost.values()].find((one) => one.device === device);
-    return found && deaf(found.words);
+    return found && unanswered(found.words);
   }
 
   /**
@@ -213,17 +214,17 @@ class Readers {
         return (await this.askOnce(name, begun, options as AskOptions<never>)) as R;
       } catch (error) {
         if (!(error instanceof Displaced)) throw error;
-        if (attempt >= MAX_LOST || typeof prepare !== 'function' || options.on !== undefined) throw deaf(error.message);
+        if (attempt >= MAX_LOST || typeof prepare !== 'function' || options.on !== undefined) throw unanswered(error.message);
       }
     }
   }
 
   private async askOnce(name: string, begun: Begun<unknown>, options: AskOptions<never>): Promise<unknown> {
     const { token, tell, take, by } = options;
-    const refusal = this.whyDeaf(begun.device) ?? this.whyFull();
+    const refusal = this.whyDeaf(begun.device) ?? this.whyDeafOnTheWay(begun.paths) ?? this.whyFull();
     if (refusal !== undefined || (options.on !== undefined && this.lost.has(options.on))) {
       for (const descriptor of begun.descriptors ?? []) close(descriptor);
-      throw refusal ?? deaf(this.lost.get(options.on!)!.words);
+      throw refusal ?? unanswered(this.lost.get(options.on!)!.words);
     }
     const reader = options.on ?? this.open();
     by?.(reader);
@@ -232,7 +233,8 @@ class Readers {
     const cancelling = token?.onCancellationRequested(() => reader.cancel(id));
     try {
       return await new Promise((resolve, reject) => {
-        reader.begin(id, name, begun, { resolve, reject, tell, take, device: begun.device, path: begun.path });
+        const deaf = [...this.lost.values()];
+        reader.begin(id, name, { begun, deaf }, { resolve, reject, tell, take, device: begun.device, path: begun.path });
         if (token?.isCancellationRequested === true) reader.cancel(id);
         this.look();
       });
@@ -241,9 +243,14 @@ class Readers {
     }
   }
 
+  /** Likewise by absolute paths of the helper's own root. */
+  whyDeafOnTheWay(paths: readonly string[] = []): Failure | undefined {
+    return whyDeafOnTheWay(paths, [...this.lost.values()]);
+  }
+
   private whyFull(): Failure | undefined {
     if (this.lost.size < MAX_LOST) return undefined;
-    return deaf([...this.lost.values()].map(({ words }) => words).join(' '));
+    return unanswered([...this.lost.values()].map(({ words }) => words).join(' '));
   }
 
   private open(): Reader {

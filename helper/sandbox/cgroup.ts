@@ -12,7 +12,7 @@ import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
 import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
-import { bytesOf } from './spec.ts';
+import { bytesOf } from './size.ts';
 
 export interface PlannedCgroup {
   /** As in `/proc/PID/cgroup`, or `unified`. */
@@ -50,14 +50,14 @@ const DEFAULT_PERIOD_MICROS = 100_000;
 export async function prepareCgroups(resources: SandboxResources): Promise<void> {
   const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   const v2 = mounts.find(({ type }) => type === 'cgroup2');
-  if (v2 !== undefined && inV2(settingsOf(resources), mounts).length > 0) await askForScope(v2);
+  if (v2 !== undefined && inV2(settingsOf(resources, new Map()), mounts).length > 0) await askForScope(v2);
 }
 
-/** Throws a `Failure` when a limit cannot be set on this host. */
-export function planCgroups(resources: SandboxResources, id: string): PlannedCgroup[] {
+/** `devices`: `major:minor` by the path of each block device. Throws a `Failure` when a limit cannot be set on this host. */
+export function planCgroups(resources: SandboxResources, id: string, devices: ReadonlyMap<string, string>): PlannedCgroup[] {
   const mounts = parseMountinfo(fs.readFileSync('/proc/self/mountinfo', 'utf8'));
   const planned = new Map<string, PlannedCgroup>();
-  const settings = settingsOf(resources);
+  const settings = settingsOf(resources, devices);
   const together = inV2(settings, mounts);
   for (const setting of settings) {
     const cgroup = inField([FIELDS[setting.controller]], () => hierarchyFor(setting.controller, together, mounts, id));
@@ -90,7 +90,7 @@ export function cgroupsOfRunning({ pid }: ProcessRef, id: string): PlannedCgroup
 
 const nameOf = (id: string) => `isoscope-${id}`;
 
-function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[] {
+function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources, devices: ReadonlyMap<string, string>): Setting[] {
   const settings: Setting[] = [];
   if (cpu?.quota !== undefined) {
     const period = cpu.period ?? DEFAULT_PERIOD_MICROS;
@@ -118,7 +118,7 @@ function settingsOf({ cpu, memory, pids, blockIO }: SandboxResources): Setting[]
     settings.push({ controller: 'pids', v1: [file], v2: [file] });
   }
   for (const [index, device] of (blockIO ?? []).entries())
-    settings.push(inField(['blockIO', index], () => deviceSetting(device)));
+    settings.push(inField(['blockIO', index], () => deviceSetting(device, devices.get(device.device) ?? device.device)));
   return settings.filter(({ v1, v2 }) => v1.length + v2.length > 0);
 }
 
@@ -139,8 +139,7 @@ function memorySetting({ limit, swap }: NonNullable<SandboxResources['memory']>)
   return { controller: 'memory', v1, v2 };
 }
 
-function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number]): Setting {
-  const device = inField(['device'], () => deviceNumber(given.device));
+function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number], device: string): Setting {
   const rates: [v1: string, v2: string, value: number | undefined][] = [
     ['blkio.throttle.read_bps_device', 'rbps', given.readBps === undefined ? undefined : bytesOf(given.readBps)],
     ['blkio.throttle.write_bps_device', 'wbps', given.writeBps === undefined ? undefined : bytesOf(given.writeBps)],
@@ -153,14 +152,6 @@ function deviceSetting(given: NonNullable<SandboxResources['blockIO']>[number]):
     v1: set.map(([file, , value]) => [file, `${device} ${value}`]),
     v2: set.length === 0 ? [] : [['io.max', `${device} ${set.map(([, key, value]) => `${key}=${value}`).join(' ')}`]],
   };
-}
-
-/** `major:minor` of a block device, given so or as its path. Throws a `Failure` when it is none. */
-export function deviceNumber(device: string): string {
-  if (!device.startsWith('/')) return device;
-  const stat = fs.statSync(device, { throwIfNoEntry: false });
-  if (stat?.isBlockDevice()) return `${(stat.rdev >> 8) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
-  throw new Failure('invalid', `"resources.blockIO": ${device} is not a block device.`, { path: device });
 }
 
 /** In v1 a new cpuset is empty, and nothing can join it before both are set. */

@@ -1,11 +1,12 @@
 /** What is covered in a sandbox: of the kernel's own file systems wherever they are mounted, and the paths that the specification names. */
 import { Failure, inField } from '../failure.ts';
-import { type HostMounts, isWithin } from './hostMounts.ts';
+import type { HostMounts } from './hostMounts.ts';
 import { MOUNT_ATTR_RDONLY, MS_SHARED } from './mountCalls.ts';
 import type { BindMount, PlannedMount } from './mounts.ts';
 import type { ResolvedSpec } from './plan.ts';
 import type { RootPlan } from './root.ts';
 import { type Cover, coversOfHost, coversOfNew, pathOf, withoutWrites } from './systemPaths.ts';
+import { isWithin } from './within.ts';
 
 export interface CoverPlan {
   /** Of what comes with the root, and with the old root where that is kept. */

@@ -14,8 +14,8 @@ export interface Entered {
   plan: SandboxPlan;
 }
 
-/** Throws a `Failure` and holds nothing when it cannot be entered. */
-export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, terminal: boolean): Plan {
+/** Rejects with a `Failure` and holds nothing when it cannot be entered. */
+export async function planEntry({ sandbox, plan }: Entered, params: ProgramParams, terminal: boolean): Promise<Plan> {
   if (sandbox.process === undefined) throw new Failure('gone', `Nothing runs in the sandbox ${sandbox.name} any more.`);
   const target = holdTarget({ process: sandbox.process }, () => {
     throw new Error('no namespace was named');
@@ -29,7 +29,7 @@ export function planEntry({ sandbox, plan }: Entered, params: ProgramParams, ter
     const cgroups = plan.cgroups.length === 0 ? undefined : holdCgroups(held);
     if (cgroups !== undefined) disposables.push(() => cgroups.dispose());
     const root = {
-      descriptor: held.open('root', O_PATH | O_DIRECTORY, 'the root directory'),
+      descriptor: await held.openLinked('root', O_PATH | O_DIRECTORY, 'the root directory'),
       name: `/proc/${held.ref.pid}/root`,
     };
     const environment = environmentOf(plan, params, terminal);

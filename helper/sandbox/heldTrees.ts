@@ -6,8 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
-import { close } from '../kernel/files.ts';
-import { cloneMounts, mapMountIds } from '../kernel/newMount.ts';
+import { cloneMounts } from '../kernel/newMount.ts';
 import { leastOf } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import { type IdMaps, insideOf, outsideOf } from './idMaps.ts';
@@ -26,11 +25,12 @@ const SEARCH = 0o1;
 export class HeldTrees {
   readonly taken: HeldTree[] = [];
   private readonly idMaps: IdMaps | undefined;
-  private readonly disposables: (() => void)[];
+  private readonly keep: (descriptor: number) => void;
 
-  constructor(idMaps: IdMaps | undefined, disposables: (() => void)[]) {
+  /** `keep` is told of each descriptor, for whoever closes it. */
+  constructor(idMaps: IdMaps | undefined, keep: (descriptor: number) => void) {
     this.idMaps = idMaps;
-    this.disposables = disposables;
+    this.keep = keep;
   }
 
   /** `real` is a real path. Undefined when what is inside can take it by itself. Throws a `Failure`. */
@@ -49,7 +49,7 @@ export class HeldTrees {
     }
     try {
       const tree = { descriptor: cloneMounts(real), path: real, ...(mapped === undefined ? {} : { mapped }) };
-      this.disposables.push(() => close(tree.descriptor));
+      this.keep(tree.descriptor);
       this.taken.push(tree);
       return tree;
     } catch (error) {
@@ -74,43 +74,5 @@ function isReached(real: string, { uid, gid }: IdMaps): boolean {
     const isOurs = insideOf(uid, stat.uid) !== undefined && insideOf(gid, stat.gid) !== undefined;
     if (!isOurs && ((stat.mode >> shift) & SEARCH) === 0) return false;
     if (above === '/') return true;
-  }
-}
-
-/** By the id maps of the user namespace that the process `pid`, which waits, is in. Throws a `Failure`. */
-export function mapOwners(trees: readonly HeldTree[], pid: number): void {
-  const mapped = trees.filter((tree) => tree.mapped !== undefined);
-  if (mapped.length === 0) return;
-  const namespace = fs.openSync(`/proc/${pid}/ns/user`, 'r');
-  try {
-    for (const tree of mapped) mapOwnersOf(tree, namespace);
-  } finally {
-    fs.closeSync(namespace);
-  }
-}
-
-function mapOwnersOf({ descriptor, path: real, mapped }: HeldTree, namespace: number): void {
-  const recursive = mapped === 'all';
-  try {
-    mapMountIds(descriptor, namespace, recursive);
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    const details = { errno: error.code, syscall: 'mount_setattr', path: real };
-    const what = `The owners of the files in ${real} cannot be mapped`;
-    if (error.code !== 'EINVAL') {
-      throw new Failure('permission', `${what}: ${error.code}. The helper has no privilege over that file system.`, {
-        ...details,
-        hint: 'Leave "idmap" out; a helper in a container can map only file systems that were mounted there.',
-      });
-    }
-    const below = recursive ? ', or one that is mounted below it,' : '';
-    throw new Failure(
-      'unsupported',
-      `${what}: its file system${below} does not take id maps on this kernel, or has some already.`,
-      {
-        ...details,
-        hint: 'Leave "idmap" out. ext4, XFS and FAT take them since Linux 5.12, Btrfs since 5.15, tmpfs since 6.3; overlay, proc and sysfs do not.',
-      },
-    );
   }
 }

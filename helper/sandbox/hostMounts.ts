@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isSystemError } from '../failure.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
+import { isWithin } from './within.ts';
 
 /** A mount that comes with a source: open_tree(2) takes along all that is mounted below. */
 export interface MountBelow {
@@ -77,12 +78,6 @@ export class HostMounts {
 export function isRootOfHost(real: string): boolean {
   const [one, other] = [fs.statSync(real, { bigint: true, throwIfNoEntry: false }), fs.statSync('/', { bigint: true })];
   return one?.dev === other.dev && one.ino === other.ino;
-}
-
-/** Of absolute paths without "." and "..". */
-export function isWithin(file: string, folder: string): boolean {
-  if (!file.startsWith(folder)) return false;
-  return file.length === folder.length || folder.endsWith('/') || file[folder.length] === '/';
 }
 
 /** Undefined when there is nothing, or it may not be looked at. */

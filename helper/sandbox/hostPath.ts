@@ -1,72 +1,18 @@
 /**
- * Paths of the host that a specification names: the one place where they are found in it, and looked up. A specification often comes with the folder that it
+ * Paths of the host that a specification names: the one place where they are looked up. A specification often comes with the folder that it
  * lies in, and that folder may hold symbolic links that somebody else made. So what is written to, and what is a root, is not reached through a link; what
  * is only mounted may be, but it is said when that leads out of the folder. What is found here is opened again by its real path, through
  * no link at all (openat2(2)), so an exchange in between is noticed.
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import { Failure, type FieldPath, inField, isSystemError } from '../failure.ts';
+import { Failure, isSystemError } from '../failure.ts';
 import { errorOf } from '../kernel/files.ts';
 import { openBeneath, openRealPath } from '../kernel/openat2.ts';
-import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { SandboxSpec } from '../protocol/sandboxes.ts';
-import { isWithin, realIfThere } from './hostMounts.ts';
-
-/** Options of an overlay that name directories. */
-export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;
-
-type MapPath = (given: string, field: string) => string;
-
-/** A copy in which each path of the host is replaced; a refusal of one names its field. A program without a slash in its name is none. */
-export function mapHostPaths(spec: SandboxSpec, mapOne: MapPath): SandboxSpec {
-  const copy = structuredClone(spec);
-  const at = (field: FieldPath, given: string, name = field.join('.')) => inField(field, () => mapOne(given, name));
-  const { root } = copy;
-  if (root?.type === 'directory') root.path = at(['root', 'path'], root.path);
-  if (root?.type === 'image' && 'path' in root.image) root.image.path = at(['root', 'image', 'path'], root.image.path);
-  if (root !== undefined && 'upper' in root && root.upper !== undefined) root.upper = at(['root', 'upper'], root.upper);
-  if (root?.type === 'programs') {
-    root.programs = root.programs.map((program, index) =>
-      program.includes('/') ? at(['root', 'programs', index], program, 'root.programs') : program,
-    );
-  }
-  for (const [index, mount] of (copy.mounts ?? []).entries()) {
-    if (mount.source !== undefined) mount.source = at(['mounts', index, 'source'], mount.source, 'mounts');
-    if (mount.type === 'overlay' && mount.options !== undefined)
-      mount.options = mount.options.map((option, which) =>
-        inField(['mounts', index, 'options', which], () => mapLayers(option, mapOne)),
-      );
-  }
-  return copy;
-}
-
-/** Of an option like `lowerdir=a:b`, in which a backslash is before each colon of a path. */
-function mapLayers(option: string, map: MapPath): string {
-  const name = option.slice(0, option.indexOf('='));
-  if (!LAYER_OPTIONS.test(name)) return option;
-  const { lower, upper, work } = parseOverlayOptions([option]);
-  const mapped = (given: string) => map(given, `mounts: ${name}`).replaceAll(/[\\:,]/g, '\\$&');
-  const layers = lower.map(({ path: given, dataOnly }, index) => {
-    return `${index === 0 ? '' : dataOnly ? '::' : ':'}${mapped(given)}`;
-  });
-  return `${name}=${name === 'lowerdir' ? layers.join('') : mapped(upper ?? work ?? '')}`;
-}
-
-/** Relative paths begin at `folder`. Throws a `Failure` when there is none. */
-export function withAbsolutePaths(spec: SandboxSpec, folder: string | undefined): SandboxSpec {
-  return mapHostPaths(spec, (given) => absolute(given, folder));
-}
-
-function absolute(given: string, folder: string | undefined): string {
-  // Of an option without a value.
-  if (given === '') return given;
-  if (given.startsWith('/')) return path.resolve(given);
-  if (folder !== undefined) return path.join(folder, given);
-  throw new Failure('invalid', `The path ${given} is relative, and there is no folder that it could be relative to.`, {
-    hint: 'Give an absolute path.',
-  });
-}
+import { realIfThere } from './hostMounts.ts';
+import { absolutePath, mapHostPaths, mapLayers } from './specPaths.ts';
+import { isWithin } from './within.ts';
 
 /** What leads out of the folder that the specification lies in, though it seems to be in it; by links, or by "..". */
 export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): string[] {
@@ -74,7 +20,7 @@ export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): str
   const notes: string[] = [];
   const realFolder = realIfThere(folder);
   mapHostPaths(spec, (given, field) => {
-    const named = absolute(given, folder);
+    const named = absolutePath(given, folder);
     const real = isWithin(named, folder) || !given.startsWith('/') ? realIfThere(named) : undefined;
     if (real !== undefined && realFolder !== undefined && !isWithin(real, realFolder))
       notes.push(`"${field}": ${given} leads out of the folder of the specification, to ${real}.`);

@@ -4,20 +4,19 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
-import type { Readable } from 'node:stream';
 import type tar from 'tar-stream';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
-import { jsonOf } from '../host/engines/boundedFile.ts';
 import { close, O_DIRECTORY, O_PATH, openAt, openEach } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { append } from '../lists.ts';
+import { jsonOf } from '../proc/json.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxImage } from '../protocol/sandboxes.ts';
-import { openHostFile, openHostFileBelow } from './hostPath.ts';
 import { type IdMaps, insideOf } from './idMaps.ts';
-import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './image.ts';
+import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './imageDescription.ts';
 import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
+import { contentOf } from './imageReading.ts';
 import { type Content, decompressed, feed, type Ids, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 
@@ -220,33 +219,8 @@ async function contentsOf(image: FileImage): Promise<Contents> {
 async function unpack(image: FileImage, layer: string, into: number, options: LayerOptions): Promise<number> {
   if (image.format === 'dockerArchive') return unpackFromArchive(image, layer, into, options);
   const [file, name] =
-    image.format === 'tar' ? [openFile(image), path.basename(layer)] : [openFile(image, blobName(layer)), layer];
+    image.format === 'tar' ? [contentOf(image.path), path.basename(layer)] : [contentOf(image.path, blobName(layer)), layer];
   return (await unpackLayer(file, into, name, options)).leftOut;
-}
-
-/** The file that the image is, or one of its layout. */
-function openFile({ path: image }: FileImage, name?: string): Readable {
-  const file = name === undefined ? image : path.join(image, name);
-  try {
-    const flags = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK;
-    const real = fs.realpathSync.native(image);
-    const descriptor = name === undefined ? openHostFile(real, flags) : openHostFileBelow(real, name, flags);
-    try {
-      // The file system may be anybody's, and refuse even that.
-      if (!fs.fstatSync(descriptor).isFile()) throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
-      return fs.createReadStream(file, { fd: descriptor });
-    } catch (error) {
-      fs.closeSync(descriptor);
-      throw error;
-    }
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    const why = error.code === 'EXDEV' ? 'it leads out of the image' : error.code;
-    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', `The image ${file} cannot be read: ${why}.`, {
-      errno: error.code,
-      path: file,
-    });
-  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -266,7 +240,7 @@ async function ociContents(image: FileImage): Promise<Contents> {
     });
   }
   const manifest = await parsedJson(blobName(chosen.digest), Manifest, image);
-  const config = parseConfig((await readAll(openFile(image, blobName(manifest.config.digest)), image)).toString('utf8'));
+  const config = parseConfig((await readAll(contentOf(image.path, blobName(manifest.config.digest)), image)).toString('utf8'));
   return { layers: manifest.layers.map((layer) => layer.digest), config };
 }
 
@@ -281,7 +255,7 @@ function chooseManifest(manifests: readonly Descriptor[], image: { path: string;
 }
 
 async function parsedJson<T>(name: string, schema: v.GenericSchema<unknown, T>, image: FileImage): Promise<T> {
-  const parsed = v.safeParse(schema, jsonOf((await readAll(openFile(image, name), image)).toString('utf8')));
+  const parsed = v.safeParse(schema, jsonOf((await readAll(contentOf(image.path, name), image)).toString('utf8')));
   if (parsed.success) return parsed.output;
   const file = path.join(image.path, name);
   throw new Failure('invalid', `${file} is not what an image has there.`, { path: file });
@@ -373,7 +347,7 @@ async function eachEntry(image: FileImage, take: (header: tar.Header, content: C
   })();
   taken.catch(() => undefined);
   try {
-    await Promise.all([feed(await decompressed(openFile(image), path.basename(image.path)), extract), taken]);
+    await Promise.all([feed(await decompressed(contentOf(image.path), path.basename(image.path)), extract), taken]);
   } catch (error) {
     if (error instanceof Failure) throw error;
     throw new Failure('invalid', `${image.path} is not a tar: ${error instanceof Error ? error.message : String(error)}.`, {

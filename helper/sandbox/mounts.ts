@@ -2,7 +2,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, inField, isSystemError } from '../failure.ts';
-import { close } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
 import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
@@ -26,7 +25,7 @@ import {
 import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';
-import { bytesOf, SIZE_PATTERN } from './spec.ts';
+import { bytesOf, SIZE_PATTERN } from './size.ts';
 import type { Cover } from './systemPaths.ts';
 import type { UserPlan } from './user.ts';
 
@@ -71,7 +70,8 @@ export interface MountContext {
   ownsHost: boolean;
   trees: HeldTrees;
   hostMounts: HostMounts;
-  disposables: (() => void)[];
+  /** Is told of each descriptor, for whoever closes it. */
+  keep: (descriptor: number) => void;
   /** That the specification lies in. */
   folder?: string;
 }
@@ -198,7 +198,7 @@ function minimalDev(at: (destination: string, strict?: boolean) => Place, contex
  * An own devpts. Where the helper may, it makes it itself, so that the terminal is of it and has a name inside; without
  * privilege only what is in the new user namespace may make one, and the terminal is of the host's.
  */
-function devpts(place: Place, { hasUserNamespace, disposables }: MountContext): PlannedMount {
+function devpts(place: Place, { hasUserNamespace, keep }: MountContext): PlannedMount {
   const options: Option[] = [
     ['newinstance', true],
     ['ptmxmode', '0666'],
@@ -207,7 +207,7 @@ function devpts(place: Place, { hasUserNamespace, disposables }: MountContext): 
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
   if (!own().privileged || hasUserNamespace) return { what: 'new', type: 'devpts', options, attributes, place };
   const descriptor = makeDetachedMount('devpts', [...options, ['gid', String(TTY_GROUP)]], attributes);
-  disposables.push(() => close(descriptor));
+  keep(descriptor);
   return { what: 'held', descriptor, type: 'devpts', place };
 }
 

@@ -10,7 +10,6 @@ import { RLIMIT_NOFILE, startingLimits } from '../programs/cleanStart.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxEquivalent, SandboxResources } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
-import { deviceNumber } from './cgroup.ts';
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -25,7 +24,7 @@ import {
 import type { PlannedMount } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
-import { bytesOf } from './spec.ts';
+import { bytesOf } from './size.ts';
 
 interface OciMount {
   destination: string;
@@ -136,7 +135,7 @@ export function ociConfig(plan: SandboxPlan): object {
     linux: {
       namespaces,
       ...(idMaps === undefined ? {} : { uidMappings: idMaps.uid, gidMappings: idMaps.gid }),
-      ...(spec.resources === undefined ? {} : { resources: resourcesOf(spec.resources) }),
+      ...(spec.resources === undefined ? {} : { resources: resourcesOf(spec.resources, plan.devices) }),
       ...seccompOf(plan),
       rootfsPropagation: propagationOf(plan),
       maskedPaths: [...covers.paths.masked, ...covers.masked],
@@ -242,22 +241,22 @@ function seccompOf({ spec, user }: SandboxPlan): object {
 }
 
 /** In these terms `swap` is memory and swap together. */
-function resourcesOf({ cpu, memory, pids, blockIO }: SandboxResources): object {
+function resourcesOf({ cpu, memory, pids, blockIO }: SandboxResources, devices: SandboxPlan['devices']): object {
   const limit = memory?.limit === undefined ? undefined : bytesOf(memory.limit);
   const swap = memory?.swap === undefined ? undefined : (limit ?? 0) + bytesOf(memory.swap);
   return {
     ...(cpu === undefined ? {} : { cpu }),
     ...(memory === undefined ? {} : { memory: { limit, swap } }),
     ...(pids === undefined ? {} : { pids }),
-    ...(blockIO === undefined ? {} : { blockIO: throttlesOf(blockIO) }),
+    ...(blockIO === undefined ? {} : { blockIO: throttlesOf(blockIO, devices) }),
   };
 }
 
-function throttlesOf(devices: NonNullable<SandboxResources['blockIO']>): object {
-  const rates = (of: (device: (typeof devices)[number]) => number | string | undefined) =>
-    devices.flatMap((device) => {
+function throttlesOf(limited: NonNullable<SandboxResources['blockIO']>, devices: SandboxPlan['devices']): object {
+  const rates = (of: (device: (typeof limited)[number]) => number | string | undefined) =>
+    limited.flatMap((device) => {
       const rate = of(device);
-      const [major, minor] = deviceNumber(device.device).split(':').map(Number);
+      const [major, minor] = (devices.get(device.device) ?? device.device).split(':').map(Number);
       return rate === undefined ? [] : [{ major, minor, rate: bytesOf(rate) }];
     });
   return {

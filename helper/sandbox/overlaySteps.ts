@@ -11,8 +11,7 @@ import type { Steps } from '../launcher/steps.ts';
 import { isAtLeast } from '../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import { own } from '../programs/identity.ts';
-import { LAYER_OPTIONS } from './hostPath.ts';
-import type { UnpackedLayers } from './image.ts';
+import type { UnpackedLayers } from './imageDescription.ts';
 import {
   closeDescriptor,
   MOUNT_ATTR_NODEV,
@@ -31,6 +30,7 @@ import {
 } from './mountCalls.ts';
 import type { PlannedMount } from './mounts.ts';
 import type { RootPlan } from './root.ts';
+import { LAYER_OPTIONS } from './specPaths.ts';
 import { heldTree, takeDirectory } from './treeSteps.ts';
 
 /** A user namespace, as a descriptor of the launcher, and its root as the host sees it. */

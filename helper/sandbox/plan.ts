@@ -1,8 +1,7 @@
 /** From a specification to a plan: every default filled in, everything checked that can be checked before anything is made. */
 import path from 'node:path';
-import { Failure, type FieldPath, inField } from '../failure.ts';
+import { Failure, type FieldPath, inField, inFieldLater } from '../failure.ts';
 import { close } from '../kernel/files.ts';
-import { append } from '../lists.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { DEFAULT_PATH, Environment } from '../programs/environment.ts';
 import { own } from '../programs/identity.ts';
@@ -11,21 +10,19 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
-import { type CoverPlan, planCovers } from './covers.ts';
-import { type HeldTree, HeldTrees } from './heldTrees.ts';
-import { HostMounts } from './hostMounts.ts';
-import { notesOnPaths, withAbsolutePaths } from './hostPath.ts';
-import { type IdMaps, planIdMaps } from './idMaps.ts';
-import type { ImageFiles } from './image.ts';
-import { type PlannedMount, planMounts } from './mounts.ts';
-import { withResolverOfHost } from './nameFiles.ts';
+import type { CoverPlan } from './covers.ts';
+import { type FindFiles, findFiles, findIdMaps, freshKinds } from './findFiles.ts';
+import type { HeldTree } from './heldTrees.ts';
+import type { IdMaps } from './idMaps.ts';
+import type { ImageFiles } from './imageDescription.ts';
+import type { Place, PlannedMount } from './mounts.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
-import { planRoot, type RootPlan } from './root.ts';
+import type { RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
 import { givenFilter } from './seccompProfile.ts';
-import { planUser, type UserPlan } from './user.ts';
-import { weaknessesOf } from './weaknesses.ts';
+import { withAbsolutePaths } from './specPaths.ts';
+import { boundingOf, type UserPlan } from './user.ts';
 
 export interface SandboxPlan {
   id: string;
@@ -36,10 +33,16 @@ export interface SandboxPlan {
   joined: HeldNamespace[];
   idMaps?: IdMaps;
   root: RootPlan;
+  /** Of the host, where the root of a chroot is mounted. */
+  chrootPlace?: string;
+  /** Where the old root is kept. */
+  oldRoot?: Place;
   mounts: PlannedMount[];
   covers: CoverPlan;
   /** Of the root and the mounts, those that the helper takes. */
   trees: readonly HeldTree[];
+  /** `major:minor` by the path of each block device that is limited. */
+  devices: ReadonlyMap<string, string>;
   cgroups: PlannedCgroup[];
   veth?: VethPlan;
   user: UserPlan;
@@ -90,10 +93,10 @@ export interface PlanContext {
   image?: ImageFiles;
   /** Addresses that other sandboxes have. */
   addresses: () => string[];
-  /** The process of a running sandbox, by its id or name. Throws a `Failure`. */
-  sandboxProcess: (name: string) => ProcessRef;
-  /** A name that no other sandbox has, like this one. */
-  freeName: (wish: string) => string;
+  /** The process of a running sandbox, by its id or name. Rejects with a `Failure`. */
+  sandboxProcess: (name: string) => Promise<ProcessRef>;
+  /** A name that no other sandbox has, like this one. Rejects with a `Failure`. */
+  freeName: (wish: string) => Promise<string>;
 }
 
 const MAX_FILTERS = 16;
@@ -104,110 +107,97 @@ const DEFAULT_NAME =
 
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
-/** Throws a `Failure`, which names the field, and holds nothing when it could not be made as specified. */
-export function makeSandboxPlan(given: SandboxSpec, context: PlanContext): SandboxPlan {
+/**
+ * Rejects with a `Failure`, which names the field, and holds nothing when it could not be made as specified. `find` looks at the files of the host, which may not
+ * answer: by default a reader thread does.
+ */
+export async function makeSandboxPlan(
+  given: SandboxSpec,
+  context: PlanContext,
+  find: FindFiles = findFiles,
+): Promise<SandboxPlan> {
   const disposables: (() => void)[] = [];
   const dispose = () => {
     for (const disposeOne of disposables.splice(0)) disposeOne();
   };
-  const notes: string[] = [];
+  const { id, directory, image, running } = context;
   try {
-    const spec = withDefaults(withProcessOfImage(withAbsolutePaths(given, context.directory), context.image), context);
-    checkCombination(spec, given);
-    const folder = context.directory === undefined ? {} : { folder: context.directory };
-    const leaving = notesOnPaths(given, context.directory);
-    append(notes, leaving);
-    if (spec.network.type === 'veth') {
-      const { network } = spec;
-      const resolved = inField(['network'], () => resolveVeth(network, context.id, context.addresses()));
-      spec.network = withResolverOfHost(resolved, notes);
-    }
-    const fresh = new Set(NAMESPACE_KINDS.filter((kind) => spec.namespaces[kind] === 'new'));
-    const idMaps = fresh.has('user') ? planGivenIdMaps(spec, notes) : undefined;
-    const user = inField(['process'], () => planUser(spec, idMaps, notes));
+    const whole = withProcessOfImage(withAbsolutePaths(given, directory), image);
+    const name = await inFieldLater(['name'], () => context.freeName(whole.name ?? nameFor(whole)));
+    const asked = withDefaults(whole, name);
+    checkCombination(asked, given);
+    const { network } = asked;
+    if (network.type === 'veth') asked.network = inField(['network'], () => resolveVeth(network, id, context.addresses()));
+    const joined = await joinNamespaces(asked, context, disposables);
+    const bounding = inField(['process'], () => boundingOf(asked));
+    const finding = find({
+      spec: asked,
+      given,
+      ...(directory === undefined ? {} : { directory }),
+      ...(image === undefined ? {} : { image }),
+      joined: joined.map(({ name }) => ({ name })),
+      isRunning: running !== undefined,
+    });
+    // Meanwhile: a thread may have to be started for it.
+    if (asked.seccomp === 'default') defaultFilter(bounding);
+    const { found, descriptors } = await finding;
+    disposables.push(() => {
+      for (const descriptor of descriptors) close(descriptor);
+    });
+    const { spec, user, notes, leaving, weaknesses, ...files } = found;
     const environment = environmentOf(spec, user);
-    const trees = new HeldTrees(idMaps, disposables);
-    const { image } = context;
-    const root = inField(['root'], () =>
-      planRoot(spec, { ...(image === undefined ? {} : { image }), trees, notes, ...folder }),
-    );
     const candidates =
       spec.process.args === undefined
         ? SHELLS.flatMap((shell) => inPath(environment, [shell]))
         : inPath(environment, spec.process.args);
-    const seccomp = seccompOf(spec, user, notes);
+    const seccomp = seccompOf(spec, bounding, notes);
     const veth = inField(['network'], () =>
-      spec.network.type === 'veth'
-        ? planVeth(spec.network, context.id, spec.namespaces.user !== 'host', disposables)
-        : undefined,
+      spec.network.type === 'veth' ? planVeth(spec.network, id, spec.namespaces.user !== 'host', disposables) : undefined,
     );
-    const hostMounts = new HostMounts();
-    const hasUserNamespace = fresh.has('user');
-    const mounts = fresh.has('mnt')
-      ? planMounts(spec, root, {
-          user,
-          notes,
-          hasUserNamespace,
-          ownsHost: spec.namespaces.user === 'host',
-          trees,
-          hostMounts,
-          disposables,
-          ...folder,
-        })
-      : [];
-    const plan: SandboxPlan = {
-      id: context.id,
+    return {
+      ...files,
+      id,
       spec,
       ...(seccomp === undefined ? {} : { seccomp }),
       ...(veth === undefined ? {} : { veth }),
-      fresh,
-      joined: joinNamespaces(spec, context, disposables),
-      ...(idMaps === undefined ? {} : { idMaps }),
-      root,
-      mounts,
-      covers: planCovers(mounts, root, { spec, hostMounts, notes }),
-      trees: trees.taken,
-      cgroups: cgroupsOf(spec, context),
+      fresh: freshKinds(spec),
+      joined,
+      cgroups: cgroupsOf(spec, context, files.devices),
       user,
       environment,
       candidates,
       command: spec.process.args ?? candidates[0]!.arguments,
       shell: spec.process.args === undefined,
       idle: spec.persistent && spec.process.args === undefined,
-      notes,
-      weaker: [],
+      notes: [...notes, ...weaknesses.map(({ text }) => text)],
+      weaker: [...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text]))],
       dispose,
     };
-    const weaknesses = weaknessesOf(plan, hostMounts);
-    append(
-      notes,
-      weaknesses.map(({ text }) => text),
-    );
-    append(plan.weaker, [...leaving, ...weaknesses.flatMap(({ text, ofDefault }) => (ofDefault ? [] : [text]))]);
-    return plan;
   } catch (error) {
     dispose();
     throw error;
   }
 }
 
-function cgroupsOf({ resources }: ResolvedSpec, { id, running }: PlanContext): PlannedCgroup[] {
+function cgroupsOf(
+  { resources }: ResolvedSpec,
+  { id, running }: PlanContext,
+  devices: SandboxPlan['devices'],
+): PlannedCgroup[] {
   if (resources === undefined) return [];
-  return running === undefined ? inField(['resources'], () => planCgroups(resources, id)) : cgroupsOfRunning(running, id);
+  return running === undefined
+    ? inField(['resources'], () => planCgroups(resources, id, devices))
+    : cgroupsOfRunning(running, id);
 }
 
 function invalid(field: FieldPath, message: string, hint?: string): Failure {
   return new Failure('invalid', message, { field: [...field], ...(hint === undefined ? {} : { hint }) });
 }
 
-function planGivenIdMaps({ idMappings = 'root' }: SandboxSpec, notes: string[]): IdMaps {
-  return inField(['idMappings'], () => planIdMaps(idMappings, notes));
-}
-
-/** Those of the new user namespace that this makes, if it does. Throws a `Failure`. */
-export function idMapsFor(spec: SandboxSpec): IdMaps | undefined {
+/** Those of the new user namespace that this makes, if it does. Rejects with a `Failure`. */
+export async function idMapsFor(spec: SandboxSpec): Promise<IdMaps | undefined> {
   const choice = spec.namespaces?.user ?? defaultChoice('user', spec);
-  return choice === 'new' ? planGivenIdMaps(spec, []) : undefined;
+  return choice === 'new' ? findIdMaps(spec.idMappings ?? 'root') : undefined;
 }
 
 /** What an image says about its process counts where the specification says nothing. */
@@ -225,7 +215,7 @@ function withProcessOfImage(given: SandboxSpec, image: ImageFiles | undefined): 
   };
 }
 
-function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
+function withDefaults(given: SandboxSpec, name: string): ResolvedSpec {
   const root = given.root ?? { type: 'host' };
   const namespaces = Object.fromEntries(
     NAMESPACE_KINDS.map((kind) => [kind, given.namespaces?.[kind] ?? defaultChoice(kind, given)]),
@@ -233,7 +223,7 @@ function withDefaults(given: SandboxSpec, context: PlanContext): ResolvedSpec {
   const ownMounts = namespaces.mnt === 'new';
   const spec: ResolvedSpec = {
     ...given,
-    name: inField(['name'], () => context.freeName(given.name ?? nameFor(given))),
+    name,
     root: root.type === 'host' || root.type === 'directory' ? { access: defaultAccess(root.type, ownMounts), ...root } : root,
     changeRoot: given.changeRoot ?? (ownMounts ? 'pivot_root' : 'chroot'),
     namespaces,
@@ -366,7 +356,7 @@ function checkPersistence({ process, namespaces, network }: ResolvedSpec): void 
   }
 }
 
-function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (() => void)[]): HeldNamespace[] {
+async function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (() => void)[]): Promise<HeldNamespace[]> {
   const held: HeldNamespace[] = [];
   const processes = new Map<string, HeldProcess>();
   const processOf = (ref: ProcessRef): HeldProcess => {
@@ -378,7 +368,7 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
     processes.set(key, opened);
     return opened;
   };
-  const join = (kind: NamespaceKind, choice: Exclude<NamespaceChoice, string>): HeldNamespace => {
+  const join = async (kind: NamespaceKind, choice: Exclude<NamespaceChoice, string>): Promise<HeldNamespace> => {
     if ('namespace' in choice) {
       if (choice.namespace.kind !== kind)
         throw invalid(['namespace', 'kind'], `namespaces.${kind} names a ${choice.namespace.kind} namespace.`);
@@ -386,13 +376,13 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
       disposables.push(() => close(descriptor));
       return { kind, name: `${kind}:[${choice.namespace.ino}]`, descriptor };
     }
-    const ref = 'process' in choice ? choice.process : context.sandboxProcess(choice.sandbox);
+    const ref = 'process' in choice ? choice.process : await context.sandboxProcess(choice.sandbox);
     const descriptor = processOf(ref).open(`ns/${kind}`, 0, `the ${kind} namespace`);
     return { kind, name: `/proc/${ref.pid}/ns/${kind}`, descriptor };
   };
   for (const kind of NAMESPACE_KINDS) {
     const choice = spec.namespaces[kind];
-    if (typeof choice !== 'string') held.push(inField(['namespaces', kind], () => join(kind, choice)));
+    if (typeof choice !== 'string') held.push(await inFieldLater(['namespaces', kind], () => join(kind, choice)));
   }
   inField(['namespaces'], () => {
     for (const process of processes.values()) process.check();
@@ -403,10 +393,13 @@ function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposables: (
 /** By the bounding set that it is for: compiling one takes longer than all the rest of a plan. */
 const defaultFilters = new Map<bigint, Buffer>();
 
-function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan, notes: string[]): SeccompFilter | undefined {
+function seccompOf({ seccomp }: ResolvedSpec, bounding: bigint, notes: string[]): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
   if (seccomp !== 'default') return inField(['seccomp'], () => givenFilter(seccomp, notes));
-  const { bounding } = identity.capabilities;
+  return { instructions: defaultFilter(bounding), name: DEFAULT_NAME };
+}
+
+function defaultFilter(bounding: bigint): Buffer {
   let instructions = defaultFilters.get(bounding);
   if (instructions === undefined) {
     instructions = compileSeccomp(defaultSeccompProfile(capabilityNames(bounding)));
@@ -414,7 +407,7 @@ function seccompOf({ seccomp }: ResolvedSpec, { identity }: UserPlan, notes: str
     if (defaultFilters.size >= MAX_FILTERS) defaultFilters.clear();
     defaultFilters.set(bounding, instructions);
   }
-  return { instructions, name: DEFAULT_NAME };
+  return instructions;
 }
 
 function environmentOf(spec: ResolvedSpec, user: UserPlan): Environment {

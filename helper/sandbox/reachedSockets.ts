@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseUnixSockets } from '../proc/unixSockets.ts';
-import { isWithin, realIfThere, statOf } from './hostMounts.ts';
+import { realIfThere, statOf } from './hostMounts.ts';
 import type { PlannedMount } from './mounts.ts';
+import { isWithin } from './within.ts';
 
 /** Of the host, and where it is inside. */
 export interface SeenPath {
@@ -19,18 +20,27 @@ export interface HostUser {
   gid: number;
 }
 
-/** Real paths of those that something listens on by now, and that are not covered inside. */
-export function reachedSockets(seen: readonly SeenPath[], mounts: readonly PlannedMount[], user: HostUser): string[] {
-  if (seen.length === 0) return [];
+/** Real paths of those that something listens on by now, and that are not covered inside; and in which directories none can be looked at. */
+export function reachedSockets(
+  seen: readonly SeenPath[],
+  mounts: readonly PlannedMount[],
+  user: HostUser,
+  isDeaf: (path: string) => boolean,
+): { sockets: string[]; unanswered: string[] } {
+  if (seen.length === 0) return { sockets: [], unanswered: [] };
   const isReached = (socket: string) =>
     seen.some(({ path: source, destination, mount }) => {
       if (!isWithin(socket, source)) return false;
       return coverOf(path.join(destination, path.relative(source, socket)), mounts) === mount;
     });
-  const named = parseUnixSockets(fs.readFileSync('/proc/net/unix', 'utf8'));
+  // Of this thread: the main one is in other net namespaces at times.
+  const named = parseUnixSockets(fs.readFileSync('/proc/thread-self/net/unix', 'utf8'));
   const folders = new Map<string, string | undefined>();
+  const unanswered = [...new Set(named.map((socket) => path.dirname(socket)))].filter(isDeaf);
+  for (const folder of unanswered) folders.set(folder, undefined);
   const real = named.map((socket) => realIn(socket, folders)).filter((socket) => socket !== undefined);
-  return [...new Set(real)].filter((socket) => isReached(socket) && mayConnect(socket, user)).toSorted();
+  const sockets = [...new Set(real)].filter((socket) => isReached(socket) && mayConnect(socket, user)).toSorted();
+  return { sockets, unanswered: unanswered.filter((folder) => seen.some(({ path: source }) => isWithin(folder, source))) };
 }
 
 /** What is mounted last of that which a path inside lies on. */

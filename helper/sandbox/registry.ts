@@ -1,6 +1,7 @@
 /** Which sandboxes there are: this helper's, and those that other helpers of the same user have noted. */
 import os from 'node:os';
 import { Failure } from '../failure.ts';
+import { logError } from '../log.ts';
 import { killTree } from '../programs/processTree.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { ProcessRef } from '../protocol.ts';
@@ -16,15 +17,15 @@ export interface RegistryServices {
   changed: () => void;
   ended: (sandbox: Sandbox, exit: SandboxExit) => void;
   /** What one that another helper made was made by; a `Failure` when what it is made of is there no more. */
-  planAgain: (saved: SavedSandbox) => SandboxPlan | Failure;
+  planAgain: (saved: SavedSandbox) => Promise<SandboxPlan | Failure>;
 }
 
 /** One that runs. */
 export interface LiveSandbox {
   sandbox: Sandbox;
   params: SandboxParams;
-  /** What it was made by. Of one that was found again, made anew. */
-  plan(): SandboxPlan;
+  /** What it was made by. Of one that was found again, made anew. Rejects with a `Failure` when what it is made of is there no more. */
+  plan(): Promise<SandboxPlan>;
   held: HeldLayers;
   /** Kills everything in it. */
   kill(): void;
@@ -42,6 +43,8 @@ export class SandboxRegistry {
   private readonly live = new Map<string, LiveSandbox>();
   /** Persistent ones that have ended. */
   private readonly past = new Map<string, { sandbox: Sandbox; params: SandboxParams }>();
+  /** Those that were just found: what they were made by is being planned anew. */
+  private readonly adopting = new Map<string, Promise<void>>();
   private readonly services: RegistryServices;
 
   constructor(services: RegistryServices) {
@@ -57,8 +60,8 @@ export class SandboxRegistry {
     this.live.set(live.sandbox.id, live);
   }
 
-  list(): Sandbox[] {
-    this.findSaved();
+  async list(): Promise<Sandbox[]> {
+    await this.findSaved();
     return [...this.live.values(), ...this.past.values()].map(({ sandbox }) => sandbox);
   }
 
@@ -68,22 +71,22 @@ export class SandboxRegistry {
   }
 
   /** The running one whose mount namespace it is. */
-  withMountNamespace(inode: number): LiveSandbox | undefined {
-    this.findSaved();
+  async withMountNamespace(inode: number): Promise<LiveSandbox | undefined> {
+    await this.findSaved();
     return [...this.live.values()].find(({ sandbox }) => sandbox.namespaces.mnt?.ino === inode);
   }
 
   /** One that runs. */
-  find(idOrName: string): LiveSandbox {
-    const { sandbox } = this.findAny(idOrName);
+  async find(idOrName: string): Promise<LiveSandbox> {
+    const { sandbox } = await this.findAny(idOrName);
     const live = this.live.get(sandbox.id);
     if (live !== undefined) return live;
     throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`, { hint: 'Restart it.' });
   }
 
   /** Running, or a persistent one that has ended. */
-  findAny(idOrName: string): { sandbox: Sandbox; params: SandboxParams } {
-    this.findSaved();
+  async findAny(idOrName: string): Promise<{ sandbox: Sandbox; params: SandboxParams }> {
+    await this.findSaved();
     const all = [...this.live.values(), ...this.past.values()];
     const found = all.find(({ sandbox }) => sandbox.id === idOrName) ?? all.find(({ sandbox }) => sandbox.name === idOrName);
     if (found !== undefined) return found;
@@ -93,11 +96,12 @@ export class SandboxRegistry {
   }
 
   /** What another helper made, or this one's predecessor; and not the persistent ones that another has removed. */
-  private findSaved(): void {
+  private async findSaved(): Promise<void> {
     this.lookAtOthers();
     const ids = savedIds();
     for (const id of this.past.keys()) if (!ids.includes(id)) this.past.delete(id);
-    for (const id of ids) if (!this.live.has(id)) this.findOne(id);
+    for (const id of ids) if (!this.live.has(id) && !this.adopting.has(id)) this.findOne(id);
+    await Promise.all(this.adopting.values());
   }
 
   /** Reads what is noted of it afresh: another helper may have seen how it ended, or started it again. */
@@ -106,8 +110,15 @@ export class SandboxRegistry {
     this.past.delete(id);
     if (saved === undefined) return;
     const running = saved.process === undefined ? undefined : OtherProcess.hold(saved.process);
-    if (running !== undefined) this.adopt(saved, running);
-    else if (isPersistent(saved.params)) this.past.set(id, pastOf(saved));
+    if (running !== undefined) {
+      const adopting = this.adopt(saved, running)
+        .catch((error: unknown) => {
+          running.release();
+          logError('a sandbox that runs cannot be taken over', error);
+        })
+        .finally(() => this.adopting.delete(id));
+      this.adopting.set(id, adopting);
+    } else if (isPersistent(saved.params)) this.past.set(id, pastOf(saved));
     // Its helper would have done it, and was killed.
     else forgetEnded(id, saved.process);
   }
@@ -117,9 +128,9 @@ export class SandboxRegistry {
     for (const { other } of this.live.values()) other?.look();
   }
 
-  private adopt(saved: SavedSandbox, leader: OtherProcess): void {
+  private async adopt(saved: SavedSandbox, leader: OtherProcess): Promise<void> {
     const { id, params } = saved;
-    const made = this.services.planAgain(saved);
+    let made = await this.services.planAgain(saved);
     const keeper = findRunning(id)?.process;
     // It ends only when all that is left of it has been removed.
     const other = (keeper && OtherProcess.hold(keeper)) ?? leader;
@@ -129,7 +140,9 @@ export class SandboxRegistry {
           ? { ...pastOf(saved).sandbox, state: 'running', ...(saved.process === undefined ? {} : { process: saved.process }) }
           : describe(id, made, saved.process, saved.createdMillis),
       params,
-      plan: () => {
+      plan: async () => {
+        // A file system did not answer, and may do so by now.
+        if (made instanceof Failure && made.reason === 'busy') made = await this.services.planAgain(saved);
         if (made instanceof Failure) throw made;
         return made;
       },
@@ -160,8 +173,8 @@ export class SandboxRegistry {
     return exit;
   }
 
-  processOf(idOrName: string): ProcessRef {
-    const { sandbox } = this.find(idOrName);
+  async processOf(idOrName: string): Promise<ProcessRef> {
+    const { sandbox } = await this.find(idOrName);
     if (sandbox.process !== undefined) return sandbox.process;
     throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`);
   }

@@ -12,7 +12,7 @@ import {
   SandboxesStop,
 } from '../protocol/sandboxes.ts';
 import { nothing, path, stdin } from '../schemas.ts';
-import { listImages } from './image.ts';
+import { imagesOf } from './imageReading.ts';
 import { Sandboxes, type SandboxServices } from './sandboxes.ts';
 import { sandboxSpec } from './spec.ts';
 
@@ -36,11 +36,11 @@ export function serveSandboxes(requests: Dispatcher, services: SandboxServices):
     sandboxes.create(params),
   );
   requests.on(SandboxesRun, runParams, (params, token) => sandboxes.run(params, token));
-  requests.on(SandboxesList, nothing as v.GenericSchema<unknown, Record<string, never>>, () => ({
-    sandboxes: sandboxes.list(),
+  requests.on(SandboxesList, nothing as v.GenericSchema<unknown, Record<string, never>>, async () => ({
+    sandboxes: await sandboxes.list(),
   }));
-  requests.on(SandboxesImages, v.strictObject({ engine: v.picklist(['docker', 'podman']) }), ({ engine }) => ({
-    images: listImages(engine),
+  requests.on(SandboxesImages, v.strictObject({ engine: v.picklist(['docker', 'podman']) }), async ({ engine }) => ({
+    images: await imagesOf(engine),
   }));
   requests.on(SandboxesStop, v.strictObject({ sandbox, graceMillis }), async (params) => {
     await sandboxes.stop(params.sandbox, params.graceMillis);

@@ -6,11 +6,11 @@ import { append } from '../lists.ts';
 import type { SandboxRoot } from '../protocol/sandboxes.ts';
 import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { plainDirectory, plainUpper, realPath } from './hostPath.ts';
-import type { ImageFiles } from './image.ts';
+import type { ImageFiles } from './imageDescription.ts';
 import type { Option } from './mountCalls.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type ProgramFiles, programFiles } from './programFiles.ts';
-import { bytesOf } from './spec.ts';
+import { bytesOf } from './size.ts';
 
 export type RootPlan =
   /** Not built: the root of the namespace, or a directory below it. `path` is of the host. */
@@ -122,7 +122,7 @@ export function chrootPlace(root: RootPlan): string {
   const folder = ['/mnt', '/media', '/srv', '/tmp'].find((one) => fs.statSync(one, { throwIfNoEntry: false })?.isDirectory());
   if (folder !== undefined) return realPath(folder, 'changeRoot').path;
   throw new Failure('unsupported', 'The host has no /mnt, on which the root of a chroot could be mounted.', {
-    field: ['spec', 'changeRoot'],
+    field: ['changeRoot'],
     hint: 'Make the directory, or choose changeRoot "pivot_root".',
   });
 }

@@ -1,6 +1,5 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
 import fs from 'node:fs';
-import { inField } from '../failure.ts';
 import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
@@ -25,10 +24,10 @@ import {
   openToRead,
   setAttributes,
 } from './mountCalls.ts';
-import { type BindMount, type Place, type PlannedMount, placeIn } from './mounts.ts';
+import type { BindMount, Place, PlannedMount } from './mounts.ts';
 import { makeOverlay, overlayRoot } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
-import { chrootPlace, type RootPlan } from './root.ts';
+import type { RootPlan } from './root.ts';
 import type { Cover } from './systemPaths.ts';
 import { heldTree, takeDirectory } from './treeSteps.ts';
 
@@ -69,8 +68,7 @@ export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): 
   });
   const stage = new Stage(steps, contents);
   if (plan.spec.changeRoot === 'pivot_root') stage.mountRoot(root);
-  else
-    mountOn(steps, root, openSource(steps, chrootPlace(plan.root), 'find a place for the root'), 'mount it below the old root');
+  else mountOn(steps, root, openSource(steps, plan.chrootPlace!, 'find a place for the root'), 'mount it below the old root');
   const built = { root, stage, places: new Places(steps, root) };
   const cover = (tree: Argument, covers: readonly Cover[] | undefined, where: string) => {
     coverMounts(steps, stage, tree, { covers: covers ?? [], where, someUnreachable: plan.spec.namespaces.user !== 'host' });
@@ -274,8 +272,7 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
     steps.call('chroot', [string('.')], 'make it the root directory');
     return;
   }
-  const place =
-    spec.oldRoot === undefined ? undefined : built.places.open(placeOfOldRoot(plan.root, spec.oldRoot), 'directory');
+  const place = plan.oldRoot === undefined ? undefined : built.places.open(plan.oldRoot, 'directory');
   const flags = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
   const old = steps.call('openat', [HERE, string('/'), flags], 'hold the old root');
   steps.call('fchdir', [built.root], 'go to the new root');
@@ -290,10 +287,6 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
     mountOn(steps, old, place, `keep the old root at ${spec.oldRoot}`);
   }
   steps.call('chdir', [string('/')], 'go to the root directory');
-}
-
-function placeOfOldRoot(root: RootPlan, oldRoot: string): Place {
-  return inField(['spec', 'oldRoot'], () => placeIn(root, oldRoot, false));
 }
 
 function chrootAsItIs(steps: Steps, root: RootPlan): void {

@@ -39,10 +39,10 @@ import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain.ts';
-import { withAbsolutePaths } from './hostPath.ts';
 import { refuseTaken } from './hostPrefixes.ts';
-import { findImage, type ImageFiles } from './image.ts';
+import type { ImageFiles } from './imageDescription.ts';
 import { describeImageFile, unpackImageFile } from './imageFile.ts';
+import { imageFound } from './imageReading.ts';
 import { textOf6 } from './ipv6.ts';
 import { takenPrefixes, textOf } from './network.ts';
 import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
@@ -52,6 +52,7 @@ import { rootLayersOf } from './rootLayers.ts';
 import { removeLeftovers } from './runningNotes.ts';
 import { type SavedSandbox, save } from './saved.ts';
 import { SavedWatch } from './savedWatch.ts';
+import { withAbsolutePaths } from './specPaths.ts';
 import { type StartedSandbox, startSandbox } from './start.ts';
 
 export interface SandboxServices {
@@ -101,7 +102,6 @@ export class Sandboxes {
       throw new Failure('busy', `There are ${MAX_SANDBOXES} sandboxes already.`, { hint: 'Remove some.' });
     }
     const plan = await this.planAs(params, id, 'made');
-    this.reserved.add(plan.spec.name);
     let release: (() => void) | undefined;
     try {
       release = await this.takeNetwork(plan);
@@ -114,7 +114,6 @@ export class Sandboxes {
       release?.();
       throw error;
     } finally {
-      this.reserved.delete(plan.spec.name);
       plan.dispose();
     }
   }
@@ -161,7 +160,6 @@ export class Sandboxes {
     }
     const quiet: SandboxSpec = { ...spec, process: { ...spec.process, terminal: false } };
     const plan = await this.planAs({ ...params, spec: quiet }, newId(), 'made');
-    this.reserved.add(plan.spec.name);
     let started: StartedSandbox | undefined;
     let release: (() => void) | undefined;
     try {
@@ -191,18 +189,17 @@ export class Sandboxes {
       };
     } finally {
       release?.();
-      this.reserved.delete(plan.spec.name);
       plan.dispose();
     }
   }
 
-  list(): Sandbox[] {
+  list(): Promise<Sandbox[]> {
     return this.registry.list();
   }
 
   /** Resolves when nothing of it runs any more. */
   async stop(idOrName: string, graceMillis = 0): Promise<void> {
-    const live = this.registry.find(idOrName);
+    const live = await this.registry.find(idOrName);
     live.ending ??= 'stopped';
     using _timer = graceMillis > 0 ? after(graceMillis, () => live.kill()) : undefined;
     if (graceMillis > 0) live.signal('SIGTERM');
@@ -212,7 +209,7 @@ export class Sandboxes {
   }
 
   async remove(idOrName: string): Promise<void> {
-    const { sandbox } = this.registry.findAny(idOrName);
+    const { sandbox } = await this.registry.findAny(idOrName);
     if (this.registry.get(sandbox.id) !== undefined) await this.stop(sandbox.id);
     if (!sandbox.persistent) return;
     this.registry.take(sandbox.id);
@@ -220,7 +217,7 @@ export class Sandboxes {
   }
 
   async restart(idOrName: string, size: { columns?: number; rows?: number }): Promise<SandboxesCreateResult> {
-    const { sandbox, params } = this.registry.findAny(idOrName);
+    const { sandbox, params } = await this.registry.findAny(idOrName);
     if (this.registry.get(sandbox.id) !== undefined) await this.stop(sandbox.id);
     // Its name is free then.
     const saved = this.registry.take(sandbox.id);
@@ -233,9 +230,9 @@ export class Sandboxes {
   }
 
   /** What it is made of may be there no more; it runs nevertheless, but cannot be entered. */
-  private planAgain(saved: SavedSandbox): SandboxPlan | Failure {
+  private async planAgain(saved: SavedSandbox): Promise<SandboxPlan | Failure> {
     try {
-      const plan = this.plan(saved.params, saved.id, (wish) => wish, nothingOf(saved), saved.process);
+      const plan = await this.plan(saved.params, saved.id, async (wish) => wish, nothingOf(saved), saved.process);
       plan.dispose();
       return plan;
     } catch (error) {
@@ -245,10 +242,10 @@ export class Sandboxes {
   }
 
   /** Of each overlay that was made for the sandbox whose mount namespace it is. */
-  rootLayers(mountNamespace: number): RootLayer[][] {
-    const live = this.registry.withMountNamespace(mountNamespace);
+  async rootLayers(mountNamespace: number): Promise<RootLayer[][]> {
+    const live = await this.registry.withMountNamespace(mountNamespace);
     try {
-      return live === undefined ? [] : rootLayersOf(live.plan(), live.held);
+      return live === undefined ? [] : rootLayersOf(await live.plan(), live.held);
     } catch (error) {
       // One that was found again, and what it was made of is not there any more.
       if (error instanceof Failure) return [];
@@ -256,29 +253,29 @@ export class Sandboxes {
     }
   }
 
-  private entered(idOrName: string): Entered {
-    const live = this.registry.find(idOrName);
-    return { sandbox: live.sandbox, plan: live.plan() };
+  private async entered(idOrName: string): Promise<Entered> {
+    const live = await this.registry.find(idOrName);
+    return { sandbox: live.sandbox, plan: await live.plan() };
   }
 
   /** Of one that another helper made, this one may not join the cgroups from wherever it is. */
   private async prepareToEnter(idOrName: string): Promise<Entered> {
-    const { resources } = this.entered(idOrName).plan.spec;
+    const { resources } = (await this.entered(idOrName)).plan.spec;
     if (resources !== undefined) await prepareCgroups(resources);
     return this.entered(idOrName);
   }
 
   async openTerminal(params: TerminalsOpenParams & { sandbox: string }): Promise<TerminalsOpenResult> {
-    const plan = planEntry(await this.prepareToEnter(params.sandbox), params, true);
+    const plan = await planEntry(await this.prepareToEnter(params.sandbox), params, true);
     return this.services.terminals.openPlanned(plan, params, this.services.streamSocket);
   }
 
   async runProgram(params: ProgramsRunParams & { sandbox: string }, token: CancellationToken): Promise<ProgramsRunResult> {
-    return runPlanned(planEntry(await this.prepareToEnter(params.sandbox), params, false), params, token);
+    return runPlanned(await planEntry(await this.prepareToEnter(params.sandbox), params, false), params, token);
   }
 
-  explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): ProgramsExplainResult {
-    return explainPlanned(planEntry(this.entered(params.sandbox), params, params.terminal ?? false));
+  async explainProgram(params: ProgramParams & { sandbox: string; terminal?: boolean }): Promise<ProgramsExplainResult> {
+    return explainPlanned(await planEntry(await this.entered(params.sandbox), params, params.terminal ?? false));
   }
 
   /** An image is unpacked only for what is made. */
@@ -289,12 +286,20 @@ export class Sandboxes {
   private async planSpec(params: SandboxParams, id: string, what: 'explained' | 'made'): Promise<SandboxPlan> {
     const image = await imageOf(params, what);
     const unpacked = image === undefined || Array.isArray(image.layers) ? -1 : image.layers.descriptor;
-    const dispose = () => unpacked >= 0 && close(unpacked);
     const { name, resources } = params.spec;
+    let reserved: string | undefined;
+    const reserve = async (wish: string) => {
+      if (what === 'explained') return wish;
+      reserved = await this.reserveName(wish, name !== undefined);
+      return reserved;
+    };
+    const dispose = () => {
+      if (unpacked >= 0) close(unpacked);
+      if (reserved !== undefined) this.reserved.delete(reserved);
+    };
     try {
       if (resources !== undefined) await inFieldLater(['resources'], () => prepareCgroups(resources));
-      const freeName = (wish: string) => (what === 'explained' ? wish : this.freeName(wish, name !== undefined));
-      const plan = this.plan(params, id, freeName, image);
+      const plan = await this.plan(params, id, reserve, image);
       return {
         ...plan,
         dispose: () => {
@@ -311,10 +316,10 @@ export class Sandboxes {
   private plan(
     { spec, directory }: SandboxParams,
     id: string,
-    freeName: (wish: string) => string,
+    freeName: (wish: string) => Promise<string>,
     image: ImageFiles | undefined,
     running?: ProcessRef,
-  ): SandboxPlan {
+  ): Promise<SandboxPlan> {
     const context: PlanContext = {
       id,
       ...(directory === undefined ? {} : { directory }),
@@ -328,9 +333,15 @@ export class Sandboxes {
     return makeSandboxPlan(spec, context);
   }
 
-  /** Of a name that was given there is no other; to one that was not a number is added. */
-  private freeName(wish: string, isGiven: boolean): string {
-    const holderOf = (name: string) => this.registry.list().find((sandbox) => sandbox.name === name);
+  /** Of a name that was given there is no other; to one that was not a number is added. It is reserved. */
+  private async reserveName(wish: string, isGiven: boolean): Promise<string> {
+    const free = this.freeNameAmong(await this.registry.list(), wish, isGiven);
+    this.reserved.add(free);
+    return free;
+  }
+
+  private freeNameAmong(sandboxes: readonly Sandbox[], wish: string, isGiven: boolean): string {
+    const holderOf = (name: string) => sandboxes.find((sandbox) => sandbox.name === name);
     const isTaken = (name: string) => this.reserved.has(name) || holderOf(name) !== undefined;
     if (!isTaken(wish)) return wish;
     if (isGiven) {
@@ -371,7 +382,7 @@ export class Sandboxes {
     const live: LiveSandbox = {
       sandbox: describe(id, plan, started.leader, Date.now()),
       params: { ...params, spec: { ...params.spec, name: plan.spec.name } },
-      plan: () => plan,
+      plan: async () => plan,
       kill: () => killAll(plan, started),
       held: started.held,
       signal: started.signal,
@@ -412,9 +423,9 @@ async function imageOf({ spec, directory }: SandboxParams, what: 'explained' | '
   if (root?.type !== 'image') return undefined;
   const { image } = root;
   const read = what === 'made' ? unpackImageFile : describeImageFile;
-  const idMaps = 'path' in image ? idMapsFor(spec) : undefined;
+  const idMaps = 'path' in image ? await idMapsFor(spec) : undefined;
   return await inFieldLater(['root', 'image'], async () =>
-    'path' in image ? await read(image, idMaps) : await findImage(image),
+    'path' in image ? await read(image, idMaps) : await imageFound(image),
   );
 }
 

@@ -9,6 +9,7 @@ import {
 } from '../protocol/sandboxes.ts';
 import { cString, namespaceRef, path, processRef } from '../schemas.ts';
 import { parseAddress6, parsePrefixed6 } from './ipv6.ts';
+import { SIZE_PATTERN } from './size.ts';
 
 const MAX_ARGUMENTS_BYTES = 128 * 1024;
 const MAX_ID = 4_294_967_294;
@@ -23,8 +24,6 @@ const hostPath = v.pipe(path, v.minLength(1));
 const insidePath = v.pipe(path, v.startsWith('/', 'it must begin with "/"'));
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const name = v.pipe(v.string(), v.regex(NAME_PATTERN, 'it must be of letters, digits, "_", "." and "-", at most 63'));
-/** For tmpfs(5) 0 would be no limit at all. */
-export const SIZE_PATTERN = /^(?=[0-9]*[1-9])[0-9]{1,12}[KMGTkmgt]?$/;
 const size = v.union([
   integerBetween(1, Number.MAX_SAFE_INTEGER),
   v.pipe(v.string(), v.regex(SIZE_PATTERN, 'it must be a number of bytes above 0, or one with K, M, G or T')),
@@ -283,12 +282,3 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = v.strictObject
   process: v.exactOptional(process),
   persistent: v.exactOptional(v.boolean()),
 });
-
-const UNITS: Record<string, number> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
-
-/** Bytes of a size that the schema accepted. */
-export function bytesOf(given: number | string): number {
-  if (typeof given === 'number') return given;
-  const [, digits = '', unit = ''] = /^([0-9]+)([KMGT]?)$/i.exec(given) ?? [];
-  return Number(digits) * (UNITS[unit.toUpperCase()] ?? 1);
-}

@@ -6,7 +6,8 @@
 import path from 'node:path';
 import { Failure } from '../failure.ts';
 import type { Mount } from '../proc/mountinfo.ts';
-import { type HostMounts, isWithin, type MountBelow } from './hostMounts.ts';
+import type { HostMounts, MountBelow } from './hostMounts.ts';
+import { isWithin } from './within.ts';
 
 /** At a path of a tree of mounts. Not every kernel has each of them. */
 export interface Cover {

@@ -133,6 +133,11 @@ function masksOf(given: string[] | SandboxCapabilities, uid: number): Capability
   };
 }
 
+/** What capabilities it may ever have. Throws a `Failure` when one is not known. */
+export function boundingOf({ process }: Pick<ResolvedSpec, 'process'>): bigint {
+  return inField(['capabilities'], () => masksOf(process.capabilities ?? [], 0).bounding);
+}
+
 /** What capset(2) and prctl(2) would refuse, said with the field's name. */
 function checkCapabilities(masks: CapabilityMasks, inside: boolean): void {
   const within = (part: bigint, whole: bigint, message: string) => {

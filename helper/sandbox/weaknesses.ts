@@ -7,12 +7,18 @@ import path from 'node:path';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { NamespaceKind } from '../protocol.ts';
-import { type HostMounts, isWithin } from './hostMounts.ts';
+import type { HostMounts } from './hostMounts.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_SHARED, MS_SLAVE } from './mountCalls.ts';
 import type { BindMount } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { coverOf, reachedSockets, type SeenPath } from './reachedSockets.ts';
 import { isOfKernel } from './systemPaths.ts';
+import { isWithin } from './within.ts';
+
+/** What of a plan it is judged by. */
+export type Judged = Pick<SandboxPlan, 'spec' | 'fresh' | 'root' | 'mounts' | 'user' | 'trees'> & {
+  joined: readonly { name: string }[];
+};
 
 export interface Weakness {
   text: string;
@@ -30,11 +36,11 @@ interface Seen extends SeenPath {
 }
 
 /** In the order of their weight. */
-export function weaknessesOf(plan: SandboxPlan, host: HostMounts): Weakness[] {
+export function weaknessesOf(plan: Judged, host: HostMounts, isDeaf: (path: string) => boolean): Weakness[] {
   const seen = seenPaths(plan);
   const said = [
     ...ofRoot(plan),
-    ...(seen.length === 0 ? [] : ofHost(seen, plan, host)),
+    ...(seen.length === 0 ? [] : ofHost(seen, plan, host, isDeaf)),
     ...ofMountOptions(seen, plan),
     ...ofCovers(plan),
     ...ofNamespaces(plan),
@@ -53,7 +59,7 @@ export function weaknessesOf(plan: SandboxPlan, host: HostMounts): Weakness[] {
   return [...said.flatMap(([holds, text]) => (holds ? [{ text }] : [])), ...runsAsRoot];
 }
 
-function ofRoot({ spec, fresh, trees }: SandboxPlan): Said[] {
+function ofRoot({ spec, fresh, trees }: Judged): Said[] {
   const mapped = trees.filter((tree) => tree.mapped !== undefined).map((tree) => tree.path);
   return [
     [
@@ -69,7 +75,7 @@ function ofRoot({ spec, fresh, trees }: SandboxPlan): Said[] {
 }
 
 /** Of the root, and of what the specification mounts. */
-function seenPaths({ spec, root, mounts }: SandboxPlan): Seen[] {
+function seenPaths({ spec, root, mounts }: Judged): Seen[] {
   const found: Seen[] = [];
   const ofTheRoot = { destination: '/', devices: false, setUserId: false };
   if (root.type === 'asItIs') found.push({ ...ofTheRoot, path: root.path ?? '/', writable: true, devices: true });
@@ -112,11 +118,11 @@ const ENGINES =
   /(docker|containerd|podman|crio|cri-dockerd|buildkit|libvirt|virt[a-z]+d|lxd|incus|snapd|machined|systemd\/private|dbus\/system_bus)/;
 const MOST_NAMED = 5;
 
-function ofHost(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Said[] {
-  return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan, host), ...ofKernelFiles(seen, plan, host)];
+function ofHost(seen: readonly Seen[], plan: Judged, host: HostMounts, isDeaf: (path: string) => boolean): Said[] {
+  return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan, { host, isDeaf }), ...ofKernelFiles(seen, plan, host)];
 }
 
-function ofFiles(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Said[] {
+function ofFiles(seen: readonly Seen[], plan: Judged, host: HostMounts): Said[] {
   const asRoot =
     plan.user.identity.hostUid === 0 ? ', and what it makes there belongs to root of the host, set-user-ID files included' : '';
   const isWholeHost = (one: Seen) => host.holdRoot(one.path);
@@ -133,13 +139,22 @@ function ofFiles(seen: readonly Seen[], plan: SandboxPlan, host: HostMounts): Sa
 }
 
 /** Of what can be changed as a whole it was said already, and what listens there now is another list at any time. */
-function ofSockets(all: readonly Seen[], { mounts, user }: SandboxPlan, host: HostMounts): Said[] {
+function ofSockets(
+  all: readonly Seen[],
+  { mounts, user }: Judged,
+  { host, isDeaf }: { host: HostMounts; isDeaf: (path: string) => boolean },
+): Said[] {
   const seen = all.filter((one) => !one.writable || !host.holdRoot(one.path));
-  const sockets = reachedSockets(seen, mounts, { uid: user.identity.hostUid, gid: user.identity.gid });
+  const reached = reachedSockets(seen, mounts, { uid: user.identity.hostUid, gid: user.identity.gid }, isDeaf);
+  const { sockets, unanswered } = reached;
   const engines = sockets.filter((socket) => ENGINES.test(socket));
   const others = sockets.filter((socket) => !engines.includes(socket));
   const folders = seen.filter((one) => one.mount !== undefined && isFolderOfSockets(one.path));
   return [
+    [
+      unanswered.length > 0,
+      `Whether sockets in ${listOf(unanswered)} are reached is not known: the file system there does not answer.`,
+    ],
     [engines.length > 0, `Sockets are reached by which one has programs run on the host, often as root: ${listOf(engines)}.`],
     [others.length > 0, `Programs of the host listen on sockets that are reached: ${listOf(others)}.`],
     [
@@ -154,7 +169,7 @@ function isFolderOfSockets(file: string): boolean {
 }
 
 /** Of a root the host's /proc only: what else it has there the default one has, too. */
-function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: SandboxPlan, host: HostMounts): Said[] {
+function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: Judged, host: HostMounts): Said[] {
   const isOpen = spec.systemPaths === 'unmasked';
   const found = seen.flatMap((one) =>
     host
@@ -168,7 +183,7 @@ function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: SandboxPlan, hos
   return [[found.length > 0, `The files of the host's kernel in ${listOf(found.map(({ at }) => at))} are seen${writable}.`]];
 }
 
-function ofMountOptions(seen: readonly Seen[], { spec, mounts }: SandboxPlan): Said[] {
+function ofMountOptions(seen: readonly Seen[], { spec, mounts }: Judged): Said[] {
   const asked = new Set(spec.mounts.map(({ destination }) => destination));
   const without = (attribute: number, types: RegExp) =>
     mounts.flatMap((mount) => {
@@ -208,7 +223,7 @@ function listOf(all: readonly string[]): string {
 }
 
 /** What is dangerous in /proc and /sys and stays open. */
-function ofCovers({ spec, fresh }: SandboxPlan): Said[] {
+function ofCovers({ spec, fresh }: Judged): Said[] {
   return [
     [
       fresh.has('mnt') && spec.systemPaths === 'unmasked',
@@ -225,7 +240,7 @@ const SHARED: Record<Exclude<NamespaceKind, 'user' | 'time' | 'net'>, string> = 
   cgroup: 'It sees the cgroups above its own.',
 };
 
-function ofNamespaces({ spec, fresh, joined, user }: SandboxPlan): Said[] {
+function ofNamespaces({ spec, fresh, joined, user }: Judged): Said[] {
   const kinds = Object.keys(SHARED) as (keyof typeof SHARED)[];
   const groups = spec.process.user?.additionalGids ?? [];
   return [
@@ -244,7 +259,7 @@ function ofNamespaces({ spec, fresh, joined, user }: SandboxPlan): Said[] {
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-function ofNetwork({ spec }: SandboxPlan): Said[] {
+function ofNetwork({ spec }: Judged): Said[] {
   const { network, namespaces } = spec;
   const ports = network.type === 'veth' ? (network.ports ?? []) : [];
   const open = ports.filter(({ hostAddress = '127.0.0.1' }) => !LOOPBACK.test(hostAddress));
@@ -268,7 +283,7 @@ function ofNetwork({ spec }: SandboxPlan): Said[] {
 const LEADING_OUT =
   /^CAP_(SYS_(ADMIN|MODULE|RAWIO|PTRACE|BOOT|TIME|CHROOT|TTY_CONFIG)|DAC_(OVERRIDE|READ_SEARCH)|MKNOD|BPF|PERFMON|NET_ADMIN|SYSLOG|SETUID|SETGID|SETFCAP|CHOWN|FOWNER|CHECKPOINT_RESTORE|MAC_ADMIN|MAC_OVERRIDE)$/;
 
-function ofProcess({ spec, fresh, user }: SandboxPlan): Said[] {
+function ofProcess({ spec, fresh, user }: Judged): Said[] {
   const { process, seccomp } = spec;
   const { permitted, bounding, inheritable } = user.identity.capabilities;
   const names = capabilityNames(permitted | bounding | inheritable);

@@ -1,7 +1,6 @@
 /** A full sandbox, whose helper or launcher is killed before every one of its steps: nothing may be left. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
-import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type { Socket } from 'node:net';
 import os from 'node:os';
@@ -14,10 +13,11 @@ import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { removeCgroups } from '../../helper/sandbox/cgroupRemoval.ts';
 import { compileSandbox } from '../../helper/sandbox/compile.ts';
 import { mapText } from '../../helper/sandbox/idMaps.ts';
-import { makeSandboxPlan, type SandboxPlan } from '../../helper/sandbox/plan.ts';
+import type { SandboxPlan } from '../../helper/sandbox/plan.ts';
 import { delegate } from '../fixtures/delegation.ts';
 import { hasIpv6, inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
+import { planHere } from '../fixtures/planHere.ts';
 import { withSyncAt } from '../fixtures/syncAt.ts';
 import { until } from '../fixtures/until.ts';
 
@@ -67,22 +67,13 @@ describe('a sandbox that is interrupted', {
   ];
   const KINDS = isUser ? ALL_KINDS.slice(1) : ALL_KINDS;
 
-  const planOf = (spec: SandboxSpec): SandboxPlan =>
-    makeSandboxPlan(spec, {
-      id: crypto.randomBytes(8).toString('hex'),
-      openNamespace: () => assert.fail('none is joined'),
-      sandboxProcess: () => assert.fail('none is joined'),
-      addresses: () => [],
-      freeName: (wish) => wish,
-    });
-
   /** Runs the program up to the step at `index`, interrupts it there, and resolves with the processes that were seen. */
   async function interruptAt(
     spec: SandboxSpec,
     index: number,
     interrupt: (shell: ChildProcess, launcher: number) => void,
   ): Promise<SandboxPlan> {
-    const plan = planOf(spec);
+    const plan = await planHere(spec);
     const [status, memory] = [openPipe(), openPipe()];
     const compiled = compileSandbox(plan, { statusPipe: status.write, memoryPipe: memory.write });
     const program = withSyncAt(compiled.program, index);
@@ -133,8 +124,8 @@ describe('a sandbox that is interrupted', {
     return plan;
   }
 
-  const count = (spec: SandboxSpec, least: number) => {
-    const { program } = compileSandbox(planOf(spec), { statusPipe: -1, memoryPipe: -2 });
+  const count = async (spec: SandboxSpec, least: number) => {
+    const { program } = compileSandbox(await planHere(spec), { statusPipe: -1, memoryPipe: -2 });
     const end = program.steps.findIndex(({ kind }) => kind === 'finally');
     assert.ok(end >= least, String(end));
     return end;
@@ -142,7 +133,7 @@ describe('a sandbox that is interrupted', {
 
   for (const [title, specOf, least] of KINDS) {
     test(`by the death of the helper leaves nothing, at any step${title}`, { timeout: 600_000 }, async () => {
-      for (let index = 0; index < count(specOf(), least); index += STRIDE) {
+      for (let index = 0; index < (await count(specOf(), least)); index += STRIDE) {
         const plan = await interruptAt(specOf(), index, (shell) => {
           shell.kill('SIGKILL');
           (shell.stdio[3] as Socket).destroy();
@@ -156,7 +147,7 @@ describe('a sandbox that is interrupted', {
     test(`by the death of the launcher leaves nothing that the helper does not remove${title}`, {
       timeout: 600_000,
     }, async () => {
-      for (let index = 0; index < count(specOf(), least); index += STRIDE) {
+      for (let index = 0; index < (await count(specOf(), least)); index += STRIDE) {
         const plan = await interruptAt(specOf(), index, (shell, launcher) => {
           process.kill(launcher, 'SIGKILL');
           // Its child may be on its way to the step by which it dies with its parent.

@@ -6,9 +6,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { describeContainerd, namespaceOfShim, parseBundle } from '../../helper/host/engines/containerd.ts';
 import { parseLayers } from '../../helper/host/engines/containersLayers.ts';
+import { daemonsOf } from '../../helper/host/engines/daemons.ts';
 import { parseConfig } from '../../helper/host/engines/docker.ts';
 import { parseImageConfig, stepsOf } from '../../helper/host/engines/imageConfig.ts';
-import { machineOfSupervisor, parseMachine } from '../../helper/host/engines/nspawn.ts';
+import { parseMachine } from '../../helper/host/engines/nspawn.ts';
+import { machineOfSupervisor } from '../../helper/host/engines/nspawnSupervisor.ts';
 import { parseOciProcess } from '../../helper/host/engines/ociProcess.ts';
 import { parseContainers } from '../../helper/host/engines/podman.ts';
 import { parseCrunBundle, parseCrunStatus, parseRuncBundle, parseRuncState } from '../../helper/host/engines/runtimes.ts';
@@ -179,7 +181,8 @@ test("containerd's tasks are looked for where every containerd that runs as root
     daemon('containerd', ['containerd', '--config', config]),
     daemon('containerd', ['containerd', '--state', states[3]!], 1000),
   ];
-  const names = states.map((_, at) => describeContainerd(`${at}`.padEnd(64, 'a'), { processes } as unknown as HostModel)?.name);
+  const daemons = daemonsOf({ processes } as unknown as HostModel);
+  const names = states.map((_, at) => describeContainerd(`${at}`.padEnd(64, 'a'), { daemons, tell: () => undefined })?.name);
   assert.deepEqual(names, ['told', 'joined', 'configured', undefined]);
 });
 

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import * as v from 'valibot';
-import { bytesOf, sandboxSpec } from '../../helper/sandbox/spec.ts';
+import { bytesOf } from '../../helper/sandbox/size.ts';
+import { sandboxSpec } from '../../helper/sandbox/spec.ts';
 import type { JsonSchema } from '../../webview/jsonSchema.ts';
 
 /** The parts of a valibot schema that this looks at. */

@@ -65,12 +65,3 @@ function statOf(path: string): fs.Stats | undefined {
     return undefined;
   }
 }
-
-/** Text as JSON; undefined when it is none. */
-export function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

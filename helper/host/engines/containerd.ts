@@ -2,11 +2,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as v from 'valibot';
-import type { HostModel } from '../hostModel.ts';
-import type { ProcessRecord } from '../processRecord.ts';
-import { jsonOf, parsedFile } from './boundedFile.ts';
-import { absolutePaths, argumentsOf, option, tomlString } from './daemons.ts';
-import type { Description } from './description.ts';
+import { jsonOf } from '../../proc/json.ts';
+import { parsedFile } from './boundedFile.ts';
+import { absolutePaths, argumentsOf, type Daemon, option, tomlString } from './daemons.ts';
+import type { Description, EngineFiles, Shim } from './description.ts';
 
 /** containerd's own metadata is a database for itself alone; the bundle of each task has the annotations. In its `--state`: */
 const TASKS = ['io.containerd.runtime.v2.task', 'io.containerd.runtime.v1.linux'];
@@ -15,8 +14,8 @@ const STATES = ['/run/containerd', '/run/k3s/containerd', '/run/k0s/containerd',
 
 const Bundle = v.object({ annotations: v.optional(v.record(v.string(), v.string())), hostname: v.optional(v.string()) });
 
-export function describeContainerd(id: string, model: HostModel): Description | undefined {
-  for (const bundle of bundlesOf(id, model)) {
+export function describeContainerd(id: string, place: EngineFiles): Description | undefined {
+  for (const bundle of bundlesOf(id, place)) {
     const description = parsedFile(path.join(bundle, 'config.json'), (text) => parseBundle(text, id));
     if (description !== undefined) return description;
   }
@@ -41,14 +40,17 @@ export function parseBundle(text: string, id: string): Description | undefined {
 }
 
 /** `TASKS/<containerd namespace>/<id>`: the namespace is found by looking. The id is from a cgroup's name, so it has no slash. */
-function* bundlesOf(id: string, model: HostModel): Generator<string> {
-  for (const tasks of taskFolders(model)) for (const namespace of directoriesIn(tasks)) yield path.join(tasks, namespace, id);
+function* bundlesOf(id: string, { daemons, tell }: EngineFiles): Generator<string> {
+  for (const tasks of taskFolders(daemons)) {
+    tell(tasks);
+    for (const namespace of directoriesIn(tasks)) yield path.join(tasks, namespace, id);
+  }
 }
 
 /** Of every containerd that runs, as it was told or configured, and where it usually is. */
-function* taskFolders(model: HostModel): Generator<string> {
+function* taskFolders(daemons: readonly Daemon[]): Generator<string> {
   const told: (string | undefined)[] = [];
-  for (const words of argumentsOf('containerd', model)) {
+  for (const words of argumentsOf('containerd', daemons)) {
     const config = option(words, '--config') ?? option(words, '-c') ?? '/etc/containerd/config.toml';
     told.push(option(words, '--state') ?? parsedFile(config, (text) => tomlString(text, 'state')));
   }
@@ -56,16 +58,16 @@ function* taskFolders(model: HostModel): Generator<string> {
 }
 
 /** For whom containerd's shim supervises that container: its namespace in containerd, `moby` of Docker. Undefined when that process is none. */
-export function namespaceOfShim(shim: ProcessRecord | undefined, id: string): string | undefined {
+export function namespaceOfShim(shim: Shim | undefined, id: string): string | undefined {
   if (shim === undefined || shim.uid !== 0 || !shim.name.startsWith('containerd-shim') || !Array.isArray(shim.arguments))
     return undefined;
   return shim.arguments.includes(id) ? option(shim.arguments, '-namespace') : undefined;
 }
 
 /** The containers that containerd runs under names of their own choosing, by the pid of their first process. */
-export function containerdTasks(model: HostModel): Map<number, string> {
+export function containerdTasks(daemons: readonly Daemon[]): Map<number, string> {
   const tasks = new Map<number, string>();
-  for (const root of taskFolders(model)) {
+  for (const root of taskFolders(daemons)) {
     for (const namespace of directoriesIn(root)) {
       for (const id of directoriesIn(path.join(root, namespace))) {
         const pid = parsedFile(path.join(root, namespace, id, 'init.pid'), (text) => Number(text.trim()) || undefined);

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import path from 'node:path';
 import * as v from 'valibot';
+import { jsonOf } from '../../proc/json.ts';
 import { BoltBucket, readBolt } from './boltDatabase.ts';
-import { jsonOf, parsedFile, versionOfFile } from './boundedFile.ts';
+import { parsedFile, versionOfFile } from './boundedFile.ts';
 import type { DockerLayer } from './dockerLayers.ts';
 import { type ImageConfig, parseImageConfig, stepsOf } from './imageConfig.ts';
 

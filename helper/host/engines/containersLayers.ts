@@ -1,7 +1,8 @@
 /** The account that podman, buildah and CRI-O keep of their layers: containers/storage, layers.go, images.go and containers.go. */
 import path from 'node:path';
 import * as v from 'valibot';
-import { jsonOf, parsedFile } from './boundedFile.ts';
+import { jsonOf } from '../../proc/json.ts';
+import { parsedFile } from './boundedFile.ts';
 import type { DockerLayer } from './dockerLayers.ts';
 import { parseImageConfig, stepsOf } from './imageConfig.ts';
 

@@ -1,29 +1,37 @@
 /** What the daemons of engines were told on their command lines. A container's process may call itself like one: what it names is only read, and shown. */
 import path from 'node:path';
 import type { HostModel } from '../hostModel.ts';
-import type { ProcessRecord } from '../processRecord.ts';
 
 const NAMES = ['dockerd', 'containerd'] as const;
-type Daemon = (typeof NAMES)[number];
 
-let found: { model: HostModel; revision: number; daemons: ProcessRecord[] } | undefined;
-
-/** The arguments of every such process that runs as root, or as `uid`. */
-export function* argumentsOf(name: Daemon, model: HostModel, uid?: number): Generator<readonly string[]> {
-  for (const record of daemonsOf(model)) {
-    if (record.name === name && Array.isArray(record.arguments) && (record.uid === 0 || record.uid === uid))
-      yield record.arguments;
-  }
+/** A process of that name. */
+export interface Daemon {
+  name: (typeof NAMES)[number];
+  uid: number;
+  arguments: readonly string[];
 }
 
+let found: { model: HostModel; revision: number; daemons: Daemon[] } | undefined;
+
 /** Looked for once for all containers of one state of the host, which may have thousands of processes. */
-function daemonsOf(model: HostModel): ProcessRecord[] {
+export function daemonsOf(model: HostModel): readonly Daemon[] {
   const { revision } = model;
   if (found?.model !== model || found.revision !== revision) {
-    const isDaemon = ({ name }: ProcessRecord) => (NAMES as readonly string[]).includes(name);
-    found = { model, revision, daemons: [...model.processes].filter(isDaemon) };
+    const daemons: Daemon[] = [];
+    for (const { name, uid, arguments: words } of model.processes) {
+      const known = NAMES.find((one) => one === name);
+      if (known !== undefined && Array.isArray(words)) daemons.push({ name: known, uid, arguments: words });
+    }
+    found = { model, revision, daemons };
   }
   return found.daemons;
+}
+
+/** The arguments of every such process that runs as root, or as `uid`. */
+export function* argumentsOf(name: Daemon['name'], daemons: readonly Daemon[], uid?: number): Generator<readonly string[]> {
+  for (const daemon of daemons) {
+    if (daemon.name === name && (daemon.uid === 0 || daemon.uid === uid)) yield daemon.arguments;
+  }
 }
 
 /** The value of `--name=value` or `--name value`. */

@@ -1,10 +1,9 @@
 /** What an engine's files tell about a container. They are data of others: bounded, validated, and only ever shown. */
 import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
 import type { Container, Engine } from '../../protocol.ts';
-import type { HostModel } from '../hostModel.ts';
 import type { ProcessRecord } from '../processRecord.ts';
-import { sandboxOf } from '../sandboxGroups.ts';
 import { describeContainerd, namespaceOfShim } from './containerd.ts';
+import type { Daemon } from './daemons.ts';
 import { describeDocker } from './docker.ts';
 import { describeMachine } from './nspawn.ts';
 import { describePodman } from './podman.ts';
@@ -15,59 +14,53 @@ export interface Description {
   pod?: Omit<NonNullable<Container['pod']>, 'uid'>;
 }
 
-/** As long as `docker ps` shows. */
-const SHORT_ID = 12;
+/** Who may have started a container. */
+export type Shim = Pick<ProcessRecord, 'name' | 'uid' | 'arguments'>;
 
-/** Always a name: its shortened id, or its leader's command, when no file tells one. */
-export function describeContainer(
-  claim: CgroupClaim,
-  leader: ProcessRecord,
-  model: HostModel,
-): Pick<Container, 'engine' | 'name' | 'image'> & { pod: Container['pod'] | undefined } {
-  const engine = engineOf(claim, leader, model);
-  const found = describeByEngine({ ...claim, engine }, leader, model);
-  const description = { engine, name: fallbackName(claim, leader), ...found };
-  return claim.pod === undefined
-    ? { ...description, pod: undefined }
-    : { ...description, pod: { ...claim.pod, ...found?.pod } };
+/** Where engines keep their files. */
+export interface EngineFiles {
+  daemons: readonly Daemon[];
+  /** Told of each directory before it is looked into. */
+  tell(directory: string): void;
+}
+
+/** A container by what its cgroup says, and what started it. */
+export type Claimed = Pick<CgroupClaim, 'engine' | 'isGuess' | 'id' | 'uid'> & { shim?: Shim };
+
+export interface Told {
+  engine: Engine;
+  found?: Description;
+}
+
+export function describeClaimed(claimed: Claimed, files: EngineFiles): Told {
+  const engine = engineOf(claimed, files);
+  const found = describeByEngine({ ...claimed, engine }, files);
+  return { engine, ...(found === undefined ? {} : { found }) };
 }
 
 /** Where the name of the cgroup leaves it open: whose shim started the container, or who has files of it. */
-function engineOf({ engine, isGuess, id, uid }: CgroupClaim, leader: ProcessRecord, model: HostModel): Engine {
+function engineOf({ engine, isGuess, id, uid, shim }: Claimed, files: EngineFiles): Engine {
   if (isGuess === undefined || engine !== 'containerd') return engine;
-  const owner = namespaceOfShim(model.process(leader.parentPid), id);
+  const owner = namespaceOfShim(shim, id);
   if (owner !== undefined) return owner === 'moby' ? 'docker' : engine;
-  return describeDocker(id, uid, model) === undefined ? engine : 'docker';
+  return describeDocker(id, uid, files) === undefined ? engine : 'docker';
 }
 
-function describeByEngine({ engine, id, uid }: CgroupClaim, leader: ProcessRecord, model: HostModel): Description | undefined {
+function describeByEngine({ engine, id, uid }: Claimed, files: EngineFiles): Description | undefined {
   switch (engine) {
     case 'docker':
-      return describeDocker(id, uid, model);
+      return describeDocker(id, uid, files);
     case 'podman':
     case 'cri-o':
-      return describePodman(id, uid);
+      return describePodman(id, uid, files);
     case 'containerd':
-      return describeContainerd(id, model);
+      return describeContainerd(id, files);
     case 'kubernetes':
       // The kubelet's cgroups do not say which engine is below it.
-      return describeContainerd(id, model) ?? describePodman(id, undefined) ?? describeDocker(id, undefined, model);
+      return describeContainerd(id, files) ?? describePodman(id, undefined, files) ?? describeDocker(id, undefined, files);
     case 'systemd-nspawn':
       return describeMachine(id);
-    case 'isoscope':
-      return describeSandbox(id, leader, model);
     default:
       return undefined;
   }
-}
-
-function describeSandbox(id: string, leader: ProcessRecord, model: HostModel): Description | undefined {
-  const title = sandboxOf(leader, model);
-  return title?.id === id ? { name: title.name } : undefined;
-}
-
-function fallbackName({ engine, id, name }: CgroupClaim, leader: ProcessRecord): string {
-  if (name !== undefined) return name;
-  if (engine === 'unnamed') return leader.name;
-  return /^[0-9a-f]{64}$/.test(id) ? id.slice(0, SHORT_ID) : id;
 }

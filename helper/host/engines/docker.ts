@@ -1,11 +1,11 @@
 /** Names and images of Docker's containers, from the daemon's data directory. */
 import path from 'node:path';
 import * as v from 'valibot';
-import type { HostModel } from '../hostModel.ts';
-import { homeOf } from '../users.ts';
-import { jsonOf, parsedFile } from './boundedFile.ts';
-import { absolutePaths, argumentsOf, option } from './daemons.ts';
-import type { Description } from './description.ts';
+import { jsonOf } from '../../proc/json.ts';
+import { homeOf } from '../userFile.ts';
+import { parsedFile } from './boundedFile.ts';
+import { absolutePaths, argumentsOf, type Daemon, option } from './daemons.ts';
+import type { Description, EngineFiles } from './description.ts';
 
 /** The part of `config.v2.json` that is used (moby: container/container.go). */
 const Config = v.object({
@@ -14,14 +14,15 @@ const Config = v.object({
   Image: v.optional(v.string()),
   Config: v.object({ Image: v.string(), Labels: v.nullish(v.record(v.string(), v.string())) }),
 });
-const Daemon = v.object({ 'data-root': v.optional(v.string()), graph: v.optional(v.string()) });
+const DaemonFile = v.object({ 'data-root': v.optional(v.string()), graph: v.optional(v.string()) });
 
 export interface DockerContainer extends Description {
   imageId?: string;
 }
 
-export function describeDocker(id: string, uid: number | undefined, model: HostModel): Description | undefined {
-  for (const root of dataRoots(uid, model)) {
+export function describeDocker(id: string, uid: number | undefined, place: EngineFiles): Description | undefined {
+  for (const root of dataRoots(uid, place.daemons)) {
+    place.tell(root);
     const config = dockerContainer(root, id);
     if (config !== undefined) return config;
   }
@@ -48,9 +49,9 @@ export function parseConfig(text: string): DockerContainer | undefined {
 }
 
 /** Of every dockerd that runs, as it was told or configured; then the default ones. */
-export function dataRoots(uid: number | undefined, model: HostModel): Set<string> {
+export function dataRoots(uid: number | undefined, daemons: readonly Daemon[]): Set<string> {
   const roots: (string | undefined)[] = [];
-  for (const words of argumentsOf('dockerd', model, uid)) {
+  for (const words of argumentsOf('dockerd', daemons, uid)) {
     const told = option(words, '--data-root') ?? option(words, '-g') ?? option(words, '--graph');
     roots.push(told ?? configuredRoot(option(words, '--config-file') ?? '/etc/docker/daemon.json'));
   }
@@ -60,7 +61,7 @@ export function dataRoots(uid: number | undefined, model: HostModel): Set<string
 
 function configuredRoot(file: string): string | undefined {
   return parsedFile(file, (text) => {
-    const daemon = v.safeParse(Daemon, jsonOf(text));
+    const daemon = v.safeParse(DaemonFile, jsonOf(text));
     return daemon.success ? (daemon.output['data-root'] ?? daemon.output.graph) : undefined;
   });
 }

@@ -1,6 +1,6 @@
 /** The configuration of an OCI or Docker image, of which the build steps are taken: OCI image-spec, config.md. */
 import * as v from 'valibot';
-import { jsonOf } from './boundedFile.ts';
+import { jsonOf } from '../../proc/json.ts';
 
 const Config = v.object({
   rootfs: v.object({ diff_ids: v.array(v.string()) }),

@@ -1,7 +1,7 @@
 /** What an OCI runtime was told of a container's process: `process` in the bundle's config.json (github.com/opencontainers/runtime-spec, config.md). */
 import * as v from 'valibot';
 import { capabilityBit } from '../../proc/capabilities.ts';
-import { jsonOf } from './boundedFile.ts';
+import { jsonOf } from '../../proc/json.ts';
 
 /** Sets of capabilities as masks: capabilities(7). */
 export interface CapabilityMasks {

@@ -1,10 +1,11 @@
 /** Names and images of podman's and CRI-O's containers, from the storage that both keep (containers/storage). */
 import path from 'node:path';
 import * as v from 'valibot';
-import { homeOf } from '../users.ts';
-import { jsonOf, parsedFile } from './boundedFile.ts';
+import { jsonOf } from '../../proc/json.ts';
+import { homeOf } from '../userFile.ts';
+import { parsedFile } from './boundedFile.ts';
 import { tomlString } from './daemons.ts';
-import type { Description } from './description.ts';
+import type { Description, EngineFiles } from './description.ts';
 
 /** The storage drivers; each has its own list of containers. */
 const DRIVERS = ['overlay', 'vfs', 'btrfs', 'zfs'];
@@ -22,8 +23,9 @@ const Metadata = v.object({
 });
 
 /** `uid` is the owner's when it runs rootless: its storage is in the owner's home then. */
-export function describePodman(id: string, uid: number | undefined): Description | undefined {
+export function describePodman(id: string, uid: number | undefined, { tell }: EngineFiles): Description | undefined {
   for (const root of storageRoots(uid)) {
+    tell(root);
     for (const driver of DRIVERS) {
       const found = parsedFile(path.join(root, `${driver}-containers`, 'containers.json'), parseContainers)?.get(id);
       if (found !== undefined) return found;

@@ -1,8 +1,9 @@
 /** Containers that a low-level runtime runs by itself, without an engine: runc(8), crun(1). They keep a folder of state each. */
 import path from 'node:path';
 import * as v from 'valibot';
+import { jsonOf } from '../../proc/json.ts';
 import type { ProcessRef } from '../../protocol.ts';
-import { jsonOf, parsedFile } from './boundedFile.ts';
+import { parsedFile } from './boundedFile.ts';
 import { directoriesIn } from './containerd.ts';
 
 const RuncState = v.object({

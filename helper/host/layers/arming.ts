@@ -1,27 +1,13 @@
 /** Finding the directories that are to be watched, and watching them: on a reader thread, for all of it asks the file systems of layers. */
 import { nextNames, openBelow } from '../../kernel/directory.ts';
 import { close, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
-import {
-  addWatch,
-  IN_ATTRIB,
-  IN_CLOSE_WRITE,
-  IN_CREATE,
-  IN_DELETE,
-  IN_DELETE_SELF,
-  IN_MODIFY,
-  IN_MOVE_SELF,
-  IN_MOVED_FROM,
-  IN_MOVED_TO,
-  IN_ONLYDIR,
-} from '../../kernel/inotify.ts';
+import { addWatch, IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, IN_ONLYDIR } from '../../kernel/inotify.ts';
 import type { JobTable } from '../../reading/answering.ts';
-import { job } from '../../reading/job.ts';
+import { ArmDirectories, type Armed, NAMES, SELF } from './armingJob.ts';
 import type { Part, Stack } from './merged.ts';
 import { Pace } from './pace.ts';
 
 const CONTENT = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE;
-export const NAMES = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
-export const SELF = IN_DELETE_SELF | IN_MOVE_SELF;
 /** The mask of a watch counts for all who share it, so it is the same for all. */
 const MASK = CONTENT | NAMES | SELF | IN_ONLYDIR;
 
@@ -29,21 +15,6 @@ const MASK = CONTENT | NAMES | SELF | IN_ONLYDIR;
 const MAX_RECURSIVE = 2048;
 /** Names that are looked at to find them. */
 const MAX_NAMES = 50_000;
-interface Wanted {
-  layer: number | 'merged';
-  names: string[];
-  recursive: boolean;
-}
-
-export interface Armed {
-  /** Of inotify. With a name: a directory on the way, of which only that name matters. */
-  watches: Map<number, string | undefined>;
-  complete: boolean;
-}
-
-/** `inotify` is another descriptor of the instance that hears of the changes. */
-export const ArmDirectories = job<{ stack: Stack; inotify: number; wanted: Wanted[] }, Armed[]>('layers.watch');
-
 export function answerLayerWatch(jobs: JobTable): void {
   jobs.on(ArmDirectories, async ({ stack, inotify, wanted }, context) => {
     const all: Armed[] = [];

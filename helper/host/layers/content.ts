@@ -3,8 +3,9 @@ import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { closeUnlessRoot, directoryAt } from './descent.ts';
 import { unknownOf } from './directory.ts';
-import { closeUnlessRoot, directoryAt, missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
+import { missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
 import { closeFound, lookUp, type Part, type Stack } from './merged.ts';
 import { openContent, openPlace, openRegular } from './openContent.ts';
 

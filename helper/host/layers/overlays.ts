@@ -5,13 +5,14 @@ import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOpti
 import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
 import type { Container, NamespaceRef } from '../../protocol.ts';
 import type { ContainerTable } from '../containers.ts';
+import { daemonsOf } from '../engines/daemons.ts';
 import type { HostModel } from '../hostModel.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { isPrivileged } from '../identity.ts';
 import type { MountPins } from '../mountPins.ts';
 import type { MountNamespaces } from '../namespaceRoot.ts';
 import { namespaceRef } from '../relations.ts';
-import { fuseOverlayOf } from './fuseOverlay.ts';
+import { type FuseOverlay, fuseOverlayOf } from './fuseOverlay.ts';
 import { type LayerDirectory, LayerLocator, type MountPlace } from './layerDirectories.ts';
 import { LayerRoles, type LayerStorage } from './roles.ts';
 import { isRootOf, type RootLayer, type RootLayers } from './rootLayers.ts';
@@ -37,6 +38,15 @@ export interface FoundOverlay {
   options: OverlayOptions;
   directories: LayerDirectory[];
   places: MountPlace[];
+}
+
+/** An overlay, and where its layers are. */
+interface LocatedOverlay extends Pick<FoundOverlay, 'options' | 'directories' | 'places'> {
+  container: { key: string; place: MountPlace } | undefined;
+  /** Who serves it, when it is of FUSE. */
+  served: FuseOverlay | undefined;
+  /** What whoever made it knows of its layers. */
+  own: readonly RootLayer[] | undefined;
 }
 
 /** Whoever has a user namespace may mount as many as `fs.mount-max`; no engine comes near this. */
@@ -95,39 +105,46 @@ export class OverlayTable {
 
   private async readNow(): Promise<void> {
     await this.source.refresh();
-    const containers = new Map(this.source.containers.list().map((container) => [container.key, container]));
-    const roles = new LayerRoles(this.source.model);
+    const containers = new Map((await this.source.containers.list()).map((container) => [container.key, container]));
+    const roles = await LayerRoles.of(daemonsOf(this.source.model));
     using locator = new LayerLocator(this.namespaces);
     const { groups, cutOff } = groupedPlaces(this.source.mounts);
     // All of them end before the locator does, whose descriptors they use.
-    const described = await Promise.allSettled(
-      [...groups.values()].map((places) => this.describe(places, locator, roles, containers)),
-    );
-    const found = described.map((one) => {
+    const settled = await Promise.allSettled([...groups.values()].map((places) => this.locate(places, locator, roles)));
+    const located = settled.map((one) => {
       if (one.status === 'rejected') throw one.reason;
       return one.value;
     });
+    const storages = await roles.storagesOf(
+      located.map(({ directories, options: { upper } }) => ({ directories, hasUpper: upper !== undefined })),
+    );
+    const found = located.map((one, index) => this.describe(one, storages[index]!, containers));
     shareLayers(found.map(({ overlay }) => overlay));
     this.found = found;
     this.cutOff = cutOff;
   }
 
-  private async describe(
-    given: MountPlace[],
-    locator: LayerLocator,
-    roles: LayerRoles,
-    containers: ReadonlyMap<string, Container>,
-  ): Promise<FoundOverlay> {
+  private async locate(given: MountPlace[], locator: LayerLocator, roles: LayerRoles): Promise<LocatedOverlay> {
     const container = this.containerOf(given);
     const places = arranged(given, container?.place);
     const { mountNamespace, mount } = places[0]!;
     const fuse = mount.type !== 'overlay';
     const served = fuse ? fuseOverlayOf(places, this.source.model) : undefined;
     const options = served?.options ?? parseOverlayOptions(mount.superOptions);
-    const own = fuse ? undefined : this.rootLayersAt(places, options);
+    const own = fuse ? undefined : await this.rootLayersAt(places, options);
     const directories =
       own === undefined ? await locator.locate(options, places, roles.bases) : await locator.locateRoot(own, mountNamespace);
-    const storage = own === undefined ? roles.storageOf(directories, options.upper !== undefined) : { layers: own };
+    return { container, places, served, options, own, directories };
+  }
+
+  private describe(
+    { container, places, served, options, own, directories }: LocatedOverlay,
+    told: LayerStorage,
+    containers: ReadonlyMap<string, Container>,
+  ): FoundOverlay {
+    const { mountNamespace, mount } = places[0]!;
+    const fuse = mount.type !== 'overlay';
+    const storage: LayerStorage = own === undefined ? told : { layers: own };
     const image = containers.get(container?.key ?? '')?.image ?? storage.image;
     const overlay: Overlay = {
       key: keyOf(places),
@@ -154,9 +171,12 @@ export class OverlayTable {
     return { overlay, options, directories, places };
   }
 
-  private rootLayersAt(places: readonly MountPlace[], options: OverlayOptions): readonly RootLayer[] | undefined {
+  private async rootLayersAt(
+    places: readonly MountPlace[],
+    options: OverlayOptions,
+  ): Promise<readonly RootLayer[] | undefined> {
     for (const { mountNamespace } of places) {
-      const made = mountNamespace === OWN ? [] : this.source.rootLayers(mountNamespace);
+      const made = mountNamespace === OWN ? [] : await this.source.rootLayers(mountNamespace);
       const layers = made.find((one) => isRootOf(one, options));
       if (layers !== undefined) return layers;
     }

@@ -16,7 +16,7 @@ export interface RootLayer extends KnownLayer {
 }
 
 /** Of each overlay from the top, of the sandbox whose mount namespace has this number. */
-export type RootLayers = (mountNamespace: number) => readonly (readonly RootLayer[])[];
+export type RootLayers = (mountNamespace: number) => Promise<readonly (readonly RootLayer[])[]>;
 
 /** Whether it is that overlay: its processes may have mounted others. */
 export function isRootOf(layers: readonly RootLayer[], { upper, lower }: OverlayOptions): boolean {

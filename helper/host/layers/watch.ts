@@ -10,7 +10,7 @@ import { IN_IGNORED, IN_ISDIR, IN_Q_OVERFLOW, Inotify, type InotifyEvent } from 
 import { log } from '../../log.ts';
 import type { LayerPath, LayersWatchParams, OverlayRef } from '../../protocol/layers.ts';
 import { readers } from '../../reading/readers.ts';
-import { ArmDirectories, type Armed, NAMES, SELF } from './arming.ts';
+import { ArmDirectories, type Armed, NAMES, SELF } from './armingJob.ts';
 import type { OpenStack } from './fileRequests.ts';
 import { namesOf } from './layerPath.ts';
 

@@ -1,0 +1,10 @@
+/** JSON of others. */
+
+/** Text as JSON; undefined when it is none. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
