@@ -32,6 +32,11 @@ export interface EntrySize {
 /** Watched for changes, all with what is below them. */
 const MOST_FOLLOWED = 32;
 
+/** Mount and device have numbers that the next overlay is given at once: what was measured of one is not to be shown of another. */
+function sizeKey(place: LayerPath): string {
+  return `${place.overlay.key ?? ''} ${placeKey(place)}`;
+}
+
 interface Waiting {
   place: LayerPath;
   token: vscode.CancellationToken;
@@ -76,14 +81,14 @@ export class LayerSizes extends Disposable {
   }
 
   of(place: LayerPath): Measurement | undefined {
-    return this.measured.get(placeKey(place));
+    return this.measured.get(sizeKey(place));
   }
 
   /** What an entry takes, when the directory that it is in was measured, or itself. */
   ofEntry(place: LayerPath): EntrySize | undefined {
-    const own = this.measured.get(placeKey(place));
+    const own = this.measured.get(sizeKey(place));
     if (own?.state === 'measured' && !own.outdated) return { ...own.size, outdated: false };
-    const known = this.entries.get(placeKey(place));
+    const known = this.entries.get(sizeKey(place));
     const within = known && this.measured.get(known.within);
     const outdated = within?.state === 'measured' && within.outdated;
     // The directory above may have been measured since.
@@ -152,14 +157,14 @@ export class LayerSizes extends Disposable {
       const params = { overlay: overlayRef(overlay), layer, path, progress, children: true };
       const { children = [], ...size } = await this.connection.request(LayersMeasure, params, token);
       for (const { name, sizeBytes, allocatedBytes, entries } of children) {
-        this.entries.set(placeKey({ overlay, layer, path: childPath(path, name) }), {
+        this.entries.set(sizeKey({ overlay, layer, path: childPath(path, name) }), {
           sizeBytes,
           allocatedBytes,
           entries,
-          within: placeKey(place),
+          within: sizeKey(place),
         });
       }
-      this.set(place, { state: 'measured', size, outdated: this.changedMeanwhile.has(placeKey(place)) });
+      this.set(place, { state: 'measured', size, outdated: this.changedMeanwhile.has(sizeKey(place)) });
     } catch (error) {
       if (error instanceof HelperError && error.reason === 'cancelled') {
         this.unset(place);
@@ -174,7 +179,7 @@ export class LayerSizes extends Disposable {
 
   /** Until the first change, by which all is said. Nothing may change the layers below. */
   private follow(place: LayerPath): void {
-    const key = placeKey(place);
+    const key = sizeKey(place);
     this.unfollow(key);
     this.changedMeanwhile.delete(key);
     if (place.layer !== 0 && place.layer !== 'merged') return;
@@ -189,7 +194,7 @@ export class LayerSizes extends Disposable {
   }
 
   private outdate(place: LayerPath): void {
-    const key = placeKey(place);
+    const key = sizeKey(place);
     this.unfollow(key);
     const known = this.measured.get(key);
     if (known?.state === 'measured') this.set(place, { ...known, outdated: true });
@@ -197,13 +202,13 @@ export class LayerSizes extends Disposable {
   }
 
   private set(place: LayerPath, measurement: Measurement): void {
-    this.measured.set(placeKey(place), measurement);
+    this.measured.set(sizeKey(place), measurement);
     this.emitter.fire(place);
   }
 
   private unset(place: LayerPath): void {
-    this.measured.delete(placeKey(place));
-    this.unfollow(placeKey(place));
+    this.measured.delete(sizeKey(place));
+    this.unfollow(sizeKey(place));
     this.emitter.fire(place);
   }
 
