@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import {
   type Container,
   ContainersList,
@@ -17,10 +17,11 @@ import {
   TerminalsOpen,
 } from '../../helper/protocol.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
-import { type MadeCgroup, makeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
+import { type MadeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
 import { isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { ISOLATED, joining, nestedCgroups, supervisor } from '../fixtures/supervised.ts';
 import { untilAnswer } from '../fixtures/until.ts';
 import { refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
@@ -28,10 +29,6 @@ const ID = 'c5db98afcc8a0e0f099e5773e4c35ad3b7cb18e474b8c832f86b32de7f0f3e66';
 const OTHER = '58ddc2f7d1d8a1f0a8b1a5a1a0a9b8c7d6e5f4030201000f0e0d0c0b0a090807';
 const POD = 'pod0a1b2c3d-1111-2222-3333-444455556666';
 const NAME = `inside-${process.pid}`;
-
-const ISOLATED = ['unshare', '--mount', '--pid', '--fork', '--kill-child', '--uts', '--ipc', '--net'];
-/** A supervisor by that name, which stays outside and waits for what follows. */
-const supervisor = (name: string) => ['sh', '-c', `printf ${name} > /proc/$$/comm; "$@"; exit`, 'sh'];
 
 const BWRAP = ['bwrap', '--unshare-all', '--die-with-parent', '--bind', '/', '/', '--proc', '/proc', '--dev', '/dev'];
 
@@ -150,14 +147,3 @@ describe('what stands for a container is inside it', { skip: withoutControllers(
     assert.equal(stdout, 'bin\nonly-here\n');
   });
 });
-
-function joining({ directory }: MadeCgroup): string[] {
-  return ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', directory];
-}
-
-/** Cgroups below one another: the innermost. They are removed when the test ends. */
-function nestedCgroups(t: TestContext, [first = '', ...rest]: string[]): MadeCgroup {
-  const outermost = makeCgroup('pids', first);
-  t.after(() => outermost[Symbol.dispose]());
-  return rest.reduce((cgroup, name) => cgroup.child(name), outermost);
-}

@@ -21,6 +21,7 @@ import {
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { has, isHelperRoot, isRoot, testUid, unlessHas, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { overwriteEnvironment } from '../fixtures/processTitle.ts';
 import { markedPids, pids, procText } from '../fixtures/procFiles.ts';
 import { type Rejection, refusalOf } from '../fixtures/rejection.ts';
 import { until } from '../fixtures/until.ts';
@@ -762,21 +763,6 @@ for line in sys.stdin:
     });
   });
 });
-
-/** What setproctitle(3) does to the environment in the memory of a process: the rest of a title, then nothing but NULs. */
-function overwriteEnvironment(pid: number, titleOf: (length: number) => Buffer): void {
-  const stat = procText(pid, 'stat');
-  const [begin, end] = stat
-    .slice(stat.lastIndexOf(')') + 2)
-    .split(' ')
-    .slice(47, 49)
-    .map(Number);
-  const memory = fs.openSync(`/proc/${pid}/mem`, 'r+');
-  const content = Buffer.alloc(end! - begin!);
-  titleOf(content.length).copy(content);
-  fs.writeSync(memory, content, 0, content.length, begin!);
-  fs.closeSync(memory);
-}
 
 /** Resolves when no process has `marker` in its command line. */
 function ended(marker: string): Promise<void> {
