@@ -29,7 +29,7 @@ import {
 import { type ErrorData, HostWatch, type Reason } from '../../helper/protocol.ts';
 import { removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
-import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, patient, testUid, unlessLinux, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlay } from '../fixtures/mountApi.ts';
 import { untilAnswer } from '../fixtures/until.ts';
@@ -223,7 +223,9 @@ describe('layers/list', () => {
     assert.deepEqual(await namesIn(helper, refOf(overlay), 'merged'), ['only-there']);
   });
 
-  test("an overlay of an ordinary user's own user namespace is found with its option", async (t) => {
+  test("an overlay of an ordinary user's own user namespace is found with its option", {
+    skip: unlessLinux('5.11'),
+  }, async (t) => {
     using folder = ownFolder();
     const script = `cd ${folder.path} && mkdir low up work merged && echo x > low/file &&
       mount -t overlay -o lowerdir=low,upperdir=up,workdir=work,userxattr overlay ${folder.path}/merged && exec "$@"`;

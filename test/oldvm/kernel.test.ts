@@ -5,7 +5,18 @@
 import { before, describe, test } from 'node:test';
 import { assertPassed, type Counts, countsInGuests, SUITES_MILLIS, type Who } from '../vm/suites.ts';
 
-const SUITES = ['namespaces', 'processes', 'network', 'programs', 'cgroupLists', 'layers', 'mounts', 'sandboxLife'];
+/** Without those on mounts, whose oracle there is too old, and on sandboxes, which need Linux 5.12: that this is said is in the suite on the protocol. */
+const SUITES = [
+  'namespaces',
+  'processes',
+  'inspect',
+  'network',
+  'programs',
+  'protocol',
+  'cgroupLists',
+  'cgroupInspect',
+  'layers',
+];
 const GUESTS = 1;
 
 describe('the kernel suites on Linux 5.10', () => {
