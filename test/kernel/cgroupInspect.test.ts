@@ -18,7 +18,7 @@ import { describe, test } from 'node:test';
 import type { Cgroup, CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
 import { limitCpu, type MadeCgroup, makeCgroup, mountWith, unifiedMount, withoutControllers } from '../fixtures/cgroup.ts';
 import { cgroupClient } from '../fixtures/cgroupClient.ts';
-import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
+import { isHelperRoot, isRoot, unlessLinux } from '../fixtures/environment.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
 import { untilAnswer } from '../fixtures/until.ts';
 import { startSleeper, startSpecimen } from '../fixtures/zoo.ts';
@@ -208,7 +208,7 @@ describe('what is told of a cgroup', () => {
   });
 
   test('a partition of CPUs is told with its kind and, when it is not in effect, with why; in v1 there is none', {
-    skip: withoutControllers('cpuset'),
+    skip: withoutControllers('cpuset') || unlessLinux('6.1'),
   }, async () => {
     using made = makeCgroup('cpuset', NAME);
     const partitionOf = async ({ ref }: MadeCgroup) => {
