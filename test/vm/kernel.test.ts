@@ -16,6 +16,7 @@ const LEFT_OUT = [
   'life',
   'programFiles',
   'protocol',
+  'requestSizes',
   'sandboxEquivalents',
   'sandboxImages',
   'sandboxPersistence',
