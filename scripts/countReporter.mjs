@@ -8,16 +8,19 @@ const MAX_FAILURE_LENGTH = 2000;
 async function* countReporter(events) {
   const failures = [];
   const skips = [];
+  let passed = 0;
+  let summed;
   for await (const { type, data } of events) {
     // A suite fails with its tests, which are told themselves.
     if (type === 'test:fail' && data.details.error?.failureType !== 'subtestsFailed') failures.push(failureText(data));
     if (type === 'test:pass' && (data.skip !== undefined || data.todo !== undefined)) skips.push(skipOf(data));
-    // One summary comes for each file, and one without a file for the whole run.
-    if (type === 'test:summary' && data.file === undefined) {
-      const { passed, failed, cancelled, skipped, todo } = data.counts;
-      yield `${JSON.stringify({ passed, failed: failed + cancelled, skipped: skipped + todo, failures, skips })}\n`;
-    }
+    else if (type === 'test:pass' && data.details.type !== 'suite') passed += 1;
+    // One summary comes for each file, and one without a file for the whole run; from Node 22 on.
+    if (type === 'test:summary' && data.file === undefined) summed = data.counts;
   }
+  const counts = summed ?? { passed, failed: failures.length, cancelled: 0, skipped: skips.length, todo: 0 };
+  const { failed, cancelled, skipped, todo } = counts;
+  yield `${JSON.stringify({ passed: counts.passed, failed: failed + cancelled, skipped: skipped + todo, failures, skips })}\n`;
 }
 
 /** Node gives `true` where a test was skipped without a reason. */

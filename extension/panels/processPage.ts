@@ -328,7 +328,10 @@ function effectiveBlocks({ effective }: CapabilitySets, hostUser: boolean): Bloc
   const blocks: Block[] = [{ kind: 'names', label: vscode.l10n.t('Effective capabilities'), names }];
   if (dangers.length === 0) return blocks;
   const facts = dangers.map((name) => fact(name, { text: dangerOf(name) ?? '', tone: 'plain' }));
-  const summary = vscode.l10n.t('What the {0} marked ones allow', dangers.length);
+  const summary =
+    dangers.length === 1
+      ? vscode.l10n.t('What the marked one allows')
+      : vscode.l10n.t('What the {0} marked ones allow', dangers.length);
   return [...blocks, { kind: 'details', summary, blocks: [{ kind: 'facts', facts }] }];
 }
 

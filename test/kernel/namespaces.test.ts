@@ -278,7 +278,7 @@ describe('namespaces/list', () => {
   });
 
   test('what is closed to root itself is told once, and leaves no list in doubt', {
-    skip: !isHelperRoot && 'not root',
+    skip: !isHelperRoot && 'the helper is not root',
   }, async () => {
     const { closed, unreadable, namespaces } = await list(helper);
     const refused = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && isRefused(`/proc/${name}/ns/net`));
