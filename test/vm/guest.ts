@@ -13,7 +13,8 @@ export interface Job {
   /** A script for /bin/sh, run as root from /project (read-only) once the system is up. */
   script: string;
   onLine(line: string): void;
-  timeoutMillis: number;
+  /** It is ended when it has said nothing for so long. */
+  silentMillis: number;
   /** By the name below /dev/virtio-ports there: the path of a socket here that is the other end, to connect to. */
   ports?: Record<string, string>;
   /** Somebody waits for it: it is not put behind everything else on this machine. */
@@ -83,17 +84,18 @@ async function boot(image: GuestImage, disk: string, consoleLog: string, job: Jo
     if (ended === null) job.onLine(line.replace(/\r$/, ''));
     else status = Number(ended[1] ?? 1);
   });
-  let late = false;
+  let silent = false;
   const timer = setTimeout(() => {
-    late = true;
+    silent = true;
     qemu.kill('SIGKILL');
-  }, job.timeoutMillis);
+  }, job.silentMillis);
+  lines.on('line', () => timer.refresh());
   await new Promise<void>((resolve, reject) => {
     qemu.once('error', (error) => reject(new Error(`nice(1), which starts the guest, cannot be started: ${error.message}`)));
     qemu.once('close', () => resolve());
   }).finally(() => clearTimeout(timer));
   if (status !== undefined) return status;
-  const why = late ? `took longer than ${job.timeoutMillis / 1000} s` : 'ended before its job did';
+  const why = silent ? `said nothing for ${job.silentMillis / 1000} s` : 'ended before its job did';
   throw new Error(`the guest ${why}\n${errors}${tail(consoleLog)}`);
 }
 
