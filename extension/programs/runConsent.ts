@@ -7,7 +7,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { Disposable } from '../disposable.ts';
 import { askModally } from '../words/notify.ts';
-import { SUFFIX, specificationOf } from './sandboxSpec.ts';
+import { asWritten, SUFFIX, specificationOf } from './sandboxSpec.ts';
 
 const MEMORY = 'isoscope.sandboxRuns';
 const MOST_KEPT = 300;
@@ -48,7 +48,8 @@ export class RunConsent extends Disposable {
     const { file, params } = toRun;
     const weaker = await this.weaknessesOf(toRun);
     const document = file === undefined ? undefined : await vscode.workspace.openTextDocument(file);
-    const content = document === undefined ? undefined : digestOf(specificationOf(document));
+    // Of what is to run, which the document may not have heard of yet.
+    const content = document === undefined ? undefined : digestOf(asWritten(params) ?? specificationOf(document));
     const keys = keysOf(toRun);
     const last = this.runs().find(({ key }) => key === keys[0]);
     const isOwnChange = document?.isDirty === true || (file !== undefined && this.saved.get(file.toString()) === content);

@@ -12,7 +12,17 @@ export const SUFFIX = '.sandbox.json';
  * @throws MendableError when the text is not a JSON object. What is in it the helper checks.
  */
 export async function specificationIn(uri: vscode.Uri): Promise<SandboxParams> {
-  return paramsFor(specificationOf(await vscode.workspace.openTextDocument(uri)), uri);
+  const document = await vscode.workspace.openTextDocument(uri);
+  return paramsFor(specificationOf(document, await presentText(document)), uri);
+}
+
+/** Of what something else has just written to a file, VS Code's document hears some time later. */
+async function presentText(document: vscode.TextDocument): Promise<string> {
+  if (document.isDirty || document.uri.scheme !== 'file') return document.getText();
+  const bytes = await vscode.workspace.fs.readFile(document.uri);
+  return Buffer.from(bytes)
+    .toString('utf8')
+    .replace(/^\ufeff/, '');
 }
 
 /** What the helper is asked with for a specification that is in a file, or is going to be. */
@@ -22,6 +32,7 @@ export function paramsFor(spec: SandboxSpec, uri: vscode.Uri): SandboxParams {
   const named = spec.name === undefined && /^[A-Za-z0-9][\w.-]{0,62}$/.test(name) ? { name, ...spec } : spec;
   const params = uri.scheme === 'file' ? { spec: named, directory: posix.dirname(uri.path) } : { spec: named };
   files.set(params, uri);
+  written.set(params, spec);
   return params;
 }
 
@@ -30,6 +41,13 @@ const files = new WeakMap<SandboxParams, vscode.Uri>();
 
 export function fileOf(params: SandboxParams): vscode.Uri | undefined {
   return files.get(params);
+}
+
+const written = new WeakMap<SandboxParams, SandboxSpec>();
+
+/** As it was in the file, without the name that it gets from that. */
+export function asWritten(params: SandboxParams): SandboxSpec | undefined {
+  return written.get(params);
 }
 
 /** A button that opens a file where it is wrong. */
@@ -44,17 +62,17 @@ export function openAt(document: vscode.TextDocument, offset: number): MessageAc
   };
 }
 
-/** @throws MendableError when the document's text is not a JSON object. */
-export function specificationOf(document: vscode.TextDocument): SandboxSpec {
+/** @throws MendableError when the text, which is the document's or that of its file, is not a JSON object. */
+export function specificationOf(document: vscode.TextDocument, text = document.getText()): SandboxSpec {
   const name = posix.basename(document.uri.path);
   let value: unknown;
   try {
-    value = JSON.parse(document.getText());
+    value = JSON.parse(text);
   } catch {
-    const offset = errorPlace(document.getText()) ?? 0;
+    const offset = errorPlace(text) ?? 0;
     const line = document.positionAt(offset).line + 1;
-    const text = vscode.l10n.t('{0} is not JSON from line {1} on.', name, line);
-    throw new MendableError(text, openAt(document, offset));
+    const message = vscode.l10n.t('{0} is not JSON from line {1} on.', name, line);
+    throw new MendableError(message, openAt(document, offset));
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new MendableError(vscode.l10n.t('{0} is to hold an object, in braces.', name), openAt(document, 0));
