@@ -37,12 +37,13 @@ export interface FilesFound {
   idMaps?: IdMaps;
   user: UserPlan;
   root: RootPlan;
-  /** Where the root of a chroot is mounted. */
+  /** Of the host, where the root of a chroot is mounted. */
   chrootPlace?: string;
   /** Where the old root is kept. */
   oldRoot?: Place;
   mounts: PlannedMount[];
   covers: CoverPlan;
+  /** Of the root and the mounts, those that the helper takes. */
   trees: readonly HeldTree[];
   /** `major:minor` by the path of each block device that is limited. */
   devices: ReadonlyMap<string, string>;

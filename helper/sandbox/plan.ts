@@ -10,42 +10,24 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import type { NamespaceChoice, SandboxSpec } from '../protocol/sandboxes.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef } from '../protocol.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from './cgroup.ts';
-import type { CoverPlan } from './covers.ts';
-import { type FindFiles, findFiles, findIdMaps, freshKinds } from './findFiles.ts';
-import type { HeldTree } from './heldTrees.ts';
+import { type FilesFound, type FindFiles, findFiles, findIdMaps, freshKinds } from './findFiles.ts';
 import type { IdMaps } from './idMaps.ts';
 import type { ImageFiles } from './imageDescription.ts';
-import type { Place, PlannedMount } from './mounts.ts';
 import { planVeth, resolveVeth, type VethPlan } from './network.ts';
-import type { RootPlan } from './root.ts';
 import { compileSeccomp } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';
 import { givenFilter } from './seccompProfile.ts';
 import { withAbsolutePaths } from './specPaths.ts';
 import { boundingOf, type UserPlan } from './user.ts';
 
-export interface SandboxPlan {
+/** `spec` has every default filled in. */
+export interface SandboxPlan extends Omit<FilesFound, 'leaving' | 'weaknesses'> {
   id: string;
-  /** With every default filled in. */
-  spec: ResolvedSpec;
   /** Kinds to be made, and namespaces to be joined. Of every other kind it has the host's. */
   fresh: ReadonlySet<NamespaceKind>;
   joined: HeldNamespace[];
-  idMaps?: IdMaps;
-  root: RootPlan;
-  /** Of the host, where the root of a chroot is mounted. */
-  chrootPlace?: string;
-  /** Where the old root is kept. */
-  oldRoot?: Place;
-  mounts: PlannedMount[];
-  covers: CoverPlan;
-  /** Of the root and the mounts, those that the helper takes. */
-  trees: readonly HeldTree[];
-  /** `major:minor` by the path of each block device that is limited. */
-  devices: ReadonlyMap<string, string>;
   cgroups: PlannedCgroup[];
   veth?: VethPlan;
-  user: UserPlan;
   seccomp?: SeccompFilter;
   environment: Environment;
   candidates: Candidate[];
@@ -54,7 +36,6 @@ export interface SandboxPlan {
   /** The command as asked for; of a shell the first that is looked for. */
   command: string[];
   shell: boolean;
-  notes: string[];
   /** Of the notes, those by which it protects less than the sandbox of an empty specification. */
   weaker: string[];
   dispose(): void;

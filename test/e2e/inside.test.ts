@@ -3,15 +3,12 @@
  * person sees it who opens one and asks.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { type Docker, type DockerContainer, startDocker } from '../fixtures/docker.ts';
 import { overwriteEnvironment } from '../fixtures/processTitle.ts';
-import { ISOLATED, joining, nestedCgroups, supervisor } from '../fixtures/supervised.ts';
-import { startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
+import { ISOLATED, joining, nestedCgroups, startKeptMachine, supervisor } from '../fixtures/supervised.ts';
+import { startSleeper, youngest } from '../fixtures/zoo.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { Workbench } from './harness/workbench.ts';
 
@@ -52,17 +49,8 @@ describe('a terminal in a container', { timeout: 300_000 }, () => {
   }
 
   test('of systemd-nspawn that keeps its unit is in the machine', async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'isoscope-root-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    const root = makeBusyboxRoot(path.join(folder, 'root'), ['dev', 'etc', 'proc', 'sys', 'tmp', 'usr'], undefined);
-    const cgroup = nestedCgroups(t, [`machine-${NAME.replace('-', '\\x2d')}.scope`]);
-    const nspawn = ['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--private-network', '--machine', NAME];
-    const machine = await startSpecimen([
-      ...[...joining(cgroup), ...nspawn, '--directory', root],
-      ...['/bin/sh', '-c', 'echo there; read end'],
-    ]);
-    t.after(machine.stop);
-    await assertInside(NAME, youngest(machine.pid));
+    const { inside } = await startKeptMachine(t, NAME);
+    await assertInside(NAME, inside);
   });
 
   test('of a pod of podman, whose monitor is in its cgroup, is in the container', async (t) => {

@@ -21,7 +21,7 @@ import { type MadeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
 import { isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
-import { ISOLATED, joining, nestedCgroups, supervisor } from '../fixtures/supervised.ts';
+import { ISOLATED, joining, nestedCgroups, startKeptMachine, supervisor } from '../fixtures/supervised.ts';
 import { untilAnswer } from '../fixtures/until.ts';
 import { refOfProcess, startSleeper, startSpecimen, youngest } from '../fixtures/zoo.ts';
 
@@ -87,17 +87,7 @@ describe('what stands for a container is inside it', { skip: withoutControllers(
   test('a machine of systemd-nspawn that was told to keep its unit: it is the machine’s first process', {
     skip: unlessRootHas('systemd-nspawn'),
   }, async (t) => {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'isoscope-root-'));
-    t.after(() => rmSync(folder, { recursive: true, force: true }));
-    const root = makeBusyboxRoot(path.join(folder, 'root'), ['dev', 'etc', 'proc', 'sys', 'tmp', 'usr'], undefined);
-    const cgroup = nestedCgroups(t, [`machine-${NAME.replace('-', '\\x2d')}.scope`]);
-    const nspawn = ['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--private-network', '--machine', NAME];
-    const machine = await startSpecimen([
-      ...[...joining(cgroup), ...nspawn, '--directory', root],
-      ...['/bin/sh', '-c', 'echo there; read end'],
-    ]);
-    t.after(machine.stop);
-    const inside = youngest(machine.pid);
+    const { cgroup, inside } = await startKeptMachine(t, NAME);
     const container = await containerIn(cgroup);
     assert.deepEqual([container.engine, container.id, container.leader], ['systemd-nspawn', NAME, refOfProcess(inside)]);
     if (isHelperRoot) await assertPrograms(container.leader, inside);
