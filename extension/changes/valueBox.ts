@@ -23,7 +23,7 @@ export interface ValueQuestion<T> {
 /** Undefined when the person gave none. */
 export async function askForValue<T>(question: ValueQuestion<T>): Promise<T | undefined> {
   const { of, prompt, placeholder, value } = question;
-  const typed = await ask({ of, prompt, placeHolder: placeholder, value, ignoreFocusOut: true }, (text) => {
+  const typed = await ask({ of, prompt, placeHolder: placeholder, value }, (text) => {
     const reading = question.read(text);
     if ('problem' in reading) return { message: reading.problem, severity: vscode.InputBoxValidationSeverity.Error };
     return { message: question.words(reading.value), severity: vscode.InputBoxValidationSeverity.Info };

@@ -59,7 +59,7 @@ async function choose(compare: Comparison, { items, complete }: { items: Differe
     : complete
       ? vscode.l10n.t('{0} paths differ', count)
       : vscode.l10n.t('The first {0} paths that differ', count);
-  const question = { of: compare.title, placeHolder, matchOnDescription: true, ignoreFocusOut: true };
+  const question = { of: compare.title, placeHolder, matchOnDescription: true };
   await pickWithButtons(items, question, ({ path }) => {
     void compare.show(path).catch(showFailure);
     return 'stay';

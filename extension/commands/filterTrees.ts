@@ -11,7 +11,6 @@ export function filterTrees(filter: TreeFilter): void {
   const box = createBox({
     placeHolder: vscode.l10n.t('Name, image, id, command, user or pid; empty shows everything'),
     value: before,
-    ignoreFocusOut: true,
   });
   let accepted = false;
   box.onDidChangeValue((text) => {

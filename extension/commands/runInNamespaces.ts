@@ -36,7 +36,6 @@ async function askForCommand(where: string): Promise<string[] | undefined> {
     of: where,
     prompt: vscode.l10n.t('Program and arguments. No shell reads them; quotes keep words together.'),
     placeHolder: 'ip addr',
-    ignoreFocusOut: true,
   };
   const line = await ask(question, (text) =>
     splitCommandLine(text) === undefined ? vscode.l10n.t('A quote is not closed.') : undefined,

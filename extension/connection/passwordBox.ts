@@ -14,7 +14,6 @@ export async function showPasswordBox(question: PasswordQuestion): Promise<strin
     // sudo's own words say whose password it is.
     prompt: question.prompt,
     placeHolder: vscode.l10n.t('Password for sudo; it is stored nowhere'),
-    ignoreFocusOut: true,
   });
   box.password = true;
   if (question.again) setProblem(box, vscode.l10n.t('The password was wrong. Try again. {0}', question.prompt));

@@ -29,7 +29,7 @@ export async function askForKinds(question: KindQuestion): Promise<NamespaceKind
     picked: question.picked.includes(kind),
   }));
   const { of, placeHolder } = question;
-  const picked = await pickSeveral(items, { of, placeHolder, ignoreFocusOut: true });
+  const picked = await pickSeveral(items, { of, placeHolder });
   return picked?.map(({ namespaceKind }) => namespaceKind);
 }
 
@@ -109,7 +109,6 @@ export async function askForRoot({ last, first }: RootQuestion): Promise<Sandbox
   const picked = await pick(items, {
     placeHolder: vscode.l10n.t('What the root directory is'),
     matchOnDetail: true,
-    ignoreFocusOut: true,
   });
   return picked?.root();
 }
@@ -118,7 +117,6 @@ async function askForPrograms(last: SandboxRoot): Promise<SandboxRoot | undefine
   const question = {
     prompt: vscode.l10n.t('Programs by name or path, with blanks between them.'),
     value: last.type === 'programs' ? last.programs.map(shellWord).join(' ') : 'bash ls cat ps ip',
-    ignoreFocusOut: true,
   };
   const text = await ask(question, (typed) =>
     (splitCommandLine(typed) ?? []).length === 0 ? vscode.l10n.t('Name at least one program.') : undefined,
@@ -131,7 +129,6 @@ async function askForSize(last: SandboxRoot): Promise<SandboxRoot | undefined> {
   const question = {
     prompt: vscode.l10n.t('Size of the file system: a number of bytes, or with K, M or G after it.'),
     value: last.type === 'tmpfs' ? String(last.size ?? '1G') : '1G',
-    ignoreFocusOut: true,
   };
   const size = await ask(question, (typed) =>
     /^\d+[KMG]?$/i.test(typed.trim()) ? undefined : vscode.l10n.t('Write it as 64M or 1G.'),
@@ -148,7 +145,7 @@ async function askForDirectory(): Promise<SandboxRoot | undefined> {
     { label: vscode.l10n.t('Read-only'), access: 'readOnly' },
     { label: vscode.l10n.t('Writable'), access: 'readWrite' },
   ];
-  const way = await pick(ways, { placeHolder: folder.fsPath, ignoreFocusOut: true });
+  const way = await pick(ways, { placeHolder: folder.fsPath });
   return way === undefined ? undefined : { type: 'directory', path: folder.fsPath, access: way.access };
 }
 
@@ -161,7 +158,6 @@ async function askForImage(): Promise<SandboxRoot | undefined> {
   if (engine === undefined) return undefined;
   const question = {
     prompt: vscode.l10n.t('Name of an image that is on this host, such as debian:12.'),
-    ignoreFocusOut: true,
   };
   const reference = await ask(question, (typed) => (typed.trim() === '' ? vscode.l10n.t('Name an image.') : undefined));
   if (reference === undefined) return undefined;
@@ -177,7 +173,7 @@ async function askForArchive(): Promise<SandboxRoot | undefined> {
     { label: vscode.l10n.t('Root file system'), description: 'docker export, tar', format: 'tar' as const },
     { label: vscode.l10n.t('Saved image'), description: 'docker save', format: 'dockerArchive' as const },
   ];
-  const picked = await pick(formats, { placeHolder: file.fsPath, ignoreFocusOut: true });
+  const picked = await pick(formats, { placeHolder: file.fsPath });
   return picked === undefined ? undefined : { type: 'image', image: { format: picked.format, path: file.fsPath } };
 }
 
@@ -192,7 +188,6 @@ export function askForCommandLine(value: string, folder?: string): Promise<Comma
       folder === undefined
         ? vscode.l10n.t('No shell reads them; quotes keep words together.')
         : vscode.l10n.t('It begins in {0}. No shell reads the words; quotes keep them together.', oneLine(folder, 60)),
-    ignoreFocusOut: true,
   });
   const explain = { iconPath: new vscode.ThemeIcon('list-ordered'), tooltip: vscode.l10n.t('Show the Syscalls') };
   const save = { iconPath: new vscode.ThemeIcon('save'), tooltip: vscode.l10n.t('Write a Sandbox File') };

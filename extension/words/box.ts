@@ -1,4 +1,7 @@
-/** The only ways in which a person is asked to type something. VS Code draws links to commands in prompts: here every text becomes plain. */
+/**
+ * The only ways in which a person is asked to type something. VS Code draws links to commands in prompts: here every text becomes plain. A box stays
+ * until it is answered or left by Escape: a live tree that is drawn again takes the focus, and would close it with what was typed.
+ */
 import * as vscode from 'vscode';
 import { oneLine } from '../host/plainText.ts';
 import { type QuestionHead, questionTitle } from './runningCommand.ts';
@@ -10,7 +13,6 @@ export interface TextQuestion extends QuestionHead {
   placeHolder?: string;
   value?: string;
   valueSelection?: [number, number];
-  ignoreFocusOut?: boolean;
 }
 
 /** What is said below the box while one types: text alone is what is wrong. */
@@ -26,6 +28,7 @@ export function ask(
     vscode.window.showInputBox({
       ...options,
       ...textsOf(question),
+      ignoreFocusOut: true,
       validateInput: (typed) => plainRemark(remarkOn(typed)),
     }),
   );
@@ -57,7 +60,7 @@ export function createBox(question: TextQuestion): Box {
   box.prompt = texts.prompt;
   box.placeholder = texts.placeHolder;
   box.value = question.value ?? '';
-  box.ignoreFocusOut = question.ignoreFocusOut ?? false;
+  box.ignoreFocusOut = true;
   return box;
 }
 

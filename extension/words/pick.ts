@@ -1,4 +1,7 @@
-/** The only ways in which a person is asked to choose from a list. VS Code draws `$(icon)` in it: here every text becomes plain. */
+/**
+ * The only ways in which a person is asked to choose from a list. VS Code draws `$(icon)` in it: here every text becomes plain. A list stays until
+ * it is answered or left by Escape: a live tree that is drawn again takes the focus, and would close it under the hand.
+ */
 import * as vscode from 'vscode';
 import { oneLine } from '../host/plainText.ts';
 import { type QuestionHead, questionTitle } from './runningCommand.ts';
@@ -10,7 +13,6 @@ export interface ListQuestion extends QuestionHead {
   placeHolder?: string;
   matchOnDescription?: boolean;
   matchOnDetail?: boolean;
-  ignoreFocusOut?: boolean;
 }
 
 interface Given<T> extends vscode.QuickPickItem {
@@ -37,6 +39,7 @@ async function plainItems<T extends vscode.QuickPickItem>(items: readonly T[] | 
 function plainOptions({ of, otherwise, placeHolder, ...options }: ListQuestion) {
   return {
     ...options,
+    ignoreFocusOut: true,
     title: oneLine(questionTitle({ of, otherwise })),
     ...(placeHolder === undefined ? {} : { placeHolder: oneLine(placeHolder, LABEL_LENGTH) }),
   };
@@ -75,7 +78,7 @@ export async function pickWithButtons<T extends vscode.QuickPickItem>(
     list.placeholder = placeHolder;
     list.matchOnDescription = matchOnDescription ?? false;
     list.matchOnDetail = matchOnDetail ?? false;
-    list.ignoreFocusOut = ignoreFocusOut ?? false;
+    list.ignoreFocusOut = ignoreFocusOut;
     list.items = items.map(plainItem);
     const hidden = new Promise<void>((resolve) => list.onDidHide(resolve));
     const chosen = (item: Given<T> | undefined, how: 'accepted' | 'button') => {
