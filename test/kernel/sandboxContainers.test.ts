@@ -168,8 +168,22 @@ function claimByCgroup(id: string, pid: number): () => void {
   fs.mkdirSync(directory, { recursive: true });
   fs.writeFileSync(path.join(directory, 'cgroup.procs'), String(pid));
   return async () => {
-    await until(() => fs.readFileSync(path.join(directory, 'cgroup.procs'), 'utf8') === '', 'it has ended');
+    const processes = () => fs.readFileSync(path.join(directory, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean);
+    // The one above it may have ended already, and this one with it.
+    for (const one of processes()) stopIfThere(Number(one));
+    await until(
+      () => processes().length === 0,
+      () => `its processes ${processes().join(', ')} have ended`,
+    );
     fs.rmdirSync(directory);
     fs.rmdirSync(above);
   };
+}
+
+function stopIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
