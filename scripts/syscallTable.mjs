@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /**
- * Writes helper/sandbox/syscallTable.ts from the sources of a kernel: `node scripts/syscallTable.mjs LINUX`. The numbers are those of the tables
+ * Writes helper/kernel/syscallTable.ts from the sources of a kernel: `node scripts/syscallTable.mjs LINUX`. The numbers are those of the tables
  * that the kernel's own headers are made of; how much of an argument a call takes stands where it is defined (SYSCALL_DEFINE, linux/syscalls.h).
  */
 import fs from 'node:fs';
 import path from 'node:path';
 
-const OUTPUT = path.join(import.meta.dirname, '..', 'helper', 'sandbox', 'syscallTable.ts');
+const OUTPUT = path.join(import.meta.dirname, '..', 'helper', 'kernel', 'syscallTable.ts');
 /** Where calls of our architectures are defined. */
 const SOURCES = [
   'arch/x86',
@@ -165,8 +165,11 @@ export type SyscallEntry = readonly [
 export const TABLE_VERSION: readonly [major: number, minor: number] = [${version.join(', ')}];
 
 // biome-ignore format: a table of numbers.
-export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = {
+export const TABLE = {
 ${lines.join('\n')}
-};
+} satisfies Record<string, SyscallEntry>;
+
+/** Likewise, for names that may be of no call. */
+export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = TABLE;
 `,
 );

@@ -2,7 +2,9 @@
  * Names of users as the processes themselves have them: those in another mount namespace by the /etc/passwd of their own root directory, since the
  * host's names another user by the same number. A number until that is read, and where it says nothing: no name of the host's, which would be a guess.
  */
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openDirectory, readNamespaceLink, readText } from '../kernel/files.ts';
+
+import { close, O_DIRECTORY, openDirectory, readNamespaceLink, readText } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parsePasswd } from '../proc/passwd.ts';
 import { openAtSlowly } from '../reading/openAt.ts';

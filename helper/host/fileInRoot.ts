@@ -1,5 +1,7 @@
 /** Reading a small file below the root directory of a process, which the process may have made to do harm. */
-import { duplicate, O_PATH } from '../kernel/files.ts';
+
+import { duplicate } from '../kernel/files.ts';
+import { O_PATH } from '../kernel/numbers.ts';
 import { deviceOnTheWay } from '../reading/blockedCall.ts';
 import { job } from '../reading/job.ts';
 import { openInRoot } from '../reading/openInRoot.ts';

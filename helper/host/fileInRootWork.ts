@@ -1,6 +1,8 @@
 /** Reads a small file below the root directory of a process, on a reader thread: fileInRoot.ts asks for it. */
+
 import fs from 'node:fs';
-import { AT_FDCWD, close, O_PATH, openAt } from '../kernel/files.ts';
+import { close, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { openInRootNow } from '../kernel/openat2.ts';
 import type { JobTable } from '../reading/answering.ts';
 import { ReadFileInRoot } from './fileInRoot.ts';

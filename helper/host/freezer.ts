@@ -2,7 +2,9 @@
  * Whether a cgroup is frozen, by itself or through one above it: the freezer controller of cgroup v1, or v2 (cgroups(7); the kernel's
  * Documentation/admin-guide/cgroup-v1/freezer-subsystem.rst and cgroup-v2.rst, "cgroup.freeze").
  */
-import { AT_FDCWD, readBytes } from '../kernel/files.ts';
+
+import { readBytes } from '../kernel/files.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import type { CgroupPath } from '../proc/cgroup.ts';
 import { directoryOf, UNIFIED } from './cgroups/hierarchies.ts';

@@ -1,6 +1,8 @@
 /** The namespaces that the kernel made at boot, which nothing needs to pin. */
-import { AT_FDCWD, close, openDirectory, readBytes, readNamespaceLink } from '../kernel/files.ts';
-import { PF_KTHREAD, parseStat } from '../proc/stat.ts';
+
+import { close, openDirectory, readBytes, readNamespaceLink } from '../kernel/files.ts';
+import { AT_FDCWD, PF_KTHREAD } from '../kernel/numbers.ts';
+import { parseStat } from '../proc/stat.ts';
 import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
 
 /** Fixed numbers (include/linux/proc_ns.h); `net` and `mnt` have theirs only since Linux 6.18. */

@@ -1,9 +1,11 @@
 /** Waits for what the kernel tells only to one who sits in poll(2): process events and changed mounts. */
+
 import fs from 'node:fs';
 import { close } from '../kernel/files.ts';
+import { POLLIN, POLLPRI } from '../kernel/numbers.ts';
 import { openPipe, type Pipe } from '../kernel/pipe.ts';
 import { closeProcessEvents, type ProcessEvents, receiveProcessEvents } from '../kernel/processEvents.ts';
-import { POLLIN, POLLPRI, waitForAny } from '../kernel/readiness.ts';
+import { waitForAny } from '../kernel/readiness.ts';
 
 /** What happened since the last time. */
 export interface KernelNews extends ProcessEvents {

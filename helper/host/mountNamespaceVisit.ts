@@ -2,10 +2,12 @@
  * Reads the mounts of mount namespaces whose root no process is at: nobody is in there (a bind mount or a descriptor keeps it), or only
  * processes that chroot(2) confines. So a launcher enters, which puts it at the root, and is looked at from outside.
  */
-import { AT_FDCWD, close, O_PATH, openAt, readText } from '../kernel/files.ts';
+
+import { close, openAt, readText } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
-import { integer, string } from '../launcher/program.ts';
+import { integer, named, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 
@@ -50,7 +52,7 @@ function visit({ descriptor, open }: Visit): Visited {
   const opening = steps.count;
   if (open !== undefined) {
     const flags = { ignoreError: true, reportResult: true };
-    steps.call('openat', [integer(AT_FDCWD, 'AT_FDCWD'), string(open), integer(O_PATH, 'O_PATH')], 'open a mount point', flags);
+    steps.call('openat', [named('AT_FDCWD'), string(open), named('O_PATH')], 'open a mount point', flags);
   }
   steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
   using inside = held(steps, owner);

@@ -1,6 +1,8 @@
 /** The answer to `mounts/list`: which mounts there are in the mount namespace of a process. */
+
 import { Failure, reasonOf } from '../failure.ts';
-import { AT_FDCWD, close, openDirectory, readLinkText, readNamespaceLink } from '../kernel/files.ts';
+import { close, openDirectory, readLinkText, readNamespaceLink } from '../kernel/files.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
 import type { ProcessRef } from '../protocol.ts';

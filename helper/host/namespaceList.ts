@@ -1,7 +1,9 @@
 /** Every namespace of the host with who is in it, who owns it, and everything that keeps it alive. */
+
 import { reasonOf } from '../failure.ts';
-import { AT_FDCWD, readText } from '../kernel/files.ts';
+import { readText } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import {
   type IdMapping,

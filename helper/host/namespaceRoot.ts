@@ -3,18 +3,18 @@
  * (show_mountinfo() in fs/proc_namespace.c), so through one that chroot(2) confines most of the namespace's mounts are invisible,
  * and still there: setns(2) puts whoever joins at the namespace's root.
  */
+
 import {
-  AT_FDCWD,
   close,
   closing,
   O_DIRECTORY,
-  O_PATH,
   openAt,
   openDirectory,
   readLinkText,
   readNamespaceLink,
   readText,
 } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import type { Unknown } from '../protocol.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';

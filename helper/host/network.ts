@@ -1,10 +1,10 @@
 /** What one network namespace holds: interfaces with the far ends of their pairs, routes, and sockets with who holds them. */
+
 import fs from 'node:fs';
 import { Failure, isSystemError, unknownFrom } from '../failure.ts';
-import { AT_FDCWD, close, closing, linkBytes, openDirectory, readLink, readNumbers } from '../kernel/files.ts';
-import { NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../kernel/netlink.ts';
+import { close, closing, linkBytes, openDirectory, readLink, readNumbers } from '../kernel/files.ts';
+import { AF_INET, AT_FDCWD, NETLINK_ROUTE, NETLINK_SOCK_DIAG } from '../kernel/numbers.ts';
 import {
-  AF_INET,
   addresses,
   addressText,
   type Link,

@@ -1,20 +1,19 @@
 /** Netlink sockets in any network namespace, also in one that may only be entered from inside of its user namespace: by a launcher, from which they are taken. */
+
 import { Failure, isSystemError } from '../failure.ts';
-import { AT_FDCWD, close, openEach, readText } from '../kernel/files.ts';
+import { close, openEach, readText } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
 import { openNetlink } from '../kernel/netlink.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { AT_FDCWD, SOCK_CLOEXEC, SOCK_RAW } from '../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { inNetNamespace } from '../kernel/setns.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
-import { integer } from '../launcher/program.ts';
+import { integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 import { rootHint } from './rootHint.ts';
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const PATIENCE_SECONDS = 3;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 
@@ -79,11 +78,7 @@ function takenFromInside(namespace: number, protocols: readonly number[]): numbe
   const steps = enteringSteps(namespace, owner);
   const first = steps.count;
   for (const protocol of protocols) {
-    const values = [
-      integer(AF_NETLINK, 'AF_NETLINK'),
-      integer(SOCK_RAW | SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC'),
-      integer(protocol),
-    ];
+    const values = [named('AF_NETLINK'), integer(SOCK_RAW | SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC'), integer(protocol)];
     steps.call('socket', values, 'open a netlink socket there', { reportResult: true });
   }
   steps.add({ kind: 'sync', purpose: 'wait until they are taken' });

@@ -1,7 +1,9 @@
 /** Opens any namespace of this host by its identity, wherever it is kept alive. */
+
 import { Failure } from '../failure.ts';
-import { AT_FDCWD, close, closing, openDirectory, readNamespaceLink } from '../kernel/files.ts';
+import { close, closing, openDirectory, readNamespaceLink } from '../kernel/files.ts';
 import { openOwner, openParent } from '../kernel/nsfs.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol.ts';
 import { MountPins } from './mountPins.ts';

@@ -1,11 +1,10 @@
 /** Entering what belongs to a user namespace of one's own: without privilege that is possible from inside of that one only (setns(2)). */
+
 import fs from 'node:fs';
 import { close } from '../kernel/files.ts';
 import { CLONE_FLAGS, openOwner } from '../kernel/nsfs.ts';
-import { integer } from '../launcher/program.ts';
+import { integer, named } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-
-const PR_SET_DUMPABLE = 4;
 
 /** A descriptor of the user namespace that owns this namespace, for the caller to close; undefined for root, and when it is the helper's own. */
 export function ownerToEnter(namespace: number): number | undefined {
@@ -22,6 +21,6 @@ export function enterOwner(steps: Steps, owner: number): void {
   const namespace = steps.descriptor(owner, 'the user namespace that owns it');
   steps.call('setns', [namespace, integer(CLONE_FLAGS.user, 'CLONE_NEWUSER')], 'enter the user namespace that owns it');
   // Entering made it one that nobody may look at, since its privilege has changed.
-  const call = [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)];
+  const call = [named('PR_SET_DUMPABLE'), integer(1)];
   steps.call('prctl', call, 'let it be looked at by its own user');
 }

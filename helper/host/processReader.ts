@@ -1,7 +1,7 @@
 /** Reads one process out of `/proc`, with as few system calls as its facts allow; a scan does this thousands of times. */
+
 import fs from 'node:fs';
 import {
-  AT_FDCWD,
   close,
   EACCES,
   EPERM,
@@ -15,12 +15,13 @@ import {
   sizeOf,
 } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
+import { AT_FDCWD, PF_KTHREAD } from '../kernel/numbers.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { claimOfCgroups } from '../proc/cgroupClaim.ts';
 import { parseCmdline } from '../proc/cmdline.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import { parseSocketLink } from '../proc/socketLink.ts';
-import { PF_KTHREAD, parseStat, type Stat } from '../proc/stat.ts';
+import { parseStat, type Stat } from '../proc/stat.ts';
 import { parseStatus } from '../proc/status.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type Unknown } from '../protocol.ts';
 import {

@@ -1,5 +1,7 @@
 /** What confines a process's view of the file system: chroot(2), a mount namespace whose root was pivoted, or both. */
-import { AT_FDCWD, closing, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
+
+import { closing, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
 import type { RootView, Unknown } from '../protocol.ts';
 import { type Member, tableOfNamespace, tableThrough } from './namespaceRoot.ts';

@@ -5,23 +5,14 @@
  * (SO_LINGER, socket(7)), for as long as its owner likes, and the owner may close its own at any time: a process that ends does not wait. And
  * a copy that nobody else can exchange is looked at before it is asked, for an ioctl of another kind of file may be a file system's to answer.
  */
-import {
-  AT_FDCWD,
-  close,
-  duplicate,
-  EINVAL,
-  ENOENT,
-  EPERM,
-  linkBytes,
-  openDirectory,
-  readBytes,
-  readLink,
-} from '../kernel/files.ts';
+
+import { close, duplicate, EINVAL, ENOENT, EPERM, linkBytes, openDirectory, readBytes, readLink } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { openNamespaceOfSocket } from '../kernel/socketNamespace.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
-import { type Argument, integer } from '../launcher/program.ts';
+import { type Argument, integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { parseSocketLink } from '../proc/socketLink.ts';
 import type { ProcessRef } from '../protocol.ts';
@@ -37,7 +28,6 @@ export interface SocketPlace {
   ino?: number;
 }
 
-const PR_SET_DUMPABLE = 4;
 /** It takes a millisecond. */
 const PATIENCE_SECONDS = 1;
 
@@ -65,7 +55,7 @@ export function askSockets(places: readonly SocketPlace[], look: (place: SocketP
 
 function copying(places: readonly SocketPlace[]): { steps: Steps; copies: number[] } {
   const steps = new Steps();
-  steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)], 'let it be looked at by its own user');
+  steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], 'let it be looked at by its own user');
   const pidfds = new Map<number, Argument>();
   const copies = places.map(({ process, descriptor }) => {
     let pidfd = pidfds.get(process.pid);

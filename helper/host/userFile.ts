@@ -1,7 +1,9 @@
 /** Users of the host by `/etc/passwd`, read again when the file has changed. For reader threads, and for the helper's start. */
+
 import fs from 'node:fs';
 import { statusOf } from '../kernel/directory.ts';
-import { AT_FDCWD, close, O_PATH, openAt } from '../kernel/files.ts';
+import { close, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { openCachedInRoot } from '../kernel/openat2.ts';
 import { parseHomes, parsePasswd } from '../proc/passwd.ts';
 

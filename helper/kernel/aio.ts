@@ -2,9 +2,11 @@
  * Reading many open files with one call on a thread of libuv's pool: io_submit(2). Kernel files like those of cgroups are read by it at once, one
  * after the other, in the thread that submits; which of them came back is told to any other thread (io_getevents(2)), also while one of them keeps it.
  */
+
 import fs from 'node:fs';
-import { O_CLOEXEC } from './files.ts';
 import { addressOf, libcFunction } from './libc.ts';
+import { EIO, O_CLOEXEC } from './numbers.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const setupCall = libcFunction('long syscall(long number, uint32_t events, uint8_t *context)');
 const submitCall = libcFunction('long syscall(long number, uint64_t context, long count, uint8_t *pointers)');
@@ -12,8 +14,11 @@ const eventsCall = libcFunction(
   'long syscall(long number, uint64_t context, long least, long most, uint8_t *events, const uint8_t *timeout)',
 );
 
-const NUMBERS = process.arch === 'x64' ? { setup: 206, events: 208, submit: 209 } : { setup: 0, events: 4, submit: 2 };
-const EIO = 5;
+const NUMBERS = {
+  setup: syscallNumber('io_setup'),
+  events: syscallNumber('io_getevents'),
+  submit: syscallNumber('io_submit'),
+};
 
 /** Of `struct iocb`: data 8, key 4, flags 4, operation 2 (0: IOCB_CMD_PREAD), priority 2, descriptor 4, buffer 8, bytes 8, offset 8, … */
 const IOCB_BYTES = 64;

@@ -1,13 +1,12 @@
 /** Which BPF programs are attached to a cgroup: bpf(2), `BPF_PROG_QUERY`. */
-import os from 'node:os';
+
 import { lastErrno, libcFunction } from './libc.ts';
+import { BPF_CGROUP_DEVICE, BPF_F_QUERY_EFFECTIVE, BPF_PROG_QUERY } from './numbers.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const syscall = libcFunction('long syscall(long number, int command, _Inout_ uint8_t *attributes, unsigned int size)');
 
-const SYS_bpf = os.arch() === 'arm64' ? 280 : 321;
-const BPF_PROG_QUERY = 16;
-const BPF_CGROUP_DEVICE = 6;
-const BPF_F_QUERY_EFFECTIVE = 1;
+const SYS_bpf = syscallNumber('bpf');
 /** union bpf_attr, its part `query`: target_fd, attach_type, query_flags, attach_flags, prog_ids 8, prog_cnt. */
 const QUERY_BYTES = 64;
 

@@ -6,16 +6,22 @@
  * as the bytes do and goes back to the kernel unchanged. Names that vanish and directories that may not be read happen all
  * the time, so these return `-errno` and do not throw.
  */
+
 import { lastErrno, libcFunction } from './libc.ts';
 import {
-  OPEN_CLOEXEC,
-  OPEN_HOW_BYTES,
+  AT_EMPTY_PATH,
+  AT_NO_AUTOMOUNT,
+  AT_STATX_DONT_SYNC,
+  AT_SYMLINK_NOFOLLOW,
+  ENAMETOOLONG,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
-  SYS_openat2,
-} from './openat2.ts';
+  STATX_ATTR_MOUNT_ROOT,
+  STATX_BASIC_STATS,
+} from './numbers.ts';
+import { OPEN_CLOEXEC, OPEN_HOW_BYTES, SYS_openat2 } from './openat2.ts';
 
 const openat2Call = libcFunction(
   'long syscall(long number, long directory, const uint8_t *path, const uint8_t *how, size_t size)',
@@ -24,18 +30,10 @@ const statxCall = libcFunction('int statx(int directory, const uint8_t *path, in
 const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, uint8_t *buffer, size_t count)');
 const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const uint8_t *path, uint8_t *buffer, size_t size)');
 
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_NO_AUTOMOUNT = 0x800;
-const AT_EMPTY_PATH = 0x1000;
-/** What a file system that is served elsewhere last said will do: it has just been asked for the name. */
-const AT_STATX_DONT_SYNC = 0x4000;
-const STATX_BASIC_STATS = 0x7ff;
-const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_BYTES = 256;
 /** The unit of `st_blocks`, whatever the blocks of the file system are: inode(7). */
 export const SECTOR_BYTES = 512;
 const MAX_PATH_BYTES = 4096;
-const ENAMETOOLONG = 36;
 const SHORT_BYTES = 64;
 /** Of `struct linux_dirent64`. */
 const TYPE_OFFSET = 18;
@@ -50,7 +48,7 @@ const how = Buffer.alloc(OPEN_HOW_BYTES);
 /** As the kernel fills them in: both processors that this is built for are little-endian, and a view is read in a fraction of the time. */
 const status16 = new Uint16Array(status.buffer);
 const status32 = new Uint32Array(status.buffer);
-how.writeBigUInt64LE(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH, 16);
+how.writeBigUInt64LE(BigInt(RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH), 16);
 
 /** What statx(2) says of a file. */
 export interface FileStatus {
@@ -181,12 +179,6 @@ export function linkBelow(directory: number, name: string): string | number {
   const length = Number(readlinkatCall(directory, path, link, link.length));
   return length === -1 ? -lastErrno() : link.toString('latin1', 0, length);
 }
-
-/** `d_type` of readdir(3), which not every file system knows: the type bits of `st_mode`, moved. */
-export const DT_UNKNOWN = 0;
-export const DT_CHR = 2;
-export const DT_DIR = 4;
-export const DT_REG = 8;
 
 /** Names that are wanted: greater than `after`, and not greater than `upTo`. The rest is told apart without making strings of it. */
 export interface NameRange {

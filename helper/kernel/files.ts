@@ -5,9 +5,23 @@
  * `/proc/PID` of a process that ends answers ENOENT or ESRCH, one that may not be examined EACCES, and both happen
  * thousands of times in one scan: so these return `-errno`, as the kernel itself does, and do not throw.
  */
+
 import fs from 'node:fs';
 import os from 'node:os';
 import { checked, lastErrno, libcFunction, openedOr, SyscallError } from './libc.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_STATX_DONT_SYNC,
+  AT_SYMLINK_NOFOLLOW,
+  DT_DIR,
+  F_DUPFD_CLOEXEC,
+  O_CLOEXEC,
+  O_PATH,
+  STATX_INO,
+  STATX_NLINK,
+  STATX_SIZE,
+  STATX_UID,
+} from './numbers.ts';
 
 const openatCall = libcFunction('int openat(int directory, const char *path, int flags)');
 const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
@@ -21,19 +35,7 @@ const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, void *buf
 export const { ENOENT, EACCES, EPERM, ESRCH, EINVAL } = os.constants.errno;
 
 /** The same number on every architecture that Node runs on. */
-export const O_CLOEXEC = 0o2000000;
-export const O_PATH = 0o10000000;
 export const O_DIRECTORY = fs.constants.O_DIRECTORY;
-const F_DUPFD_CLOEXEC = 1030;
-export const AT_FDCWD = -100;
-const AT_EMPTY_PATH = 0x1000;
-/** What a file system that is served elsewhere last said will do: nobody is asked. */
-const AT_STATX_DONT_SYNC = 0x4000;
-const STATX_UID = 0x8;
-const STATX_NLINK = 0x4;
-const STATX_INO = 0x100;
-const STATX_SIZE = 0x200;
-const AT_SYMLINK_NOFOLLOW = 0x100;
 
 /** Shared by every function here; what they return is copied out of it before the next call. */
 const buffer = Buffer.alloc(64 * 1024);
@@ -277,8 +279,6 @@ export interface NameEntry {
 export function readNames(directory: number, path: string): NameEntry[] | number {
   return readEntries(directory, path, collectNames);
 }
-
-const DT_DIR = 4;
 
 function collectNames(length: number, entries: NameEntry[]): void {
   for (let entry = 0; entry < length; entry += buffer.readUInt16LE(entry + 16)) {

@@ -1,11 +1,9 @@
 /** A lock on an open file, which goes with its last descriptor in whatever process: flock(2). */
+
 import { lastErrno, libcFunction, SyscallError } from './libc.ts';
+import { EWOULDBLOCK, LOCK_EX, LOCK_NB } from './numbers.ts';
 
 const flockCall = libcFunction('int flock(int descriptor, int operation)');
-
-const LOCK_EX = 2;
-const LOCK_NB = 4;
-const EWOULDBLOCK = 11;
 
 /** Takes it, or says at once that somebody else has it. @throws SyscallError */
 export function tryLock(descriptor: number): boolean {

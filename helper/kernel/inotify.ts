@@ -2,8 +2,10 @@
  * Changes of directories and files: inotify(7). An instance is told of by SIGIO (`O_ASYNC`, fcntl(2)) and so needs neither a
  * thread that waits in poll(2) nor a timer; while nothing changes it costs nothing.
  */
+
 import { close } from './files.ts';
 import { checked, lastErrno, libcFunction } from './libc.ts';
+import { F_SETFL, F_SETOWN, IN_CLOEXEC, IN_NONBLOCK } from './numbers.ts';
 
 const inotifyInit1 = libcFunction('int inotify_init1(int flags)');
 const inotifyAddWatch = libcFunction('int inotify_add_watch(int instance, const char *path, uint32_t mask)');
@@ -11,26 +13,6 @@ const inotifyRmWatch = libcFunction('int inotify_rm_watch(int instance, int watc
 const fcntl = libcFunction('int fcntl(int descriptor, int command, long argument)');
 const readCall = libcFunction('intptr_t read(int descriptor, void *buffer, size_t count)');
 
-export const IN_MODIFY = 0x2;
-export const IN_ATTRIB = 0x4;
-export const IN_CLOSE_WRITE = 0x8;
-export const IN_MOVED_FROM = 0x40;
-export const IN_MOVED_TO = 0x80;
-export const IN_CREATE = 0x100;
-export const IN_DELETE = 0x200;
-export const IN_DELETE_SELF = 0x400;
-export const IN_MOVE_SELF = 0x800;
-/** Events were lost: everything may have changed. Comes with the watch -1. */
-export const IN_Q_OVERFLOW = 0x4000;
-/** The watch ended by itself: what it watched is gone or unmounted. Its number is not given again. */
-export const IN_IGNORED = 0x8000;
-export const IN_ONLYDIR = 0x1000000;
-export const IN_ISDIR = 0x40000000;
-
-const IN_CLOEXEC = 0o2000000;
-const IN_NONBLOCK = 0o4000;
-const F_SETFL = 4;
-const F_SETOWN = 8;
 /** FASYNC of asm-generic/fcntl.h, which x86-64 and arm64 share. */
 const O_ASYNC = 0o20000;
 
@@ -42,6 +24,10 @@ const GATHER_MILLIS = 20;
 export interface InotifyEvent {
   /** As `add` returned it. */
   watch: number;
+  /**
+   * IN_Q_OVERFLOW, with the watch -1: events were lost, and everything may have changed. IN_IGNORED: the watch ended by itself, for what it watched is
+   * gone or unmounted; its number is not given again.
+   */
   mask: number;
   /** The name in a watched directory, as its bytes; empty when the event is about the watched file itself. */
   name: Buffer;

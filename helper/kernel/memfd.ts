@@ -2,22 +2,25 @@
  * Files in memory, memfd_create(2). An executable is sealed (fcntl(2), "File Sealing"), so that nobody can change it after it was
  * checked.
  */
+
 import fs from 'node:fs';
 import { checked, libcFunction } from './libc.ts';
+import {
+  F_ADD_SEALS,
+  F_DUPFD_CLOEXEC,
+  F_SEAL_GROW,
+  F_SEAL_SEAL,
+  F_SEAL_SHRINK,
+  F_SEAL_WRITE,
+  MFD_ALLOW_SEALING,
+  MFD_CLOEXEC,
+} from './numbers.ts';
 
 const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned int flags)');
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
 const fsetxattr = libcFunction('int fsetxattr(int descriptor, const char *name, const uint8_t *value, size_t size, int flags)');
 
-const MFD_CLOEXEC = 1;
-const MFD_ALLOW_SEALING = 2;
 const MFD_EXEC = 16;
-const F_DUPFD_CLOEXEC = 1030;
-const F_ADD_SEALS = 1033;
-const F_SEAL_SEAL = 1;
-const F_SEAL_SHRINK = 2;
-const F_SEAL_GROW = 4;
-const F_SEAL_WRITE = 8;
 
 /**
  * A descriptor of `content` in sealed memory, to be executed as `/proc/self/fd/N`. N is at least `lowest`, so that a child

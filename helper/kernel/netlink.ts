@@ -2,8 +2,22 @@
  * Netlink sockets (netlink(7)), also in network namespaces that the helper is not in: a socket stays in the namespace in
  * which it was opened, so a visit is setns(2), socket(2), setns(2) back, all in one turn of the main thread.
  */
+
 import { openEach } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
+import {
+  AF_NETLINK,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+  SO_RCVTIMEO,
+  SOCK_CLOEXEC,
+  SOCK_RAW,
+  SOL_SOCKET,
+} from './numbers.ts';
 import { inNetNamespace } from './setns.ts';
 
 const socket = libcFunction('int socket(int domain, int type, int protocol)');
@@ -11,25 +25,10 @@ const setsockopt = libcFunction('int setsockopt(int socket, int level, int name,
 const send = libcFunction('intptr_t send(int socket, const void *buffer, size_t length, int flags)');
 const recv = libcFunction('intptr_t recv(int socket, void *buffer, size_t length, int flags)');
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
-const SO_RCVTIMEO = 20;
 /** The kernel answers a dump within the call that asks for it; this only bounds a mistake. */
 const RECEIVE_SECONDS = 2;
 
-export const NETLINK_ROUTE = 0;
-export const NETLINK_SOCK_DIAG = 4;
-export const NETLINK_NETFILTER = 12;
-
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
 export const NETLINK_HEADER_BYTES = 16;
-const NLM_F_REQUEST = 0x1;
-const NLM_F_ACK = 0x4;
-const NLM_F_DUMP = 0x300;
-const NLM_F_DUMP_INTR = 0x10;
 /** A table that changes while it is dumped is asked for again, so often. */
 const MAX_TRIES = 5;
 

@@ -2,9 +2,23 @@
  * Mounts that are mounted nowhere, reached by a descriptor: fsopen(2), fsconfig(2), fsmount(2), open_tree(2), Linux 5.2; and mapping
  * the owners of their files, mount_setattr(2), Linux 5.12.
  */
-import { close, errorOf, O_PATH } from './files.ts';
+
+import { close, errorOf } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_RECURSIVE,
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_FLAG,
+  FSCONFIG_SET_STRING,
+  MOUNT_ATTR_IDMAP,
+  MOUNT_ATTR_RDONLY,
+  O_PATH,
+  OPEN_TREE_CLOEXEC,
+  OPEN_TREE_CLONE,
+} from './numbers.ts';
 import { openRealPath } from './openat2.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const fsopen = libcFunction('long syscall(long number, const char *type, unsigned int flags)');
 const fsconfig = libcFunction(
@@ -17,21 +31,12 @@ const mountSetattr = libcFunction(
   'long syscall(long number, int directory, const char *path, unsigned int flags, const uint8_t *attributes, size_t size)',
 );
 
-const SYS_open_tree = 428;
-const SYS_fsopen = 430;
-const SYS_fsconfig = 431;
-const SYS_fsmount = 432;
-const SYS_mount_setattr = 442;
+const SYS_open_tree = syscallNumber('open_tree');
+const SYS_fsopen = syscallNumber('fsopen');
+const SYS_fsconfig = syscallNumber('fsconfig');
+const SYS_fsmount = syscallNumber('fsmount');
+const SYS_mount_setattr = syscallNumber('mount_setattr');
 const CLOEXEC = 1;
-const FSCONFIG_SET_FLAG = 0;
-const FSCONFIG_SET_STRING = 1;
-const FSCONFIG_CMD_CREATE = 6;
-const OPEN_TREE_CLONE = 1;
-const OPEN_TREE_CLOEXEC = 0o2000000;
-const AT_EMPTY_PATH = 0x1000;
-const AT_RECURSIVE = 0x8000;
-export const MOUNT_ATTR_RDONLY = 0x1;
-const MOUNT_ATTR_IDMAP = 0x100000n;
 /** struct mount_attr: set, clear, propagation, descriptor of a user namespace. */
 const MOUNT_ATTR_BYTES = 32;
 
@@ -72,15 +77,15 @@ export function mapMountIds(tree: number, userNamespace: number, recursive: bool
 
 /** Nothing is changed through the mounts of `tree`; devices in them can be written to. Throws a `SyscallError`. */
 export function makeReadOnly(tree: number): void {
-  setAttributes(tree, { set: BigInt(MOUNT_ATTR_RDONLY), recursive: true });
+  setAttributes(tree, { set: MOUNT_ATTR_RDONLY, recursive: true });
 }
 
 function setAttributes(
   tree: number,
-  { set, userNamespace = 0, recursive }: { set: bigint; userNamespace?: number; recursive: boolean },
+  { set, userNamespace = 0, recursive }: { set: number; userNamespace?: number; recursive: boolean },
 ): void {
   const attributes = Buffer.alloc(MOUNT_ATTR_BYTES);
-  attributes.writeBigUInt64LE(set, 0);
+  attributes.writeBigUInt64LE(BigInt(set), 0);
   attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
   const flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
   checked('mount_setattr', Number(mountSetattr(SYS_mount_setattr, tree, '', flags, attributes, MOUNT_ATTR_BYTES)));

@@ -2,41 +2,45 @@
  * A table of nftables that belongs to a socket: the kernel removes it when the last descriptor of that is closed, however that comes about
  * (`NFT_TABLE_F_OWNER`, Linux 5.12; net/netfilter/nf_tables_api.c, linux/netfilter/nf_tables.h).
  */
-import { close } from './files.ts';
-import { attribute, NETLINK_NETFILTER, netlinkMessage, openNetlink, sendBatch, textAttribute } from './netlink.ts';
 
-const NFNL_MSG_BATCH_BEGIN = 0x10;
-const NFNL_MSG_BATCH_END = 0x11;
-const NFNL_SUBSYS_NFTABLES = 10;
+import { close } from './files.ts';
+import { attribute, netlinkMessage, openNetlink, sendBatch, textAttribute } from './netlink.ts';
+import {
+  IFNAMSIZ,
+  NETLINK_NETFILTER,
+  NF_DROP,
+  NFNL_MSG_BATCH_BEGIN,
+  NFNL_MSG_BATCH_END,
+  NFNL_SUBSYS_NFTABLES,
+  NFPROTO_INET,
+  NFT_PAYLOAD_NETWORK_HEADER,
+  NFT_REG_1,
+  NFT_REG_VERDICT,
+  NFT_TABLE_F_OWNER,
+  NFTA_LIST_ELEM,
+  NFTA_VERDICT_CODE,
+  NLA_F_NESTED,
+  NLM_F_ACK,
+  NLM_F_APPEND,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  NLM_F_REQUEST,
+} from './numbers.ts';
+
 const NFT_MSG = { NEWTABLE: 0, NEWCHAIN: 3, NEWRULE: 6 } as const;
-const NFPROTO_INET = 1;
-const NLM_F_REQUEST = 0x1;
-const NLM_F_ACK = 0x4;
-const NLM_F_EXCL = 0x200;
-const NLM_F_CREATE = 0x400;
-const NLM_F_APPEND = 0x800;
-const NLA_F_NESTED = 0x8000;
 
 const NFTA_TABLE = { NAME: 1, FLAGS: 2 } as const;
-const NFT_TABLE_F_OWNER = 0x2;
 const NFTA_CHAIN = { TABLE: 1, NAME: 3, HOOK: 4, TYPE: 7 } as const;
 const NFTA_HOOK = { HOOKNUM: 1, PRIORITY: 2 } as const;
 const NFTA_RULE = { TABLE: 1, CHAIN: 2, EXPRESSIONS: 4 } as const;
-const NFTA_LIST_ELEM = 1;
 const NFTA_EXPR = { NAME: 1, DATA: 2 } as const;
 const NFTA_META = { DREG: 1, KEY: 2 } as const;
 const NFTA_CMP = { SREG: 1, OP: 2, DATA: 3 } as const;
 const NFTA_PAYLOAD = { DREG: 1, BASE: 2, OFFSET: 3, LEN: 4 } as const;
 const NFTA_IMMEDIATE = { DREG: 1, DATA: 2 } as const;
 const NFTA_DATA = { VALUE: 1, VERDICT: 2 } as const;
-const NFTA_VERDICT_CODE = 1;
-const NFT_REG_VERDICT = 0;
-const NFT_REG_1 = 1;
 const NFT_META = { iifname: 6, oifname: 7, nfproto: 15 } as const;
 const NFT_CMP = { '==': 0, '!=': 1 } as const;
-const NFT_PAYLOAD_NETWORK_HEADER = 1;
-const NF_DROP = 0;
-const IFNAMSIZ = 16;
 const HOOKS = { forward: { number: 2, priority: 0 }, postrouting: { number: 4, priority: 100 } } as const;
 /** Where the source address is, in the header of IPv4 and of IPv6; and the numbers of these for `nfproto`. */
 const SOURCE = { ip: { offset: 12, bytes: 4, nfproto: 2 }, ip6: { offset: 8, bytes: 16, nfproto: 10 } } as const;

@@ -1,12 +1,8 @@
 /** Questions to an open namespace: ioctl_ns(2). A namespace is any descriptor that opening `/proc/PID/ns/KIND` gives. */
+
 import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
 import { lastErrno, libcFunction, openedOr } from './libc.ts';
-
-// _IO(0xb7, n): no direction and no size, so the same number on every architecture.
-const NS_GET_USERNS = 0xb701;
-const NS_GET_PARENT = 0xb702;
-const NS_GET_NSTYPE = 0xb703;
-const NS_GET_OWNER_UID = 0xb704;
+import { NS_GET_NSTYPE, NS_GET_OWNER_UID, NS_GET_PARENT, NS_GET_USERNS } from './numbers.ts';
 
 const ioctlPlain = libcFunction('int ioctl(int descriptor, unsigned long request, uintptr_t argument)');
 const ioctlUid = libcFunction('int ioctl(int descriptor, unsigned long request, _Out_ uint32_t *uid)');

@@ -1,20 +1,25 @@
 /** Opening a path inside a root that is not trusted: openat2(2). */
-import { AT_FDCWD, close, O_PATH } from './files.ts';
+
+import { close } from './files.ts';
 import { lastErrno, libcFunction } from './libc.ts';
+import {
+  AT_FDCWD,
+  EAGAIN,
+  EINVAL,
+  ENOSYS,
+  O_PATH,
+  RESOLVE_BENEATH,
+  RESOLVE_CACHED,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+  RESOLVE_NO_XDEV,
+} from './numbers.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
 
-export const SYS_openat2 = 437;
-export const RESOLVE_NO_XDEV = 1n;
-export const RESOLVE_NO_MAGICLINKS = 2n;
-export const RESOLVE_NO_SYMLINKS = 4n;
-export const RESOLVE_BENEATH = 8n;
-const RESOLVE_IN_ROOT = 16n;
-/** Only what the kernel knows without asking any file system: EAGAIN else. Linux 5.12. */
-const RESOLVE_CACHED = 32n;
-export const EAGAIN = 11;
-const EINVAL = 22;
-const ENOSYS = 38;
+export const SYS_openat2 = syscallNumber('openat2');
 export const OPEN_CLOEXEC = 0o2000000n;
 /** struct open_how: flags, mode, resolve. */
 export const OPEN_HOW_BYTES = 24;
@@ -38,13 +43,14 @@ export function openMountPoint(root: number, path: string): number {
   return descriptor === -EINVAL ? openInRootNow(root, path, O_PATH) : descriptor;
 }
 
-function howOf(flags: number, resolve: bigint): Buffer {
+function howOf(flags: number, resolve: number): Buffer {
   const how = Buffer.alloc(OPEN_HOW_BYTES);
   how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
-  how.writeBigUInt64LE(resolve, 16);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
   return how;
 }
 
+/** RESOLVE_CACHED: only what the kernel knows without asking any file system, EAGAIN else. Linux 5.12. */
 const cachedHow = howOf(0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED);
 let cachedFlags = 0;
 
@@ -57,7 +63,7 @@ function cachedHowOf(flags: number): Buffer {
 
 /** Whether this kernel has it: Linux 5.6. */
 export function hasOpenat2(): boolean {
-  const opened = openNow(AT_FDCWD, '/', howOf(O_PATH, 0n));
+  const opened = openNow(AT_FDCWD, '/', howOf(O_PATH, 0));
   if (opened >= 0) close(opened);
   return opened !== -ENOSYS;
 }

@@ -1,18 +1,13 @@
 /** Handing descriptors to another process over a Unix socket, and hearing its answer: `SCM_RIGHTS` of unix(7), sendmsg(2), recv(2). */
+
 import { addressOf, checked, lastErrno, libcFunction } from './libc.ts';
+import { EINTR, MSG_NOSIGNAL, MSG_WAITALL, SCM_RIGHTS, SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET } from './numbers.ts';
 
 const sendmsgCall = libcFunction('intptr_t sendmsg(int socket, const uint8_t *message, int flags)');
 const recvCall = libcFunction('intptr_t recv(int socket, _Out_ uint8_t *buffer, size_t length, int flags)');
 const recvIntoCall = libcFunction('intptr_t recv(int socket, void *buffer, size_t length, int flags)');
 const setsockopt = libcFunction('int setsockopt(int socket, int level, int name, const uint8_t *value, uint32_t length)');
 
-const SOL_SOCKET = 1;
-const SCM_RIGHTS = 1;
-const SO_RCVTIMEO = 20;
-const SO_SNDTIMEO = 21;
-const EINTR = 4;
-const MSG_WAITALL = 0x100;
-const MSG_NOSIGNAL = 0x4000;
 /** What one message can carry: `SCM_MAX_FD` of the kernel. */
 const MAX_DESCRIPTORS = 253;
 /** `struct cmsghdr`: length, level, type. */

@@ -1,13 +1,15 @@
 /** Processes held by a descriptor, so that a reused pid is never mistaken for them: pidfd_open(2), pidfd_send_signal(2). */
+
 import { checked, libcFunction } from './libc.ts';
 import { hasInput } from './readiness.ts';
+import { syscallNumber } from './syscalls.ts';
 
 // musl, and glibc before 2.36, have no wrappers; the numbers are the same on every architecture.
 const syscall = libcFunction('long syscall(long number, long a, long b, long c, long d)');
 
-const SYS_pidfd_send_signal = 424;
-const SYS_pidfd_open = 434;
-const SYS_pidfd_getfd = 438;
+const SYS_pidfd_send_signal = syscallNumber('pidfd_send_signal');
+const SYS_pidfd_open = syscallNumber('pidfd_open');
+const SYS_pidfd_getfd = syscallNumber('pidfd_getfd');
 
 /** A descriptor (close-on-exec) of the process that has this pid now. Throws a `SyscallError`, `ESRCH` when none has. */
 export function openPidfd(pid: number): number {

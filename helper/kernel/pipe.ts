@@ -1,10 +1,10 @@
 /** pipe(2). A program may open `/dev/stdout` when that is a pipe; when it is a socket, as Node would give it, it may not. */
+
 import { close } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
+import { O_CLOEXEC } from './numbers.ts';
 
 const pipe2 = libcFunction('int pipe2(_Out_ int32_t *ends, int flags)');
-
-const O_CLOEXEC = 0o2000000;
 
 export interface Pipe {
   read: number;

@@ -2,8 +2,29 @@
  * The process events connector: a message for every fork, exec and exit on the host (linux/cn_proc.h, linux/connector.h,
  * netlink(7)). Only in the initial pid, user and net namespaces; before Linux 6.6 only with CAP_NET_ADMIN.
  */
+
 import { close } from './files.ts';
 import { checked, lastErrno, libcFunction } from './libc.ts';
+import {
+  AF_NETLINK,
+  CN_IDX_PROC,
+  ENOBUFS,
+  MSG_DONTWAIT,
+  NETLINK_CONNECTOR,
+  PROC_CN_MCAST_IGNORE,
+  PROC_CN_MCAST_LISTEN,
+  PROC_EVENT_COMM,
+  PROC_EVENT_EXEC,
+  PROC_EVENT_EXIT,
+  PROC_EVENT_FORK,
+  PROC_EVENT_NONE,
+  PROC_EVENT_UID,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from './numbers.ts';
 
 const socketCall = libcFunction('int socket(int domain, int type, int protocol)');
 const bindCall = libcFunction('int bind(int socket, const void *address, uint32_t length)');
@@ -11,25 +32,7 @@ const sendCall = libcFunction('intptr_t send(int socket, const void *buffer, siz
 const recvCall = libcFunction('intptr_t recv(int socket, void *buffer, size_t length, int flags)');
 const setsockoptCall = libcFunction('int setsockopt(int socket, int level, int name, const int *value, uint32_t length)');
 
-const AF_NETLINK = 16;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const NETLINK_CONNECTOR = 11;
-const MSG_DONTWAIT = 0x40;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_RCVBUFFORCE = 33;
-const CN_IDX_PROC = 1;
-const PROC_CN_MCAST_LISTEN = 1;
-const PROC_CN_MCAST_IGNORE = 2;
-
 /** proc_event.what */
-const PROC_EVENT_NONE = 0;
-const PROC_EVENT_FORK = 0x1;
-const PROC_EVENT_EXEC = 0x2;
-const PROC_EVENT_UID = 0x4;
-const PROC_EVENT_COMM = 0x200;
-const PROC_EVENT_EXIT = 0x80000000;
 const WANTED = PROC_EVENT_FORK | PROC_EVENT_EXEC | PROC_EVENT_UID | PROC_EVENT_COMM | PROC_EVENT_EXIT;
 
 /** struct nlmsghdr 16, struct cn_msg 20, then struct proc_event: what 4, cpu 4, timestamp 8, data. */
@@ -39,7 +42,6 @@ const DATA = PROC_EVENT + 16;
 
 /** Room for some thousand events between two readings. */
 const RECEIVE_BUFFER_BYTES = 2 * 1024 * 1024;
-const ENOBUFS = 105;
 
 const buffer = Buffer.alloc(16 * 1024);
 

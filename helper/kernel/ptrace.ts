@@ -1,23 +1,26 @@
 /** Looking at the seccomp filters of a process: ptrace(2), PTRACE_SECCOMP_GET_FILTER; kernel/seccomp.c. */
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checked, lastErrno, libcFunction, SyscallError } from './libc.ts';
+import {
+  EBUSY,
+  EINTR,
+  ENOENT,
+  PTRACE_DETACH,
+  PTRACE_EVENT_STOP,
+  PTRACE_INTERRUPT,
+  PTRACE_SECCOMP_GET_FILTER,
+  PTRACE_SECCOMP_GET_METADATA,
+  PTRACE_SEIZE,
+  WNOHANG,
+} from './numbers.ts';
 
 const ptrace = libcFunction('long ptrace(int request, int pid, intptr_t address, intptr_t data)');
 const ptraceInto = libcFunction('long ptrace(int request, int pid, intptr_t address, _Out_ uint8_t *data)');
 const waitpid = libcFunction('int waitpid(int pid, _Out_ int32_t *status, int options)');
 const usleep = libcFunction('int usleep(uint32_t micros)');
 
-const PTRACE_DETACH = 17;
-const PTRACE_SEIZE = 0x4206;
-const PTRACE_INTERRUPT = 0x4207;
-const PTRACE_SECCOMP_GET_FILTER = 0x420c;
-const PTRACE_SECCOMP_GET_METADATA = 0x420d;
-const PTRACE_EVENT_STOP = 128;
-const WNOHANG = 1;
 const WALL = 0x40000000;
-const ENOENT = 2;
-const EINTR = 4;
-const EBUSY = 16;
 const INSTRUCTION_BYTES = 8;
 
 /** It stops within a fraction of a millisecond, and then is let go in the same tick; unless the kernel holds it up. */

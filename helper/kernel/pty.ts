@@ -1,15 +1,13 @@
 /** Pseudoterminals: pty(7), ioctl_tty(2). */
+
 import fs from 'node:fs';
-import { close, O_CLOEXEC } from './files.ts';
+import { close } from './files.ts';
 import { checked, libcFunction } from './libc.ts';
+import { DEVPTS_SUPER_MAGIC, O_CLOEXEC, TIOCGPTPEER, TIOCSPTLCK, TIOCSWINSZ } from './numbers.ts';
 
 const ioctlPointer = libcFunction('int ioctl(int descriptor, unsigned long request, const uint8_t *argument)');
 const ioctlNumber = libcFunction('int ioctl(int descriptor, unsigned long request, uintptr_t argument)');
 
-const TIOCSWINSZ = 0x5414;
-const TIOCSPTLCK = 0x40045431;
-const TIOCGPTPEER = 0x5441;
-const DEVPTS_SUPER_MAGIC = 0x1cd1;
 /** Character device 5:2, as stat(2) has it. */
 const PTMX_DEVICE = (5 << 8) | 2;
 const SLAVE_FLAGS = fs.constants.O_RDWR | fs.constants.O_NOCTTY | O_CLOEXEC;

@@ -1,13 +1,9 @@
 /** Whether reading a descriptor would give something now: poll(2). */
+
 import { lastErrno, libcFunction, SyscallError } from './libc.ts';
+import { EINTR, POLLHUP, POLLIN, POLLRDHUP } from './numbers.ts';
 
 const pollCall = libcFunction('int poll(_Inout_ uint8_t *descriptors, unsigned long count, int timeout)');
-
-const EINTR = 4;
-export const POLLIN = 1;
-export const POLLHUP = 16;
-/** The other end of a stream socket was closed, at least for writing. */
-export const POLLRDHUP = 0x2000;
 
 /** The events that a descriptor has now, of `events` and POLLHUP, POLLERR. For a tty, output on its way to it counts. */
 export function pollOnce(descriptor: number, events: number): number {
@@ -24,8 +20,6 @@ export function pollOnce(descriptor: number, events: number): number {
 export function hasInput(descriptor: number): boolean {
   return (pollOnce(descriptor, POLLIN) & POLLIN) !== 0;
 }
-
-export const POLLPRI = 2;
 
 /**
  * Sits in poll(2) until one of them has an event: the events of each, 0 for none. It takes one of the four threads of

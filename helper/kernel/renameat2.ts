@@ -1,14 +1,15 @@
 /** Exchanging two files atomically: renameat2(2) with `RENAME_EXCHANGE`. */
+
 import { checked, libcFunction } from './libc.ts';
+import { AT_FDCWD, RENAME_EXCHANGE } from './numbers.ts';
+import { syscallNumber } from './syscalls.ts';
 
 // musl before 1.2.6 has no wrapper.
 const syscall = libcFunction(
   'long syscall(long number, int oldDirectory, const char *old, int newDirectory, const char *new, long flags)',
 );
 
-const SYS_renameat2 = process.arch === 'x64' ? 316 : 276;
-const AT_FDCWD = -100;
-const RENAME_EXCHANGE = 2;
+const SYS_renameat2 = syscallNumber('renameat2');
 
 /** Each gets the other's name. Throws a `SyscallError`, `ENOENT` when one of them is lacking, and then nothing has changed. */
 export function exchangeFiles(one: string, other: string): void {

@@ -1,19 +1,21 @@
 /** Interfaces, addresses and routes of the namespace that a netlink socket is in: rtnetlink(7). Numbers as the kernel has them. */
+
 import { ask, attribute32, attributes, attributeText, dump, NetlinkError, type NetlinkMessage } from './netlink.ts';
-
-const RTM_GETLINK = 18;
-const RTM_GETADDR = 22;
-const RTM_GETROUTE = 26;
-const RTM_GETRULE = 34;
-const RTM_GETNSID = 90;
-
-export const AF_INET = 2;
-export const AF_INET6 = 10;
+import {
+  AF_INET,
+  AF_INET6,
+  ARPHRD_LOOPBACK,
+  FIB_RULE_INVERT,
+  IFLA_INFO_KIND,
+  RTM_GETADDR,
+  RTM_GETLINK,
+  RTM_GETNSID,
+  RTM_GETROUTE,
+  RTM_GETRULE,
+} from './numbers.ts';
 
 /** IFLA_*, linux/if_link.h. */
 const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, OPERSTATE: 16, LINKINFO: 18, LINK_NETNSID: 37 } as const;
-const IFLA_INFO_KIND = 1;
-const ARPHRD_LOOPBACK = 772;
 /** IFA_*, linux/if_addr.h: on a point-to-point link ADDRESS is the far end's, LOCAL its own. */
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 /** RTA_*, linux/rtnetlink.h. */
@@ -27,7 +29,6 @@ const FRA = {
   ...{ SPORT_MASK: 28, DPORT_MASK: 29 },
 } as const;
 const KNOWN_RULE_ATTRIBUTES = new Set<number>(Object.values(FRA));
-const FIB_RULE_INVERT = 0x2;
 const NO_PREFIX_LENGTH = -1;
 const WHOLE_PORT = 0xffff;
 const NETNSA = { NSID: 1, FD: 3 } as const;

@@ -1,31 +1,35 @@
 /** Sockets of the namespace that a netlink socket is in: sock_diag(7). Those that anybody can send to, without connections. */
+
 import { append } from '../lists.ts';
 import { attribute32, attributes, dump, NetlinkError } from './netlink.ts';
-import { AF_INET, AF_INET6, addressText } from './rtnetlink.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_PACKET,
+  AF_UNIX,
+  AF_VSOCK,
+  INET_DIAG_REQ_PROTOCOL,
+  IPPROTO_MPTCP,
+  IPPROTO_RAW,
+  IPPROTO_SCTP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  PACKET_DIAG_INFO,
+  PACKET_DIAG_UID,
+  PACKET_SHOW_INFO,
+  SOCK_DIAG_BY_FAMILY,
+  UDIAG_SHOW_NAME,
+  UDIAG_SHOW_UID,
+  UNIX_DIAG_NAME,
+  UNIX_DIAG_UID,
+} from './numbers.ts';
+import { addressText } from './rtnetlink.ts';
 
-const SOCK_DIAG_BY_FAMILY = 20;
-const AF_UNIX = 1;
-const AF_PACKET = 17;
-const AF_VSOCK = 40;
-const IPPROTO_TCP = 6;
-const IPPROTO_UDP = 17;
-const IPPROTO_SCTP = 132;
-const IPPROTO_UDPLITE = 136;
-const IPPROTO_RAW = 255;
-/** More than the 8 bits that a request has for it. */
-const IPPROTO_MPTCP = 262;
-const INET_DIAG_REQ_PROTOCOL = 3;
 /** Bits of states; all kinds of sockets have those of TCP. */
 const LISTENING = 1 << 10;
 const UNCONNECTED = 1 << 7;
 const ANY_STATE = 0xffffffff;
-const UDIAG_SHOW_NAME = 1;
-const UDIAG_SHOW_UID = 0x40;
-const UNIX_DIAG_NAME = 0;
-const UNIX_DIAG_UID = 7;
-const PACKET_SHOW_INFO = 1;
-const PACKET_DIAG_INFO = 0;
-const PACKET_DIAG_UID = 5;
 const VMADDR_ANY = 0xffffffff;
 
 export interface BoundSocket {

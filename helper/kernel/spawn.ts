@@ -2,8 +2,10 @@
  * Starting a program without copying this process: posix_spawn(3) shares the memory until execve, where Node's own spawn
  * forks and copies page tables, for longer than all the rest of a launch takes. And the ends of such programs: wait(2).
  */
+
 import os from 'node:os';
 import { checked, libcFunction, SyscallError } from './libc.ts';
+import { AF_UNIX, F_DUPFD_CLOEXEC, SOCK_CLOEXEC, SOCK_STREAM, WNOHANG } from './numbers.ts';
 
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
 const closeCall = libcFunction('int close(int descriptor)');
@@ -17,11 +19,6 @@ const posixSpawn = libcFunction(
 );
 const waitpid = libcFunction('int waitpid(int pid, _Out_ int32_t *status, int options)');
 
-const F_DUPFD_CLOEXEC = 1030;
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOCK_CLOEXEC = 0o2000000;
-const WNOHANG = 1;
 const FILE_ACTIONS_BYTES = 256;
 
 /** Two connected stream sockets, close-on-exec. */

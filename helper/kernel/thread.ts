@@ -1,10 +1,12 @@
 /** Threads of this process, as the kernel counts them: gettid(2), _exit(2). */
+
 import { libcFunction } from './libc.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const syscall = libcFunction('long syscall(long number)');
 const exitCall = libcFunction('void _exit(int status)');
 
-const SYS_gettid = process.arch === 'x64' ? 186 : 178;
+const SYS_gettid = syscallNumber('gettid');
 
 /** The number below `/proc/self/task/` of the thread that calls. */
 export function ownThreadId(): number {

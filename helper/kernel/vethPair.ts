@@ -1,17 +1,14 @@
 /** Making a pair of interfaces, one of them in another net namespace, and setting up the other: veth(4), rtnetlink(7). */
-import { attribute, attribute32, change, textAttribute } from './netlink.ts';
-import { AF_INET, AF_INET6, links } from './rtnetlink.ts';
 
-export const RTM_NEWLINK = 16;
-export const RTM_NEWADDR = 20;
+import { attribute, attribute32, change, textAttribute } from './netlink.ts';
+import { AF_INET, AF_INET6, IFA_F_NODAD, IFF_UP, RTM_NEWADDR, RTM_NEWLINK, VETH_INFO_PEER } from './numbers.ts';
+import { links } from './rtnetlink.ts';
+
 export const NLM_F_EXCL_CREATE = 0x600;
 const IFINFOMSG_BYTES = 16;
-const IFF_UP = 0x1;
 const IFLA = { IFNAME: 3, LINKINFO: 18, NET_NS_FD: 28 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;
-const VETH_INFO_PEER = 1;
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
-const IFA_F_NODAD = 0x2;
 const IFADDRMSG_BYTES = 8;
 const IPV6_BYTES = 16;
 

@@ -1,13 +1,15 @@
 /** Making what overlayfs reads as a deletion (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"). */
+
 import { checked, libcFunction } from './libc.ts';
+import { S_IFCHR } from './numbers.ts';
+import { syscallNumber } from './syscalls.ts';
 
 const mknodat = libcFunction('long syscall(long number, long directory, const char *path, long mode, long device)');
 const lsetxattr = libcFunction(
   'int lsetxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)',
 );
 
-const SYS_mknodat = process.arch === 'x64' ? 259 : 33;
-const S_IFCHR = 0o020000;
+const SYS_mknodat = syscallNumber('mknodat');
 
 /** A character device 0/0. Throws a `SyscallError`. */
 export function makeWhiteout(directory: number, name: string): void {

@@ -1,5 +1,7 @@
 /** Extended attributes: fgetxattr(2), lgetxattr(2), flistxattr(2), llistxattr(2); xattr(7). Names are ASCII, values any bytes. */
+
 import { lastErrno, libcFunction } from './libc.ts';
+import { EBADF } from './numbers.ts';
 
 const fgetxattrCall = libcFunction('intptr_t fgetxattr(int descriptor, const char *name, uint8_t *value, size_t size)');
 const lgetxattrCall = libcFunction('intptr_t lgetxattr(const uint8_t *path, const char *name, uint8_t *value, size_t size)');
@@ -10,10 +12,6 @@ const llistxattrCall = libcFunction('intptr_t llistxattr(const uint8_t *path, ui
 const MAX_BYTES = 65_536;
 const value = Buffer.allocUnsafeSlow(MAX_BYTES);
 const path = Buffer.allocUnsafeSlow(512);
-
-/** The attribute is not there. */
-export const ENODATA = 61;
-const EBADF = 9;
 
 /** A name in an open directory, not followed when it is a symbolic link; `.` for the directory, or file, itself. One character a byte. */
 export interface AttributePlace {

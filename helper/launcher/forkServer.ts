@@ -2,8 +2,10 @@
  * A launcher that waits to be forked: a process of a few pages, which makes another launcher in a tenth of the time that starting
  * the program takes. What it makes is a child of the helper and waited for like any other.
  */
+
 import fs from 'node:fs';
-import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+import { close, readText } from '../kernel/files.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { receiveBytes, sendDescriptors, setTimeouts } from '../kernel/passDescriptors.ts';
 import { openSocketPair, spawn, waitForEnd } from '../kernel/spawn.ts';
 import { log } from '../log.ts';

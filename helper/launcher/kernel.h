@@ -1,11 +1,16 @@
-/* What the kernel's own headers cannot give without a C library: structures, constants, and the system call itself. */
+/* What the headers that the kernel gives away do not have: structures, a few constants, and the system call itself. */
+#include <asm/errno.h>
+#include <asm/poll.h>
+#include <asm/signal.h>
+#include <asm/socket.h>
 #include <asm/unistd.h>
+#include <linux/capability.h>
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/wait.h>
 #include <stdint.h>
 
-struct pollfd {
-  int fd;
-  short events, revents;
-};
 struct iovec {
   void *base;
   uint64_t length;
@@ -19,38 +24,10 @@ struct msghdr {
   uint64_t control_length;
   uint32_t flags, padding;
 };
-#define POLLIN 1
-#define POLLHUP 16
-#define SOL_SOCKET 1
 #define SCM_RIGHTS 1
-#define CLONE_PARENT 0x8000
 #define MSG_NOSIGNAL 0x4000
 #define MSG_CMSG_CLOEXEC 0x40000000
-#define F_SETFD 2
-#define CLONE_INTO_CGROUP 0x200000000ull
-#define FD_CLOEXEC 1
-#define O_CLOEXEC 0x80000
-#define PR_SET_PDEATHSIG 1
-#define PR_SET_DUMPABLE 4
-#define PR_SET_NAME 15
-#define PR_SET_NO_NEW_PRIVS 38
-#define LINUX_CAPABILITY_VERSION_3 0x20080522u
-#define CAP_KILL 5
-#define SIG_BLOCK 0
-#define SIG_SETMASK 2
-#define SIGKILL 9
-#define SIGCHLD 17
-#define SIGSTOP 19
 #define LAST_SIGNAL 64
-#define WALL 0x40000000
-#define WNOHANG 1
-#define ENOENT 2
-#define EINTR 4
-#define EIO 5
-#define EBADF 9
-#define EAGAIN 11
-#define ENOTDIR 20
-#define EOWNERDEAD 130
 
 static long system_call(long number, long a, long b, long c, long d, long e, long f) {
 #if defined(__x86_64__)

@@ -257,7 +257,7 @@ static _Noreturn void end_like(int status, int as_init) {
 
 /* An init is seen by what it looks after, and needs nothing but to signal it. */
 static void keep_only_kill(void) {
-  const uint32_t version[2] = {LINUX_CAPABILITY_VERSION_3, 0};
+  const uint32_t version[2] = {_LINUX_CAPABILITY_VERSION_3, 0};
   const uint32_t sets[6] = {1u << CAP_KILL, 1u << CAP_KILL, 0, 0, 0, 0}; /* effective, permitted, inheritable; high bits */
   system_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
   CALL(__NR_capset, version, sets, 0, 0);
@@ -298,7 +298,7 @@ static _Noreturn void relay(long child, int as_init, int as_keeper, long status_
     }
     int status = 0;
     long pid;
-    while ((pid = CALL(__NR_wait4, -1, &status, WALL | WNOHANG, 0)) > 0) {
+    while ((pid = CALL(__NR_wait4, -1, &status, __WALL | WNOHANG, 0)) > 0) {
       if (pid != child) continue;
       if (status_descriptor > 0) CALL(__NR_write, status_descriptor, &status, sizeof status, 0);
       clean_up();

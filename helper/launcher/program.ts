@@ -2,7 +2,8 @@
  * Syscall programs: the flat list of steps that the launcher executes, and their encoding for it. `launcher.c` says what the
  * bytes mean and validates them.
  */
-import { type SyscallName, syscallNumber } from './syscalls.ts';
+import * as numbers from '../kernel/numbers.ts';
+import { type SyscallName, syscallNumber } from '../kernel/syscalls.ts';
 
 /** An argument of a system call, with what is needed to show it to a person. */
 export type Argument =
@@ -101,6 +102,9 @@ export const MAX_DESCRIPTORS = 512;
 
 export const integer = (value: number | bigint, text?: string): Argument =>
   text === undefined ? { type: 'integer', value } : { type: 'integer', value, text };
+const NUMBERS = { ...numbers };
+/** A number of the kernel's interface, which is told by its name. */
+export const named = (name: keyof typeof NUMBERS): Argument => integer(NUMBERS[name], name);
 export const string = (value: string | Buffer): Argument => ({ type: 'string', value });
 export const strings = (values: (string | Buffer)[]): Argument => ({ type: 'strings', values });
 export const bytes = (value: Buffer, text: string): Argument => ({ type: 'bytes', value, text });

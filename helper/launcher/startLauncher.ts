@@ -1,10 +1,12 @@
 /** A launcher, which waits for its program. */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import { isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { sealedExecutable } from '../kernel/memfd.ts';
-import { cloneMounts, MOUNT_ATTR_RDONLY, makeDetachedMount, makeReadOnly } from '../kernel/newMount.ts';
+import { cloneMounts, makeDetachedMount, makeReadOnly } from '../kernel/newMount.ts';
+import { MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { spawn } from '../kernel/spawn.ts';
 import { ARGV0, ForkServer } from './forkServer.ts';
 import { MAX_DESCRIPTORS } from './program.ts';

@@ -1,5 +1,6 @@
 /** Collecting the steps of a syscall program. */
 import { Failure } from '../failure.ts';
+import type { SyscallName } from '../kernel/syscalls.ts';
 import {
   type Argument,
   descriptor,
@@ -10,7 +11,6 @@ import {
   type Step,
   type SyscallProgram,
 } from './program.ts';
-import type { SyscallName } from './syscalls.ts';
 
 export interface CompiledSteps {
   program: SyscallProgram;

@@ -1,4 +1,5 @@
 /** What the dynamic loader is told by an ELF file (elf(5), System V ABI). Pure: bytes come from the `read` that is given. */
+import { DT_NEEDED, DT_NULL, DT_RPATH, DT_STRTAB, PT_DYNAMIC, PT_INTERP, PT_LOAD } from '../kernel/numbers.ts';
 
 export interface Elf {
   /** `e_machine` with the class, so that two files fit together when these are equal. */
@@ -14,13 +15,6 @@ export interface Elf {
 /** Bytes from `offset`; fewer than `length` only at the end of the file. */
 export type ReadAt = (offset: number, length: number) => Buffer;
 
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_INTERP = 3;
-const DT_NULL = 0;
-const DT_NEEDED = 1;
-const DT_STRTAB = 5;
-const DT_RPATH = 15;
 const DT_RUNPATH = 29;
 
 /** Far more than any real file has. */

@@ -6,15 +6,12 @@ export interface Stat {
   name: string;
   state: string;
   parentPid: number;
-  /** `PF_*` of include/linux/sched.h. */
+  /** `PF_*` of include/linux/sched.h; PF_KTHREAD for a thread of the kernel. */
   flags: number;
   threads: number;
   /** Clock ticks after boot. */
   startTime: number;
 }
-
-/** Set in `flags` for a thread of the kernel. */
-export const PF_KTHREAD = 0x00200000;
 
 /** Undefined when the text is not of that shape. */
 export function parseStat(text: string): Stat | undefined {

@@ -1,9 +1,11 @@
 /** Joining the cgroups of a process, in every hierarchy: cgroups(7). */
+
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { freezerState } from '../host/freezer.ts';
-import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
+import { close, errorOf, O_DIRECTORY, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type CgroupPath, parseCgroups } from '../proc/cgroup.ts';
 import type { HeldProcess } from './target.ts';
 

@@ -3,14 +3,15 @@
  * its soft limit of open files to the hard one, which select(2) and programs that close all descriptors suffer from; and whoever started VS Code may
  * have had it run nicely, without killing others for memory, or with an umask of its own. (The launcher itself sets back the signals.)
  */
+
 import fs from 'node:fs';
 import os from 'node:os';
+import { RLIMIT_NOFILE } from '../kernel/numbers.ts';
 import { integer } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { setLimit, withOwnFiles, writeOwn } from './ownFiles.ts';
 
-export const RLIMIT_NOFILE = 7;
 /** The kernel's (INR_OPEN_CUR), and systemd's. */
 const NOFILE_SOFT = 1024n;
 const PRIO_PROCESS = 0;

@@ -1,7 +1,9 @@
 /** From a plan to the syscall program that the launcher executes, and that is shown to whoever asks what will happen. */
+
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { SIGKILL } from '../kernel/numbers.ts';
+import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, named, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES } from '../proc/limits.ts';
@@ -17,17 +19,7 @@ export interface Compiled extends CompiledSteps {
   dispose(): void;
 }
 
-const TIOCSCTTY = 0x540e;
-const KEYCTL_JOIN_SESSION_KEYRING = 1;
-const PR_SET_KEEPCAPS = 8;
-const PR_CAPBSET_DROP = 24;
-const PR_SET_CHILD_SUBREAPER = 36;
-const PR_SET_NO_NEW_PRIVS = 38;
-const PR_CAP_AMBIENT = 47;
-const PR_CAP_AMBIENT_RAISE = 2;
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
-const SECCOMP_SET_MODE_FILTER = 1;
-const SIGKILL = 9;
 
 export function compile(plan: Plan): Compiled {
   const { identity } = plan;
@@ -37,14 +29,9 @@ export function compile(plan: Plan): Compiled {
 
   // In the parent, which stays outside: what a child cannot do for itself.
   steps.call('setsid', [], "leave the helper's session");
-  steps.call(
-    'prctl',
-    [integer(PR_SET_CHILD_SUBREAPER, 'PR_SET_CHILD_SUBREAPER'), integer(1)],
-    'be the parent of what is left over',
-    {
-      ignoreError: true,
-    },
-  );
+  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], 'be the parent of what is left over', {
+    ignoreError: true,
+  });
   startClean(steps, own().privileged);
   for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
   steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
@@ -80,11 +67,7 @@ export function compile(plan: Plan): Compiled {
   if (plan.directory !== undefined) steps.call('chdir', [string(plan.directory)], `go to the directory ${plan.directory}`);
   if (identity.noNewPrivileges) {
     const zero = integer(0);
-    steps.call(
-      'prctl',
-      [integer(PR_SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS'), integer(1), zero, zero, zero],
-      'set no_new_privs',
-    );
+    steps.call('prctl', [named('PR_SET_NO_NEW_PRIVS'), integer(1), zero, zero, zero], 'set no_new_privs');
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
   if (identity.noNewPrivileges) loadFilters();
@@ -117,18 +100,13 @@ export function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamesp
 export function beginSession(steps: Steps, terminal: boolean): void {
   steps.call('setsid', [], 'begin a session');
   if (terminal) {
-    steps.call('ioctl', [integer(0), integer(TIOCSCTTY, 'TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
+    steps.call('ioctl', [integer(0), named('TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
   }
   // Otherwise keys of the helper's session could be read inside.
   const nameless = integer(0, 'NULL');
-  steps.call(
-    'keyctl',
-    [integer(KEYCTL_JOIN_SESSION_KEYRING, 'KEYCTL_JOIN_SESSION_KEYRING'), nameless],
-    'begin a session keyring',
-    {
-      ignoreError: true,
-    },
-  );
+  steps.call('keyctl', [named('KEYCTL_JOIN_SESSION_KEYRING'), nameless], 'begin a session keyring', {
+    ignoreError: true,
+  });
 }
 
 /** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack; with `ignoreError` they stay as they are then. */
@@ -169,17 +147,17 @@ export function becomeUser(steps: Steps, identity: Identity): void {
     steps.call('umask', [integer(identity.umask, text)], 'take the umask');
   }
   for (const bit of bits(identity.droppedBounding)) {
-    steps.call('prctl', [integer(PR_CAPBSET_DROP, 'PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
+    steps.call('prctl', [named('PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
   }
   if (capabilities !== undefined) {
-    steps.call('prctl', [integer(PR_SET_KEEPCAPS, 'PR_SET_KEEPCAPS'), integer(1)], 'keep capabilities when the user changes');
+    steps.call('prctl', [named('PR_SET_KEEPCAPS'), integer(1)], 'keep capabilities when the user changes');
   }
   if (gid !== undefined) steps.call('setresgid', [integer(gid), integer(gid), integer(gid)], `become group ${gid}`);
   if (uid !== undefined) steps.call('setresuid', [integer(uid), integer(uid), integer(uid)], `become user ${uid}`);
   if (capabilities === undefined) return;
   setCapabilities(steps, capabilities);
   for (const bit of bits(capabilities.ambient)) {
-    const raise = [integer(PR_CAP_AMBIENT, 'PR_CAP_AMBIENT'), integer(PR_CAP_AMBIENT_RAISE, 'PR_CAP_AMBIENT_RAISE')];
+    const raise = [named('PR_CAP_AMBIENT'), named('PR_CAP_AMBIENT_RAISE')];
     steps.call('prctl', [...raise, capability(bit), integer(0), integer(0)], `keep ${nameOf(bit)} through execve`);
   }
 }
@@ -223,7 +201,7 @@ function maskText(mask: bigint): string {
 
 export function loadFilter(steps: Steps, { instructions, name, flags }: SeccompFilter): void {
   const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${name} */}`);
-  const operation = integer(SECCOMP_SET_MODE_FILTER, 'SECCOMP_SET_MODE_FILTER');
+  const operation = named('SECCOMP_SET_MODE_FILTER');
   steps.call('seccomp', [operation, integer(flags?.value ?? 0, flags?.text), program], `load the seccomp filter (${name})`);
 }
 

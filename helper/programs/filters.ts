@@ -1,7 +1,9 @@
 /** The seccomp filters of a process, for a program that is to be confined as it is: what docker-exec(1) does by loading the container's anew. */
+
 import { Failure, isSystemError } from '../failure.ts';
 import { freezerState } from '../host/freezer.ts';
 import { SyscallError } from '../kernel/libc.ts';
+import { EBUSY } from '../kernel/numbers.ts';
 import { readFilters } from '../kernel/ptrace.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseStatus } from '../proc/status.ts';
@@ -11,7 +13,6 @@ import type { HeldProcess } from './target.ts';
 
 const MAX_STATUS_BYTES = 16 * 1024;
 const MAX_CGROUP_BYTES = 128 * 1024;
-const EBUSY = 16;
 /** SECCOMP_MODE_FILTER: linux/seccomp.h. */
 const MODE_FILTER = 2;
 const LOG = { value: 2, text: 'SECCOMP_FILTER_FLAG_LOG' };

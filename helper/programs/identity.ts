@@ -1,8 +1,10 @@
 /** As whom a program runs: what it has to be given so that it is like the process entered, or root of what is entered. */
+
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import type { CapabilityMasks, OciProcess } from '../host/engines/ociProcess.ts';
-import { AT_FDCWD, readText } from '../kernel/files.ts';
+import { readText } from '../kernel/files.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { leastOf } from '../lists.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';

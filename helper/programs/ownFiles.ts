@@ -1,11 +1,12 @@
 /** Steps by which a process changes what the kernel keeps about it: its limits, and what is written to its own files in /proc. */
+
 import fs from 'node:fs';
-import { O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
-import { bytes, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { O_CLOEXEC, O_PATH } from '../kernel/numbers.ts';
+import { bytes, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { RESOURCE_NAMES, type ResourceLimit, RLIM_INFINITY } from '../proc/limits.ts';
 
-const PR_SET_DUMPABLE = 4;
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 
 /** The helper's own `/proc`, in which a process finds itself as `self` wherever its root is. */
@@ -48,8 +49,7 @@ export function writeOwn(
  * time it is dumpable. Whoever could look into it then is the same user, or above it.
  */
 export function withOwnFiles(steps: Steps, isHidden: boolean, write: () => void): void {
-  const dumpable = (on: 0 | 1, purpose: string) =>
-    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  const dumpable = (on: 0 | 1, purpose: string) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
   if (isHidden) dumpable(1, 'own the files of the process in /proc');
   write();
   if (isHidden) dumpable(0, 'be hidden from debuggers again');

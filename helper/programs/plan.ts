@@ -1,8 +1,10 @@
 /** From a request to a plan: everything a program needs, found and held open, before anything is started. */
+
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { readFileInRoot } from '../host/fileInRoot.ts';
-import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { O_PATH } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol.ts';

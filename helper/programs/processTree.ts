@@ -1,9 +1,10 @@
 /** Ending a program with everything that it started. */
-import { AT_FDCWD, close, readNumbers, readText } from '../kernel/files.ts';
+
+import { close, readNumbers, readText } from '../kernel/files.ts';
+import { AT_FDCWD, SIGKILL } from '../kernel/numbers.ts';
 import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import type { Launched } from '../launcher/launch.ts';
 
-const SIGKILL = 9;
 /** A fork bomb is not chased for ever. */
 const MAX_PROCESSES = 10_000;
 

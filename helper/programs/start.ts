@@ -1,5 +1,7 @@
 /** Starts a planned program, and says in words what kept it from starting. */
+
 import { Failure } from '../failure.ts';
+import { E2BIG, EACCES, EAGAIN, ENOENT, ENOEXEC, ENOMEM } from '../kernel/numbers.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import { withinDeadline } from '../reading/deadline.ts';
 import { compile } from './compile.ts';
@@ -47,13 +49,6 @@ function candidateThatRuns(plan: Plan, results: StepResult[]): Candidate {
   const failed = results.filter(({ value }) => value < 0).length;
   return plan.candidates[Math.min(failed, plan.candidates.length - 1)]!;
 }
-
-const ENOENT = 2;
-const E2BIG = 7;
-const ENOEXEC = 8;
-const EAGAIN = 11;
-const ENOMEM = 12;
-const EACCES = 13;
 
 function inWords(plan: Plan, failure: StepFailure): Failure {
   const { step, errno } = failure;

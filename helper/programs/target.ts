@@ -2,25 +2,14 @@
  * What a program is to enter, held open. Everything of a process is read through one descriptor of its `/proc/PID`, which
  * stays that process's: when it has ended, reading fails, whoever has its pid by then.
  */
+
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { ownerToEnter } from '../host/ownerEntry.ts';
-import {
-  AT_FDCWD,
-  close,
-  EACCES,
-  ENOENT,
-  EPERM,
-  ESRCH,
-  errorOf,
-  O_DIRECTORY,
-  O_PATH,
-  openAt,
-  readLinkText,
-  readText,
-} from '../kernel/files.ts';
+import { close, EACCES, ENOENT, EPERM, ESRCH, errorOf, O_DIRECTORY, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH, PF_KTHREAD } from '../kernel/numbers.ts';
 import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
-import { PF_KTHREAD, parseStat } from '../proc/stat.ts';
+import { parseStat } from '../proc/stat.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef, type ProcessRef, type ProgramTarget } from '../protocol.ts';
 import { openAtSlowly } from '../reading/openAt.ts';
 

@@ -2,9 +2,11 @@
  * The system call in which a thread of this process waits, and the file system that it asks: `/proc/self/task/TID/status` and `syscall`
  * (proc_pid_syscall(5)), which the kernel answers by itself.
  */
+
 import fs from 'node:fs';
 import { statusOf } from '../kernel/directory.ts';
-import { AT_FDCWD, close, identityOf, O_PATH, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { close, identityOf, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { openCachedInRoot } from '../kernel/openat2.ts';
 import { type Mount, parseMountinfo, SERVED } from '../proc/mountinfo.ts';
 

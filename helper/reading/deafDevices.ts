@@ -1,6 +1,8 @@
 /** File systems that are known not to answer, and the refusal to ask them. */
+
 import { Failure } from '../failure.ts';
-import { AT_FDCWD, close, O_PATH, openAt } from '../kernel/files.ts';
+import { close, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { deviceBehindLinks } from './blockedCall.ts';
 
 export interface DeafDevice {

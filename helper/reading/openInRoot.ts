@@ -1,7 +1,9 @@
 /** Opening a path inside a root that is not trusted, and whose file systems may not answer. */
+
 import { duplicate } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
-import { EAGAIN, openCachedInRoot, openInRootNow } from '../kernel/openat2.ts';
+import { EAGAIN } from '../kernel/numbers.ts';
+import { openCachedInRoot, openInRootNow } from '../kernel/openat2.ts';
 import type { JobTable } from './answering.ts';
 import { deviceOnTheWay } from './blockedCall.ts';
 import { job } from './job.ts';

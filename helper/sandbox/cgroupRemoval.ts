@@ -1,12 +1,13 @@
 /** Removing the cgroups of a sandbox, and those that it has made in them. */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
+import { SIGKILL } from '../kernel/numbers.ts';
 import { openPidfd, sendSignal } from '../kernel/pidfd.ts';
 
-const SIGKILL = 9;
 const REMOVAL_TRIES = 100;
 const REMOVAL_PAUSE_MILLIS = 20;
 /** Far deeper than anybody needs; each level takes a descriptor while it is looked at. */

@@ -1,8 +1,10 @@
 /** Steps that make the cgroups of a sandbox, join them, and in the end remove them. */
+
 import fs from 'node:fs';
 import path from 'node:path';
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
-import { type Argument, bytes, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { O_CLOEXEC, O_PATH } from '../kernel/numbers.ts';
+import { type Argument, bytes, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import type { PlannedCgroup } from './cgroup.ts';
 import type { RunningNote } from './runningNotes.ts';
@@ -14,11 +16,11 @@ export interface MadeCgroups {
   unified?: Argument;
 }
 
-const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+const HERE = named('AT_FDCWD');
 const READ_ONLY = integer(O_CLOEXEC, 'O_RDONLY|O_CLOEXEC');
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 const DIRECTORY = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
-const AT_REMOVEDIR = integer(0x200, 'AT_REMOVEDIR');
+const AT_REMOVEDIR = named('AT_REMOVEDIR');
 
 /** `byWriting`: whoever forks then may not make a child in them (EACCES), for it has another id; what is written to a file counts as its opener's. */
 export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[], byWriting: boolean): MadeCgroups {

@@ -3,10 +3,12 @@
  * pid 1 that builds the root and then reaps, and the one that becomes the program. Before them comes a keeper when something of
  * the host is to be removed in the end and the one that waits has entered a user namespace, from which it could not.
  */
+
 import { textOfTable } from '../kernel/nftables.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { SIGKILL } from '../kernel/numbers.ts';
 import { addressText } from '../kernel/rtnetlink.ts';
-import { type Argument, integer, KILL_GROUP_SIGNAL, string, strings } from '../launcher/program.ts';
+import { type Argument, integer, KILL_GROUP_SIGNAL, named, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { KEEPER } from '../proc/sandboxTitle.ts';
 import { startClean } from '../programs/cleanStart.ts';
@@ -41,11 +43,6 @@ export interface CompileOptions {
   /** That tells of cgroups, if it could be kept. */
   note?: RunningNote;
 }
-
-const PR_SET_DUMPABLE = 4;
-const PR_SET_CHILD_SUBREAPER = 36;
-const PR_SET_NO_NEW_PRIVS = 38;
-const SIGKILL = 9;
 
 /** What the process outside enters or makes; the rest is for pid 1. */
 const OUTSIDE: readonly NamespaceKind[] = ['user', 'pid', 'time'];
@@ -103,12 +100,9 @@ function cleanUp(steps: Steps, plan: SandboxPlan, { memoryPipe, table, note }: C
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
 function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?: Argument; keeper?: number } {
   steps.call('setsid', [], "leave the helper's session");
-  steps.call(
-    'prctl',
-    [integer(PR_SET_CHILD_SUBREAPER, 'PR_SET_CHILD_SUBREAPER'), integer(1)],
-    'be the parent of what is left over',
-    { ignoreError: true },
-  );
+  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], 'be the parent of what is left over', {
+    ignoreError: true,
+  });
   startClean(steps, own().privileged);
   const cgroups = makeCgroups(steps, plan.cgroups, !staysItself(plan));
   const canCleanUp = own().privileged ? !hasUserNamespace(plan) : staysItself(plan);
@@ -280,11 +274,11 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
   steps.call('chdir', [string(spec.process.cwd)], `go to the directory ${spec.process.cwd}`);
   if (spec.process.noNewPrivileges) {
     const zero = integer(0);
-    const option = integer(PR_SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS');
+    const option = named('PR_SET_NO_NEW_PRIVS');
     steps.call('prctl', [option, integer(1), zero, zero, zero], 'set no_new_privs');
   }
   steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
-  if (plan.idle) steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(1)], 'let its user enter it');
+  if (plan.idle) steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], 'let its user enter it');
   if (plan.seccomp !== undefined && spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
   if (plan.idle) idle(steps);
   else execute(steps, plan);

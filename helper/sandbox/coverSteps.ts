@@ -1,18 +1,16 @@
 /** Steps that hide and write-protect what is in the root that is built. */
+
 import fs from 'node:fs';
 import path from 'node:path';
-import { O_CLOEXEC, O_DIRECTORY } from '../kernel/files.ts';
-import { type Argument, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_CLOEXEC } from '../kernel/numbers.ts';
+import { type Argument, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import {
   cloneEntry,
   cloneTree,
   closeDescriptor,
   findInside,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
-  MOUNT_ATTR_RDONLY,
   makeDirectory,
   makeFileSystem,
   mountOn,
@@ -22,7 +20,7 @@ import {
 } from './mountCalls.ts';
 import type { Cover } from './systemPaths.ts';
 
-const MNT_DETACH = integer(2, 'MNT_DETACH');
+const MNT_DETACH = named('MNT_DETACH');
 const ROOT = 'root';
 const DIRECTORY = 'directory';
 const FILE = 'file';

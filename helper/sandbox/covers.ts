@@ -1,7 +1,9 @@
 /** What is covered in a sandbox: of the kernel's own file systems wherever they are mounted, and the paths that the specification names. */
+
 import { Failure, inField } from '../failure.ts';
+import { MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import type { HostMounts } from './hostMounts.ts';
-import { MOUNT_ATTR_RDONLY, MS_SHARED } from './mountCalls.ts';
+import { MS_SHARED } from './mountCalls.ts';
 import type { BindMount, PlannedMount } from './mounts.ts';
 import type { ResolvedSpec } from './plan.ts';
 import type { RootPlan } from './root.ts';

@@ -2,10 +2,12 @@
  * Cgroups that were delegated to the helper's user, in which it may make others: cgroups(7), "Cgroups delegation"; systemd's CGROUP_DELEGATION.
  * Root has all of a hierarchy.
  */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../failure.ts';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt } from '../kernel/files.ts';
+import { close, O_DIRECTORY, openAt } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { attributeOf } from '../kernel/xattr.ts';
 import { log, logError } from '../log.ts';
 import { parseCgroups } from '../proc/cgroup.ts';

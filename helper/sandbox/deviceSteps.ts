@@ -1,21 +1,10 @@
 /** Steps that give a sandbox the nodes of devices. */
+import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, S_IFCHR } from '../kernel/numbers.ts';
 import { type Argument, integer, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
-import {
-  cloneTree,
-  closeDescriptor,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
-  MOUNT_ATTR_RDONLY,
-  MS_PRIVATE,
-  makeFile,
-  mountOnEntry,
-  openSource,
-  setAttributes,
-} from './mountCalls.ts';
+import { cloneTree, closeDescriptor, MS_PRIVATE, makeFile, mountOnEntry, openSource, setAttributes } from './mountCalls.ts';
 import type { Device, PlannedMount } from './mounts.ts';
 
-const S_IFCHR = 0o020000;
 /** A read-only mount keeps from changing the mode of a node, which is the host's own, and not from writing to the device. */
 const BOUND = { set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, propagation: MS_PRIVATE };
 

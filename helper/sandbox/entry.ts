@@ -1,7 +1,8 @@
 /** A program in a sandbox that runs: in its namespaces and root, and confined as the sandbox's own program is. */
 
 import { Failure } from '../failure.ts';
-import { O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { O_PATH } from '../kernel/numbers.ts';
 import { holdCgroups } from '../programs/cgroups.ts';
 import { Environment } from '../programs/environment.ts';
 import { inPath, type Plan, SHELLS } from '../programs/plan.ts';

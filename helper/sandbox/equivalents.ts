@@ -1,10 +1,10 @@
 /** What unshare(1), bwrap(1) and runc(8) would be told to make something similar, and in what it would differ. */
+import { MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { shellText, shellWord } from '../launcher/text.ts';
 import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxEquivalent } from '../protocol/sandboxes.ts';
 import type { NamespaceKind } from '../protocol.ts';
-import { MOUNT_ATTR_RDONLY } from './mountCalls.ts';
 import { runcOf } from './ociBundle.ts';
 import type { SandboxPlan } from './plan.ts';
 

@@ -1,5 +1,7 @@
 /** A failed step of a sandbox in words: what failed, what the errno means there, and what to do. */
+
 import { Failure } from '../failure.ts';
+import { EACCES, ENOENT, ENOEXEC } from '../kernel/numbers.ts';
 import { StepFailure } from '../launcher/launch.ts';
 import { own } from '../programs/identity.ts';
 import type { ErrorData } from '../protocol.ts';
@@ -124,10 +126,6 @@ function unshareInWords(plan: SandboxPlan, what: string, errno: string, say: Say
   }
   return say('permission', `${what}.`, 'Restart the helper as root, or set namespaces.user to "new".');
 }
-
-const ENOENT = 2;
-const EACCES = 13;
-const ENOEXEC = 8;
 
 function execveInWords(plan: SandboxPlan, failure: StepFailure, data: Omit<ErrorData, 'reason'>): Failure {
   // Of several places the first in which there was something tells; EACCES may be that of a folder of PATH.

@@ -2,10 +2,12 @@
  * Which addresses are not for a sandbox: those that no interface may have, and those that this host has or has a route to, which its
  * end would take away from it.
  */
+
 import { Failure } from '../failure.ts';
 import { close } from '../kernel/files.ts';
-import { NETLINK_ROUTE, openNetlink } from '../kernel/netlink.ts';
-import { AF_INET, AF_INET6, addresses, links, routes } from '../kernel/rtnetlink.ts';
+import { openNetlink } from '../kernel/netlink.ts';
+import { AF_INET, AF_INET6, NETLINK_ROUTE } from '../kernel/numbers.ts';
+import { addresses, links, routes } from '../kernel/rtnetlink.ts';
 import { numberOf6 } from './ipv6.ts';
 
 /** Numbers of 32 or 128 bits. */

@@ -2,13 +2,15 @@
  * Images in files: an OCI layout, what `docker save` writes, the tar of a root file system. Their layers are unpacked into a file system in
  * memory that is mounted nowhere, so that it goes with the sandbox, or with the helper.
  */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import type tar from 'tar-stream';
 import * as v from 'valibot';
 import { Failure, isSystemError } from '../failure.ts';
-import { close, O_DIRECTORY, O_PATH, openAt, openEach } from '../kernel/files.ts';
+import { close, O_DIRECTORY, openAt, openEach } from '../kernel/files.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, O_PATH } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { jsonOf } from '../proc/json.ts';
 import { own } from '../programs/identity.ts';
@@ -18,7 +20,6 @@ import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } fr
 import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
 import { contentOf } from './imageReading.ts';
 import { type Content, decompressed, feed, type Ids, type LayerOptions, tarReader, unpackLayer } from './layerWriter.ts';
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID } from './mountCalls.ts';
 
 export type FileImage = Extract<SandboxImage, { path: string }>;
 

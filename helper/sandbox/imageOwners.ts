@@ -2,21 +2,21 @@
  * Whose the files of an image are in a sandbox. An ordinary user unpacks them as its own, and then has a launcher in the sandbox's user namespace,
  * where newuidmap(1) has mapped its subordinate ids, give them away: chown(2) needs CAP_CHOWN over both ids there, which the helper has not.
  */
+
 import fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../failure.ts';
-import { AT_FDCWD } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { SIGKILL } from '../kernel/numbers.ts';
 import { launch, StepFailure } from '../launcher/launch.ts';
-import { integer, string } from '../launcher/program.ts';
+import { integer, named, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { printable } from '../launcher/text.ts';
 import { type IdMaps, insideOf, outsideOf, rootOf } from './idMaps.ts';
 import type { Ids, Wanted } from './layerWriter.ts';
 
-const SIGKILL = 9;
-const HERE = integer(AT_FDCWD, 'AT_FDCWD');
-const AT_SYMLINK_NOFOLLOW = integer(0x100, 'AT_SYMLINK_NOFOLLOW');
+const HERE = named('AT_FDCWD');
+const AT_SYMLINK_NOFOLLOW = named('AT_SYMLINK_NOFOLLOW');
 const S_ISUID_ISGID = 0o6000;
 const PERMISSIONS = 0o7777;
 /** Those that a later layer replaces are among them. */

@@ -2,13 +2,15 @@
  * Unpacks the tar of a layer, or of a root file system, into a directory of a file system that nobody else reaches. What is in
  * it is hostile: every path is opened inside that directory (openat2(2), RESOLVE_IN_ROOT), whatever links an earlier entry made.
  */
+
 import fs from 'node:fs';
 import { Readable, type Transform } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure, isSystemError } from '../failure.ts';
-import { close, ENOENT, errorOf, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
+import { close, ENOENT, errorOf, O_DIRECTORY } from '../kernel/files.ts';
+import { O_PATH } from '../kernel/numbers.ts';
 import { openInRootNow } from '../kernel/openat2.ts';
 import { makeOpaque, makeWhiteout } from '../kernel/whiteout.ts';
 

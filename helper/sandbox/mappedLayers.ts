@@ -3,16 +3,18 @@
  * deletions there count only for who has privilege on the host (`trusted.overlay.`, user_namespaces(7)), and so has the mapping of owners. A launcher
  * of its own does it, in a mount namespace that goes with it; what remains is the overlay, mounted nowhere. The storage is not written to.
  */
+
 import fs from 'node:fs';
 import { Failure, isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
+import { EINVAL, MS_REC, SIGKILL } from '../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { launch, StepFailure, type StepResult } from '../launcher/launch.ts';
 import { integer, string } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { type IdMaps, rootOf } from './idMaps.ts';
-import { MS_PRIVATE, MS_REC } from './mountCalls.ts';
+import { MS_PRIVATE } from './mountCalls.ts';
 import { overlayRoot } from './overlaySteps.ts';
 import type { RootPlan } from './root.ts';
 
@@ -25,8 +27,6 @@ export interface MappedLayers {
   changes?: number;
 }
 
-const EINVAL = 22;
-const SIGKILL = 9;
 const NULL = integer(0, 'NULL');
 
 /** By the id maps of the user namespace that the process `pid`, which waits, is in. The caller closes them. Rejects with a `Failure`. */

@@ -2,17 +2,32 @@
  * Steps that mount: the file-descriptor calls of Linux 5.2 and later (fsopen(2), open_tree(2), move_mount(2), mount_setattr(2)).
  * What is mounted, and where, is held by descriptors from its one look-up on; nothing is looked up a second time.
  */
+
 import fs from 'node:fs';
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
-import { type Argument, bytes, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_RECURSIVE,
+  AT_SYMLINK_NOFOLLOW,
+  MOUNT_ATTR_IDMAP,
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+  O_CLOEXEC,
+  O_PATH,
+  OPEN_TREE_CLONE,
+  RESOLVE_BENEATH,
+  RESOLVE_IN_ROOT,
+  RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
+} from '../kernel/numbers.ts';
+import { type Argument, bytes, integer, named, string } from '../launcher/program.ts';
 import type { StepFlags, Steps } from '../launcher/steps.ts';
 
-export const MOUNT_ATTR_RDONLY = 0x1;
-export const MOUNT_ATTR_NOSUID = 0x2;
-export const MOUNT_ATTR_NODEV = 0x4;
-export const MOUNT_ATTR_NOEXEC = 0x8;
-export const MOUNT_ATTR_NOATIME = 0x10;
-const MOUNT_ATTR_IDMAP = 0x100000;
 const ATTRIBUTES = {
   MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_RDONLY,
@@ -24,24 +39,19 @@ const ATTRIBUTES = {
 /** `statx` time settings are an enumeration in these bits: setting one means clearing them. */
 const MOUNT_ATTR_ATIME = 0x70;
 
-export const MS_REC = 0x4000;
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
 export const MS_SHARED = 1 << 20;
 
-const FSOPEN_CLOEXEC = integer(1, 'FSOPEN_CLOEXEC');
-const FSMOUNT_CLOEXEC = integer(1, 'FSMOUNT_CLOEXEC');
-const FSCONFIG_SET_FLAG = integer(0, 'FSCONFIG_SET_FLAG');
-const FSCONFIG_SET_STRING = integer(1, 'FSCONFIG_SET_STRING');
-const FSCONFIG_CMD_CREATE = integer(6, 'FSCONFIG_CMD_CREATE');
+const FSOPEN_CLOEXEC = named('FSOPEN_CLOEXEC');
+const FSMOUNT_CLOEXEC = named('FSMOUNT_CLOEXEC');
+const FSCONFIG_SET_FLAG = named('FSCONFIG_SET_FLAG');
+const FSCONFIG_SET_STRING = named('FSCONFIG_SET_STRING');
+const FSCONFIG_CMD_CREATE = named('FSCONFIG_CMD_CREATE');
 const NULL = integer(0, 'NULL');
-const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+const HERE = named('AT_FDCWD');
 const EMPTY = string('');
-const AT_SYMLINK_NOFOLLOW = 0x100;
-const AT_EMPTY_PATH = 0x1000;
-const AT_RECURSIVE = 0x8000;
-const OPEN_TREE_CLONE = 1;
 const CLONE_TREE = integer(
   OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE,
   'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE',
@@ -50,20 +60,21 @@ const CLONE_ENTRY = integer(
   OPEN_TREE_CLONE | O_CLOEXEC | AT_SYMLINK_NOFOLLOW | AT_RECURSIVE,
   'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW|AT_RECURSIVE',
 );
-const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
-const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
-const FROM_EMPTY = integer(MOVE_MOUNT_F_EMPTY_PATH, 'MOVE_MOUNT_F_EMPTY_PATH');
+const FROM_EMPTY = named('MOVE_MOUNT_F_EMPTY_PATH');
 const BOTH_EMPTY = integer(
   MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH,
   'MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH',
 );
 
-const RESOLVE_NO_MAGICLINKS = 0x2;
-const RESOLVE_NO_SYMLINKS = 0x4;
-const RESOLVE_BENEATH = 0x8;
-const RESOLVE_IN_ROOT = 0x10;
 const RESOLVE_NAMES = { RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_BENEATH, RESOLVE_IN_ROOT };
-const OPEN_NAMES = { O_CLOEXEC, O_DIRECTORY, O_PATH, O_CREAT: fs.constants.O_CREAT, O_EXCL: fs.constants.O_EXCL, O_WRONLY: 1 };
+const OPEN_NAMES = {
+  O_CLOEXEC,
+  O_DIRECTORY,
+  O_PATH,
+  O_CREAT: fs.constants.O_CREAT,
+  O_EXCL: fs.constants.O_EXCL,
+  O_WRONLY: fs.constants.O_WRONLY,
+};
 
 export type Option = [key: string, value: string | true];
 
@@ -183,9 +194,7 @@ export function setAttributes(
   const parts = [`attr_set=${namesOf(set, ATTRIBUTES)}`];
   if (cleared !== 0) parts.push(`attr_clr=${namesOf(cleared, ATTRIBUTES)}`);
   if (propagation !== 0) parts.push(`propagation=${namesOf(propagation, { MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE })}`);
-  const flags = recursive
-    ? integer(AT_EMPTY_PATH | AT_RECURSIVE, 'AT_EMPTY_PATH|AT_RECURSIVE')
-    : integer(AT_EMPTY_PATH, 'AT_EMPTY_PATH');
+  const flags = recursive ? integer(AT_EMPTY_PATH | AT_RECURSIVE, 'AT_EMPTY_PATH|AT_RECURSIVE') : named('AT_EMPTY_PATH');
   steps.call('mount_setattr', [tree, EMPTY, flags, bytes(attr, `{${parts.join(', ')}}`), integer(attr.length)], purpose);
 }
 

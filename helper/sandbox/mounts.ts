@@ -1,8 +1,16 @@
 /** What is mounted below the new root, in order: `/proc`, `/dev`, what the specification lists, and what covers dangers. */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, inField, isSystemError } from '../failure.ts';
 import { makeDetachedMount } from '../kernel/newMount.ts';
+import {
+  MOUNT_ATTR_NOATIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+} from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxMount } from '../protocol/sandboxes.ts';
@@ -10,18 +18,7 @@ import type { HeldTree, HeldTrees } from './heldTrees.ts';
 import { type HostMounts, isRootOfHost } from './hostMounts.ts';
 import { plainLayers, realPath } from './hostPath.ts';
 import { type InRoot, resolveInRoot, split } from './inRoot.ts';
-import {
-  MOUNT_ATTR_NOATIME,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOEXEC,
-  MOUNT_ATTR_NOSUID,
-  MOUNT_ATTR_RDONLY,
-  MS_PRIVATE,
-  MS_SHARED,
-  MS_SLAVE,
-  MS_UNBINDABLE,
-  type Option,
-} from './mountCalls.ts';
+import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, type Option } from './mountCalls.ts';
 import { nameFiles } from './nameFiles.ts';
 import type { ResolvedSpec } from './plan.ts';
 import { type RootPlan, tmpfsOptions } from './root.ts';

@@ -1,10 +1,12 @@
 /** The network of a sandbox that has a pair of interfaces: addresses, names, and what is asked of the host. */
+
 import fs from 'node:fs';
 import { Failure, inField, isSystemError, reasonOf } from '../failure.ts';
-import { AT_FDCWD, openDirectory } from '../kernel/files.ts';
+import { openDirectory } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { NetlinkError } from '../kernel/netlink.ts';
 import { type NftChain, type NftRule, type NftTable, openOwnedTable } from '../kernel/nftables.ts';
+import { AT_FDCWD } from '../kernel/numbers.ts';
 import { own } from '../programs/identity.ts';
 import type { SandboxNetwork } from '../protocol/sandboxes.ts';
 import { overlap, type Prefix, prefixesOfHost, prefixOf, refuseTaken, type TakenPrefix } from './hostPrefixes.ts';

@@ -1,45 +1,39 @@
 /** Steps that make and set up interfaces: rtnetlink(7), netdevice(7). */
+
 import fs from 'node:fs';
-import { O_CLOEXEC } from '../kernel/files.ts';
 import { NETLINK_HEADER_BYTES, netlinkMessage } from '../kernel/netlink.ts';
-import { AF_INET, AF_INET6 } from '../kernel/rtnetlink.ts';
 import {
-  ADDRESS_INDEX_AT,
-  addressBody,
-  NLM_F_EXCL_CREATE,
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  IFF_UP,
+  NLM_F_REQUEST,
+  O_CLOEXEC,
+  RTF_GATEWAY,
+  RTF_UP,
   RTM_NEWADDR,
   RTM_NEWLINK,
-  vethPairBody,
-} from '../kernel/vethPair.ts';
-import { type Argument, bytes, integer, string, vectors } from '../launcher/program.ts';
+  SIOCSIFADDR,
+  SIOCSIFNETMASK,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_RAW,
+} from '../kernel/numbers.ts';
+import { ADDRESS_INDEX_AT, addressBody, NLM_F_EXCL_CREATE, vethPairBody } from '../kernel/vethPair.ts';
+import { type Argument, bytes, integer, named, string, vectors } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { bytesOf6, type Prefixed6, textOf6 } from './ipv6.ts';
 import { advertisementsOf, HOST_SETTINGS, maskOf, textOf, type VethPlan } from './network.ts';
 
-const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-
-const SIOCADDRT = 0x890b;
-const SIOCSIFFLAGS = 0x8914;
-const SIOCSIFADDR = 0x8916;
-const SIOCSIFNETMASK = 0x891c;
-const SIOCGIFINDEX = 0x8933;
-const IFF_UP = 0x1;
 const IFREQ_BYTES = 40;
 /** After the name. */
 const IFREQ_VALUE_AT = 16;
 const INDEX_BYTES = 4;
-const RTF_UP = 0x1;
-const RTF_GATEWAY = 0x2;
 /** struct rtentry of a 64-bit machine: destination at 8, gateway at 24, mask at 40, flags at 56. */
 const RTENTRY_BYTES = 120;
 /** struct in6_rtmsg of a 64-bit machine: gateway at 32, flags at 72. */
 const IN6_RTMSG_BYTES = 80;
 const SOCKADDR_IN6_BYTES = 28;
-
-const NLM_F_REQUEST = 0x1;
 
 function openSocket(steps: Steps, [family, name]: [number, string], type: number, protocol: number, purpose: string): Argument {
   const kind = integer(type | SOCK_CLOEXEC, `${type === SOCK_RAW ? 'SOCK_RAW' : 'SOCK_DGRAM'}|SOCK_CLOEXEC`);
@@ -71,7 +65,7 @@ export function bringUp(steps: Steps, { control }: NetworkSockets, name: string)
   request.write(name, 0);
   request.writeUInt16LE(IFF_UP, IFREQ_VALUE_AT);
   const text = `{ifr_name="${name}", ifr_flags=IFF_UP}`;
-  steps.call('ioctl', [control, integer(SIOCSIFFLAGS, 'SIOCSIFFLAGS'), bytes(request, text)], `bring up ${name}`);
+  steps.call('ioctl', [control, named('SIOCSIFFLAGS'), bytes(request, text)], `bring up ${name}`);
 }
 
 /** To be made inside; `host` are sockets of the host's namespace, `inside` those of the new. */
@@ -159,7 +153,7 @@ function setAddress6(
   const ifreq = Buffer.alloc(IFREQ_BYTES);
   ifreq.write(name, 0);
   const index = bytes(ifreq, `{ifr_name="${name}"}`);
-  steps.call('ioctl', [control, integer(SIOCGIFINDEX, 'SIOCGIFINDEX'), index], purpose);
+  steps.call('ioctl', [control, named('SIOCGIFINDEX'), index], purpose);
   const body = addressBody(0, { bytes: bytesOf6(address), prefixLength });
   const message = netlinkMessage(RTM_NEWADDR, NLM_F_REQUEST | NLM_F_EXCL_CREATE, body);
   const at = NETLINK_HEADER_BYTES + ADDRESS_INDEX_AT;
@@ -185,7 +179,7 @@ function addDefaultRoute6(steps: Steps, { ipv6 }: NetworkSockets, gateway: bigin
   message.writeUInt32LE(RTF_UP | RTF_GATEWAY, 72);
   const text = textOf6(gateway);
   const route = bytes(message, `{default via ${text}}`);
-  steps.call('ioctl', [ipv6.control, integer(SIOCADDRT, 'SIOCADDRT'), route], `route everything of IPv6 through ${text}`);
+  steps.call('ioctl', [ipv6.control, named('SIOCADDRT'), route], `route everything of IPv6 through ${text}`);
 }
 
 function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: number): void {
@@ -195,11 +189,7 @@ function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: num
   writeAddress(entry, 40, 0);
   entry.writeUInt16LE(RTF_UP | RTF_GATEWAY, 56);
   const text = `{default via ${textOf(gateway)}}`;
-  steps.call(
-    'ioctl',
-    [control, integer(SIOCADDRT, 'SIOCADDRT'), bytes(entry, text)],
-    `route everything through ${textOf(gateway)}`,
-  );
+  steps.call('ioctl', [control, named('SIOCADDRT'), bytes(entry, text)], `route everything through ${textOf(gateway)}`);
 }
 
 /** struct sockaddr_in: family, port, address in network order. */

@@ -3,24 +3,22 @@
  * crun and every engine are told. What a bundle cannot say, the preparation of its root, are lines for a shell.
  */
 
-import { shellText, shellWord } from '../launcher/text.ts';
-import { capabilityNames } from '../proc/capabilities.ts';
-import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
-import { RLIMIT_NOFILE, startingLimits } from '../programs/cleanStart.ts';
-import { own } from '../programs/identity.ts';
-import type { SandboxEquivalent, SandboxResources } from '../protocol/sandboxes.ts';
-import type { NamespaceKind } from '../protocol.ts';
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
   MOUNT_ATTR_NOEXEC,
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
-  MS_PRIVATE,
-  MS_SHARED,
-  MS_SLAVE,
-  MS_UNBINDABLE,
-} from './mountCalls.ts';
+  RLIMIT_NOFILE,
+} from '../kernel/numbers.ts';
+import { shellText, shellWord } from '../launcher/text.ts';
+import { capabilityNames } from '../proc/capabilities.ts';
+import { RESOURCE_NAMES, RLIM_INFINITY } from '../proc/limits.ts';
+import { startingLimits } from '../programs/cleanStart.ts';
+import { own } from '../programs/identity.ts';
+import type { SandboxEquivalent, SandboxResources } from '../protocol/sandboxes.ts';
+import type { NamespaceKind } from '../protocol.ts';
+import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from './mountCalls.ts';
 import type { PlannedMount } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { defaultSeccompProfile } from './seccompDefault.ts';

@@ -1,7 +1,9 @@
 /** A process that is not a child of this helper: held by a pidfd, so that nobody else is ever meant. */
-import { AT_FDCWD, close, readText } from '../kernel/files.ts';
+
+import { close, readText } from '../kernel/files.ts';
+import { AT_FDCWD, POLLIN } from '../kernel/numbers.ts';
 import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
-import { POLLIN, waitForAny } from '../kernel/readiness.ts';
+import { waitForAny } from '../kernel/readiness.ts';
 import { parseStat } from '../proc/stat.ts';
 import type { ProcessRef } from '../protocol.ts';
 

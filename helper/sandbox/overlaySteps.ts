@@ -3,10 +3,12 @@
  * symbolic links. So the names that it gets are in a tmpfs that nobody else reaches; what is there are mounts that were taken before, or links to
  * open descriptors.
  */
+
 import os from 'node:os';
 import { Failure } from '../failure.ts';
-import { O_CLOEXEC, O_DIRECTORY } from '../kernel/files.ts';
-import { type Argument, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
+import { type Argument, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { isAtLeast } from '../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
@@ -14,9 +16,6 @@ import { own } from '../programs/identity.ts';
 import type { UnpackedLayers } from './imageDescription.ts';
 import {
   closeDescriptor,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_NOSUID,
-  MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
   makeDirectory,
   makeFileSystem,
@@ -40,10 +39,9 @@ export interface MappedOwners {
   gid: number;
 }
 
-const MNT_DETACH = integer(2, 'MNT_DETACH');
-const PR_SET_DUMPABLE = 4;
-const AT_EMPTY_PATH = integer(0x1000, 'AT_EMPTY_PATH');
-const CLOEXEC = integer(O_CLOEXEC, 'O_CLOEXEC');
+const MNT_DETACH = named('MNT_DETACH');
+const AT_EMPTY_PATH = named('AT_EMPTY_PATH');
+const CLOEXEC = named('O_CLOEXEC');
 /** fsconfig(2) takes so many bytes of one value. */
 const MAX_VALUE_BYTES = 255;
 
@@ -173,8 +171,7 @@ function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Ar
   const options: Option[] = [['mode', '0755']];
   if (writer !== undefined) options.push(['uid', String(writer.uid)], ['gid', String(writer.gid)]);
   const made = makeFileSystem(steps, 'tmpfs', options, attributes, 'a tmpfs for the image', { reportResult: true });
-  const dumpable = (on: 0 | 1, purpose: string) =>
-    steps.call('prctl', [integer(PR_SET_DUMPABLE, 'PR_SET_DUMPABLE'), integer(on)], purpose);
+  const dumpable = (on: 0 | 1, purpose: string) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
   // Only then may the helper, of the same user, take it.
   dumpable(1, 'let the helper take what is open');
   steps.add({ kind: 'sync', purpose: writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}` });

@@ -1,6 +1,8 @@
 /** Which sandboxes there are: this helper's, and those that other helpers of the same user have noted. */
+
 import os from 'node:os';
 import { Failure } from '../failure.ts';
+import { SIGKILL } from '../kernel/numbers.ts';
 import { logError } from '../log.ts';
 import { killTree } from '../programs/processTree.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
@@ -36,8 +38,6 @@ export interface LiveSandbox {
   /** Of one that another helper started: what ends last of it. */
   other?: OtherProcess;
 }
-
-const SIGKILL = 9;
 
 export class SandboxRegistry {
   private readonly live = new Map<string, LiveSandbox>();

@@ -1,7 +1,9 @@
 /** Steps that build the root of a sandbox in its new mount namespace, and make it the root directory. */
+
 import fs from 'node:fs';
-import { AT_FDCWD, O_CLOEXEC, O_DIRECTORY, O_PATH } from '../kernel/files.ts';
-import { type Argument, integer, string } from '../launcher/program.ts';
+import { O_DIRECTORY } from '../kernel/files.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_REC, O_CLOEXEC, O_PATH } from '../kernel/numbers.ts';
+import { type Argument, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { coverMounts, maskPath, protectPath, Stage } from './coverSteps.ts';
 import type { CoverPlan } from './covers.ts';
@@ -9,10 +11,7 @@ import { addDevices } from './deviceSteps.ts';
 import {
   cloneTree,
   closeDescriptor,
-  MOUNT_ATTR_NODEV,
-  MOUNT_ATTR_RDONLY,
   MS_PRIVATE,
-  MS_REC,
   MS_SHARED,
   MS_SLAVE,
   makeDirectory,
@@ -38,8 +37,8 @@ export interface BuiltRoot {
 }
 
 const NULL = integer(0, 'NULL');
-const MNT_DETACH = integer(2, 'MNT_DETACH');
-const HERE = integer(AT_FDCWD, 'AT_FDCWD');
+const MNT_DETACH = named('MNT_DETACH');
+const HERE = named('AT_FDCWD');
 /** Device nodes among the files of a root are somebody's attempt; those of /dev are mounted apart. */
 const ROOT_ATTRIBUTES = MOUNT_ATTR_NODEV;
 

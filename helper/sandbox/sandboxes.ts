@@ -1,10 +1,12 @@
 /** Makes, runs, stops and removes sandboxes, and lets programs into them. */
+
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure, inField, inFieldLater } from '../failure.ts';
 import type { RootLayer } from '../host/layers/rootLayers.ts';
-import { close, O_PATH, openAt } from '../kernel/files.ts';
+import { close, openAt } from '../kernel/files.ts';
+import { O_PATH } from '../kernel/numbers.ts';
 import { openPty, openPtyAt, type Pty } from '../kernel/pty.ts';
 import { logError } from '../log.ts';
 import { after } from '../longTimer.ts';

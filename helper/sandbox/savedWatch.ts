@@ -1,15 +1,8 @@
 /** Tells when what is noted of sandboxes changes, since another helper may make, end or remove one: inotify(7). */
+
 import path from 'node:path';
-import {
-  IN_CREATE,
-  IN_DELETE,
-  IN_IGNORED,
-  IN_MOVED_TO,
-  IN_ONLYDIR,
-  IN_Q_OVERFLOW,
-  Inotify,
-  type InotifyEvent,
-} from '../kernel/inotify.ts';
+import { Inotify, type InotifyEvent } from '../kernel/inotify.ts';
+import { IN_CREATE, IN_DELETE, IN_IGNORED, IN_MOVED_TO, IN_ONLYDIR, IN_Q_OVERFLOW } from '../kernel/numbers.ts';
 import { logError } from '../log.ts';
 import { folder } from './saved.ts';
 

@@ -5,7 +5,10 @@
  * A call made in a way that the profile does not name kills the process: its numbers mean other calls; but x32 gets ENOSYS, as from a kernel
  * without it. So does a call that is newer than the table, unless the default action lets it through: programs fall back to an older one.
  */
+
 import { Failure } from '../failure.ts';
+import { ENOSYS, EPERM } from '../kernel/numbers.ts';
+import { SYSCALL_TABLE, type SyscallEntry } from '../kernel/syscallTable.ts';
 import { append } from '../lists.ts';
 import type { SeccompAction, SeccompProfile } from '../protocol/sandboxes.ts';
 import {
@@ -21,7 +24,6 @@ import {
   LOAD,
   NUMBER_OFFSET,
 } from './seccompInstructions.ts';
-import { SYSCALL_TABLE, type SyscallEntry } from './syscallTable.ts';
 
 export type Rule = NonNullable<SeccompProfile['syscalls']>[number];
 
@@ -56,8 +58,6 @@ const RETURN: Record<Exclude<SeccompAction, 'SCMP_ACT_ERRNO'>, number> = {
   SCMP_ACT_ALLOW: 0x7fff0000,
 };
 const RETURN_ERRNO = 0x00050000;
-const EPERM = 1;
-const ENOSYS = 38;
 
 /** BPF_MAXINSNS. */
 const MOST_INSTRUCTIONS = 4096;

@@ -2,6 +2,7 @@
  * The default seccomp profile, with the effect of Docker's: everything may be called but what acts on the whole machine, what old bugs made
  * dangerous, and what only a capability makes useful, which the capability then allows (docs.docker.com/engine/security/seccomp). Pure.
  */
+import { AF_ALG, AF_VSOCK, ENOSYS } from '../kernel/numbers.ts';
 import type { SeccompOperator, SeccompProfile } from '../protocol/sandboxes.ts';
 import { waysOf } from './seccomp.ts';
 
@@ -94,11 +95,8 @@ const ALLOWED: ReadonlySet<string> = new Set(
 
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
 const NAMESPACE_FLAGS = 0x7e020000;
-const AF_ALG = 38;
-const AF_VSOCK = 40;
 /** PER_LINUX, PER_LINUX32, UNAME26 with each, and the question for the present one. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
-const ENOSYS = 38;
 
 /** `capabilities`: those of the bounding set, `CAP_…`. 32-bit programs are filtered by their own numbers; x32 has none (see `compileSeccomp`). */
 export function defaultSeccompProfile(capabilities: Iterable<string>, architecture: string = process.arch): SeccompProfile {

@@ -1,19 +1,26 @@
 /** A seccomp profile that somebody gives: nothing in it is dropped without a word. What does nothing here is a note; what would be a hole is refused. */
+
 import os from 'node:os';
 import { Failure, type FieldPath } from '../failure.ts';
+import {
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+} from '../kernel/numbers.ts';
+import { SYSCALL_TABLE, TABLE_VERSION } from '../kernel/syscallTable.ts';
 import { append } from '../lists.ts';
 import type { SeccompFilter } from '../programs/plan.ts';
 import type { SeccompProfile } from '../protocol/sandboxes.ts';
 import { argumentBytes, type CallingWay, compileSeccomp, coveredWays, isPermissive, type Rule, waysOf } from './seccomp.ts';
 import { foregone } from './seccompInstructions.ts';
-import { SYSCALL_TABLE, TABLE_VERSION } from './syscallTable.ts';
 
 /** linux/seccomp.h. The others are of no use without somebody who listens. */
 const FLAGS: Readonly<Record<string, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: 0x01,
-  SECCOMP_FILTER_FLAG_LOG: 0x02,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 0x04,
-  SECCOMP_FILTER_FLAG_TSYNC_ESRCH: 0x10,
+  SECCOMP_FILTER_FLAG_TSYNC,
+  SECCOMP_FILTER_FLAG_LOG,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+  SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
 };
 /** Of names, and of comparisons, that a note tells. */
 const MAX_TOLD = 5;

@@ -1,9 +1,11 @@
 /** Starts a planned sandbox. */
+
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { Failure, isSystemError } from '../failure.ts';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, openAt, readText } from '../kernel/files.ts';
+import { close, O_DIRECTORY, openAt, readText } from '../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';

@@ -1,4 +1,5 @@
 /** As whom the program runs, and with what: ids, groups, capabilities, limits. */
+
 import { Failure, inField } from '../failure.ts';
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { leastOf } from '../lists.ts';

@@ -1,10 +1,12 @@
 /** The pair of interfaces of a sandbox with a user namespace, made by the helper while the sandbox waits: its end goes with its net namespace. */
+
 import fs from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Failure, isSystemError, reasonOf } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
-import { NETLINK_ROUTE, NetlinkError, openNetlink } from '../kernel/netlink.ts';
+import { NetlinkError, openNetlink } from '../kernel/netlink.ts';
+import { NETLINK_ROUTE } from '../kernel/numbers.ts';
 import { makeVethPair, type OwnAddress, setUpInterface } from '../kernel/vethPair.ts';
 import { append } from '../lists.ts';
 import { bytesOf6 } from './ipv6.ts';

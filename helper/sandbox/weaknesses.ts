@@ -2,13 +2,15 @@
  * What a sandbox protects less than one could think. Judged by what things are, a device and inode number, a file system, a mount, a socket, and never by the
  * field that names them: the root directory of the host is that under every name.
  */
+
 import fs from 'node:fs';
 import path from 'node:path';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import type { NamespaceKind } from '../protocol.ts';
 import type { HostMounts } from './hostMounts.ts';
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_SHARED, MS_SLAVE } from './mountCalls.ts';
+import { MS_SHARED, MS_SLAVE } from './mountCalls.ts';
 import type { BindMount } from './mounts.ts';
 import type { SandboxPlan } from './plan.ts';
 import { coverOf, reachedSockets, type SeenPath } from './reachedSockets.ts';

@@ -1,14 +1,15 @@
 /** The folder of the stream socket, and who removes it when the helper is killed. */
+
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { isSystemError } from '../failure.ts';
-import { AT_FDCWD, close } from '../kernel/files.ts';
+import { close } from '../kernel/files.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { launch } from '../launcher/launch.ts';
-import { bytes, descriptor, integer, type SyscallProgram, string } from '../launcher/program.ts';
+import { bytes, descriptor, integer, named, type SyscallProgram, string } from '../launcher/program.ts';
 
 export interface SocketFolder {
   /** Path of the socket, not made yet. */
@@ -19,8 +20,6 @@ export interface SocketFolder {
 }
 
 const SOCKET_NAME = 'stream';
-const AT_REMOVEDIR = 0x200;
-const SIG_BLOCK = 0;
 
 /**
  * Makes a fresh folder of mode 0700. A guard is started before: a process that waits for the end of a pipe whose other end
@@ -125,7 +124,7 @@ function startGuard(folder: string, socket: string): Promise<void> {
 
 function guardProgram(folder: string, socket: string): SyscallProgram {
   const everySignal = bytes(Buffer.alloc(8, 0xff), '~[]');
-  const here = integer(AT_FDCWD, 'AT_FDCWD');
+  const here = named('AT_FDCWD');
   return {
     descriptors: 5,
     steps: [
@@ -133,7 +132,7 @@ function guardProgram(folder: string, socket: string): SyscallProgram {
       {
         kind: 'syscall',
         name: 'rt_sigprocmask',
-        arguments: [integer(SIG_BLOCK, 'SIG_BLOCK'), everySignal, integer(0, 'NULL'), integer(8)],
+        arguments: [named('SIG_BLOCK'), everySignal, integer(0, 'NULL'), integer(8)],
         purpose: 'outlive what ends the helper',
       },
       { kind: 'sync', purpose: 'let the helper make the folder' },
@@ -156,7 +155,7 @@ function guardProgram(folder: string, socket: string): SyscallProgram {
       {
         kind: 'syscall',
         name: 'unlinkat',
-        arguments: [here, string(folder), integer(AT_REMOVEDIR, 'AT_REMOVEDIR')],
+        arguments: [here, string(folder), named('AT_REMOVEDIR')],
         purpose: 'remove the folder',
         ignoreError: true,
       },

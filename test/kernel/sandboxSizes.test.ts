@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { SYSCALL_TABLE } from '../../helper/kernel/syscallTable.ts';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { ProgramsExplain, ProgramsRun } from '../../helper/protocol.ts';
 import { sandboxSpec } from '../../helper/sandbox/spec.ts';
-import { SYSCALL_TABLE } from '../../helper/sandbox/syscallTable.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 

@@ -37,7 +37,7 @@ const SHARED = [
   'helper/longTimer.ts',
   'helper/lists.ts',
 ];
-const SHARED_WITH_PARSERS = ['helper/protocol.ts', 'helper/lists.ts'];
+const SHARED_WITH_PARSERS = ['helper/protocol.ts', 'helper/lists.ts', 'helper/kernel/numbers.ts'];
 
 /** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
 const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];
@@ -116,9 +116,8 @@ function helperViolation(room: string, to: string): string | undefined {
   const rooms = HELPER_ROOMS[room];
   if (rooms === undefined || isProtocol(to)) return undefined;
   const [, target = ''] = to.split('/');
-  if (target.endsWith('.ts')) {
-    return (room === 'proc' ? SHARED_WITH_PARSERS : SHARED).includes(to) ? undefined : `helper/${room}/ does not use ${to}`;
-  }
+  if ((room === 'proc' ? SHARED_WITH_PARSERS : SHARED).includes(to)) return undefined;
+  if (target.endsWith('.ts')) return `helper/${room}/ does not use ${to}`;
   return rooms.includes(target) ? undefined : `helper/${room}/ stands below helper/${target}/`;
 }
 

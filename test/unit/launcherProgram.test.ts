@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import type { Failure } from '../../helper/failure.ts';
+import { syscallNumber } from '../../helper/kernel/syscalls.ts';
 import { MAX_PASSED } from '../../helper/launcher/forkServer.ts';
 import {
   bytes,
@@ -20,7 +21,6 @@ import {
   vectors,
 } from '../../helper/launcher/program.ts';
 import { Steps } from '../../helper/launcher/steps.ts';
-import { syscallNumber } from '../../helper/launcher/syscalls.ts';
 
 const HEADER_BYTES = 24;
 const STEP_BYTES = 64;

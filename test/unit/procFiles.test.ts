@@ -1,6 +1,8 @@
 /** The parsers of `/proc`: recorded text of real hosts, and text that a hostile process could bring about. */
+
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { PF_KTHREAD } from '../../helper/kernel/numbers.ts';
 import { capabilityNames } from '../../helper/proc/capabilities.ts';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseCmdline } from '../../helper/proc/cmdline.ts';
@@ -10,7 +12,7 @@ import { formatNamespaceLink, parseNamespaceLink } from '../../helper/proc/names
 import { parseHomes, parsePasswd } from '../../helper/proc/passwd.ts';
 import { parseProtocols, parseRawSockets } from '../../helper/proc/rawSockets.ts';
 import { parseSocketLink } from '../../helper/proc/socketLink.ts';
-import { PF_KTHREAD, parseStat } from '../../helper/proc/stat.ts';
+import { parseStat } from '../../helper/proc/stat.ts';
 import { parseStatus } from '../../helper/proc/status.ts';
 import { parseTimeOffsets } from '../../helper/proc/timensOffsets.ts';
 

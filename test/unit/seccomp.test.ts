@@ -1,11 +1,11 @@
 /** Runs compiled filters in an interpreter of the instructions that they use, and compares with the rules. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SYSCALL_TABLE, TABLE_VERSION } from '../../helper/kernel/syscallTable.ts';
 import { SECCOMP_ACTIONS, type SeccompOperator, type SeccompProfile } from '../../helper/protocol/sandboxes.ts';
 import { compileSeccomp } from '../../helper/sandbox/seccomp.ts';
 import { defaultSeccompProfile } from '../../helper/sandbox/seccompDefault.ts';
 import { givenFilter, type RunningOn } from '../../helper/sandbox/seccompProfile.ts';
-import { SYSCALL_TABLE, TABLE_VERSION } from '../../helper/sandbox/syscallTable.ts';
 
 const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;

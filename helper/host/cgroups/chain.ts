@@ -1,7 +1,8 @@
 /** A cgroup with its ancestors, all open: limits and pressure of those above it count for it too. */
 
 import fs from 'node:fs';
-import { close, errorOf, O_DIRECTORY, O_PATH, openAt } from '../../kernel/files.ts';
+import { close, errorOf, O_DIRECTORY, openAt } from '../../kernel/files.ts';
+import { O_PATH } from '../../kernel/numbers.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
 import { type OpenCgroup, openCgroup } from './directory.ts';
 import { pathBelow } from './hierarchies.ts';

@@ -1,8 +1,10 @@
 /** A cgroup's directory, found by its `CgroupRef` and held open, and its files. */
+
 import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, reasonOf } from '../../failure.ts';
-import { AT_FDCWD, close, errorOf, O_DIRECTORY, O_PATH, openAt, readNames } from '../../kernel/files.ts';
+import { close, errorOf, O_DIRECTORY, openAt, readNames } from '../../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';

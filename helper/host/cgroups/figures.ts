@@ -3,12 +3,12 @@
  * host has thousands of cgroups, and most of them are idle.
  */
 
+import { EOPNOTSUPP } from '../../kernel/numbers.ts';
 import { limitOfBytes, numberOfBytes, numberOfKey, parsePartition } from '../../proc/cgroupValues.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import type { CgroupNode } from './node.ts';
 import type { Place } from './place.ts';
 
-const EOPNOTSUPP = 95;
 const NANOS_PER_MICRO = 1000;
 
 /** What has to be read again of one cgroup. */

@@ -2,13 +2,14 @@
  * The counters of a cgroup that has processes are read for every list, so their files stay open while it is watched: opening and closing one
  * costs three times as much as reading it.
  */
+
 import fs from 'node:fs';
 import os from 'node:os';
 import { close, readAgain } from '../../kernel/files.ts';
+import { RLIMIT_NOFILE } from '../../kernel/numbers.ts';
 import { parseLimits } from '../../proc/limits.ts';
 import type { Place } from './place.ts';
 
-const RLIMIT_NOFILE = 7;
 /** Each keeps a page of the kernel's memory. */
 const MAX_HELD = 2048;
 const { ENODEV } = os.constants.errno;

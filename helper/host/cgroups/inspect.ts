@@ -1,7 +1,9 @@
 /** Everything about one cgroup: what `cgroups/inspect` answers. */
+
 import fs from 'node:fs';
 import { countDevicePrograms } from '../../kernel/bpfQuery.ts';
-import { AT_FDCWD, close, countLines, O_DIRECTORY, openAt, readText } from '../../kernel/files.ts';
+import { close, countLines, O_DIRECTORY, openAt, readText } from '../../kernel/files.ts';
+import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { numberOfBytes, parseFlatKeyed } from '../../proc/cgroupValues.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import { parseStat } from '../../proc/stat.ts';

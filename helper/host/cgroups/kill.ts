@@ -1,13 +1,14 @@
 /** Ending every process of a cgroup and of all below it. */
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failure, isSystemError } from '../../failure.ts';
-import { AT_FDCWD, close, readText } from '../../kernel/files.ts';
+import { close, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, SIGKILL } from '../../kernel/numbers.ts';
 import { hasEnded, openPidfd, sendSignal } from '../../kernel/pidfd.ts';
 import { parseStat } from '../../proc/stat.ts';
 import type { OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, membersBelow } from './members.ts';
 
-const SIGKILL = 9;
 const LOOK_AGAIN_MILLIS = 20;
 /** Until all have ended: one that waits for a device cannot end before that answers. */
 const END_MILLIS = 10_000;

@@ -1,6 +1,8 @@
 /** The processes of a cgroup and of all below it, and which processes the helper itself depends on. */
+
 import fs from 'node:fs';
-import { AT_FDCWD, close, O_DIRECTORY, O_PATH, readText } from '../../kernel/files.ts';
+import { close, O_DIRECTORY, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { openOnMount } from '../../kernel/openat2.ts';
 import { parseCgroups } from '../../proc/cgroup.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';

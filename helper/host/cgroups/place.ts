@@ -1,15 +1,16 @@
 /** Where the files of a cgroup are read while its hierarchy is walked: relative to the directory above, which is open already. */
+
 import os from 'node:os';
 import {
   close,
   type DirectoryStatus,
   directoryStatus,
   O_DIRECTORY,
-  O_PATH,
   openAt,
   readBytes,
   readNumberLines,
 } from '../../kernel/files.ts';
+import { O_PATH } from '../../kernel/numbers.ts';
 import { bytesOfName, isPlainName } from '../../proc/fileName.ts';
 
 const { EBUSY } = os.constants.errno;

@@ -3,8 +3,10 @@
  * the host when a cgroup with `notify_on_release` empties (cgroups(7), "Cgroup release notification"; CVE-2022-0492). The kernel demands
  * `CAP_SYS_ADMIN` in the initial user namespace for it since 5.17; before, being root was enough.
  */
+
 import os from 'node:os';
-import { AT_FDCWD, close, EINVAL, ENOENT, ESRCH, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
+import { close, EINVAL, ENOENT, ESRCH, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
+import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseMountinfo } from '../../proc/mountinfo.ts';
 import { parseStat } from '../../proc/stat.ts';

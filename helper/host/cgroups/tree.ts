@@ -2,7 +2,9 @@
  * The cgroups of one hierarchy, as last read. While something visible shows them a watch on each directory tells what changed, and only that
  * is read again; otherwise everything is.
  */
-import { AT_FDCWD, directoryStatus, O_DIRECTORY, O_PATH, openAt, readNames } from '../../kernel/files.ts';
+
+import { directoryStatus, O_DIRECTORY, openAt, readNames } from '../../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { textOfName } from '../../proc/fileName.ts';
 import { type Needed, noteThreadedDomain, type RowReader, rowReaders, typeIn } from './figures.ts';
 import type { Hierarchy, HierarchyMount } from './hierarchies.ts';

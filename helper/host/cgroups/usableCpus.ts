@@ -2,8 +2,10 @@
  * How many CPUs a cgroup can use at most, whatever its quota: those of its cpuset, of those that the host has online. In v1 a cpuset is a cgroup of
  * another hierarchy, which is found by the processes.
  */
+
 import { isSystemError, unknownFrom } from '../../failure.ts';
-import { AT_FDCWD, readText } from '../../kernel/files.ts';
+import { readText } from '../../kernel/files.ts';
+import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { countOfCpuList } from '../../proc/cgroupValues.ts';
 import type { CgroupRef, Limit } from '../../protocol/cgroups.ts';
 import type { ProcessRef, Unknown } from '../../protocol.ts';

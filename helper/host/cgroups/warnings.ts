@@ -2,7 +2,9 @@
  * What a person should know before a change: that it would stop the machine, VS Code or the helper itself, or that it bites at once. Judged by the
  * files that are written, so that a raw write is warned about like the change that it amounts to.
  */
-import { AT_FDCWD, readText } from '../../kernel/files.ts';
+
+import { readText } from '../../kernel/files.ts';
+import { AT_FDCWD } from '../../kernel/numbers.ts';
 import type { ChangeWarning } from '../../protocol/cgroups.ts';
 import { openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';

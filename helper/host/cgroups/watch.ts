@@ -2,7 +2,9 @@
  * Notices what happens to cgroups by inotify(7), one watch a directory: cgroups that are created and removed; files that are written (limits,
  * moved processes, a frozen v1 cgroup); and, in v2, what the kernel itself tells of `cgroup.events` and `memory.events`.
  */
+
 import os from 'node:os';
+import { Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
 import {
   IN_ATTRIB,
   IN_CREATE,
@@ -12,9 +14,7 @@ import {
   IN_MODIFY,
   IN_ONLYDIR,
   IN_Q_OVERFLOW,
-  Inotify,
-  type InotifyEvent,
-} from '../../kernel/inotify.ts';
+} from '../../kernel/numbers.ts';
 import { HeldBudget, HeldFiles } from './heldFiles.ts';
 import type { CgroupNode } from './node.ts';
 import type { Place } from './place.ts';

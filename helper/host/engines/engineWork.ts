@@ -1,5 +1,7 @@
 /** Reads engines' files, on a reader thread: engineJobs.ts asks for it. */
-import { AT_FDCWD, O_DIRECTORY, O_PATH, openAt } from '../../kernel/files.ts';
+
+import { O_DIRECTORY, openAt } from '../../kernel/files.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import type { JobTable } from '../../reading/answering.ts';
 import { containerdTasks } from './containerd.ts';
 import { describeClaimed } from './description.ts';

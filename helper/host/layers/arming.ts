@@ -1,7 +1,9 @@
 /** Finding the directories that are to be watched, and watching them: on a reader thread, for all of it asks the file systems of layers. */
+
 import { nextNames, openBelow } from '../../kernel/directory.ts';
-import { close, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
-import { addWatch, IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, IN_ONLYDIR } from '../../kernel/inotify.ts';
+import { close, O_DIRECTORY } from '../../kernel/files.ts';
+import { addWatch } from '../../kernel/inotify.ts';
+import { IN_ATTRIB, IN_CLOSE_WRITE, IN_MODIFY, IN_ONLYDIR, O_PATH } from '../../kernel/numbers.ts';
 import type { JobTable } from '../../reading/answering.ts';
 import { ArmDirectories, type Armed, NAMES, SELF } from './armingJob.ts';
 import type { Part, Stack } from './merged.ts';

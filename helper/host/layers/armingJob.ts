@@ -1,5 +1,5 @@
 /** What a reader thread is asked when directories of layers are to be watched. */
-import { IN_CREATE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO } from '../../kernel/inotify.ts';
+import { IN_CREATE, IN_DELETE, IN_DELETE_SELF, IN_MOVE_SELF, IN_MOVED_FROM, IN_MOVED_TO } from '../../kernel/numbers.ts';
 import { job } from '../../reading/job.ts';
 import type { Stack } from './merged.ts';
 

@@ -2,7 +2,9 @@
  * What a layer changes, depth first by name: the same set as `docker diff` gives. docker compares the whole merged tree with the whole
  * tree below; only what the layer itself has can differ, so that is all that is walked here.
  */
-import { type BriefStatus, DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../../kernel/directory.ts';
+
+import type { BriefStatus } from '../../kernel/directory.ts';
+import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../../kernel/numbers.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { LayerChange, LayerMark } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';

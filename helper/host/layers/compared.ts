@@ -2,13 +2,15 @@
  * A directory of the merged view beside what it would be without the topmost layer: what that layer adds, modifies and deletes.
  * The layer in question need not be the top of the whole overlay; those above it play no part.
  */
+
 import { type BriefStatus, briefStatusBelow, type FileStatus } from '../../kernel/directory.ts';
 import { close } from '../../kernel/files.ts';
+import { S_IFCHR, S_IFMT } from '../../kernel/numbers.ts';
 import { attributeOf } from '../../kernel/xattr.ts';
 import type { LayerMark } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { unknownOf } from './directory.ts';
-import { isDirectory, isRegular, redirectText, S_IFCHR, S_IFMT } from './marks.ts';
+import { isDirectory, isRegular, redirectText } from './marks.ts';
 import {
   closeFound,
   closeParts,

@@ -1,15 +1,15 @@
 /** layers/readFile: bytes of a regular file. Nothing else is ever opened, for opening a device or a pipe has effects of its own. */
+
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
-import { close, errorOf, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { close, errorOf, O_DIRECTORY } from '../../kernel/files.ts';
+import { EXDEV, O_PATH } from '../../kernel/numbers.ts';
 import { closeUnlessRoot, directoryAt } from './descent.ts';
 import { unknownOf } from './directory.ts';
 import { missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
 import { closeFound, lookUp, type Part, type Stack } from './merged.ts';
 import { openContent, openPlace, openRegular } from './openContent.ts';
-
-const EXDEV = 18;
 
 /** Opens the file at `path` of a layer or of the merged view; throws a `Failure` when it is none. */
 export function openFile(stack: Stack, layer: number | 'merged', path: string): number {

@@ -2,11 +2,13 @@
  * The names in a directory, or in several that are merged, in order and in bounded memory: the kernel gives them in an order of its own,
  * so each pass over the directory keeps only the least names that were not given yet.
  */
+
 import fs from 'node:fs';
 import { reasonOf } from '../../failure.ts';
-import { DT_REG, type NameRange, nextNames, openBelow } from '../../kernel/directory.ts';
+import { type NameRange, nextNames, openBelow } from '../../kernel/directory.ts';
 import { close, O_DIRECTORY } from '../../kernel/files.ts';
 import { errnoName } from '../../kernel/libc.ts';
+import { DT_REG, EOVERFLOW, EPERM, O_NOATIME } from '../../kernel/numbers.ts';
 import type { Unknown } from '../../protocol.ts';
 import { OPAQUE_FILE, RESERVED_PREFIX, WHITEOUT_PREFIX } from './marks.ts';
 import type { Pace } from './pace.ts';
@@ -18,9 +20,6 @@ const FIRST_NAMES = 8192;
 const FURTHER_NAMES = 65_536;
 
 const O_NONBLOCK = fs.constants.O_NONBLOCK;
-const O_NOATIME = 0o1000000;
-const EPERM = 1;
-const EOVERFLOW = 75;
 
 export interface Names {
   /** One character a byte, each once, in the order of their bytes. */

@@ -1,9 +1,10 @@
 /** One entry of a directory of a layer or of the merged view, as the protocol has it. */
+
 import { type FileStatus, linkBelow, SECTOR_BYTES } from '../../kernel/directory.ts';
+import { S_IFLNK, S_IFMT } from '../../kernel/numbers.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import type { FileType, LayerEntry, LayerMark } from '../../protocol/layers.ts';
 import type { Comparison } from './compared.ts';
-import { S_IFLNK, S_IFMT } from './marks.ts';
 
 /** By the type bits of `st_mode` (inode(7)). */
 const TYPES = new Map<number, FileType>([

@@ -2,12 +2,14 @@
  * A layer, or the merged view, as a tar: OCI image-spec layer.md. Whiteouts become `.wh.` files; what the kernel writes as a redirect or
  * leaves to a layer below (metacopy) is written out, for no archive can say that.
  */
+
 import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { type FileStatus, linkBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf } from '../../kernel/files.ts';
 import { errnoName } from '../../kernel/libc.ts';
-import { attributeOf, attributesOf, ENODATA } from '../../kernel/xattr.ts';
+import { ENODATA, EOPNOTSUPP } from '../../kernel/numbers.ts';
+import { attributeOf, attributesOf } from '../../kernel/xattr.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
 import { TAR_END, type TarEntry, type TarType, tarHeader, tarPadding } from '../../proc/tar.ts';
 import type { LayerExportNote } from '../../protocol/layers.ts';
@@ -29,7 +31,6 @@ const MAX_NOTED_PATHS = 16;
 const MAX_DEPTH = 1000;
 /** Beyond it, a further link to a file is written as a file of its own. */
 const MAX_LINKED_FILES = 1_000_000;
-const EOPNOTSUPP = 95;
 /** The marks of the overlay itself are written as whiteouts, or not at all. */
 const PRIVATE_ATTRIBUTE = /^(trusted|user)\.overlay\.|^user\.fuseoverlayfs\.|^trusted\.overlay$/;
 

@@ -1,7 +1,8 @@
 /** Mounts of fuse-overlayfs(1), whose layers only the command line of the process that serves them tells. */
 
-import { AT_FDCWD, close, closing, directoryStatus, openAt, readText } from '../../kernel/files.ts';
+import { close, closing, directoryStatus, openAt, readText } from '../../kernel/files.ts';
 import { openOwner } from '../../kernel/nsfs.ts';
+import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { parseIdMap } from '../../proc/idMap.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
 import { parseFuseOverlayArguments } from '../../proc/overlayOptions.ts';

@@ -2,10 +2,12 @@
  * Where the directories of an overlay's layers are. A mount's options are text of whoever mounted it, relative to a working directory and a
  * mount namespace that they do not name; and what is found there now may be another directory than the one that was mounted.
  */
+
 import path from 'node:path';
 import { Failure, unknownFrom } from '../../failure.ts';
-import { AT_FDCWD, close, ENOENT, identityOf, O_DIRECTORY, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
+import { close, ENOENT, identityOf, O_DIRECTORY, readLinkText, readText } from '../../kernel/files.ts';
 import { isExhaustion, SyscallError } from '../../kernel/libc.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';

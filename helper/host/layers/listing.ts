@@ -1,6 +1,8 @@
 /** layers/readDirectory and layers/stat: a directory of a layer, or of what is seen of all layers, a page at a time. */
+
 import { type FileStatus, openBelow, statusBelow, statusOf } from '../../kernel/directory.ts';
-import { close, ENOENT, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { close, ENOENT, O_DIRECTORY } from '../../kernel/files.ts';
+import { EXDEV, O_PATH } from '../../kernel/numbers.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { LayerEntry, LayersReadDirectoryResult } from '../../protocol/layers.ts';
 import { type Compared, type Comparison, closeCompared, compare } from './compared.ts';
@@ -12,8 +14,6 @@ import { isDirectory, marksOfDirectory } from './marks.ts';
 import type { Part, Stack } from './merged.ts';
 import type { Pace } from './pace.ts';
 import type { PageCache } from './pageCache.ts';
-
-const EXDEV = 18;
 
 export interface ListingRequest {
   layer: number | 'merged';

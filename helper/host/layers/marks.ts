@@ -6,15 +6,10 @@
 import os from 'node:os';
 import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { ENOENT } from '../../kernel/files.ts';
-import { type AttributePlace, attributeOf, ENODATA, mayHaveAttribute } from '../../kernel/xattr.ts';
+import { EINVAL, ENODATA, EOPNOTSUPP, EPERM, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from '../../kernel/numbers.ts';
+import { type AttributePlace, attributeOf, mayHaveAttribute } from '../../kernel/xattr.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
 import type { Unknown } from '../../protocol.ts';
-
-export const S_IFMT = 0o170000;
-export const S_IFDIR = 0o040000;
-export const S_IFREG = 0o100000;
-export const S_IFCHR = 0o020000;
-export const S_IFLNK = 0o120000;
 
 /** Before the name that is deleted; and the file that makes its directory opaque (OCI image-spec layer.md). */
 export const WHITEOUT_PREFIX = '.wh.';
@@ -25,9 +20,6 @@ export const RESERVED_PREFIX = '.wh..wh.';
 /** Before Linux 6.7 an empty file is an empty file, whatever its attributes. */
 const KNOWS_WHITEOUT_ATTRIBUTES = isAtLeast(os.release(), 6, 7);
 
-const EPERM = 1;
-const EOPNOTSUPP = 95;
-const EINVAL = 22;
 /** The kernel refuses a longer redirect (OVL_REDIRECT_MAX is 256 for those it writes; a path otherwise). */
 const MAX_REDIRECT_BYTES = 4096;
 

@@ -5,7 +5,8 @@
 
 import fs from 'node:fs';
 import { type FileStatus, openBelow, statusBelow } from '../../kernel/directory.ts';
-import { close, EACCES, ENOENT, O_DIRECTORY, O_PATH } from '../../kernel/files.ts';
+import { close, EACCES, ENOENT, O_DIRECTORY } from '../../kernel/files.ts';
+import { ENAMETOOLONG, ENOTDIR, EXDEV, O_PATH } from '../../kernel/numbers.ts';
 import {
   AttributeUnreadable,
   type DirectoryMarks,
@@ -21,9 +22,6 @@ import {
   WHITEOUT_PREFIX,
 } from './marks.ts';
 
-const ENOTDIR = 20;
-const ENAMETOOLONG = 36;
-const EXDEV = 18;
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
 const O_NONBLOCK = fs.constants.O_NONBLOCK;
 

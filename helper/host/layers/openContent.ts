@@ -1,14 +1,14 @@
 /** Opens regular files of layers, and finds their content where only the metadata was copied up. Nothing else is ever opened: that has effects of its own. */
+
 import fs from 'node:fs';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
-import { AT_FDCWD, close, O_PATH, openAt } from '../../kernel/files.ts';
+import { close, openAt } from '../../kernel/files.ts';
+import { AT_FDCWD, EPERM, O_NOATIME, O_PATH } from '../../kernel/numbers.ts';
 import { isRegular } from './marks.ts';
 import type { Found, Stack } from './merged.ts';
 
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW;
 const READ_FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
-const O_NOATIME = 0o1000000;
-const EPERM = 1;
 
 /** A descriptor for reading of the regular file at `name`, or `-errno`; `irregular` for anything else. */
 export function openRegular(directory: number, name: string): number | 'irregular' {

@@ -4,11 +4,13 @@
  * The mount is looked for at every opening, with its very options: its id and device number are soon given to another one. Each directory
  * must be the one that was listed.
  */
+
 import fs from 'node:fs';
 import os from 'node:os';
 import { Failure, unknownFrom } from '../../failure.ts';
-import { AT_FDCWD, close, O_PATH, readLinkText, readText } from '../../kernel/files.ts';
+import { close, readLinkText, readText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
+import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';

@@ -2,10 +2,11 @@
  * Whether files of one size and time have the same content. The time says little where images are made reproducibly: all files have one. Nor does anything
  * else that the kernel tells of a file, since copying it up makes another inode; so content is read, as far as that is bounded.
  */
+
 import fs from 'node:fs';
 import { linkBelow, openBelow, statusOf } from '../../kernel/directory.ts';
-import { close, O_PATH } from '../../kernel/files.ts';
-import { S_IFLNK, S_IFMT, S_IFREG } from './marks.ts';
+import { close } from '../../kernel/files.ts';
+import { O_PATH, S_IFLNK, S_IFMT, S_IFREG } from '../../kernel/numbers.ts';
 import type { ComparedBytes, Found, Stack } from './merged.ts';
 import { openContent } from './openContent.ts';
 

@@ -4,9 +4,11 @@
  *
  * Every directory on the way is watched too: one that a layer does not have yet comes by a change of the one above it.
  */
+
 import { inField } from '../../failure.ts';
 import { duplicate } from '../../kernel/files.ts';
-import { IN_IGNORED, IN_ISDIR, IN_Q_OVERFLOW, Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
+import { Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
+import { IN_IGNORED, IN_ISDIR, IN_Q_OVERFLOW } from '../../kernel/numbers.ts';
 import { log } from '../../log.ts';
 import type { LayerPath, LayersWatchParams, OverlayRef } from '../../protocol/layers.ts';
 import { readers } from '../../reading/readers.ts';
