@@ -10,7 +10,7 @@ import path from 'node:path';
 
 const VERSION = 'LINUX_VERSION_CODE';
 const OUTPUT = path.join(import.meta.dirname, '..', 'helper', 'kernel', 'numbers.ts');
-const COMPILERS = { x64: ['x86_64-linux-gnu-gcc', 'gcc'], arm64: ['aarch64-linux-gnu-gcc'] };
+const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
 const HEADERS = [
   ...[
     'asm/errno',
@@ -72,12 +72,14 @@ const NOT_GIVEN = {
   ...{ SOCK_STREAM: 1, SOCK_DGRAM: 2, SOCK_RAW: 3, SOCK_CLOEXEC: 0o2000000, SCM_RIGHTS: 1 },
   ...{ MSG_DONTWAIT: 0x40, MSG_WAITALL: 0x100, MSG_NOSIGNAL: 0x4000 },
   ...{ DT_UNKNOWN: 0, DT_CHR: 2, DT_DIR: 4, DT_REG: 8, PF_KTHREAD: 0x200000, MNT_DETACH: 2 },
+  // Since Linux 6.3.
+  ...{ MFD_EXEC: 0x10 },
 };
 
 /** The numbers of these names on one of the architectures, those that its headers know. Undefined without a compiler for it. */
 export function numbersOf(names, architecture) {
-  const compiler = COMPILERS[architecture].find((one) => runs(one, ['--version']));
-  if (compiler === undefined) return undefined;
+  const compiler = COMPILERS[architecture];
+  if (!runs(compiler, ['--version'])) return undefined;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-numbers-'));
   try {
     fs.mkdirSync(path.join(folder, 'sys'));
@@ -122,7 +124,8 @@ function runs(program, args) {
 /** What both architectures say, and the version of the headers. Throws for what they do not know, or do not agree in. */
 export function numbers(names) {
   const [x64, arm64] = ['x64', 'arm64'].map((architecture) => numbersOf(names, architecture));
-  if (x64 === undefined || arm64 === undefined) throw new Error('install gcc and gcc-aarch64-linux-gnu');
+  if (x64 === undefined || arm64 === undefined)
+    throw new Error('install gcc-x86-64-linux-gnu and gcc-aarch64-linux-gnu, of which one is gcc here');
   const agreed = (name) => {
     const value = x64.get(name) ?? (name in NOT_GIVEN ? BigInt(NOT_GIVEN[name]) : undefined);
     if (value === undefined) throw new Error(`${name} is in none of the headers`);
@@ -139,7 +142,8 @@ function written(value, name) {
   return `0x${value.toString(16)}`;
 }
 
-if (process.argv[1] === import.meta.filename) {
+// Not where a test has it within its bundle.
+if (path.basename(process.argv[1] ?? '') === 'kernelNumbers.mjs') {
   const now = fs.existsSync(OUTPUT) ? fs.readFileSync(OUTPUT, 'utf8') : '';
   const names = [
     ...new Set([...now.matchAll(/^export const (\w+) =/gm)].map(([, name]) => name).concat(process.argv.slice(2))),

@@ -14,13 +14,12 @@ import {
   F_SEAL_WRITE,
   MFD_ALLOW_SEALING,
   MFD_CLOEXEC,
+  MFD_EXEC,
 } from './numbers.ts';
 
 const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned int flags)');
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
 const fsetxattr = libcFunction('int fsetxattr(int descriptor, const char *name, const uint8_t *value, size_t size, int flags)');
-
-const MFD_EXEC = 16;
 
 /**
  * A descriptor of `content` in sealed memory, to be executed as `/proc/self/fd/N`. N is at least `lowest`, so that a child

@@ -96,6 +96,7 @@ export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const MFD_ALLOW_SEALING = 2;
 export const MFD_CLOEXEC = 1;
+export const MFD_EXEC = 0x10;
 export const MNT_DETACH = 2;
 export const MOUNT_ATTR_IDMAP = 0x100000;
 export const MOUNT_ATTR_NOATIME = 0x10;
