@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * Writes helper/kernel/numbers.ts from the kernel's own headers (linux-libc-dev): `node scripts/kernelNumbers.mjs [NAME...]` makes those that are in it
- * anew, and adds NAMEs. A number that differs between x86-64 and arm64 is refused: such have one for each, in syscallTable.ts.
+ * Writes helper/kernel/numbers.ts and syscallNumbers.ts from the kernel's own headers (linux-libc-dev): `node scripts/kernelNumbers.mjs [NAME...]` makes
+ * what is in them anew, and adds NAMEs; `__NR_openat2` is a system call. Any other number that differs between x86-64 and arm64 is refused.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -9,7 +9,10 @@ import os from 'node:os';
 import path from 'node:path';
 
 const VERSION = 'LINUX_VERSION_CODE';
-const OUTPUT = path.join(import.meta.dirname, '..', 'helper', 'kernel', 'numbers.ts');
+const FOLDER = path.join(import.meta.dirname, '..', 'helper', 'kernel');
+const OUTPUT = path.join(FOLDER, 'numbers.ts');
+const SYSCALLS = path.join(FOLDER, 'syscallNumbers.ts');
+const CALL = '__NR_';
 const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
 const HEADERS = [
   ...[
@@ -20,6 +23,7 @@ const HEADERS = [
     'asm/resource',
     'asm/signal',
     'asm/socket',
+    'asm/unistd',
     'linux/aio_abi',
     'linux/audit',
   ],
@@ -142,13 +146,27 @@ function written(value, name) {
   return `0x${value.toString(16)}`;
 }
 
-// Not where a test has it within its bundle.
-if (path.basename(process.argv[1] ?? '') === 'kernelNumbers.mjs') {
-  const now = fs.existsSync(OUTPUT) ? fs.readFileSync(OUTPUT, 'utf8') : '';
-  const names = [
-    ...new Set([...now.matchAll(/^export const (\w+) =/gm)].map(([, name]) => name).concat(process.argv.slice(2))),
-  ].sort();
-  const { version, values } = numbers(names);
+/** Of system calls by name, those of x86-64 and arm64. Throws for what one of them does not have. */
+export function syscallNumbers(names) {
+  const calls = names.map((name) => `${CALL}${name}`);
+  const both = ['x64', 'arm64'].map((architecture) => numbersOf(calls, architecture));
+  return new Map(
+    names.map((name) => {
+      const pair = both.map((numbers) => numbers?.get(`${CALL}${name}`));
+      if (pair.includes(undefined)) throw new Error(`not every architecture, or compiler, has ${name}`);
+      return [name, pair.map(Number)];
+    }),
+  );
+}
+
+/** The names that a file has already, and those that are given. In order. */
+function namesIn(file, pattern, given) {
+  const now = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  return [...new Set([...now.matchAll(pattern)].map(([, name]) => name).concat(given))].sort();
+}
+
+function writeNumbers(given) {
+  const { version, values } = numbers(namesIn(OUTPUT, /^export const (\w+) =/gm, given));
   const lines = [...values].map(([name, value]) => `export const ${name} = ${written(value, name)};`);
   fs.writeFileSync(
     OUTPUT,
@@ -159,4 +177,28 @@ if (path.basename(process.argv[1] ?? '') === 'kernelNumbers.mjs') {
 ${lines.join('\n')}
 `,
   );
+}
+
+function writeSyscallNumbers(given) {
+  const lines = [...syscallNumbers(namesIn(SYSCALLS, /^ {2}(\w+): \[/gm, given))].map(
+    ([name, pair]) => `  ${name}: [${pair.join(', ')}],`,
+  );
+  fs.writeFileSync(
+    SYSCALLS,
+    `/**
+ * The system calls that the helper makes itself, from the headers of the kernel (asm/unistd.h). Written by scripts/kernelNumbers.mjs; not to be
+ * changed by hand. Those that a filter may name, which are all, are in syscallTable.ts.
+ */
+export const SYSCALL_NUMBERS = {
+${lines.join('\n')}
+} as const satisfies Record<string, readonly [x64: number, arm64: number]>;
+`,
+  );
+}
+
+// Not where a test has it within its bundle.
+if (path.basename(process.argv[1] ?? '') === 'kernelNumbers.mjs') {
+  const given = process.argv.slice(2);
+  writeNumbers(given.filter((name) => !name.startsWith(CALL)));
+  writeSyscallNumbers(given.filter((name) => name.startsWith(CALL)).map((name) => name.slice(CALL.length)));
 }

@@ -165,11 +165,8 @@ export type SyscallEntry = readonly [
 export const TABLE_VERSION: readonly [major: number, minor: number] = [${version.join(', ')}];
 
 // biome-ignore format: a table of numbers.
-export const TABLE = {
+export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = {
 ${lines.join('\n')}
-} satisfies Record<string, SyscallEntry>;
-
-/** Likewise, for names that may be of no call. */
-export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = TABLE;
+};
 `,
 );

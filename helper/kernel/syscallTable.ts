@@ -20,7 +20,7 @@ export type SyscallEntry = readonly [
 export const TABLE_VERSION: readonly [major: number, minor: number] = [7, 1];
 
 // biome-ignore format: a table of numbers.
-export const TABLE = {
+export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = {
   read: [0, 0, 3, 63, '4'], write: [1, 1, 4, 64, '4'], open: [2, 2, 5, null, '842', '442'], close: [3, 3, 6, 57, '4'],
   stat: [4, 4, 106, null], fstat: [5, 5, 108, 80, '4'], lstat: [6, 6, 107, null], poll: [7, 7, 168, null, '844'],
   lseek: [8, 8, 19, 62, '484'], mmap: [9, 9, 90, 222], mprotect: [10, 10, 125, 226], munmap: [11, 11, 91, 215], brk: [12, 12, 45, 214],
@@ -167,7 +167,4 @@ export const TABLE = {
   mq_timedreceive_time64: [null, null, 419, null], semtimedop_time64: [null, null, 420, null],
   rt_sigtimedwait_time64: [null, null, 421, null], futex_time64: [null, null, 422, null],
   sched_rr_get_interval_time64: [null, null, 423, null],
-} satisfies Record<string, SyscallEntry>;
-
-/** Likewise, for names that may be of no call. */
-export const SYSCALL_TABLE: Readonly<Record<string, SyscallEntry>> = TABLE;
+};

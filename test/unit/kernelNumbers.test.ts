@@ -4,7 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as written from '../../helper/kernel/numbers.ts';
-import { numbers, numbersOf } from '../../scripts/kernelNumbers.mjs';
+import { SYSCALL_NUMBERS } from '../../helper/kernel/syscallNumbers.ts';
+import { SYSCALL_TABLE } from '../../helper/kernel/syscallTable.ts';
+import { numbers, numbersOf, syscallNumbers } from '../../scripts/kernelNumbers.mjs';
 import { sourceFiles } from '../fixtures/sourceFiles.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -28,6 +30,13 @@ test('every number is what the headers of both architectures say', () => {
   const { values } = numbers(Object.keys(NUMBERS));
   for (const [name, value] of values) assert.equal(BigInt(NUMBERS[name]!), value, name);
   assert.ok(values.size > 200);
+});
+
+test('every system call is what the headers of both architectures say, and the table of all calls', () => {
+  const said = Object.entries(SYSCALL_NUMBERS).map(([name, pair]): [string, number[]] => [name, [...pair]]);
+  assert.deepEqual([...syscallNumbers(said.map(([name]) => name))], said);
+  for (const [name, pair] of said) assert.deepEqual([SYSCALL_TABLE[name]?.[0], SYSCALL_TABLE[name]?.[3]], pair, name);
+  assert.throws(() => syscallNumbers(['open']), /not every architecture, or compiler, has open/);
 });
 
 test('a number that architectures do not share, or that is in no header, is refused with its name', () => {
