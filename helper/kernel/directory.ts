@@ -13,6 +13,7 @@ import {
   AT_NO_AUTOMOUNT,
   AT_STATX_DONT_SYNC,
   AT_SYMLINK_NOFOLLOW,
+  EAGAIN,
   ENAMETOOLONG,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
@@ -21,7 +22,7 @@ import {
   STATX_ATTR_MOUNT_ROOT,
   STATX_BASIC_STATS,
 } from './numbers.ts';
-import { OPEN_CLOEXEC, OPEN_HOW_BYTES, SYS_openat2 } from './openat2.ts';
+import { OPEN_CLOEXEC, OPEN_HOW_BYTES, SYS_openat2, triedAgain } from './openat2.ts';
 
 const openat2Call = libcFunction(
   'long syscall(long number, long directory, const uint8_t *path, const uint8_t *how, size_t size)',
@@ -94,6 +95,11 @@ function setPath(name: string): boolean {
 export function openBelow(directory: number, name: string, flags: number): number {
   if (!setPath(name)) return -ENAMETOOLONG;
   how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
+  const opened = openOnce(directory);
+  return opened === -EAGAIN ? triedAgain(() => openOnce(directory)) : opened;
+}
+
+function openOnce(directory: number): number {
   const descriptor = Number(openat2Call(SYS_openat2, directory, path, how, OPEN_HOW_BYTES));
   return descriptor === -1 ? -lastErrno() : descriptor;
 }

@@ -21,6 +21,8 @@ const syscall = libcFunction('long syscall(long number, long directory, const ch
 
 export const SYS_openat2 = syscallNumber('openat2');
 export const OPEN_CLOEXEC = 0o2000000n;
+/** Each takes some microseconds. */
+const MAX_TRIES = 1000;
 /** struct open_how: flags, mode, resolve. */
 export const OPEN_HOW_BYTES = 24;
 
@@ -29,7 +31,7 @@ export const OPEN_HOW_BYTES = 24;
  * only a path is opened (`O_PATH`).
  */
 export function openCachedInRoot(root: number, path: string, flags: number): number {
-  const descriptor = openNow(root, path, cachedHowOf(flags));
+  const descriptor = openOnce(root, path, cachedHowOf(flags));
   // EINVAL: an older kernel.
   return descriptor === -EINVAL ? -EAGAIN : descriptor;
 }
@@ -39,7 +41,7 @@ export function openCachedInRoot(root: number, path: string, flags: number): num
  * but one that wants to be asked about every name: that is `-EAGAIN`. On kernels before 5.12 it is waited for.
  */
 export function openMountPoint(root: number, path: string): number {
-  const descriptor = openNow(root, path, cachedHowOf(O_PATH));
+  const descriptor = openOnce(root, path, cachedHowOf(O_PATH));
   return descriptor === -EINVAL ? openInRootNow(root, path, O_PATH) : descriptor;
 }
 
@@ -68,10 +70,26 @@ export function hasOpenat2(): boolean {
   return opened !== -ENOSYS;
 }
 
-/** A descriptor, or `-errno`. */
-function openNow(root: number, path: string, how: Buffer): number {
+/** A descriptor, or `-errno`. Not tried again: `EAGAIN` may be what was asked for (RESOLVE_CACHED). */
+function openOnce(root: number, path: string | Buffer, how: Buffer): number {
   const descriptor = Number(syscall(SYS_openat2, root, path, how, OPEN_HOW_BYTES));
   return descriptor === -1 ? -lastErrno() : descriptor;
+}
+
+/**
+ * Calls `open` again for as long as it is `-EAGAIN`, within bounds: the kernel says so when anybody renames or mounts anything on the host while it
+ * goes up a `..` (openat2(2)).
+ */
+export function triedAgain(open: () => number): number {
+  for (let left = MAX_TRIES; ; left -= 1) {
+    const opened = open();
+    if (opened !== -EAGAIN || left === 0) return opened;
+  }
+}
+
+function openNow(root: number, path: string | Buffer, how: Buffer): number {
+  const opened = openOnce(root, path, how);
+  return opened === -EAGAIN ? triedAgain(() => openOnce(root, path, how)) : opened;
 }
 
 /**
@@ -80,8 +98,7 @@ function openNow(root: number, path: string, how: Buffer): number {
  */
 export function openOnMount(directory: number, path: Buffer, flags: number): number {
   const how = howOf(flags, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
-  const descriptor = Number(syscall(SYS_openat2, directory, Buffer.concat([path, NUL]), how, OPEN_HOW_BYTES));
-  return descriptor === -1 ? -lastErrno() : descriptor;
+  return openNow(directory, Buffer.concat([path, NUL]), how);
 }
 
 const NUL = Buffer.of(0);
