@@ -3,10 +3,11 @@
  * Writes helper/kernel/numbers.ts and syscallNumbers.ts from the kernel's own headers (linux-libc-dev): `node scripts/kernelNumbers.mjs [NAME...]` makes
  * what is in them anew, and adds NAMEs; `__NR_openat2` is a system call. Any other number that differs between x86-64 and arm64 is refused.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { findProgram } from './prerequisites.mjs';
 
 const VERSION = 'LINUX_VERSION_CODE';
 const FOLDER = path.join(import.meta.dirname, '..', 'helper', 'kernel');
@@ -15,50 +16,14 @@ const SYSCALLS = path.join(FOLDER, 'syscallNumbers.ts');
 const CALL = '__NR_';
 const COMPILERS = { x64: 'x86_64-linux-gnu-gcc', arm64: 'aarch64-linux-gnu-gcc' };
 const HEADERS = [
-  ...[
-    'asm/errno',
-    'asm/fcntl',
-    'asm/ioctls',
-    'asm/poll',
-    'asm/resource',
-    'asm/signal',
-    'asm/socket',
-    'asm/unistd',
-    'linux/aio_abi',
-    'linux/audit',
-  ],
-  ...[
-    'linux/bpf',
-    'linux/capability',
-    'linux/cn_proc',
-    'linux/connector',
-    'linux/elf',
-    'linux/fcntl',
-    'linux/fib_rules',
-    'linux/fs',
-  ],
-  ...['linux/if', 'linux/if_addr', 'linux/if_arp', 'linux/if_link', 'linux/if_tun', 'linux/in', 'linux/in6', 'linux/inet_diag'],
-  ...['linux/inotify', 'linux/ipv6_route', 'linux/keyctl', 'linux/magic', 'linux/memfd', 'linux/mount', 'linux/net_namespace'],
-  ...[
-    'linux/netfilter',
-    'linux/netfilter/nf_tables',
-    'linux/netfilter/nfnetlink',
-    'linux/netlink',
-    'linux/netlink_diag',
-    'linux/nsfs',
-  ],
-  ...['linux/openat2', 'linux/packet_diag', 'linux/prctl', 'linux/ptrace', 'linux/route', 'linux/rtnetlink', 'linux/sched'],
-  ...[
-    'linux/seccomp',
-    'linux/sock_diag',
-    'linux/sockios',
-    'linux/stat',
-    'linux/unix_diag',
-    'linux/veth',
-    'linux/vm_sockets',
-    'linux/wait',
-  ],
-];
+  'asm/errno asm/fcntl asm/ioctls asm/poll asm/resource asm/signal asm/socket asm/unistd linux/aio_abi linux/audit',
+  'linux/bpf linux/capability linux/cn_proc linux/connector linux/elf linux/fcntl linux/fib_rules linux/fs linux/if',
+  'linux/if_addr linux/if_arp linux/if_link linux/if_tun linux/in linux/in6 linux/inet_diag linux/inotify linux/ipv6_route',
+  'linux/keyctl linux/magic linux/memfd linux/mount linux/net_namespace linux/netfilter linux/netfilter/nf_tables',
+  'linux/netfilter/nfnetlink linux/netlink linux/netlink_diag linux/nsfs linux/openat2 linux/packet_diag linux/prctl',
+  'linux/ptrace linux/route linux/rtnetlink linux/sched linux/seccomp linux/sock_diag linux/sockios linux/stat',
+  'linux/unix_diag linux/veth linux/vm_sockets linux/wait',
+].flatMap((line) => line.split(' '));
 /** What some of them want of a C library. */
 const SOCKET_HEADER = `#pragma once
 typedef unsigned short sa_family_t;
@@ -82,8 +47,8 @@ const NOT_GIVEN = {
 
 /** The numbers of these names on one of the architectures, those that its headers know. Undefined without a compiler for it. */
 export function numbersOf(names, architecture) {
-  const compiler = COMPILERS[architecture];
-  if (!runs(compiler, ['--version'])) return undefined;
+  const compiler = findProgram(COMPILERS[architecture]);
+  if (compiler === undefined) return undefined;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-numbers-'));
   try {
     fs.mkdirSync(path.join(folder, 'sys'));
@@ -116,15 +81,6 @@ function valueIn(assembly, index) {
   return BigInt(/\.(?:quad|xword)\s+(-?\w+)/.exec(body)?.[1] ?? 0);
 }
 
-function runs(program, args) {
-  try {
-    execFileSync(program, args, { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** What both architectures say, and the version of the headers. Throws for what they do not know, or do not agree in. */
 export function numbers(names) {
   const [x64, arm64] = ['x64', 'arm64'].map((architecture) => numbersOf(names, architecture));
@@ -141,7 +97,6 @@ export function numbers(names) {
 }
 
 function written(value, name) {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) return `0x${value.toString(16)}n`;
   if (value < 10n || /^(E[A-Z0-9]+|AF_|SIG|PR_|RTM_|IFLA_|NFTA_|F_)/.test(name)) return String(value);
   return `0x${value.toString(16)}`;
 }
@@ -186,7 +141,7 @@ function writeSyscallNumbers(given) {
   fs.writeFileSync(
     SYSCALLS,
     `/**
- * The system calls that the helper makes itself, from the headers of the kernel (asm/unistd.h). Written by scripts/kernelNumbers.mjs; not to be
+ * The system calls that the helper and its launchers make, from the headers of the kernel (asm/unistd.h). Written by scripts/kernelNumbers.mjs; not to be
  * changed by hand. Those that a filter may name, which are all, are in syscallTable.ts.
  */
 export const SYSCALL_NUMBERS = {

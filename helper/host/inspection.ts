@@ -1,8 +1,8 @@
 /** Everything that isolates one process: the answer to `processes/inspect`, without what the lists say of it already. */
 
 import { Failure } from '../failure.ts';
-import { close, EACCES, EINVAL, ENOENT, openDirectory, readLinkText, readText } from '../kernel/files.ts';
-import { AT_FDCWD } from '../kernel/numbers.ts';
+import { close, openDirectory, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, EACCES, EINVAL, ENOENT } from '../kernel/numbers.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseIdMap } from '../proc/idMap.ts';

@@ -1,7 +1,7 @@
 /** Where a namespace can be opened: the files that lead to it, and how to open one without being led elsewhere. */
 
-import { closing, ENOENT, O_DIRECTORY, openAt, openDirectory } from '../kernel/files.ts';
-import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
+import { closing, O_DIRECTORY, openAt, openDirectory } from '../kernel/files.ts';
+import { AT_FDCWD, ENOENT, O_PATH } from '../kernel/numbers.ts';
 import { openMountPoint } from '../kernel/openat2.ts';
 import type { Pin, ProcessRef } from '../protocol.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';

@@ -3,8 +3,6 @@
 import fs from 'node:fs';
 import {
   close,
-  EACCES,
-  EPERM,
   linkBytes,
   openDirectory,
   ownerOf,
@@ -15,7 +13,7 @@ import {
   sizeOf,
 } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
-import { AT_FDCWD, PF_KTHREAD } from '../kernel/numbers.ts';
+import { AT_FDCWD, EACCES, EPERM, PF_KTHREAD } from '../kernel/numbers.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { claimOfCgroups } from '../proc/cgroupClaim.ts';
 import { parseCmdline } from '../proc/cmdline.ts';

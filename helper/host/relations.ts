@@ -4,9 +4,10 @@
  */
 
 import { reasonOf } from '../failure.ts';
-import { close, EPERM } from '../kernel/files.ts';
+import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { openOwner, openParent, ownerUid } from '../kernel/nsfs.ts';
+import { EPERM } from '../kernel/numbers.ts';
 import type { NamespaceKind, NamespaceRef, Unknown } from '../protocol.ts';
 import { nsfsDevice, refOfDescriptor } from './nsfsFile.ts';
 import { openPlace, type Place } from './places.ts';

@@ -6,9 +6,9 @@
  * a copy that nobody else can exchange is looked at before it is asked, for an ioctl of another kind of file may be a file system's to answer.
  */
 
-import { close, duplicate, EINVAL, ENOENT, EPERM, linkBytes, openDirectory, readBytes, readLink } from '../kernel/files.ts';
+import { close, duplicate, linkBytes, openDirectory, readBytes, readLink } from '../kernel/files.ts';
 import { SyscallError } from '../kernel/libc.ts';
-import { AT_FDCWD } from '../kernel/numbers.ts';
+import { AT_FDCWD, EINVAL, ENOENT, EPERM } from '../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../kernel/pidfd.ts';
 import { openNamespaceOfSocket } from '../kernel/socketNamespace.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';

@@ -2,7 +2,9 @@
  * In which net namespace each socket is. A socket stays in the one in which it was made, so each is asked once, however many processes have it; and as
  * asking costs more than all other reading of it, not all at once.
  */
-import { EINVAL, EPERM, inodeOf } from '../kernel/files.ts';
+
+import { inodeOf } from '../kernel/files.ts';
+import { EINVAL, EPERM } from '../kernel/numbers.ts';
 import type { ProcessRef } from '../protocol.ts';
 import {
   type HeldSocket,

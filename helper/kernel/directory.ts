@@ -13,7 +13,6 @@ import {
   AT_NO_AUTOMOUNT,
   AT_STATX_DONT_SYNC,
   AT_SYMLINK_NOFOLLOW,
-  EAGAIN,
   ENAMETOOLONG,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
@@ -95,8 +94,7 @@ function setPath(name: string): boolean {
 export function openBelow(directory: number, name: string, flags: number): number {
   if (!setPath(name)) return -ENAMETOOLONG;
   how.writeBigUInt64LE(BigInt(flags) | OPEN_CLOEXEC, 0);
-  const opened = openOnce(directory);
-  return opened === -EAGAIN ? triedAgain(() => openOnce(directory)) : opened;
+  return triedAgain(() => openOnce(directory));
 }
 
 function openOnce(directory: number): number {
@@ -131,6 +129,7 @@ const brief: BriefStatus = { mode: 0, sizeBytes: 0, blocks: 0, covered: false };
 
 /** Fills `status`: 0, or `-errno`. */
 function askStatus(directory: number, flags: number): number {
+  // AT_STATX_DONT_SYNC: what a file system that is served elsewhere last said will do, for it has just been asked for the name.
   return statxCall(directory, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, status) === -1 ? -lastErrno() : 0;
 }
 

@@ -7,7 +7,6 @@
  */
 
 import fs from 'node:fs';
-import os from 'node:os';
 import { checked, lastErrno, libcFunction, openedOr, SyscallError } from './libc.ts';
 import {
   AT_EMPTY_PATH,
@@ -31,8 +30,6 @@ const closeCall = libcFunction('int close(int descriptor)');
 const readlinkatCall = libcFunction('intptr_t readlinkat(int directory, const char *path, void *buffer, size_t size)');
 const statxCall = libcFunction('int statx(int directory, const char *path, int flags, uint32_t mask, void *buffer)');
 const getdentsCall = libcFunction('intptr_t getdents64(int descriptor, void *buffer, size_t count)');
-
-export const { ENOENT, EACCES, EPERM, ESRCH, EINVAL } = os.constants.errno;
 
 /** The same number on every architecture that Node runs on. */
 export const O_DIRECTORY = fs.constants.O_DIRECTORY;
@@ -146,6 +143,7 @@ export function readNamespaceLink(directory: number, path: string): number {
 
 /** Owner of an open file: for `/proc/PID` itself the effective uid, even of a process that is not dumpable. Waits for no file system. */
 export function ownerOf(descriptor: number): number {
+  // AT_STATX_DONT_SYNC: what a file system that is served elsewhere last said will do: nobody is asked.
   if (statxCall(descriptor, '', AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_UID, statBuffer) === -1) return -lastErrno();
   return statBuffer.readUInt32LE(20);
 }

@@ -2,8 +2,10 @@
  * The one place that loads the C library. Every file of helper/kernel/ declares the functions it wraps with `libcFunction`
  * and calls them through `checked`, which reads errno at once: any call in between, even a timer's, could replace it.
  */
+
 import os from 'node:os';
 import koffi from 'koffi';
+import { EHOSTDOWN, EKEYREVOKED, ESOCKTNOSUPPORT, EUCLEAN, EUSERS } from './numbers.ts';
 
 // The symbols of the running program itself: Node is linked with whichever C library the machine has (glibc or musl).
 const program = koffi.load(null);
@@ -12,18 +14,13 @@ const ERRNO_NAMES = new Map<number, string>(Object.entries(os.constants.errno).m
 
 /** `EPERM` for 1; `errno 512` for a number without a name. */
 export function errnoName(errno: number): string {
-  return ERRNO_NAMES.get(errno) ?? EXTRA_ERRNO_NAMES[errno] ?? `errno ${errno}`;
+  return ERRNO_NAMES.get(errno) ?? EXTRA_ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
 }
 
 // Linux errors that Node's table lacks (asm-generic/errno.h).
-const EXTRA_ERRNO_NAMES: Record<number, string> = {
-  28: 'ENOSPC',
-  87: 'EUSERS',
-  94: 'ESOCKTNOSUPPORT',
-  112: 'EHOSTDOWN',
-  117: 'EUCLEAN',
-  128: 'EKEYREVOKED',
-};
+const EXTRA_ERRNO_NAMES = new Map(
+  Object.entries({ EUSERS, ESOCKTNOSUPPORT, EHOSTDOWN, EUCLEAN, EKEYREVOKED }).map(([name, number]) => [number, name]),
+);
 
 /** A system call that failed: which, with what errno, and on what. */
 export class SyscallError extends Error {

@@ -11,6 +11,8 @@ import {
   FSCONFIG_CMD_CREATE,
   FSCONFIG_SET_FLAG,
   FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
   MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_RDONLY,
   O_PATH,
@@ -36,20 +38,19 @@ const SYS_fsopen = syscallNumber('fsopen');
 const SYS_fsconfig = syscallNumber('fsconfig');
 const SYS_fsmount = syscallNumber('fsmount');
 const SYS_mount_setattr = syscallNumber('mount_setattr');
-const CLOEXEC = 1;
 /** struct mount_attr: set, clear, propagation, descriptor of a user namespace. */
 const MOUNT_ATTR_BYTES = 32;
 
 /** A descriptor (close-on-exec) of its root. It lives as long as that is open, or it is mounted. Throws a `SyscallError`. */
 export function makeDetachedMount(type: string, options: [key: string, value: string | true][], attributes: number): number {
-  const context = checked('fsopen', Number(fsopen(SYS_fsopen, type, CLOEXEC)), type);
+  const context = checked('fsopen', Number(fsopen(SYS_fsopen, type, FSOPEN_CLOEXEC)), type);
   try {
     for (const [key, value] of options) {
       const [command, text] = value === true ? [FSCONFIG_SET_FLAG, null] : [FSCONFIG_SET_STRING, value];
       checked('fsconfig', Number(fsconfig(SYS_fsconfig, context, command, key, text, 0)), key);
     }
     checked('fsconfig', Number(fsconfig(SYS_fsconfig, context, FSCONFIG_CMD_CREATE, null, null, 0)), type);
-    return checked('fsmount', Number(fsmount(SYS_fsmount, context, CLOEXEC, attributes)), type);
+    return checked('fsmount', Number(fsmount(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes)), type);
   } finally {
     close(context);
   }

@@ -2,21 +2,34 @@
 
 import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
 import { lastErrno, libcFunction, openedOr } from './libc.ts';
-import { NS_GET_NSTYPE, NS_GET_OWNER_UID, NS_GET_PARENT, NS_GET_USERNS } from './numbers.ts';
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  NS_GET_NSTYPE,
+  NS_GET_OWNER_UID,
+  NS_GET_PARENT,
+  NS_GET_USERNS,
+} from './numbers.ts';
 
 const ioctlPlain = libcFunction('int ioctl(int descriptor, unsigned long request, uintptr_t argument)');
 const ioctlUid = libcFunction('int ioctl(int descriptor, unsigned long request, _Out_ uint32_t *uid)');
 
 /** clone(2) flags by kind. */
 export const CLONE_FLAGS: Record<NamespaceKind, number> = {
-  user: 0x10000000,
-  mnt: 0x00020000,
-  pid: 0x20000000,
-  net: 0x40000000,
-  ipc: 0x08000000,
-  uts: 0x04000000,
-  cgroup: 0x02000000,
-  time: 0x00000080,
+  user: CLONE_NEWUSER,
+  mnt: CLONE_NEWNS,
+  pid: CLONE_NEWPID,
+  net: CLONE_NEWNET,
+  ipc: CLONE_NEWIPC,
+  uts: CLONE_NEWUTS,
+  cgroup: CLONE_NEWCGROUP,
+  time: CLONE_NEWTIME,
 };
 
 /**

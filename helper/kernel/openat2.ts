@@ -7,6 +7,7 @@ import {
   EAGAIN,
   EINVAL,
   ENOSYS,
+  O_CLOEXEC,
   O_PATH,
   RESOLVE_BENEATH,
   RESOLVE_CACHED,
@@ -20,8 +21,8 @@ import { syscallNumber } from './syscalls.ts';
 const syscall = libcFunction('long syscall(long number, long directory, const char *path, const uint8_t *how, size_t size)');
 
 export const SYS_openat2 = syscallNumber('openat2');
-export const OPEN_CLOEXEC = 0o2000000n;
-/** Each takes some microseconds. */
+export const OPEN_CLOEXEC = BigInt(O_CLOEXEC);
+/** MAX_ATTEMPTS of launcher.c. Each takes some microseconds. */
 const MAX_TRIES = 1000;
 /** struct open_how: flags, mode, resolve. */
 export const OPEN_HOW_BYTES = 24;
@@ -77,19 +78,17 @@ function openOnce(root: number, path: string | Buffer, how: Buffer): number {
 }
 
 /**
- * Calls `open` again for as long as it is `-EAGAIN`, within bounds: the kernel says so when anybody renames or mounts anything on the host while it
+ * Calls `open`, again for as long as it is `-EAGAIN`, within the launcher's own bound: the kernel says so when anybody renames or mounts anything on the host while it
  * goes up a `..` (openat2(2)).
  */
 export function triedAgain(open: () => number): number {
-  for (let left = MAX_TRIES; ; left -= 1) {
-    const opened = open();
-    if (opened !== -EAGAIN || left === 0) return opened;
-  }
+  let opened = -EAGAIN;
+  for (let tries = 0; opened === -EAGAIN && tries < MAX_TRIES; tries += 1) opened = open();
+  return opened;
 }
 
 function openNow(root: number, path: string | Buffer, how: Buffer): number {
-  const opened = openOnce(root, path, how);
-  return opened === -EAGAIN ? triedAgain(() => openOnce(root, path, how)) : opened;
+  return triedAgain(() => openOnce(root, path, how));
 }
 
 /**

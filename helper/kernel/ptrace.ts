@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checked, lastErrno, libcFunction, SyscallError } from './libc.ts';
 import {
+  __WALL,
   EBUSY,
   EINTR,
   ENOENT,
@@ -20,7 +21,6 @@ const ptraceInto = libcFunction('long ptrace(int request, int pid, intptr_t addr
 const waitpid = libcFunction('int waitpid(int pid, _Out_ int32_t *status, int options)');
 const usleep = libcFunction('int usleep(uint32_t micros)');
 
-const WALL = 0x40000000;
 const INSTRUCTION_BYTES = 8;
 
 /** It stops within a fraction of a millisecond, and then is let go in the same tick; unless the kernel holds it up. */
@@ -99,7 +99,7 @@ function ifStopped<T>(pid: number, look: (pid: number) => T): T | undefined {
 /** The signal with which it is to go on, 0 for none; undefined when it has not stopped. */
 function stopOf(pid: number): number | undefined {
   const status = new Int32Array(1);
-  const got = Number(waitpid(pid, status, WNOHANG | WALL));
+  const got = Number(waitpid(pid, status, WNOHANG | __WALL));
   if (got === -1 && lastErrno() !== EINTR) throw new SyscallError('waitpid', lastErrno());
   if (got !== pid || (status[0]! & 0xff) !== 0x7f) return undefined;
   // Stopped by us, or with its group; or on its way to take a signal, which it must not lose.

@@ -1,5 +1,5 @@
 /**
- * The system calls that the helper makes itself, from the headers of the kernel (asm/unistd.h). Written by scripts/kernelNumbers.mjs; not to be
+ * The system calls that the helper and its launchers make, from the headers of the kernel (asm/unistd.h). Written by scripts/kernelNumbers.mjs; not to be
  * changed by hand. Those that a filter may name, which are all, are in syscallTable.ts.
  */
 export const SYSCALL_NUMBERS = {

@@ -1,10 +1,20 @@
 /** Making a pair of interfaces, one of them in another net namespace, and setting up the other: veth(4), rtnetlink(7). */
 
 import { attribute, attribute32, change, textAttribute } from './netlink.ts';
-import { AF_INET, AF_INET6, IFA_F_NODAD, IFF_UP, RTM_NEWADDR, RTM_NEWLINK, VETH_INFO_PEER } from './numbers.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  IFA_F_NODAD,
+  IFF_UP,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTM_NEWADDR,
+  RTM_NEWLINK,
+  VETH_INFO_PEER,
+} from './numbers.ts';
 import { links } from './rtnetlink.ts';
 
-export const NLM_F_EXCL_CREATE = 0x600;
+export const NLM_F_EXCL_CREATE = NLM_F_EXCL | NLM_F_CREATE;
 const IFINFOMSG_BYTES = 16;
 const IFLA = { IFNAME: 3, LINKINFO: 18, NET_NS_FD: 28 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2 } as const;

@@ -2,7 +2,7 @@
 
 import type { CapabilityMasks } from '../host/engines/ociProcess.ts';
 import { CLONE_FLAGS } from '../kernel/nsfs.ts';
-import { SIGKILL } from '../kernel/numbers.ts';
+import { _LINUX_CAPABILITY_VERSION_3, SIGKILL } from '../kernel/numbers.ts';
 import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, named, string, strings } from '../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
@@ -18,8 +18,6 @@ import type { HeldNamespace } from './target.ts';
 export interface Compiled extends CompiledSteps {
   dispose(): void;
 }
-
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 export function compile(plan: Plan): Compiled {
   const { identity } = plan;
@@ -165,7 +163,7 @@ export function becomeUser(steps: Steps, identity: Identity): void {
 /** capset(2): the low 32 bits of effective, permitted and inheritable, then the high ones. */
 function setCapabilities(steps: Steps, { effective, permitted, inheritable }: CapabilityMasks): void {
   const header = Buffer.alloc(8);
-  header.writeUInt32LE(LINUX_CAPABILITY_VERSION_3, 0);
+  header.writeUInt32LE(_LINUX_CAPABILITY_VERSION_3, 0);
   const data = Buffer.alloc(24);
   [effective, permitted, inheritable].forEach((mask, index) => {
     data.writeUInt32LE(Number(mask & 0xffff_ffffn), index * 4);

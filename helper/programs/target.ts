@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import { Failure } from '../failure.ts';
 import { ownerToEnter } from '../host/ownerEntry.ts';
-import { close, EACCES, ENOENT, EPERM, ESRCH, errorOf, O_DIRECTORY, openAt, readLinkText, readText } from '../kernel/files.ts';
-import { AT_FDCWD, O_PATH, PF_KTHREAD } from '../kernel/numbers.ts';
+import { close, errorOf, O_DIRECTORY, openAt, readLinkText, readText } from '../kernel/files.ts';
+import { AT_FDCWD, EACCES, ENOENT, EPERM, ESRCH, O_PATH, PF_KTHREAD } from '../kernel/numbers.ts';
 import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
 import { parseStat } from '../proc/stat.ts';
 import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef, type ProcessRef, type ProgramTarget } from '../protocol.ts';

@@ -9,8 +9,8 @@ import { setImmediate } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import { Failure, isSystemError } from '../failure.ts';
-import { close, ENOENT, errorOf, O_DIRECTORY } from '../kernel/files.ts';
-import { O_PATH } from '../kernel/numbers.ts';
+import { close, errorOf, O_DIRECTORY } from '../kernel/files.ts';
+import { ENOENT, O_PATH } from '../kernel/numbers.ts';
 import { openInRootNow } from '../kernel/openat2.ts';
 import { makeOpaque, makeWhiteout } from '../kernel/whiteout.ts';
 

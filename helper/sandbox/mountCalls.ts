@@ -9,6 +9,7 @@ import {
   AT_EMPTY_PATH,
   AT_RECURSIVE,
   AT_SYMLINK_NOFOLLOW,
+  MOUNT_ATTR__ATIME,
   MOUNT_ATTR_IDMAP,
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -37,7 +38,6 @@ const ATTRIBUTES = {
   MOUNT_ATTR_NOATIME,
 };
 /** `statx` time settings are an enumeration in these bits: setting one means clearing them. */
-const MOUNT_ATTR_ATIME = 0x70;
 
 export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
@@ -185,7 +185,7 @@ export function setAttributes(
   purpose: string,
 ): void {
   const set = userNamespace === undefined ? asked : asked | MOUNT_ATTR_IDMAP;
-  const cleared = clear | (set & MOUNT_ATTR_NOATIME ? MOUNT_ATTR_ATIME : 0);
+  const cleared = clear | (set & MOUNT_ATTR_NOATIME ? MOUNT_ATTR__ATIME : 0);
   const attr = Buffer.alloc(32);
   attr.writeBigUInt64LE(BigInt(set), 0);
   attr.writeBigUInt64LE(BigInt(cleared), 8);

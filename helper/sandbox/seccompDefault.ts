@@ -2,7 +2,18 @@
  * The default seccomp profile, with the effect of Docker's: everything may be called but what acts on the whole machine, what old bugs made
  * dangerous, and what only a capability makes useful, which the capability then allows (docs.docker.com/engine/security/seccomp). Pure.
  */
-import { AF_ALG, AF_VSOCK, ENOSYS } from '../kernel/numbers.ts';
+import {
+  AF_ALG,
+  AF_VSOCK,
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  ENOSYS,
+} from '../kernel/numbers.ts';
 import type { SeccompOperator, SeccompProfile } from '../protocol/sandboxes.ts';
 import { waysOf } from './seccomp.ts';
 
@@ -93,8 +104,8 @@ const ALLOWED: ReadonlySet<string> = new Set(
     .split(/\s+/),
 );
 
-/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET. */
-const NAMESPACE_FLAGS = 0x7e020000;
+const NAMESPACE_FLAGS =
+  CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 /** PER_LINUX, PER_LINUX32, UNAME26 with each, and the question for the present one. */
 const PERSONALITIES = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
 

@@ -4,15 +4,13 @@
  */
 
 import fs from 'node:fs';
-import os from 'node:os';
 import { close, readAgain } from '../../kernel/files.ts';
-import { RLIMIT_NOFILE } from '../../kernel/numbers.ts';
+import { ENODEV, RLIMIT_NOFILE } from '../../kernel/numbers.ts';
 import { parseLimits } from '../../proc/limits.ts';
 import type { Place } from './place.ts';
 
 /** Each keeps a page of the kernel's memory. */
 const MAX_HELD = 2048;
-const { ENODEV } = os.constants.errno;
 
 /** How many files may be held yet, by all cgroups together: a part of what the helper may open. */
 export class HeldBudget {

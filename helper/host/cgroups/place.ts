@@ -1,6 +1,5 @@
 /** Where the files of a cgroup are read while its hierarchy is walked: relative to the directory above, which is open already. */
 
-import os from 'node:os';
 import {
   close,
   type DirectoryStatus,
@@ -10,10 +9,8 @@ import {
   readBytes,
   readNumberLines,
 } from '../../kernel/files.ts';
-import { O_PATH } from '../../kernel/numbers.ts';
+import { EBUSY, O_PATH } from '../../kernel/numbers.ts';
 import { bytesOfName, isPlainName } from '../../proc/fileName.ts';
-
-const { EBUSY } = os.constants.errno;
 
 /** The directory is opened only when it must be: thousands of cgroups have no children and need it not. */
 export class Place implements Disposable {

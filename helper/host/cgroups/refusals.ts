@@ -1,6 +1,8 @@
 /** Why the kernel refused to do something to a cgroup, in words for a person: the errno, the file, and how the cgroup stands. */
+
 import { Failure, isSystemError, reasonOf } from '../../failure.ts';
-import { ENOENT, readText } from '../../kernel/files.ts';
+import { readText } from '../../kernel/files.ts';
+import { ENOENT } from '../../kernel/numbers.ts';
 import { gone, type OpenCgroup } from './directory.ts';
 import { acceptedFormat } from './formats.ts';
 import { hierarchyWith } from './hierarchies.ts';

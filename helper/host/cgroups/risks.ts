@@ -5,8 +5,8 @@
  */
 
 import os from 'node:os';
-import { close, EINVAL, ENOENT, ESRCH, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
-import { AT_FDCWD } from '../../kernel/numbers.ts';
+import { close, openDirectory, readNamespaceLink, readText } from '../../kernel/files.ts';
+import { AT_FDCWD, EINVAL, ENOENT, ESRCH } from '../../kernel/numbers.ts';
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseMountinfo } from '../../proc/mountinfo.ts';
 import { parseStat } from '../../proc/stat.ts';

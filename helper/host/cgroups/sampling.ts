@@ -2,8 +2,9 @@
  * Samples of cgroups for charts: every file is opened once and then read at its start (pread(2)), since opening it each time would cost
  * five times as much as reading it.
  */
+
 import fs from 'node:fs';
-import os from 'node:os';
+import { ENODEV } from '../../kernel/numbers.ts';
 import { numberOfBytes, numberOfKey, parseBlkio, parseNestedKeyed } from '../../proc/cgroupValues.ts';
 import { parsePressure } from '../../proc/pressure.ts';
 import type { CgroupIoCounters, CgroupRef, CgroupSample } from '../../protocol/cgroups.ts';
@@ -22,7 +23,6 @@ const FIRST_BYTES = 4096;
 const MAX_BYTES = 256 * 1024;
 /** What was asked for at first may lead to other files, and a long one is read again. */
 const MAX_ROUNDS = 6;
-const { ENODEV } = os.constants.errno;
 
 /** Files of one directory, opened when they are first asked for, and read with those of others. */
 class SampledFiles implements Disposable {

@@ -3,9 +3,10 @@
  * moved processes, a frozen v1 cgroup); and, in v2, what the kernel itself tells of `cgroup.events` and `memory.events`.
  */
 
-import os from 'node:os';
 import { Inotify, type InotifyEvent } from '../../kernel/inotify.ts';
 import {
+  ENOENT,
+  ENOSPC,
   IN_ATTRIB,
   IN_CREATE,
   IN_DELETE,
@@ -23,7 +24,6 @@ import { type DirectoryWatch, descending } from './tree.ts';
 const MASK = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_ONLYDIR;
 /** A watch takes about a kilobyte of the kernel's memory. Those left out are read anew for every list. */
 const MAX_WATCHES = 50_000;
-const { ENOENT, ENOSPC } = os.constants.errno;
 /** Written to move processes and threads. */
 const MEMBER_FILES = ['cgroup.procs', 'tasks', 'cgroup.threads'].map((name) => Buffer.from(name));
 /** Written to thaw or freeze all that is below, which has no event of its own in v1. */

@@ -5,9 +5,9 @@
 
 import path from 'node:path';
 import { Failure, unknownFrom } from '../../failure.ts';
-import { close, ENOENT, identityOf, O_DIRECTORY, readLinkText, readText } from '../../kernel/files.ts';
+import { close, identityOf, O_DIRECTORY, readLinkText, readText } from '../../kernel/files.ts';
 import { isExhaustion, SyscallError } from '../../kernel/libc.ts';
-import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
+import { AT_FDCWD, ENOENT, O_PATH } from '../../kernel/numbers.ts';
 
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';

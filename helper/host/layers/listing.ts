@@ -1,8 +1,8 @@
 /** layers/readDirectory and layers/stat: a directory of a layer, or of what is seen of all layers, a page at a time. */
 
 import { type FileStatus, openBelow, statusBelow, statusOf } from '../../kernel/directory.ts';
-import { close, ENOENT, O_DIRECTORY } from '../../kernel/files.ts';
-import { EXDEV, O_PATH } from '../../kernel/numbers.ts';
+import { close, O_DIRECTORY } from '../../kernel/files.ts';
+import { ENOENT, EXDEV, O_PATH } from '../../kernel/numbers.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { LayerEntry, LayersReadDirectoryResult } from '../../protocol/layers.ts';
 import { type Compared, type Comparison, closeCompared, compare } from './compared.ts';

@@ -5,8 +5,7 @@
 
 import os from 'node:os';
 import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
-import { ENOENT } from '../../kernel/files.ts';
-import { EINVAL, ENODATA, EOPNOTSUPP, EPERM, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from '../../kernel/numbers.ts';
+import { EINVAL, ENODATA, ENOENT, EOPNOTSUPP, EPERM, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from '../../kernel/numbers.ts';
 import { type AttributePlace, attributeOf, mayHaveAttribute } from '../../kernel/xattr.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
 import type { Unknown } from '../../protocol.ts';

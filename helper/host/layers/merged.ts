@@ -5,8 +5,8 @@
 
 import fs from 'node:fs';
 import { type FileStatus, openBelow, statusBelow } from '../../kernel/directory.ts';
-import { close, EACCES, ENOENT, O_DIRECTORY } from '../../kernel/files.ts';
-import { ENAMETOOLONG, ENOTDIR, EXDEV, O_PATH } from '../../kernel/numbers.ts';
+import { close, O_DIRECTORY } from '../../kernel/files.ts';
+import { EACCES, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV, O_PATH } from '../../kernel/numbers.ts';
 import {
   AttributeUnreadable,
   type DirectoryMarks,

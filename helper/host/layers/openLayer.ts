@@ -10,7 +10,7 @@ import os from 'node:os';
 import { Failure, unknownFrom } from '../../failure.ts';
 import { close, readLinkText, readText } from '../../kernel/files.ts';
 import { SyscallError } from '../../kernel/libc.ts';
-import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
+import { AT_FDCWD, EBUSY, O_PATH } from '../../kernel/numbers.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { OverlayRef } from '../../protocol/layers.ts';
 import type { Unknown } from '../../protocol.ts';
@@ -29,7 +29,6 @@ import { type FoundOverlay, goneOverlay, isAt, type OverlayTable } from './overl
 
 const { O_NOFOLLOW } = fs.constants;
 const MAX_MOUNTINFO_BYTES = 32 * 1024 * 1024;
-const { EBUSY } = os.constants.errno;
 const UNMARKED = { opaque: false, hasWhiteoutAttributes: false };
 
 export function stackOpener(table: OverlayTable): OpenStack {
