@@ -64,7 +64,8 @@ static uint32_t relocations[MAX_RELOCATIONS];
 static _Alignas(16) unsigned char data[MAX_DATA + 16]; /* what is past the data stays zero: a string always ends */
 static long results[MAX_STEPS];
 static uint32_t last_step; /* where the program ends; what may follow is done in the end */
-static int parent_pidfd = -1; /* the forked child's hold on the one that waits for it */
+static int is_forked;       /* this is no longer the process that read the program */
+static int parent_end = -1; /* of a pipe whose other end nobody but the parent has: closed, the parent is gone */
 static char *title; /* the arguments that /proc/PID/cmdline shows */
 
 static _Noreturn void leave(int status) {
@@ -202,27 +203,29 @@ static int is_skipped(const struct step *step, uint32_t index) {
   return decisive == SKIPPED || is_error(decisive) != ((step->flags & IF_FAILED) != 0);
 }
 
-static int gone(int descriptor, short events) {
-  struct pollfd polled = {descriptor, events, 0};
+/* Whether the other end of a pipe or socket is closed. */
+static int gone(int descriptor) {
+  struct pollfd polled = {descriptor, 0, 0};
   const int64_t at_once[2] = {0, 0};
-  return CALL(__NR_ppoll, &polled, 1, at_once, 0) == 1 && (polled.revents & (events | POLLHUP)) != 0;
+  return CALL(__NR_ppoll, &polled, 1, at_once, 0) == 1 && (polled.revents & POLLHUP) != 0;
 }
 
 /*
  * Die with the parent. A change of credentials clears the wish (prctl(2)), so it is a step of its own that comes after
- * them, and since the parent may have died before it, that is looked at afterwards: the one who forked us by its pidfd
- * (getppid(2) is 0 for a parent outside the pid namespace), the helper by the other end of the socket.
+ * them, and since the parent may have died before it, that is looked at afterwards: the one who forked us by its pipe, the
+ * helper by its end of the socket. A process that ends closes its files first, then sends its children the signals that they
+ * wish for, and only then is a zombie (do_exit() and exit_notify() in kernel/exit.c): a file that is still open says that the
+ * wish came in time, which neither a pidfd nor getppid(2) does. What an init forked needs no look: it ends with the init
+ * (pid_namespaces(7)).
  */
 static long tether(const struct step *step) {
   CALL(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0); /* a change of credentials may have set it to fs.suid_dumpable */
   /* From here to the fork the wish must not end a process that has to clean up. */
   const uint64_t all = ~0ull;
-  if (parent_pidfd < 0 && last_step < header.steps) CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);
+  if (!is_forked && last_step < header.steps) CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8);
   long result = CALL(__NR_prctl, PR_SET_PDEATHSIG, argument(step, 0), 0, 0);
   if (is_error(result)) return result;
-  if (gone(SOCKET, 0)) return -EOWNERDEAD;
-  if (parent_pidfd >= 0 && gone(parent_pidfd, POLLIN)) return -EOWNERDEAD;
-  return 0;
+  return gone(SOCKET) || (parent_end >= 0 && gone(parent_end)) ? -EOWNERDEAD : 0;
 }
 
 /* The helper may hand over a descriptor with its go, which is the step's result. */
@@ -263,9 +266,9 @@ static void keep_only_kill(void) {
   CALL(__NR_capset, version, sets, 0, 0);
 }
 
-/* What the first process may need in the end stays open; what others wait for the end of does not. The gate comes last. */
+/* What the first process may need in the end stays open; what others wait for the end of does not. */
 static void close_descriptors(long status_descriptor, long gate) {
-  if (parent_pidfd < 0 && last_step < header.steps) {
+  if (!is_forked && last_step < header.steps) {
     CALL(__NR_close_range, 0, SOCKET, 0, 0);
   } else {
     long low = status_descriptor < gate ? status_descriptor : gate, high = status_descriptor < gate ? gate : status_descriptor;
@@ -273,21 +276,22 @@ static void close_descriptors(long status_descriptor, long gate) {
     if (high > low + 1) CALL(__NR_close_range, low > 0 ? low + 1 : 0, high - 1, 0, 0);
     CALL(__NR_close_range, high + 1, ~0u, 0, 0);
   }
-  CALL(__NR_close, gate, 0, 0, 0);
 }
 
 /*
  * The life of the parent after a fork: hands every signal on to the child, reaps, and ends as the child ends. The last
  * signal (which tether() asks for when the helper dies, and which the helper sends to stop a program) kills the child's
  * process group; a keeper's child has a child of its own to kill first. Of its descriptors it keeps the one, if any, that
- * the child's wait status is written to. The child waits for the end of the gate: what runs in it may be able to look into
- * its init, and finds nothing there.
+ * the child's wait status is written to, and the gate, by whose end the child sees that it ended. The child waits until the
+ * others are closed: what runs in it may be able to look into its init, which keeps no gate, and finds nothing there.
  */
 static _Noreturn void relay(long child, int as_init, int as_keeper, long status_descriptor, const int gate[2]) {
   const uint64_t all = ~0ull;
   if (as_init) keep_only_kill();
   CALL(__NR_close, gate[0], 0, 0, 0);
   close_descriptors(status_descriptor, gate[1]);
+  if (as_init) CALL(__NR_close, gate[1], 0, 0, 0);
+  else system_call(__NR_write, gate[1], (long)"", 1, 0, 0, 0); /* SIGPIPE is blocked */
   for (;;) {
     long signal = CALL(__NR_rt_sigtimedwait, &all, 0, 0, 8);
     if (signal == LAST_SIGNAL && !as_keeper) {
@@ -316,8 +320,6 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t all = ~0ull, none = 0;
   const uint64_t cgroup = (uint64_t)argument(step, 0);
   const uint64_t clone_args[11] = {cgroup == 0 ? 0 : CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup};
-  long self = CALL(__NR_pidfd_open, CALL(__NR_getpid, 0, 0, 0, 0), 0, 0, 0);
-  if (is_error(self)) return self;
   int gate[2];
   long made = CALL(__NR_pipe2, gate, O_CLOEXEC, 0, 0);
   if (is_error(made)) return made;
@@ -334,10 +336,11 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
   CALL(__NR_close, gate[1], 0, 0, 0);
   char nothing;
   CALL(__NR_read, gate[0], &nothing, 1, 0); /* all signals are blocked: it ends when the parent has closed, or is gone */
-  CALL(__NR_close, gate[0], 0, 0, 0);
   CALL(__NR_rt_sigprocmask, SIG_SETMASK, &none, 0, 8);
-  if (parent_pidfd >= 0) CALL(__NR_close, parent_pidfd, 0, 0, 0);
-  parent_pidfd = (int)self;
+  if (parent_end >= 0) CALL(__NR_close, parent_end, 0, 0, 0);
+  parent_end = as_init ? -1 : gate[0];
+  if (as_init) CALL(__NR_close, gate[0], 0, 0, 0);
+  is_forked = 1;
   return 0;
 }
 
@@ -383,7 +386,7 @@ static long run_step(const struct step *step, uint32_t index) {
 /* After a FINALLY come steps for the first process when it ends, however far the program came. */
 static void clean_up(void) {
   const uint64_t all = ~0ull;
-  if (parent_pidfd >= 0) return;
+  if (is_forked) return;
   CALL(__NR_rt_sigprocmask, SIG_BLOCK, &all, 0, 8); /* SIGPIPE, when nobody is left to be told */
   for (uint32_t i = last_step + 1; i < header.steps; i++)
     if (steps[i].kind == SYSCALL) results[i] = run_step(&steps[i], i);

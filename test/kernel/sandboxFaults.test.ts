@@ -116,7 +116,11 @@ describe('a sandbox that is interrupted', {
       for (const end of [status.read, status.write, memory.read, memory.write]) fs.closeSync(end);
     }
     try {
-      await until(() => [...pids].every((pid) => !isRunning(pid)), `${[...pids].join()} have ended, at step ${index}`);
+      const states = () => [...pids].map((pid) => `${pid} ${stateOf(pid)}`).join(', ');
+      await until(
+        () => [...pids].every(hasEnded),
+        () => `all have ended, at step ${index}: ${states()}`,
+      );
     } finally {
       shell.kill('SIGKILL');
       socket.destroy();
@@ -211,11 +215,16 @@ function hasInterface({ veth }: SandboxPlan): boolean {
   return fs.existsSync(`/sys/class/net/${veth?.outside}`);
 }
 
-/** A zombie runs no more; who its parent is now may take its time. */
-function isRunning(pid: number): boolean {
+/** As proc_pid_status(5) writes it. */
+function stateOf(pid: number): string {
   try {
-    return !/^State:\s+[ZX]/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return /^State:\s+(.*)$/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 'unknown';
   } catch {
-    return false;
+    return 'gone';
   }
+}
+
+/** A zombie runs no more; who its parent is now may take its time. */
+function hasEnded(pid: number): boolean {
+  return /^([ZX]|gone)/.test(stateOf(pid));
 }
