@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { InitializeResult } from '../helper/protocol.ts';
+import type { InitializeResult } from '../helper/protocol/host.ts';
 import type { ConnectionState, HelperConnection } from './connection/connection.ts';
 import type { WithoutRoot } from './connection/start.ts';
 import { Disposable } from './disposable.ts';

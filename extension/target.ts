@@ -1,8 +1,10 @@
 import type * as vscode from 'vscode';
 import type { CgroupRef } from '../helper/protocol/cgroups.ts';
+import type { Container } from '../helper/protocol/containers.ts';
 import type { LayerEntry, LayerPath, Overlay } from '../helper/protocol/layers.ts';
+import type { Namespace } from '../helper/protocol/namespaces.ts';
+import type { ProcessRef } from '../helper/protocol/processes.ts';
 import type { Sandbox } from '../helper/protocol/sandboxes.ts';
-import type { Container, Namespace, ProcessRef } from '../helper/protocol.ts';
 
 /** What a command acts on: the node of a tree, or any object that names a process, a container, a namespace or cgroups. */
 export interface CommandTarget {

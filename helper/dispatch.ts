@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
 import { Failure, responseErrorFrom } from './failure.ts';
 import { logError } from './log.ts';
-import type { ErrorData } from './protocol.ts';
+import type { ErrorData } from './protocol/errors.ts';
 
 export interface Dispatcher {
   /**

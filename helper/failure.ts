@@ -1,6 +1,6 @@
 /** The errors that a request is answered with: one class, one reason from the closed list, words for a person. */
 import { ResponseError } from 'vscode-jsonrpc';
-import { ERROR_CODES, type ErrorData, type Reason, type Unknown } from './protocol.ts';
+import { ERROR_CODES, type ErrorData, type Reason, type Unknown } from './protocol/errors.ts';
 
 /** A request that could not be done. `message` says what failed and what to do; it reaches the person as it is. */
 export class Failure extends Error {

@@ -5,7 +5,7 @@
  */
 import type { Readable } from 'node:stream';
 import { AbstractMessageReader, type DataCallback, Disposable, type Message, type MessageReader } from 'vscode-jsonrpc';
-import { MAX_MESSAGE_BYTES } from './protocol.ts';
+import { MAX_MESSAGE_BYTES } from './protocol/transport.ts';
 
 /** The id stands near the beginning, where whoever sent it has it. */
 const HEAD_BYTES = 4096;

@@ -1,7 +1,6 @@
 /** Which cgroup a command is to act on: that of the row, that of the container in the right hierarchy, or one that the person chooses. */
 import * as vscode from 'vscode';
-import type { Cgroup, CgroupRef } from '../../helper/protocol/cgroups.ts';
-import type { CgroupHierarchy } from '../../helper/protocol.ts';
+import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { type CgroupModel, refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';

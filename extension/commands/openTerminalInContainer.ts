@@ -1,4 +1,4 @@
-import type { Container } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { oneLine } from '../host/plainText.ts';

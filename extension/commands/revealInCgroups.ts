@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
-import { ProcessesInspect, type ProcessRef } from '../../helper/protocol.ts';
+import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/processes.ts';
 import { cgroupsOf } from '../changes/cgroupPicks.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { refOfCgroup } from '../host/cgroupModel.ts';

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import type { NamespaceKind, Process } from '../../helper/protocol.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { KIND_ORDER } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Container } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
 import type { Host } from '../host/host.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';

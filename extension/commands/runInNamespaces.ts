@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { type ProgramParams, ProgramsRun, type ProgramsRunResult } from '../../helper/protocol.ts';
+import { type ProgramParams, ProgramsRun, type ProgramsRunResult } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { showSyscalls } from '../documents/syscalls.ts';

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { NamespaceChoice, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceKind, ProcessesInspect, type ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';

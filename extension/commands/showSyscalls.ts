@@ -1,4 +1,4 @@
-import type { ProgramParams } from '../../helper/protocol.ts';
+import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
 import { oneLine } from '../host/plainText.ts';

@@ -1,7 +1,8 @@
 import { constants } from 'node:os';
 import * as vscode from 'vscode';
 import type { NotificationType, RequestType } from 'vscode-jsonrpc';
-import { type ErrorData, HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol.ts';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
+import { HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol/host.ts';
 import { Disposable } from '../disposable.ts';
 import { type Log, logHelperLine } from '../words/log.ts';
 import { warn } from '../words/notify.ts';

@@ -1,4 +1,4 @@
-import type { ErrorData, Reason } from '../../helper/protocol.ts';
+import type { ErrorData, Reason } from '../../helper/protocol/errors.ts';
 import { plainLines } from '../host/plainText.ts';
 
 /** `disconnected`: the helper is not running, or ended before it answered. `cancelled`: the caller's token said so. */

@@ -1,5 +1,5 @@
 import { StreamMessageWriter } from 'vscode-jsonrpc/node';
-import { MAX_MESSAGE_BYTES } from '../../helper/protocol.ts';
+import { MAX_MESSAGE_BYTES } from '../../helper/protocol/transport.ts';
 
 /** Writes what a helper reads. What it would refuse is not sent: the request fails at once, with the reason. */
 export function messageWriter(input: NodeJS.WritableStream): StreamMessageWriter {

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
-import type { ErrorData } from '../../helper/protocol.ts';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
 import { HelperError } from './helperError.ts';
 
 /** What a failed request is to its caller: the helper's refusal in its own words, or the end of the helper. */

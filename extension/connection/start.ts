@@ -1,6 +1,6 @@
 /** Starts the helper in the first way that works, as root when that is wanted. Knows nothing of VS Code. */
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
-import { Initialize, type InitializeResult, PROTOCOL_VERSION } from '../../helper/protocol.ts';
+import { Initialize, type InitializeResult, PROTOCOL_VERSION } from '../../helper/protocol/host.ts';
 import { commandLineFor, type HelperProgram, helperEnvironment, type Preference, type Way, waysFor } from './elevation.ts';
 import { type Ending, HelperProcess } from './helperProcess.ts';
 import { type AskForPassword, type AskpassProgram, servePasswords } from './passwordServer.ts';

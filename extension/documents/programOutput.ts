@@ -1,7 +1,7 @@
 /** What a program that was run inside wrote, and how it ended, as a read-only document that lives until it is closed. */
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
-import type { ExitStatus, ProgramsRunResult } from '../../helper/protocol.ts';
+import type { ExitStatus, ProgramsRunResult } from '../../helper/protocol/programs.ts';
 import { Disposable } from '../disposable.ts';
 import { shellWord } from '../host/plainText.ts';
 import { Scheme } from '../ids.ts';

@@ -3,7 +3,7 @@
  * is the request's parameters, so that a document that was open before a reload of the window shows the same again.
  */
 import * as vscode from 'vscode';
-import { type ProgramParams, ProgramsExplain, type ProgramsExplainResult } from '../../helper/protocol.ts';
+import { type ProgramParams, ProgramsExplain, type ProgramsExplainResult } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { failureText } from '../failureMessage.ts';
 import { shellWord } from '../host/plainText.ts';

@@ -2,8 +2,7 @@
  * The extension's picture of the cgroups: by identity, with children and containers indexed, and the rates that two answers in a row give.
  * Each answer says what it changed, so that a tree draws only the rows that show it.
  */
-import type { Cgroup, CgroupRef, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
-import type { CgroupHierarchy } from '../../helper/protocol.ts';
+import type { Cgroup, CgroupHierarchy, CgroupRef, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
 import { compareNames } from './hierarchy.ts';
 import { emptyDelta, type HostDelta } from './hostModel.ts';
 

@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import { CgroupsList } from '../../helper/protocol/cgroups.ts';
-import type { HostPart } from '../../helper/protocol.ts';
+import type { HostPart } from '../../helper/protocol/host.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError, isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';

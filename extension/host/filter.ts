@@ -1,5 +1,7 @@
 /** The text filter of the trees: which processes, containers and namespaces a text finds. Pure functions of the model. */
-import type { Container, Namespace, NamespaceKind, Process } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { Namespace, NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './hostModel.ts';
 
 /** Whether a text has all the words of the filter, in any order, whatever their case. */

@@ -1,12 +1,7 @@
 /** The order and the hierarchies in which processes, containers and namespaces are shown. Pure functions of the model. */
-import {
-  type Container,
-  NAMESPACE_KINDS,
-  type Namespace,
-  type NamespaceKind,
-  type NamespaceRef,
-  type Process,
-} from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import { NAMESPACE_KINDS, type Namespace, type NamespaceKind, type NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './hostModel.ts';
 
 /** The order of kinds in lists: what people look for first comes first. */

@@ -4,16 +4,12 @@
  */
 import * as vscode from 'vscode';
 import type { RequestType } from 'vscode-jsonrpc';
-import {
-  ContainersList,
-  type ErrorData,
-  type HostPart,
-  type NamespaceRef,
-  NamespacesList,
-  NetworkInspect,
-  type NetworkInspectResult,
-  ProcessesList,
-} from '../../helper/protocol.ts';
+import { ContainersList } from '../../helper/protocol/containers.ts';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
+import type { HostPart } from '../../helper/protocol/host.ts';
+import { type NamespaceRef, NamespacesList } from '../../helper/protocol/namespaces.ts';
+import { NetworkInspect, type NetworkInspectResult } from '../../helper/protocol/network.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
 import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { onFirstAct } from '../connection/personActs.ts';

@@ -3,17 +3,9 @@
  * ask for. It is brought up to date by the helper's answers and says, each time, exactly what changed, so that a
  * tree refreshes only the rows that show it.
  */
-import type {
-  Container,
-  ContainersListResult,
-  Namespace,
-  NamespaceKind,
-  NamespaceRef,
-  NamespacesListResult,
-  Process,
-  ProcessesListResult,
-  ProcessRef,
-} from '../../helper/protocol.ts';
+import type { Container, ContainersListResult } from '../../helper/protocol/containers.ts';
+import type { Namespace, NamespaceKind, NamespaceRef, NamespacesListResult } from '../../helper/protocol/namespaces.ts';
+import type { Process, ProcessesListResult, ProcessRef } from '../../helper/protocol/processes.ts';
 
 /** `net:4026532281`. The device is left out: every namespace file is on the kernel's one nsfs. */
 export type NamespaceKey = `${NamespaceKind}:${number}`;

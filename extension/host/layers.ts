@@ -1,7 +1,7 @@
 /** The overlay mounts of the host, kept current while something visible shows them, and only then. */
 import * as vscode from 'vscode';
+import type { HostPart } from '../../helper/protocol/host.ts';
 import { LayersList, type LayersListResult, type Overlay, type OverlayRef } from '../../helper/protocol/layers.ts';
-import type { HostPart } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';

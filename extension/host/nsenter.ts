@@ -1,5 +1,6 @@
 /** The nsenter(1) command line that does what Isoscope does for a process or a namespace, to copy and run by hand. */
-import type { Namespace, NamespaceKind, Process } from '../../helper/protocol.ts';
+import type { Namespace, NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import { KIND_ORDER } from './hierarchy.ts';
 import type { HostModel } from './hostModel.ts';
 import { shellWord } from './plainText.ts';

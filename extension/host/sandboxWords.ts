@@ -1,7 +1,7 @@
 /** What a sandbox is made of, in a few words. Pure. */
 import * as vscode from 'vscode';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaces.ts';
 import type { Sandbox, SandboxRoot, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS } from '../../helper/protocol.ts';
 import { oneLine, shellWord } from './plainText.ts';
 
 export function rootWords(root: SandboxRoot | undefined): string {

@@ -4,8 +4,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts';
-import type { ProcessRef } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { disconnected } from '../connection/requestError.ts';

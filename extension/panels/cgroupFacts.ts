@@ -1,7 +1,7 @@
 /** What the sections of a page on cgroups are made of: figures of one or several answers, as values, facts and limits with words. */
 import * as vscode from 'vscode';
 import type { CgroupRef, CgroupsInspectResult, Figure, Lacking, Limit, Pressure } from '../../helper/protocol/cgroups.ts';
-import type { Unknown } from '../../helper/protocol.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Block, Fact, Table, Value } from '../../webview/messages.ts';
 import { keyOfCgroup } from '../host/cgroupModel.ts';
 import { bytesText, durationText, lackingText, shortPath } from '../host/cgroupWords.ts';

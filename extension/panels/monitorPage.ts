@@ -1,7 +1,7 @@
 /** The words of the monitor's page: its charts, its controls, and why a figure is not there. */
 import * as vscode from 'vscode';
 import type { CgroupIoDevice, CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
-import type { Unknown } from '../../helper/protocol.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { MonitorChart, MonitorFigure, MonitorWords } from '../../webview/monitorMessages.ts';
 import { isUnknown, reasonText } from '../trees/words.ts';
 import { uncountedText } from './cgroupResources.ts';

@@ -1,13 +1,8 @@
 /** From everything that the helper says about a process to the page that a person reads. */
 import * as vscode from 'vscode';
-import type {
-  CapabilitySets,
-  IdMapping,
-  NamespaceRef,
-  ProcessesInspectResult,
-  RootView,
-  Unknown,
-} from '../../helper/protocol.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
+import type { NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import type { CapabilitySets, IdMapping, ProcessesInspectResult, RootView } from '../../helper/protocol/processes.ts';
 import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
 import { dangerOf } from '../host/dangerousCapabilities.ts';
 import { containerOf, KIND_ORDER } from '../host/hierarchy.ts';

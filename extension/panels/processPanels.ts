@@ -1,6 +1,6 @@
 /** The "Inspect Process" pages: one for each process. */
 import * as vscode from 'vscode';
-import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef } from '../../helper/protocol.ts';
+import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { Host } from '../host/host.ts';
 import { Command, PageType } from '../ids.ts';

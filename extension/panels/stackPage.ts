@@ -1,7 +1,7 @@
 /** From what the helper says of an overlay, its sizes and a path to the drawing that a person sees. */
 import * as vscode from 'vscode';
+import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Layer, LayerCover, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
-import type { Unknown } from '../../helper/protocol.ts';
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import type { Measurement } from '../host/layerSizes.ts';

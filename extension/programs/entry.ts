@@ -1,13 +1,9 @@
 /** From what a command was given to what the helper is to enter. */
-import {
-  type Container,
-  type InitializeResult,
-  type Namespace,
-  type NamespaceKind,
-  ProcessesInspect,
-  type ProcessRef,
-  type ProgramParams,
-} from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { InitializeResult } from '../../helper/protocol/host.ts';
+import type { Namespace, NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/processes.ts';
+import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { disconnected } from '../connection/requestError.ts';
 import { oneLine } from '../host/plainText.ts';

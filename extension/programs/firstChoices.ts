@@ -1,6 +1,6 @@
 /** What is proposed to who makes a sandbox for the first time; it has to work for the user who is asked. Pure. */
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
-import type { NamespaceKind } from '../../helper/protocol.ts';
 
 /** What was chosen, which is what is proposed the next time. */
 export interface SandboxChoices {

@@ -1,13 +1,8 @@
 /** The questions that lead to a program's target: which container, which process, which namespaces, whose identity. */
 import * as vscode from 'vscode';
-import {
-  type Container,
-  ContainersList,
-  NAMESPACE_KINDS,
-  type NamespaceKind,
-  ProcessesList,
-  type ProcessRef,
-} from '../../helper/protocol.ts';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isContainer } from '../host/hierarchy.ts';
 import { oneLine } from '../host/plainText.ts';

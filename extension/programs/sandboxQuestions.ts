@@ -1,7 +1,7 @@
 /** The questions that lead to a sandbox: which namespaces are its own, which root, which command. */
 import * as vscode from 'vscode';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
 import { oneLine, shellWord } from '../host/plainText.ts';
 import { rootWords } from '../host/sandboxWords.ts';
 import { kindIcon, kindTitle } from '../trees/words.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { TerminalsOpen, type TerminalsOpenParams, type TerminalsOpenResult } from '../../helper/protocol.ts';
+import { TerminalsOpen, type TerminalsOpenParams, type TerminalsOpenResult } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { createTerminal } from '../words/titled.ts';
 import { orWithoutFilter } from './unfiltered.ts';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { ProgramParams } from '../../helper/protocol.ts';
+import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { askModally } from '../words/notify.ts';
 

@@ -10,7 +10,7 @@ import {
   CgroupsInspect,
   type CgroupsInspectResult,
 } from '../../helper/protocol/cgroups.ts';
-import type { Container } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
 import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, figuresText, hierarchyTitle, partitionText, shortPath, throttledSoFar } from '../host/cgroupWords.ts';
 import type { HostDelta } from '../host/hostModel.ts';

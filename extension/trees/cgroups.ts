@@ -1,7 +1,6 @@
 /** The Cgroups view: each hierarchy with its tree of cgroups, or one row a container with all its controllers. */
 import * as vscode from 'vscode';
-import type { Cgroup, CgroupRef } from '../../helper/protocol/cgroups.ts';
-import type { CgroupHierarchy } from '../../helper/protocol.ts';
+import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { CgroupFindings } from '../host/cgroupFilter.ts';
 import { type CgroupModel, keyOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';

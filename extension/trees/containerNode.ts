@@ -1,7 +1,9 @@
 /** A container's row and the sections below it. A section that shows more of a container is one more entry of `SECTIONS`. */
 import * as vscode from 'vscode';
 import type { Cgroup } from '../../helper/protocol/cgroups.ts';
-import type { Container, Engine, NamespaceKind, ProcessRef } from '../../helper/protocol.ts';
+import type { Container, Engine } from '../../helper/protocol/containers.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { keyOfCgroup } from '../host/cgroupModel.ts';
 import { figuresText } from '../host/cgroupWords.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../host/hierarchy.ts';

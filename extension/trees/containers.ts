@@ -1,6 +1,7 @@
 /** The Containers view: containers by name, and at the end the services that isolate nothing. */
 import * as vscode from 'vscode';
-import type { Container, ProcessRef } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { containersWithin, isContainer, outerContainer, sortedContainers } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';

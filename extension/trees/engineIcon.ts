@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Engine } from '../../helper/protocol.ts';
+import type { Engine } from '../../helper/protocol/containers.ts';
 
 /** An engine's icon, from `media/engines` of the installed extension. */
 export function engineIcon(extensionUri: vscode.Uri, engine: Engine): { light: vscode.Uri; dark: vscode.Uri } {

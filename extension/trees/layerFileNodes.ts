@@ -1,7 +1,8 @@
 /** Rows of the directories and files of layers, read when their directory is unfolded. */
 import * as vscode from 'vscode';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
 import { type LayerEntry, type LayerPath, LayersReadDirectory, type Overlay } from '../../helper/protocol/layers.ts';
-import type { Container, Unknown } from '../../helper/protocol.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { wellFormedName } from '../host/fileNameText.ts';
 import { compareNames } from '../host/hierarchy.ts';

@@ -1,7 +1,7 @@
 /** Rows of the layers of an overlay: what the container sees, and each layer from the top. */
 import * as vscode from 'vscode';
+import type { Container } from '../../helper/protocol/containers.ts';
 import type { Layer, Overlay } from '../../helper/protocol/layers.ts';
-import type { Container } from '../../helper/protocol.ts';
 import type { LayerTarget } from '../target.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { engineIcon } from './engineIcon.ts';

@@ -1,5 +1,6 @@
 /** The words for layers: names by role, what a layer does to a file, sizes. */
 import { l10n } from 'vscode';
+import type { Container } from '../../helper/protocol/containers.ts';
 import type {
   FileType,
   Layer,
@@ -11,7 +12,6 @@ import type {
   LayersProvenanceResult,
   Overlay,
 } from '../../helper/protocol/layers.ts';
-import type { Container } from '../../helper/protocol.ts';
 import { visibleBytes } from '../host/fileNameText.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import { layerNumber, sharers } from '../host/overlayStack.ts';

@@ -1,7 +1,7 @@
 /** The Layers view: every overlay mount of the host, those of containers first. */
 import * as vscode from 'vscode';
+import type { Container } from '../../helper/protocol/containers.ts';
 import type { LayerPath, Overlay } from '../../helper/protocol/layers.ts';
-import type { Container } from '../../helper/protocol.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';

@@ -1,6 +1,8 @@
 /** A namespace's row and what is below it: what it holds, who is in it, and what keeps it alive. */
 import * as vscode from 'vscode';
-import type { IdMapping, Namespace, NamespaceRef, Process, Unknown } from '../../helper/protocol.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
+import type { Namespace, NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import type { IdMapping, Process } from '../../helper/protocol/processes.ts';
 import { members, type NamespaceForest, sortedNamespaces } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf, type NamespaceKey } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';

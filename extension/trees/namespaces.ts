@@ -1,6 +1,7 @@
 /** The Namespaces view: by kind, by owning user namespace, or as the tree of pid namespaces. */
 import * as vscode from 'vscode';
-import type { Namespace, NamespaceKind, NamespaceRef, ProcessRef } from '../../helper/protocol.ts';
+import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import {
   GROUPINGS,
   type Grouping,

@@ -1,8 +1,7 @@
 /** What a net namespace holds: its interfaces with their far ends, its routes, the rules that choose among them, and the sockets that listen in it. */
 import * as vscode from 'vscode';
+import type { Namespace, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type {
-  Namespace,
-  NamespaceRef,
   NetworkAddress,
   NetworkInspectResult,
   NetworkInterface,
@@ -10,7 +9,7 @@ import type {
   NetworkRoute,
   NetworkRule,
   NetworkSocket,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/network.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';

@@ -1,7 +1,9 @@
 /** What every row of the trees has in common: identity that outlives a refresh, a parent, and children made when asked for. */
 import * as vscode from 'vscode';
 import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
-import type { Container, Namespace, ProcessRef } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { Namespace } from '../../helper/protocol/namespaces.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta, HostModel } from '../host/hostModel.ts';

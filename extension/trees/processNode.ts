@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { Process, ProcessRef } from '../../helper/protocol.ts';
+import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
 import { childProcesses, containerOf } from '../host/hierarchy.ts';
 import type { HostDelta } from '../host/hostModel.ts';
 import { factsTooltip } from '../words/tooltip.ts';

@@ -1,7 +1,8 @@
 /** The rows of the Sandboxes view: a sandbox with what it is made of, each part linked to where another view shows it, and a specification. */
 import * as vscode from 'vscode';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
 import type { Sandbox } from '../../helper/protocol/sandboxes.ts';
-import type { Container, Process, ProcessRef } from '../../helper/protocol.ts';
 import { containerRoots, KIND_ORDER } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';

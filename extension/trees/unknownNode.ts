@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import type { ProcessRef, Unknown } from '../../helper/protocol.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { HelperError } from '../connection/helperError.ts';
 import type { HostModel } from '../host/hostModel.ts';
 import { Command } from '../ids.ts';

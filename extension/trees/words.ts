@@ -1,15 +1,9 @@
 /** The words that the trees, panels and pickers share: engines, kinds of namespace, reasons, and names made safe to show. */
 import { l10n, ThemeColor, ThemeIcon } from 'vscode';
-import type {
-  Container,
-  Engine,
-  Namespace,
-  NamespaceKind,
-  NamespaceRef,
-  Process,
-  Reason,
-  Unknown,
-} from '../../helper/protocol.ts';
+import type { Container, Engine } from '../../helper/protocol/containers.ts';
+import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
+import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import { containerOf, containersIn } from '../host/hierarchy.ts';
 import { type HostModel, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';

@@ -1,6 +1,6 @@
 /** What the engines' files said of containers when they were last read, which a reader thread does: names, images, pods. */
 import { Failure } from '../failure.ts';
-import type { Container, Engine } from '../protocol.ts';
+import type { Container, Engine } from '../protocol/containers.ts';
 import { readers } from '../reading/readers.ts';
 import type { ContainerGroup } from './containerGroup.ts';
 import { daemonsOf } from './engines/daemons.ts';

@@ -1,7 +1,7 @@
 /** The containers of this host and what is known of each: found by grouping.ts, named by the engines' files. */
 import type { CgroupPath } from '../proc/cgroup.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
-import type { Container } from '../protocol.ts';
+import type { Container } from '../protocol/containers.ts';
 import type { ContainerGroup } from './containerGroup.ts';
 import { ContainerNames } from './containerNames.ts';
 import { freezerFiles, freezerState } from './freezer.ts';

@@ -1,20 +1,12 @@
 /** This host, as the requests ask for it: the model, kept fresh, and the lists that are derived from it. */
 import { Failure } from '../failure.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
+import type { ContainersListResult } from '../protocol/containers.ts';
+import type { HostPart } from '../protocol/host.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
-import type {
-  ContainersListResult,
-  HostPart,
-  Namespace,
-  NamespaceRef,
-  NamespacesListParams,
-  NamespacesListResult,
-  NetworkInspectResult,
-  Process,
-  ProcessesInspectResult,
-  ProcessesListResult,
-  ProcessRef,
-} from '../protocol.ts';
+import type { Namespace, NamespaceRef, NamespacesListParams, NamespacesListResult } from '../protocol/namespaces.ts';
+import type { NetworkInspectResult } from '../protocol/network.ts';
+import type { Process, ProcessesInspectResult, ProcessesListResult, ProcessRef } from '../protocol/processes.ts';
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
 import { ContainerUsers } from './containerUsers.ts';

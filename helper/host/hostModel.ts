@@ -5,7 +5,7 @@
  * Two things change it: a whole scan, and a new reading of a few processes that an event named.
  */
 
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import { collectGarbage } from './heap.ts';
 import { hasOwnNamespaces } from './hostNamespaces.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';

@@ -5,7 +5,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { libcFunction } from '../kernel/libc.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseStatus } from '../proc/status.ts';
-import { type InitializeResult, PROTOCOL_VERSION } from '../protocol.ts';
+import { type InitializeResult, PROTOCOL_VERSION } from '../protocol/host.ts';
 import { describeHierarchy, modeOf, readHierarchies } from './cgroups/hierarchies.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { isInitial } from './initialNamespaces.ts';

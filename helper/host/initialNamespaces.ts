@@ -3,7 +3,7 @@
 import { close, openDirectory, readBytes, readNamespaceLink } from '../kernel/files.ts';
 import { AT_FDCWD, PF_KTHREAD } from '../kernel/numbers.ts';
 import { parseStat } from '../proc/stat.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
 
 /** Fixed numbers (include/linux/proc_ns.h); `net` and `mnt` have theirs only since Linux 6.18. */
 const INITIAL: Partial<Record<NamespaceKind, number>> = {

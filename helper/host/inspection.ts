@@ -8,17 +8,9 @@ import { parseCgroups } from '../proc/cgroup.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
 import { parseTimeOffsets } from '../proc/timensOffsets.ts';
-import {
-  type CapabilitySets,
-  NAMESPACE_KINDS,
-  type NamespaceKind,
-  type NamespaceRef,
-  type Process,
-  type ProcessesInspectResult,
-  type ProcessRef,
-  type ThreadIsolation,
-  type Unknown,
-} from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
+import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef } from '../protocol/namespaces.ts';
+import type { CapabilitySets, Process, ProcessesInspectResult, ProcessRef, ThreadIsolation } from '../protocol/processes.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { readProcessIn } from './processReader.ts';

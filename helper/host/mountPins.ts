@@ -6,7 +6,7 @@
 import { close, closing } from '../kernel/files.ts';
 import { type Mount, parseMountinfo, SERVED } from '../proc/mountinfo.ts';
 import { parseNamespaceLink } from '../proc/namespaceLink.ts';
-import type { NamespaceKind, Pin } from '../protocol.ts';
+import type { NamespaceKind, Pin } from '../protocol/namespaces.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';
 import type { IndexedNamespace, NamespaceIndex } from './namespaceIndex.ts';
 import { type NamespaceTable, readers, tableAmongMembers } from './namespaceRoot.ts';

@@ -5,7 +5,7 @@ import { close, openDirectory, readLinkText, readNamespaceLink } from '../kernel
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { type NamespaceTable, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { readProcessIn } from './processReader.ts';

@@ -5,17 +5,16 @@ import { readText } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseIdMap } from '../proc/idMap.ts';
+import type { Unknown } from '../protocol/errors.ts';
 import {
-  type IdMapping,
   NAMESPACE_KINDS,
   type Namespace,
   type NamespaceKind,
   type NamespaceRef,
   type NamespacesListResult,
   type Pin,
-  type ProcessRef,
-  type Unknown,
-} from '../protocol.ts';
+} from '../protocol/namespaces.ts';
+import type { IdMapping, ProcessRef } from '../protocol/processes.ts';
 import type { ContainerTable } from './containers.ts';
 import type { HostModel } from './hostModel.ts';
 import { ownNamespaces } from './hostNamespaces.ts';

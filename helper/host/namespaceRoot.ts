@@ -15,7 +15,7 @@ import {
   readText,
 } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
-import type { Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import { visitMountNamespaces } from './mountNamespaceVisit.ts';
 import type { IndexedNamespace, NamespaceIndex } from './namespaceIndex.ts';

@@ -19,16 +19,16 @@ import {
 import { type BoundSocket, type BoundSockets, boundSockets } from '../kernel/sockDiag.ts';
 import { append } from '../lists.ts';
 import { parseProtocols, parseRawSockets } from '../proc/rawSockets.ts';
+import type { NamespaceRef } from '../protocol/namespaces.ts';
 import type {
-  NamespaceRef,
   NetworkInspectResult,
   NetworkInterface,
   NetworkProtocol,
   NetworkRoute,
   NetworkRule,
   NetworkSocket,
-  ProcessRef,
-} from '../protocol.ts';
+} from '../protocol/network.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 
 import { openNetlinkIn, readNetworkFiles } from './networkVisit.ts';
 

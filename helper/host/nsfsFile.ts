@@ -1,6 +1,6 @@
 /** What an open file of nsfs is: which namespace. */
 import fs from 'node:fs';
-import type { NamespaceRef } from '../protocol.ts';
+import type { NamespaceRef } from '../protocol/namespaces.ts';
 
 /** The device of nsfs, one for all namespaces. */
 export const nsfsDevice = fs.statSync('/proc/self/ns/mnt').dev;

@@ -5,7 +5,7 @@ import { close, closing, openDirectory, readNamespaceLink } from '../kernel/file
 import { openOwner, openParent } from '../kernel/nsfs.ts';
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
-import type { NamespaceRef } from '../protocol.ts';
+import type { NamespaceRef } from '../protocol/namespaces.ts';
 import { MountPins } from './mountPins.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
 import { isNamespace, nsfsDevice } from './nsfsFile.ts';

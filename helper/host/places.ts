@@ -3,7 +3,8 @@
 import { closing, O_DIRECTORY, openAt, openDirectory } from '../kernel/files.ts';
 import { AT_FDCWD, ENOENT, O_PATH } from '../kernel/numbers.ts';
 import { openMountPoint } from '../kernel/openat2.ts';
-import type { Pin, ProcessRef } from '../protocol.ts';
+import type { Pin } from '../protocol/namespaces.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';
 import { isNamespace } from './nsfsFile.ts';
 import { openNamespaceBySocket } from './socketCopies.ts';

@@ -21,7 +21,8 @@ import { parseNamespaceLink } from '../proc/namespaceLink.ts';
 import { parseSocketLink } from '../proc/socketLink.ts';
 import { parseStat, type Stat } from '../proc/stat.ts';
 import { parseStatus } from '../proc/status.ts';
-import { NAMESPACE_KINDS, type NamespaceKind, type Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
 import {
   type CgroupMembership,
   type DifferingThread,

@@ -1,7 +1,9 @@
 /** What is remembered of each process: the raw facts of one reading, from which every list is derived. */
 import type { CgroupPath } from '../proc/cgroup.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
-import { NAMESPACE_KINDS, type NamespaceKind, type ProcessRef, type Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 
 /**
  * Inode numbers in the order of `NAMESPACE_KINDS`. `null` may not be read; `undefined`: the kernel lacks the kind, or the

@@ -8,7 +8,8 @@ import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { openOwner, openParent, ownerUid } from '../kernel/nsfs.ts';
 import { EPERM } from '../kernel/numbers.ts';
-import type { NamespaceKind, NamespaceRef, Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
+import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import { nsfsDevice, refOfDescriptor } from './nsfsFile.ts';
 import { openPlace, type Place } from './places.ts';
 

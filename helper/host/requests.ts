@@ -4,19 +4,12 @@ import * as v from 'valibot';
 import type { Dispatcher } from '../dispatch.ts';
 import { Failure } from '../failure.ts';
 import { hasOpenat2 } from '../kernel/openat2.ts';
+import { ContainersList } from '../protocol/containers.ts';
+import { type HostPart, HostWatch, Initialize, PROTOCOL_VERSION } from '../protocol/host.ts';
 import { MountsList } from '../protocol/mounts.ts';
-import {
-  ContainersList,
-  type HostPart,
-  HostWatch,
-  Initialize,
-  NamespacesInspect,
-  NamespacesList,
-  NetworkInspect,
-  PROTOCOL_VERSION,
-  ProcessesInspect,
-  ProcessesList,
-} from '../protocol.ts';
+import { NamespacesInspect, NamespacesList } from '../protocol/namespaces.ts';
+import { NetworkInspect } from '../protocol/network.ts';
+import { ProcessesInspect, ProcessesList } from '../protocol/processes.ts';
 import { namespaceKind, namespaceRef, processRef, revision } from '../schemas.ts';
 import { Host } from './host.ts';
 import { identity } from './identity.ts';

@@ -3,7 +3,8 @@
 import { closing, openAt, readLinkText, readText } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
-import type { RootView, Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
+import type { RootView } from '../protocol/processes.ts';
 import { type Member, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { unreadable } from './unreadable.ts';
 

@@ -15,7 +15,7 @@ import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { type Argument, integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { parseSocketLink } from '../proc/socketLink.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import { isNamespace } from './nsfsFile.ts';
 import { readStartTime } from './processReader.ts';
 import { TUN } from './processRecord.ts';

@@ -5,7 +5,7 @@
 
 import { inodeOf } from '../kernel/files.ts';
 import { EINVAL, EPERM } from '../kernel/numbers.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import {
   type HeldSocket,
   KIND_INDEX,

@@ -5,7 +5,7 @@
  */
 import { closeProcessEvents, openProcessEvents } from '../kernel/processEvents.ts';
 import { logError } from '../log.ts';
-import type { HostPart } from '../protocol.ts';
+import type { HostPart } from '../protocol/host.ts';
 import { FreezerWatch } from './freezerWatch.ts';
 import type { HostModel, ModelChanges, SocketRound } from './hostModel.ts';
 import { type KernelNews, KernelWatch } from './kernelWatch.ts';

@@ -5,7 +5,7 @@ import { close } from '../kernel/files.ts';
 import { errnoName } from '../kernel/libc.ts';
 import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
-import type { ExitStatus } from '../protocol.ts';
+import type { ExitStatus } from '../protocol/programs.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
 import { startLauncher } from './startLauncher.ts';

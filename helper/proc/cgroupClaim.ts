@@ -3,7 +3,7 @@
  * way; this knows the ways, and asks no engine. Names and images come later, from the engines' files (helper/host/engines/).
  */
 
-import type { Engine } from '../protocol.ts';
+import type { Engine } from '../protocol/containers.ts';
 import type { CgroupPath } from './cgroup.ts';
 import { unescapeUnit } from './unitName.ts';
 

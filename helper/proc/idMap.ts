@@ -1,5 +1,5 @@
 /** `/proc/PID/uid_map` and `gid_map`: user_namespaces(7). */
-import type { IdMapping } from '../protocol.ts';
+import type { IdMapping } from '../protocol/processes.ts';
 
 export function parseIdMap(text: string): IdMapping[] {
   const mappings: IdMapping[] = [];

@@ -1,5 +1,5 @@
 /** The text of a link to a namespace, `net:[4026531840]`: namespaces(7), and of nsfs mounts and descriptors. */
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
 
 export interface NamespaceLink {
   kind: NamespaceKind;

@@ -1,5 +1,5 @@
 /** The arguments by which the processes of the launcher that keep a sandbox say in ps(1), and to any helper, whose they are. Pure. */
-import type { Unknown } from '../protocol.ts';
+import type { Unknown } from '../protocol/errors.ts';
 
 export interface SandboxTitle {
   /** Sixteen hexadecimal digits. */

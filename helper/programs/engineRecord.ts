@@ -18,7 +18,8 @@ import { readProcess } from '../host/processReader.ts';
 import { namespaceOf, type ProcessRecord } from '../host/processRecord.ts';
 import { close, O_DIRECTORY, ownerOf } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
-import type { NamespaceKind, ProcessRef } from '../protocol.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import { openAtSlowly } from '../reading/openAt.ts';
 import { Remembered } from './remembered.ts';
 

@@ -3,7 +3,7 @@
 import { readFileInRoot } from '../host/fileInRoot.ts';
 import { groupsOfMember } from '../proc/group.ts';
 import { parsePasswd } from '../proc/passwd.ts';
-import type { ProgramParams } from '../protocol.ts';
+import type { ProgramParams } from '../protocol/programs.ts';
 import { type EngineRecord, recordOf, recordOfContainer } from './engineRecord.ts';
 import { Environment } from './environment.ts';
 import { runsInUserNamespaceOf, type Who } from './identity.ts';

@@ -1,6 +1,7 @@
 /** `programs/explain`: the very syscall program that would run, as text, and nsenter(1)'s way to do the same. */
 import { lineOf, shellWord } from '../launcher/text.ts';
-import type { NamespaceKind, ProgramParams, ProgramsExplainResult } from '../protocol.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
+import type { ProgramParams, ProgramsExplainResult } from '../protocol/programs.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
 import { makePlan, type Plan } from './plan.ts';

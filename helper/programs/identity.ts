@@ -9,7 +9,7 @@ import { leastOf } from '../lists.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
-import type { IdMapping } from '../protocol.ts';
+import type { IdMapping } from '../protocol/processes.ts';
 import { OOM_SCORE_ADJUSTMENT, startingLimits } from './cleanStart.ts';
 import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
 

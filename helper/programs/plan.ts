@@ -7,7 +7,7 @@ import { O_DIRECTORY } from '../kernel/files.ts';
 import { O_PATH } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
-import type { ProgramParams } from '../protocol.ts';
+import type { ProgramParams } from '../protocol/programs.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';

@@ -1,5 +1,5 @@
 /** What was read of a process and stays so while it lives. Only some of it is kept, that which was asked for last. */
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 
 const MAX_KEPT = 64;
 

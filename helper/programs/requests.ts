@@ -13,7 +13,7 @@ import {
   TerminalsOpen,
   type TerminalsOpenParams,
   type TerminalsOpenResult,
-} from '../protocol.ts';
+} from '../protocol/programs.ts';
 import { cString, namespaceKind, namespaceRef, path, processRef, stdin } from '../schemas.ts';
 import { explainProgram } from './explain.ts';
 import { runProgram } from './run.ts';

@@ -7,7 +7,7 @@ import { openPipes, type Pipe } from '../kernel/pipe.ts';
 import { hasInput } from '../kernel/readiness.ts';
 import { type Launched, NeverBegan } from '../launcher/launch.ts';
 import { after } from '../longTimer.ts';
-import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol.ts';
+import type { ExitStatus, ProgramsRunParams, ProgramsRunResult } from '../protocol/programs.ts';
 import { own } from './identity.ts';
 import { makePlan, type Plan } from './plan.ts';
 import { killTree } from './processTree.ts';

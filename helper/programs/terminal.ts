@@ -8,7 +8,7 @@ import { openPty, openPtyAt, type Pty, resizePty } from '../kernel/pty.ts';
 import { hasInput, isHungUp } from '../kernel/readiness.ts';
 import type { Launched } from '../launcher/launch.ts';
 import { log } from '../log.ts';
-import type { ExitStatus, TerminalsOpenParams, TerminalsOpenResult } from '../protocol.ts';
+import type { ExitStatus, TerminalsOpenParams, TerminalsOpenResult } from '../protocol/programs.ts';
 import { encodeFrame, type Frame, type FrameDecoder, TOKEN_BYTES } from '../stream/frame.ts';
 import { type Attachable, descriptorOf } from '../stream/server.ts';
 import { own } from './identity.ts';

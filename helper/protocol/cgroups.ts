@@ -5,11 +5,22 @@
  * Units are in the names: micros are microseconds, bytes are bytes. `null` as a limit means that there is none (`max`, `-1`,
  * or v1's 9223372036854771712).
  */
-import { NotificationType, RequestType } from 'vscode-jsonrpc';
-import type { CgroupHierarchy, ErrorData, ProcessRef, Unknown } from '../protocol.ts';
+import type { Unknown } from './errors.ts';
+import { notification, request } from './message.ts';
+import type { ProcessRef } from './processes.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Identity
+
+export interface CgroupHierarchy {
+  /** Second field of `/proc/self/cgroup` (`cpu,cpuacct`, `name=systemd`), or `unified` for v2. */
+  hierarchy: string;
+  version: 1 | 2;
+  controllers: string[];
+  /** Where it is mounted in the helper's mount namespace, if it is. */
+  mountPoint?: string;
+  mountOptions?: string[];
+}
 
 /**
  * One cgroup. `hierarchy` is the second field of `/proc/self/cgroup` (`cpu`, `cpu,cpuacct`, `name=systemd`), or `unified` for v2; `path` is as seen
@@ -116,7 +127,7 @@ export interface CgroupsListResult {
   truncated: boolean;
 }
 
-export const CgroupsList = new RequestType<CgroupsListParams, CgroupsListResult, ErrorData>('cgroups/list');
+export const CgroupsList = request('cgroups/list')<CgroupsListParams, CgroupsListResult>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Inspecting
@@ -281,7 +292,7 @@ export interface CgroupsInspectResult extends Cgroup {
   files: { name: string; mode: number; writable: boolean }[];
 }
 
-export const CgroupsInspect = new RequestType<{ cgroup: CgroupRef }, CgroupsInspectResult, ErrorData>('cgroups/inspect');
+export const CgroupsInspect = request('cgroups/inspect')<{ cgroup: CgroupRef }, CgroupsInspectResult>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Files
@@ -293,16 +304,13 @@ export interface CgroupFileRef {
 }
 
 /** At most 1 MiB of text; `kernel` with the errno when the kernel refuses, `busy` when the read did not end in 2 s. */
-export const CgroupsReadFile = new RequestType<CgroupFileRef, { text: string; writable: boolean }, ErrorData>(
-  'cgroups/readFile',
-);
+export const CgroupsReadFile = request('cgroups/readFile')<CgroupFileRef, { text: string; writable: boolean }>();
 
 /** One write(2) of `text`. A refusal (`EINVAL`, `EBUSY`, `ERANGE`) comes back with the accepted format as its hint. */
-export const CgroupsWriteFile = new RequestType<
+export const CgroupsWriteFile = request('cgroups/writeFile')<
   CgroupFileRef & { text: string; acknowledged?: string[] },
-  { text: string | Unknown },
-  ErrorData
->('cgroups/writeFile');
+  { text: string | Unknown }
+>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Samples
@@ -360,10 +368,10 @@ export interface CgroupsSampledParams {
   samples: (CgroupSample | null)[];
 }
 
-export const CgroupsSubscribe = new RequestType<CgroupsSubscribeParams, Record<string, never>, ErrorData>('cgroups/subscribe');
+export const CgroupsSubscribe = request('cgroups/subscribe')<CgroupsSubscribeParams, Record<string, never>>();
 
 /** A sample of every cgroup of a subscription. */
-export const CgroupsSampled = new NotificationType<CgroupsSampledParams>('cgroups/sampled');
+export const CgroupsSampled = notification('cgroups/sampled')<CgroupsSampledParams>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Changes
@@ -436,22 +444,19 @@ export interface CgroupsChangeResult {
 }
 
 /** What a change would do, without doing it: validated, with warnings. Throws what `cgroups/change` would, where that can be known. */
-export const CgroupsExplain = new RequestType<CgroupsChangeParams, CgroupsExplainResult, ErrorData>('cgroups/explain');
+export const CgroupsExplain = request('cgroups/explain')<CgroupsChangeParams, CgroupsExplainResult>();
 
 /**
  * Does it. `busy` when a warning was not acknowledged; then nothing was written, and the hint has a line for each, `id: message`. An undo is a
  * change like any other and can have warnings of its own.
  */
-export const CgroupsChange = new RequestType<CgroupsChangeParams, CgroupsChangeResult, ErrorData>('cgroups/change');
+export const CgroupsChange = request('cgroups/change')<CgroupsChangeParams, CgroupsChangeResult>();
 
 /** `cgroups/change` with `freeze`, under a name of its own for scripts. */
-export const CgroupsFreeze = new RequestType<
+export const CgroupsFreeze = request('cgroups/freeze')<
   { cgroup: CgroupRef; frozen: boolean; acknowledged?: string[] },
-  CgroupsChangeResult,
-  ErrorData
->('cgroups/freeze');
+  CgroupsChangeResult
+>();
 
 /** Likewise with `kill`. */
-export const CgroupsKill = new RequestType<{ cgroup: CgroupRef; acknowledged?: string[] }, CgroupsChangeResult, ErrorData>(
-  'cgroups/kill',
-);
+export const CgroupsKill = request('cgroups/kill')<{ cgroup: CgroupRef; acknowledged?: string[] }, CgroupsChangeResult>();

@@ -5,8 +5,9 @@
  * Paths inside a layer or a merged view are relative to its root and begin with `/`. A byte of a name that is not UTF-8 is written
  * as U+DC80 to U+DCFF (its value plus U+DC00), so that every name has a distinct text and can be sent back.
  */
-import { NotificationType, RequestType } from 'vscode-jsonrpc';
-import type { ErrorData, NamespaceRef, Unknown } from '../protocol.ts';
+import type { Unknown } from './errors.ts';
+import { notification, request } from './message.ts';
+import type { NamespaceRef } from './namespaces.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Identity
@@ -97,9 +98,9 @@ export interface LayersListResult {
   unreadable: { count: number };
 }
 
-export const LayersList = new RequestType<Record<string, never>, LayersListResult, ErrorData>('layers/list');
+export const LayersList = request('layers/list')<Record<string, never>, LayersListResult>();
 
-export const LayersInspect = new RequestType<{ overlay: OverlayRef }, Overlay, ErrorData>('layers/inspect');
+export const LayersInspect = request('layers/inspect')<{ overlay: OverlayRef }, Overlay>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Files
@@ -174,20 +175,18 @@ export interface LayersReadDirectoryResult {
  * A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. `changedOnly`: only
  * entries with a mark, and directories that hold one.
  */
-export const LayersReadDirectory = new RequestType<
+export const LayersReadDirectory = request('layers/readDirectory')<
   LayerPath & { after?: string; limit?: number; changedOnly?: boolean },
-  LayersReadDirectoryResult,
-  ErrorData
->('layers/readDirectory');
+  LayersReadDirectoryResult
+>();
 
-export const LayersStat = new RequestType<LayerPath, LayerEntry, ErrorData>('layers/stat');
+export const LayersStat = request('layers/stat')<LayerPath, LayerEntry>();
 
 /** Bytes of a regular file, base64, from `offset`, at most `length` (1 to 1 MiB). Nothing but a regular file is ever opened. */
-export const LayersReadFile = new RequestType<
+export const LayersReadFile = request('layers/readFile')<
   LayerPath & { offset?: number; length?: number },
-  { base64: string; sizeBytes: number; modifiedMillis: number },
-  ErrorData
->('layers/readFile');
+  { base64: string; sizeBytes: number; modifiedMillis: number }
+>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Changes
@@ -215,11 +214,10 @@ export interface LayersChangesResult {
  * that were replaced by one of the same size and time, which it does not see. `limit` 1 to 10,000, default 1,000. `sizes` asks each new file for its size, which takes half as long
  * again; only then is a mark told that the mount does not follow (`metadata` of a file that was made under `metacopy=on`, without that option).
  */
-export const LayersChanges = new RequestType<
+export const LayersChanges = request('layers/changes')<
   { overlay: OverlayRef; layer?: number; after?: string; limit?: number; sizes?: boolean },
-  LayersChangesResult,
-  ErrorData
->('layers/changes');
+  LayersChangesResult
+>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Provenance
@@ -258,11 +256,10 @@ export interface LayersProvenanceResult {
 }
 
 /** `path` may have `.` and `..`. With `noFollow` the last name is asked for itself when it is a symbolic link. */
-export const LayersProvenance = new RequestType<
+export const LayersProvenance = request('layers/provenance')<
   { overlay: OverlayRef; path: string; noFollow?: boolean },
-  LayersProvenanceResult,
-  ErrorData
->('layers/provenance');
+  LayersProvenanceResult
+>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
@@ -289,20 +286,19 @@ export interface LayerSize {
  * Measures in the background; `layers/measuring` tells how far it is, and cancelling the request ends it. `children` asks for what each
  * entry of the directory takes with all that is in it.
  */
-export const LayersMeasure = new RequestType<
+export const LayersMeasure = request('layers/measure')<
   LayerPath & { progress?: string; children?: boolean },
-  LayerSize & { children?: { name: string; sizeBytes: number; allocatedBytes: number; entries: number }[] },
-  ErrorData
->('layers/measure');
+  LayerSize & { children?: { name: string; sizeBytes: number; allocatedBytes: number; entries: number }[] }
+>();
 
 /** At most five a second for each request that named a `progress`. */
-export const LayersMeasuring = new NotificationType<{
+export const LayersMeasuring = notification('layers/measuring')<{
   progress: string;
   entries: number;
   sizeBytes: number;
   allocatedBytes: number;
   path: string;
-}>('layers/measuring');
+}>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Live
@@ -315,10 +311,10 @@ export interface LayersWatchParams {
 }
 
 /** `complete` is false when there were more directories than the helper watches. */
-export const LayersWatch = new RequestType<LayersWatchParams, { complete: boolean }, ErrorData>('layers/watch');
+export const LayersWatch = request('layers/watch')<LayersWatchParams, { complete: boolean }>();
 
 /** Something changed in these of the watched directories. Coalesced to at most five a second. */
-export const LayersChanged = new NotificationType<{ subscription: string; directories: LayerPath[] }>('layers/changed');
+export const LayersChanged = notification('layers/changed')<{ subscription: string; directories: LayerPath[] }>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Export
@@ -327,7 +323,7 @@ export const LayersChanged = new NotificationType<{ subscription: string; direct
  * Begins a tar with OCI whiteouts (`.wh.name`, `.wh..wh..opq`): of a layer, or of the merged view (which has none), from `path` (default
  * `/`) down. `id` stands for it until its end; one that nobody reads for 60 s is given up.
  */
-export const LayersExport = new RequestType<LayerRef & { path?: string }, { id: string }, ErrorData>('layers/export');
+export const LayersExport = request('layers/export')<LayerRef & { path?: string }, { id: string }>();
 
 /** What a person should know of an archive: what is not in it, or may be taken for something else. */
 export interface LayerExportNote {
@@ -351,7 +347,7 @@ export interface LayersExportReadResult {
 }
 
 /** The next bytes of it, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
-export const LayersExportRead = new RequestType<{ id: string }, LayersExportReadResult, ErrorData>('layers/exportRead');
+export const LayersExportRead = request('layers/exportRead')<{ id: string }, LayersExportReadResult>();
 
 /** Gives it up before its end. */
-export const LayersExportEnd = new RequestType<{ id: string }, Record<string, never>, ErrorData>('layers/exportEnd');
+export const LayersExportEnd = request('layers/exportEnd')<{ id: string }, Record<string, never>>();

@@ -1,6 +1,7 @@
 /** The part of the protocol about mount tables. Types and constants only. */
-import { RequestType } from 'vscode-jsonrpc';
-import type { ErrorData, ProcessRef, Unknown } from '../protocol.ts';
+import type { Unknown } from './errors.ts';
+import { request } from './message.ts';
+import type { ProcessRef } from './processes.ts';
 
 /** One line of `/proc/PID/mountinfo` (proc_pid_mountinfo(5)), its octal escapes undone. */
 export interface MountEntry {
@@ -42,4 +43,4 @@ export interface MountsListResult {
 }
 
 /** The mounts of a process's mount namespace. */
-export const MountsList = new RequestType<MountsListParams, MountsListResult, ErrorData>('mounts/list');
+export const MountsList = request('mounts/list')<MountsListParams, MountsListResult>();

@@ -4,16 +4,11 @@
  * Terms are those of the OCI runtime specification (github.com/opencontainers/runtime-spec, config.md and config-linux.md)
  * wherever it has one. Everything that is left out is the safe choice.
  */
-import { NotificationType, RequestType } from 'vscode-jsonrpc';
-import type {
-  ErrorData,
-  ExitStatus,
-  NamespaceKind,
-  NamespaceRef,
-  ProcessRef,
-  TerminalsOpenResult,
-  Unknown,
-} from '../protocol.ts';
+import type { Unknown } from './errors.ts';
+import { notification, request } from './message.ts';
+import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
+import type { ProcessRef } from './processes.ts';
+import type { ExitStatus, TerminalsOpenResult } from './programs.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // What a sandbox is made of
@@ -303,7 +298,7 @@ export interface SandboxesExplainResult {
 }
 
 /** Checks and explains without running anything. `directory`: what relative paths of the host in the specification begin at. */
-export const SandboxesExplain = new RequestType<SandboxParams, SandboxesExplainResult, ErrorData>('sandboxes/explain');
+export const SandboxesExplain = request('sandboxes/explain')<SandboxParams, SandboxesExplainResult>();
 
 /** An image that a sandbox's root can be made of, as `SandboxImage` refers to it. */
 export interface StoredImage {
@@ -314,9 +309,10 @@ export interface StoredImage {
 }
 
 /** The images in the storage of an engine on this host, by name, from the engine's files. Empty where there is no such storage. */
-export const SandboxesImages = new RequestType<{ engine: 'docker' | 'podman' }, { images: StoredImage[] | Unknown }, ErrorData>(
-  'sandboxes/images',
-);
+export const SandboxesImages = request('sandboxes/images')<
+  { engine: 'docker' | 'podman' },
+  { images: StoredImage[] | Unknown }
+>();
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Life
@@ -368,7 +364,7 @@ export interface SandboxesCreateResult {
 }
 
 /** Makes and starts it. When a step fails nothing of it is left, and `ErrorData.step` tells which. */
-export const SandboxesCreate = new RequestType<SandboxesCreateParams, SandboxesCreateResult, ErrorData>('sandboxes/create');
+export const SandboxesCreate = request('sandboxes/create')<SandboxesCreateParams, SandboxesCreateResult>();
 
 export interface SandboxesRunParams extends SandboxParams {
   /** Standard input, base64. Default: empty. */
@@ -387,10 +383,10 @@ export interface SandboxesRunResult {
 }
 
 /** Makes one, runs its program to the end with pipes, and removes it. */
-export const SandboxesRun = new RequestType<SandboxesRunParams, SandboxesRunResult, ErrorData>('sandboxes/run');
+export const SandboxesRun = request('sandboxes/run')<SandboxesRunParams, SandboxesRunResult>();
 
 /** `host/changed` with `sandboxes` says when to ask again. */
-export const SandboxesList = new RequestType<Record<string, never>, { sandboxes: Sandbox[] }, ErrorData>('sandboxes/list');
+export const SandboxesList = request('sandboxes/list')<Record<string, never>, { sandboxes: Sandbox[] }>();
 
 export interface SandboxesStopParams {
   sandbox: string;
@@ -399,17 +395,16 @@ export interface SandboxesStopParams {
 }
 
 /** Answers when nothing runs in it any more. One that is not persistent is removed with it. */
-export const SandboxesStop = new RequestType<SandboxesStopParams, Record<string, never>, ErrorData>('sandboxes/stop');
+export const SandboxesStop = request('sandboxes/stop')<SandboxesStopParams, Record<string, never>>();
 
 /** Stops it and removes all that is left of it, but what the specification says to keep. */
-export const SandboxesRemove = new RequestType<{ sandbox: string }, Record<string, never>, ErrorData>('sandboxes/remove');
+export const SandboxesRemove = request('sandboxes/remove')<{ sandbox: string }, Record<string, never>>();
 
 /** Stops it and makes it again from its specification, under the same id and name. */
-export const SandboxesRestart = new RequestType<
+export const SandboxesRestart = request('sandboxes/restart')<
   { sandbox: string; columns?: number; rows?: number },
-  SandboxesCreateResult,
-  ErrorData
->('sandboxes/restart');
+  SandboxesCreateResult
+>();
 
 export interface SandboxesEndedParams {
   id: string;
@@ -418,4 +413,4 @@ export interface SandboxesEndedParams {
 }
 
 /** One has ended, with how. Sent once, whether or not anybody watches. */
-export const SandboxesEnded = new NotificationType<SandboxesEndedParams>('sandboxes/ended');
+export const SandboxesEnded = notification('sandboxes/ended')<SandboxesEndedParams>();

@@ -4,7 +4,7 @@
  */
 import { Failure, isSystemError } from '../failure.ts';
 import { SyscallError } from '../kernel/libc.ts';
-import type { ErrorData } from '../protocol.ts';
+import type { ErrorData } from '../protocol/errors.ts';
 import type { DeafDevice } from './deafDevices.ts';
 
 /** `params`, `result` and what is told are cloned from thread to thread: data, no functions. */

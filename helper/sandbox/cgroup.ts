@@ -9,8 +9,8 @@ import { directoryOf } from '../host/cgroups/hierarchies.ts';
 import { append } from '../lists.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../proc/mountinfo.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import type { SandboxResources } from '../protocol/sandboxes.ts';
-import type { ProcessRef } from '../protocol.ts';
 import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
 import { bytesOf } from './size.ts';
 

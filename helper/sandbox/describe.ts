@@ -2,8 +2,9 @@
 import fs from 'node:fs';
 import type { End } from '../kernel/spawn.ts';
 import { isOwnNamespace } from '../programs/target.ts';
+import { NAMESPACE_KINDS, type NamespaceRef } from '../protocol/namespaces.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceRef, type ProcessRef } from '../protocol.ts';
 import type { SandboxPlan } from './plan.ts';
 import type { SavedSandbox } from './saved.ts';
 

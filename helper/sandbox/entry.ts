@@ -7,7 +7,8 @@ import { holdCgroups } from '../programs/cgroups.ts';
 import { Environment } from '../programs/environment.ts';
 import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
 import { holdTarget } from '../programs/target.ts';
-import type { ProcessRef, ProgramParams } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
+import type { ProgramParams } from '../protocol/programs.ts';
 import type { SandboxPlan } from './plan.ts';
 
 export interface Entered {

@@ -3,8 +3,8 @@ import { MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { shellText, shellWord } from '../launcher/text.ts';
 import { append } from '../lists.ts';
 import { own } from '../programs/identity.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 import type { SandboxEquivalent } from '../protocol/sandboxes.ts';
-import type { NamespaceKind } from '../protocol.ts';
 import { runcOf } from './ociBundle.ts';
 import type { SandboxPlan } from './plan.ts';
 

@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import { EACCES, ENOENT, ENOEXEC } from '../kernel/numbers.ts';
 import { StepFailure } from '../launcher/launch.ts';
 import { own } from '../programs/identity.ts';
-import type { ErrorData } from '../protocol.ts';
+import type { ErrorData } from '../protocol/errors.ts';
 import type { SandboxPlan } from './plan.ts';
 
 export function inWords(plan: SandboxPlan, error: unknown): unknown {

@@ -4,8 +4,8 @@
  */
 import { Failure } from '../failure.ts';
 import { append } from '../lists.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
 import type { IdMappings, SandboxSpec } from '../protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol.ts';
 import { job } from '../reading/job.ts';
 import { readers } from '../reading/readers.ts';
 import type { CoverPlan } from './covers.ts';

@@ -1,8 +1,8 @@
 /** What a reader thread is asked about images: files of an image that is one or several files, and an engine's storage. */
 import path from 'node:path';
 import { close, duplicate } from '../kernel/files.ts';
+import type { Unknown } from '../protocol/errors.ts';
 import type { SandboxImage, StoredImage } from '../protocol/sandboxes.ts';
-import type { Unknown } from '../protocol.ts';
 import { job } from '../reading/job.ts';
 import { readers } from '../reading/readers.ts';
 import { type ImageFiles, storageOf } from './imageDescription.ts';

@@ -5,7 +5,7 @@ import { AT_FDCWD, POLLIN } from '../kernel/numbers.ts';
 import { hasEnded, openPidfd, sendSignal } from '../kernel/pidfd.ts';
 import { waitForAny } from '../kernel/readiness.ts';
 import { parseStat } from '../proc/stat.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 
 export class OtherProcess {
   /** Resolves when `look` or `wait` found that it has ended. */

@@ -11,7 +11,7 @@ import { isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { tryLock } from '../kernel/flock.ts';
 import { log, logError } from '../log.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import { processRef } from '../schemas.ts';
 import { isOwnFolder, runtimeFolder } from '../stream/folder.ts';
 import { removeCgroups } from './cgroupRemoval.ts';

@@ -16,6 +16,16 @@ import { killTree } from '../programs/processTree.ts';
 import { runPlanned, runToEnd } from '../programs/run.ts';
 import type { OpenNamespace } from '../programs/target.ts';
 import type { Terminals } from '../programs/terminal.ts';
+import type { HostPart } from '../protocol/host.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
+import type {
+  ProgramParams,
+  ProgramsExplainResult,
+  ProgramsRunParams,
+  ProgramsRunResult,
+  TerminalsOpenParams,
+  TerminalsOpenResult,
+} from '../protocol/programs.ts';
 import type {
   Sandbox,
   SandboxExit,
@@ -27,16 +37,6 @@ import type {
   SandboxParams,
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
-import type {
-  HostPart,
-  ProcessRef,
-  ProgramParams,
-  ProgramsExplainResult,
-  ProgramsRunParams,
-  ProgramsRunResult,
-  TerminalsOpenParams,
-  TerminalsOpenResult,
-} from '../protocol.ts';
 import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';

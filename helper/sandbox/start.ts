@@ -19,7 +19,7 @@ import { sandboxTitle } from '../proc/sandboxTitle.ts';
 import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
-import type { ProcessRef } from '../protocol.ts';
+import type { ProcessRef } from '../protocol/processes.ts';
 import { withinDeadline } from '../reading/deadline.ts';
 import { tellsKill } from './cgroup.ts';
 import { removeCgroups } from './cgroupRemoval.ts';

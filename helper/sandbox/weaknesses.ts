@@ -8,7 +8,7 @@ import path from 'node:path';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
-import type { NamespaceKind } from '../protocol.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 import type { HostMounts } from './hostMounts.ts';
 import { MS_SHARED, MS_SLAVE } from './mountCalls.ts';
 import type { BindMount } from './mounts.ts';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 import { type CgroupRef, CgroupsList, CgroupsSampled, CgroupsSubscribe } from '../../helper/protocol/cgroups.ts';
-import { HostWatch } from '../../helper/protocol.ts';
+import { HostWatch } from '../../helper/protocol/host.ts';
 import { makeCgroup } from '../fixtures/cgroup.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { cpuMillis } from './emptyNode.ts';

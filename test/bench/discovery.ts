@@ -2,7 +2,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { HostWatch, NamespacesList, ProcessesList } from '../../helper/protocol.ts';
+import { HostWatch } from '../../helper/protocol/host.ts';
+import { NamespacesList } from '../../helper/protocol/namespaces.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { startCrowd } from './crowd.ts';
 import { cpuMillis, emptyNodeMegabytes, residentMegabytes } from './emptyNode.ts';

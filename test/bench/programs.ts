@@ -1,7 +1,9 @@
 /** Running /bin/true inside a Docker container, against nsenter and docker exec. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { ContainersList, type ProcessRef, ProgramsRun } from '../../helper/protocol.ts';
+import { ContainersList } from '../../helper/protocol/containers.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { startDocker } from '../fixtures/docker.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { type Figures, inTurns, type Row } from './rows.ts';

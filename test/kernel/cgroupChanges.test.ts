@@ -13,7 +13,7 @@ import {
   CgroupsReadFile,
   CgroupsWriteFile,
 } from '../../helper/protocol/cgroups.ts';
-import type { ErrorData, Reason } from '../../helper/protocol.ts';
+import type { ErrorData, Reason } from '../../helper/protocol/errors.ts';
 import { type MadeCgroup, makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
 import { mountDeafFileSystem } from '../fixtures/deafFileSystem.ts';
 import { isHelperRoot, isRoot } from '../fixtures/environment.ts';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { CgroupsList } from '../../helper/protocol/cgroups.ts';
-import { ProcessesList } from '../../helper/protocol.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { makeCgroup, mountWith, withoutControllers } from '../fixtures/cgroup.ts';
 import { cgroupClient } from '../fixtures/cgroupClient.ts';
 import { unlessHelperIsRoot } from '../fixtures/environment.ts';

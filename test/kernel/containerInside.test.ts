@@ -7,15 +7,9 @@ import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import {
-  type Container,
-  ContainersList,
-  ProcessesList,
-  type ProgramParams,
-  ProgramsExplain,
-  ProgramsRun,
-  TerminalsOpen,
-} from '../../helper/protocol.ts';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
+import { type ProgramParams, ProgramsExplain, ProgramsRun, TerminalsOpen } from '../../helper/protocol/programs.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { type MadeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
 import { isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';

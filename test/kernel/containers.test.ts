@@ -15,7 +15,10 @@ import {
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
-import { type Container, ContainersList, NamespacesList, ProcessesList, ProgramsRun } from '../../helper/protocol.ts';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { NamespacesList } from '../../helper/protocol/namespaces.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { mountWith, removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { inGuest, isHelperRoot, isRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';

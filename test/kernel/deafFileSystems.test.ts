@@ -5,9 +5,11 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { ContainersList } from '../../helper/protocol/containers.ts';
 import { LayersList, LayersProvenance, LayersReadDirectory, type OverlayRef } from '../../helper/protocol/layers.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
+import { ProgramsExplain } from '../../helper/protocol/programs.ts';
 import { SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { ContainersList, ProcessesList, ProgramsExplain } from '../../helper/protocol.ts';
 import { type MadeCgroup, makeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
 import { type ServedDirectory, serveDirectory } from '../fixtures/deafFileSystem.ts';
 import { isHelperRoot, patient, unlessRootHas } from '../fixtures/environment.ts';

@@ -1,7 +1,9 @@
 /** Hosts that are hard to read: one that hides processes, one with ten thousand namespaces, one where a container covers `/proc`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Initialize, NamespacesInspect, NamespacesList, ProcessesList } from '../../helper/protocol.ts';
+import { Initialize } from '../../helper/protocol/host.ts';
+import { NamespacesInspect, NamespacesList } from '../../helper/protocol/namespaces.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { startHelper } from '../fixtures/helper.ts';
 import { namespaceOfPid, startSleeper, startSpecimen } from '../fixtures/zoo.ts';

@@ -11,16 +11,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
+import { Initialize } from '../../helper/protocol/host.ts';
 import { LayersExportEnd, type OverlayRef } from '../../helper/protocol/layers.ts';
 import { MountsList } from '../../helper/protocol/mounts.ts';
+import { NetworkInspect } from '../../helper/protocol/network.ts';
+import { ProcessesInspect } from '../../helper/protocol/processes.ts';
+import type { TerminalsOpenResult } from '../../helper/protocol/programs.ts';
 import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
-import {
-  type ErrorData,
-  Initialize,
-  NetworkInspect,
-  ProcessesInspect,
-  type TerminalsOpenResult,
-} from '../../helper/protocol.ts';
 import { encodeFrame } from '../../helper/stream/frame.ts';
 import { belongingsOf, moreThan } from '../fixtures/belongings.ts';
 import { inGuest, isHelperRoot, patient } from '../fixtures/environment.ts';

@@ -18,13 +18,13 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseStat } from '../../helper/proc/stat.ts';
 import { MountsList } from '../../helper/protocol/mounts.ts';
+import { NamespacesList } from '../../helper/protocol/namespaces.ts';
 import {
-  NamespacesList,
   ProcessesInspect,
   type ProcessesInspectResult,
   type ProcessRef,
   type RootView,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/processes.ts';
 import { startDocker } from '../fixtures/docker.ts';
 import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';

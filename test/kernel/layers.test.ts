@@ -16,6 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { ErrorData, Reason } from '../../helper/protocol/errors.ts';
+import { HostWatch } from '../../helper/protocol/host.ts';
 import {
   type LayerPath,
   LayersChanged,
@@ -26,7 +28,6 @@ import {
   type Overlay,
   type OverlayRef,
 } from '../../helper/protocol/layers.ts';
-import { type ErrorData, HostWatch, type Reason } from '../../helper/protocol.ts';
 import { removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, testUid, unlessLinux, unlessRootHas } from '../fixtures/environment.ts';

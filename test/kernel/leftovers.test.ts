@@ -4,6 +4,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -12,7 +13,6 @@ import {
   SandboxesRun,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot, testUid, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';

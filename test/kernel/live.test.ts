@@ -3,17 +3,11 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
-import {
-  type Container,
-  ContainersList,
-  HostChanged,
-  type HostPart,
-  HostWatch,
-  NamespacesList,
-  type Process,
-  ProcessesList,
-  ProgramsRun,
-} from '../../helper/protocol.ts';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { HostChanged, type HostPart, HostWatch } from '../../helper/protocol/host.ts';
+import { NamespacesList } from '../../helper/protocol/namespaces.ts';
+import { type Process, ProcessesList } from '../../helper/protocol/processes.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
 import { type Docker, docker, startDocker } from '../fixtures/docker.ts';
 import { isHelperRoot, isRoot, patient, testUid, unlessRootHas } from '../fixtures/environment.ts';

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseStat } from '../../helper/proc/stat.ts';
 import { type MountEntry, MountsList } from '../../helper/protocol/mounts.ts';
-import type { ProcessRef } from '../../helper/protocol.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';

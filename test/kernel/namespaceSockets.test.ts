@@ -6,16 +6,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { HostWatch } from '../../helper/protocol/host.ts';
 import {
-  HostWatch,
   type Namespace,
   type NamespaceRef,
   NamespacesInspect,
   NamespacesList,
   type NamespacesListResult,
-  NetworkInspect,
-  ProgramsRun,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/namespaces.ts';
+import { NetworkInspect } from '../../helper/protocol/network.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { has, isHelperRoot, isRoot, testUid, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until, untilAnswer, WAIT_MILLIS } from '../fixtures/until.ts';

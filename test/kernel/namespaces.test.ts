@@ -11,8 +11,8 @@ import {
   NamespacesList,
   type NamespacesListResult,
   type Pin,
-  ProcessesList,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/namespaces.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { has, isHelperRoot, isRoot, patient, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import {

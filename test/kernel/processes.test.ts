@@ -5,7 +5,7 @@ import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { type Process, ProcessesInspect, ProcessesList } from '../../helper/protocol.ts';
+import { type Process, ProcessesInspect, ProcessesList } from '../../helper/protocol/processes.ts';
 import { has, isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { untilAnswer } from '../fixtures/until.ts';

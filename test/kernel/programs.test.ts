@@ -8,16 +8,15 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc';
 import { spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import {
-  NAMESPACE_KINDS,
-  type NamespaceKind,
-  type ProcessRef,
   type ProgramParams,
   ProgramsExplain,
   ProgramsRun,
   type ProgramsRunParams,
   type ProgramsRunResult,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/programs.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { has, isHelperRoot, isRoot, testUid, unlessHas, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';

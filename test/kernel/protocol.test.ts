@@ -4,9 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import type { Message } from 'vscode-jsonrpc/node';
 import { messageReader } from '../../extension/connection/messageReader.ts';
+import { ERROR_CODES, type ErrorData } from '../../helper/protocol/errors.ts';
+import type { InitializeResult } from '../../helper/protocol/host.ts';
+import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { SandboxesRun } from '../../helper/protocol/sandboxes.ts';
-import type * as protocol from '../../helper/protocol.ts';
-import { ERROR_CODES, type ErrorData, MAX_MESSAGE_BYTES, ProgramsRun } from '../../helper/protocol.ts';
+import { MAX_MESSAGE_BYTES } from '../../helper/protocol/transport.ts';
 import { isHelperRoot, isRoot, testUid, unlessHas } from '../fixtures/environment.ts';
 import { paramsOf, REQUESTS } from '../fixtures/everyRequest.ts';
 import { HELPER_PROGRAM, startHelper } from '../fixtures/helper.ts';
@@ -26,7 +29,7 @@ const METHODS = REQUESTS.map(({ method }) => method);
 
 describe('the protocol', () => {
   let helper: ChildProcess;
-  let own: protocol.ProcessRef;
+  let own: ProcessRef;
   let lastId = 0;
   const waiting = new Map<number | null, (answer: Answer) => void>();
 
@@ -70,7 +73,7 @@ describe('the protocol', () => {
 
   async function stillServes(): Promise<void> {
     const { result } = await request('initialize', {});
-    assert.equal((result as protocol.InitializeResult).pid, helper.pid);
+    assert.equal((result as InitializeResult).pid, helper.pid);
   }
 
   /** An error that a program can decide on. */

@@ -7,6 +7,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { KEEPER, parseSandboxTitle } from '../../helper/proc/sandboxTitle.ts';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { ProcessesList } from '../../helper/protocol/processes.ts';
+import { TerminalsOpen } from '../../helper/protocol/programs.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -14,7 +17,6 @@ import {
   SandboxesRemove,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { type Container, ContainersList, ProcessesList, TerminalsOpen } from '../../helper/protocol.ts';
 import { clientUid, isHelperRoot, isRoot, unlessHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen } from '../fixtures/screen.ts';

@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   type IdMappings,
   type Sandbox,
@@ -20,7 +21,6 @@ import {
   type SandboxResources,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ProgramsRun } from '../../helper/protocol.ts';
 import { mountWith } from '../fixtures/cgroup.ts';
 import { type Delegation, delegate } from '../fixtures/delegation.ts';
 import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';

@@ -4,6 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { HostChanged, HostWatch } from '../../helper/protocol/host.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -12,7 +14,6 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { HostChanged, HostWatch, ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';

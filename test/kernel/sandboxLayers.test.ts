@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { ContainersList } from '../../helper/protocol/containers.ts';
 import { LayersChanges, LayersList, LayersReadFile, type Overlay } from '../../helper/protocol/layers.ts';
 import {
   type Sandbox,
@@ -13,7 +14,6 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ContainersList } from '../../helper/protocol.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { docker, IMAGE, startDocker } from '../fixtures/docker.ts';
 import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';

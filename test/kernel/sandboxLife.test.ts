@@ -4,6 +4,9 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
+import { HostWatch } from '../../helper/protocol/host.ts';
+import { ProgramsExplain, ProgramsRun, TerminalsOpen, type TerminalsOpenResult } from '../../helper/protocol/programs.ts';
 import {
   SandboxesCreate,
   SandboxesEnded,
@@ -13,14 +16,6 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import {
-  type ErrorData,
-  HostWatch,
-  ProgramsExplain,
-  ProgramsRun,
-  TerminalsOpen,
-  type TerminalsOpenResult,
-} from '../../helper/protocol.ts';
 import { clientUid, inGuest, isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { markedPids, openFilesOf } from '../fixtures/procFiles.ts';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -12,7 +13,6 @@ import {
   type SandboxResources,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 

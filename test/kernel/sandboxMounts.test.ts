@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   SandboxesCreate,
   SandboxesExplain,
@@ -11,7 +12,6 @@ import {
   SandboxesRun,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot, isRoot, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import { SandboxesCreate, SandboxesRemove, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
 import { isHelperRoot, testUid, unlessHelperIsRoot, unlessMaps } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { HostChanged, HostWatch } from '../../helper/protocol/host.ts';
+import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -12,7 +14,6 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { HostChanged, HostWatch, ProgramsRun } from '../../helper/protocol.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';

@@ -5,8 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { firstChoices } from '../../extension/programs/firstChoices.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol.ts';
 import { clientUid, isHelperRoot, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 

@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import type { ErrorData } from '../../helper/protocol.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
 describe('the specification of a sandbox', () => {

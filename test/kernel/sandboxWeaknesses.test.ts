@@ -7,6 +7,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaces.ts';
 import {
   type Sandbox,
   SandboxesCreate,
@@ -14,7 +15,6 @@ import {
   SandboxesRemove,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
-import { NAMESPACE_KINDS } from '../../helper/protocol.ts';
 import type { JsonSchema } from '../../webview/jsonSchema.ts';
 import { clientUid, isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';

@@ -9,7 +9,7 @@ import {
   TerminalsOpen,
   type TerminalsOpenParams,
   type TerminalsOpenResult,
-} from '../../helper/protocol.ts';
+} from '../../helper/protocol/programs.ts';
 import { encodeFrame, type Frame, FrameDecoder } from '../../helper/stream/frame.ts';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
 import { clientUid, has, inGuest, isRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import '../fixtures/withStandIn.ts';
-import type { NamespacesListResult } from '../../helper/protocol.ts';
+import type { NamespacesListResult } from '../../helper/protocol/namespaces.ts';
 import { hostNamespaces, processAnswer } from '../fixtures/hostAnswers.ts';
 import { quietHost, rowsOf } from '../fixtures/quietHost.ts';
 import { Uri } from '../fixtures/vscodeStandIn.ts';

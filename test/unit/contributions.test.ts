@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Command, ContextKey, EditorType, PageType, Scheme, Setting, View } from '../../extension/ids.ts';
-import { ENGINES } from '../../helper/protocol.ts';
+import { ENGINES } from '../../helper/protocol/containers.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const manifestText = readFileSync(path.join(root, 'package.json'), 'utf8');

@@ -29,7 +29,6 @@ const HELPER_ROOMS: Record<string, string[]> = {
 };
 /** Files of helper/ itself that every room may use. */
 const SHARED = [
-  'helper/protocol.ts',
   'helper/failure.ts',
   'helper/log.ts',
   'helper/schemas.ts',
@@ -37,7 +36,7 @@ const SHARED = [
   'helper/longTimer.ts',
   'helper/lists.ts',
 ];
-const SHARED_WITH_PARSERS = ['helper/protocol.ts', 'helper/lists.ts', 'helper/kernel/numbers.ts'];
+const SHARED_WITH_PARSERS = ['helper/lists.ts', 'helper/kernel/numbers.ts'];
 
 /** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
 const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];
@@ -61,7 +60,7 @@ const OWN_PROGRAMS: Record<string, string[]> = {
 };
 
 function isProtocol(file: string): boolean {
-  return file === 'helper/protocol.ts' || file.startsWith('helper/protocol/');
+  return file.startsWith('helper/protocol/');
 }
 
 /** What is wrong with an import, or undefined. */
@@ -194,7 +193,7 @@ test('an import that breaks a rule is noticed', () => {
     ['extension/main.ts', `import { logError } from '../helper/log.ts';`],
     ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],
     ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
-    ['webview/process.ts', `const protocol = await import('../helper/protocol.ts');`],
+    ['webview/process.ts', `const protocol = await import('../helper/protocol/host.ts');`],
     ['extension/host/host.ts', `import type { TreeNode } from '../trees/node.ts';`],
     ['extension/words/notify.ts', `import { showFailure } from '../failureMessage.ts';`],
     ['extension/trees/node.ts', `import { activate } from '../main.ts';`],

@@ -7,7 +7,7 @@ import type { Message } from 'vscode-jsonrpc';
 import { createMessageConnection, StreamMessageReader } from 'vscode-jsonrpc/node';
 import { messageWriter } from '../../extension/connection/messageWriter.ts';
 import { BoundedMessageReader } from '../../helper/framing.ts';
-import { MAX_MESSAGE_BYTES } from '../../helper/protocol.ts';
+import { MAX_MESSAGE_BYTES } from '../../helper/protocol/transport.ts';
 
 interface Reading {
   stream: PassThrough;

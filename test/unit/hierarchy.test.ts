@@ -12,7 +12,9 @@ import {
   sortedNamespaces,
 } from '../../extension/host/hierarchy.ts';
 import { HostModel, keyOf } from '../../extension/host/hostModel.ts';
-import type { Container, Namespace, Process } from '../../helper/protocol.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
+import type { Namespace } from '../../helper/protocol/namespaces.ts';
+import type { Process } from '../../helper/protocol/processes.ts';
 import { containerAnswer, HOST, hostNamespaces, namespaceAnswer, processAnswer, ref } from '../fixtures/hostAnswers.ts';
 
 function modelOf(processes: Process[], containers: Container[] = [], namespaces: Namespace[] = hostNamespaces()): HostModel {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HostModel, isEmpty } from '../../extension/host/hostModel.ts';
-import type { Process, ProcessesListResult } from '../../helper/protocol.ts';
+import type { Process, ProcessesListResult } from '../../helper/protocol/processes.ts';
 import { containerAnswer, hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
 function everything(...processes: Process[]): ProcessesListResult {

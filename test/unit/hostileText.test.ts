@@ -129,7 +129,7 @@ test('every page that was open before a reload of the window comes back, and eve
     [PageType.process]: { process: { pid, startTime } },
     [PageType.cgroup]: { cgroups },
     [PageType.monitor]: { cgroups },
-    [PageType.stack]: { overlay: ANSWERS.LayersList.overlays[0], path: '/etc' },
+    [PageType.stack]: { overlay: ANSWERS['layers/list'].overlays[0], path: '/etc' },
     [PageType.sandbox]: { known: { name: 'bank' } },
   };
   for (const type of Object.values(PageType)) {

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import '../fixtures/withStandIn.ts';
 import type { Uri as VsCodeUri } from 'vscode';
+import type { ErrorData } from '../../helper/protocol/errors.ts';
 import type { SandboxParams } from '../../helper/protocol/sandboxes.ts';
-import type { ErrorData } from '../../helper/protocol.ts';
 import { bench, Uri } from '../fixtures/vscodeStandIn.ts';
 
 const { HelperError } = await import('../../extension/connection/helperError.ts');

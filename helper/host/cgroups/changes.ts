@@ -5,7 +5,7 @@ import { close, openAt, readText } from '../../kernel/files.ts';
 import { hasEnded } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupRef, CgroupsChangeParams, CgroupsChangeResult, ChangeWarning } from '../../protocol/cgroups.ts';
-import type { ProcessRef } from '../../protocol.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { inPoolRoom } from '../../reading/poolRoom.ts';
 import { stuck } from './boundedReads.ts';
 import { type OpenCgroup, openCgroup, refAt } from './directory.ts';

@@ -1,7 +1,7 @@
 /** Limits of cgroups: in which files they stand, which of the ancestors' binds, and how much is left before it does. */
 import { limitOfBytes, numberOfBytes } from '../../proc/cgroupValues.ts';
 import type { CgroupRef, Limit } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 
 /** The bytes of a file of one cgroup, valid until the next reading; undefined when there is none or it cannot be read. */
 export type ReadFile = (file: string) => Buffer | undefined;

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { inFieldLater, unknownFrom } from '../../failure.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupFileRef } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { demandAcknowledged, inTurn, writeFile } from './changes.ts';
 import { type OpenCgroup, openCgroup, readFile } from './directory.ts';
 import { planChange } from './plan.ts';

@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import { parseHierarchies } from '../../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
-import type { CgroupHierarchy, InitializeResult } from '../../protocol.ts';
+import type { CgroupHierarchy } from '../../protocol/cgroups.ts';
+import type { InitializeResult } from '../../protocol/host.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { isInitial } from '../initialNamespaces.ts';
 

@@ -8,7 +8,7 @@ import { numberOfBytes, parseFlatKeyed } from '../../proc/cgroupValues.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import { parseStat } from '../../proc/stat.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { unreadable } from '../unreadable.ts';
 import { type Chain, openChain } from './chain.ts';
 import { listNames, type OpenCgroup, readFile } from './directory.ts';

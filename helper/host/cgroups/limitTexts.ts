@@ -1,6 +1,6 @@
 /** The files that say what limits a cgroup, of it and of its ancestors, each read within the limit of time. */
 import { isSystemError, unknownFrom } from '../../failure.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import type { Chain, Link } from './chain.ts';
 import { readFile } from './directory.ts';
 import { type LimitedCgroup, type LimitFiles, limitsOfVersion } from './effectiveLimit.ts';

@@ -1,7 +1,7 @@
 /** The cgroups of this host, hierarchy by hierarchy: what `cgroups/list` answers, and the watch that keeps it true. */
 import { Failure, unknownFrom } from '../../failure.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';

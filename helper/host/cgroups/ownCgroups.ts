@@ -1,5 +1,6 @@
 /** Which container a cgroup is the very cgroup of. */
-import type { Container, Engine, ProcessRef } from '../../protocol.ts';
+import type { Container, Engine } from '../../protocol/containers.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 
 /** `name` is what people call it. */

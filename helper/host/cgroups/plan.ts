@@ -5,7 +5,7 @@ import { close } from '../../kernel/files.ts';
 import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
-import type { ProcessRef } from '../../protocol.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { readStartTime } from '../processReader.ts';
 import { isComponent, listNames, type OpenCgroup, openFile } from './directory.ts';
 import {

@@ -12,7 +12,7 @@ import { parseMountinfo } from '../../proc/mountinfo.ts';
 import { parseStat } from '../../proc/stat.ts';
 import { parseStatus } from '../../proc/status.ts';
 import type { CgroupRisk } from '../../protocol/cgroups.ts';
-import type { ProcessRef } from '../../protocol.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { tableOfNamespace, tableThrough } from '../namespaceRoot.ts';
 import type { Owner } from './ownCgroups.ts';

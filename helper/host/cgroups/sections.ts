@@ -22,7 +22,7 @@ import type {
   Limit,
   Pressure,
 } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { blockDeviceName, uncountedDisks } from './blockDevices.ts';
 import { effectiveLimit, type LimitedCgroup, type LimitFiles, limitsOfVersion, whyNoLimit } from './effectiveLimit.ts';
 import type { CgroupTexts } from './texts.ts';

@@ -1,6 +1,7 @@
 /** The steps of a change, and what is read to know how each is taken back. */
 import { Failure, type FieldPath, isSystemError, unknownFrom } from '../../failure.ts';
-import type { ProcessRef, Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
 import { filesForUndo, type Undo, undoOf } from './putBack.ts';
 import { fileRefusal } from './refusals.ts';

@@ -2,7 +2,7 @@
 import { unknownFrom } from '../../failure.ts';
 import { parseInteger } from '../../proc/cgroupValues.ts';
 import type { Figure, Lacking } from '../../protocol/cgroups.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
 
 /** Files without a word for people, long, or costly to read: each line of `memory.numa_stat` is summed over all CPUs. */

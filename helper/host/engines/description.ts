@@ -1,6 +1,6 @@
 /** What an engine's files tell about a container. They are data of others: bounded, validated, and only ever shown. */
 import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
-import type { Container, Engine } from '../../protocol.ts';
+import type { Container, Engine } from '../../protocol/containers.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { describeContainerd, namespaceOfShim } from './containerd.ts';
 import type { Daemon } from './daemons.ts';

@@ -1,5 +1,5 @@
 /** What a reader thread is asked about engines' files: their storage may be anywhere. */
-import type { ProcessRef } from '../../protocol.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { job } from '../../reading/job.ts';
 import { readers } from '../../reading/readers.ts';
 import type { Daemon } from './daemons.ts';

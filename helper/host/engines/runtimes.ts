@@ -2,7 +2,7 @@
 import path from 'node:path';
 import * as v from 'valibot';
 import { jsonOf } from '../../proc/json.ts';
-import type { ProcessRef } from '../../protocol.ts';
+import type { ProcessRef } from '../../protocol/processes.ts';
 import { parsedFile } from './boundedFile.ts';
 import { directoriesIn } from './containerd.ts';
 

@@ -6,8 +6,8 @@
 import type { BriefStatus } from '../../kernel/directory.ts';
 import { DT_CHR, DT_DIR, DT_REG, DT_UNKNOWN } from '../../kernel/numbers.ts';
 import { textOfBytes } from '../../proc/fileName.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import type { LayerChange, LayerMark } from '../../protocol/layers.ts';
-import type { Unknown } from '../../protocol.ts';
 import {
   addsPlainly,
   type Compared,

@@ -7,8 +7,8 @@ import { type BriefStatus, briefStatusBelow, type FileStatus } from '../../kerne
 import { close } from '../../kernel/files.ts';
 import { S_IFCHR, S_IFMT } from '../../kernel/numbers.ts';
 import { attributeOf } from '../../kernel/xattr.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import type { LayerMark } from '../../protocol/layers.ts';
-import type { Unknown } from '../../protocol.ts';
 import { unknownOf } from './directory.ts';
 import { isDirectory, isRegular, redirectText } from './marks.ts';
 import {

@@ -1,5 +1,5 @@
 /** Going down to a directory of a layer, on a reader thread. */
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { type Compared, closeCompared, compare, comparedRoot } from './compared.ts';
 import { unknownOf } from './directory.ts';
 import { missing } from './layerPath.ts';

@@ -9,7 +9,7 @@ import { type NameRange, nextNames, openBelow } from '../../kernel/directory.ts'
 import { close, O_DIRECTORY } from '../../kernel/files.ts';
 import { errnoName } from '../../kernel/libc.ts';
 import { DT_REG, EOVERFLOW, EPERM, O_NOATIME } from '../../kernel/numbers.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { OPAQUE_FILE, RESERVED_PREFIX, WHITEOUT_PREFIX } from './marks.ts';
 import type { Pace } from './pace.ts';
 

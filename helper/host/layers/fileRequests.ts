@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import type { Dispatcher } from '../../dispatch.ts';
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import {
   LayersChanges,
   LayersExport,
@@ -16,7 +17,6 @@ import {
   LayersStat,
   type OverlayRef,
 } from '../../protocol/layers.ts';
-import type { Unknown } from '../../protocol.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
 import { cString, namespaceRef } from '../../schemas.ts';

@@ -11,7 +11,7 @@ import { AT_FDCWD, ENOENT, O_PATH } from '../../kernel/numbers.ts';
 
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { openInRoot } from '../../reading/openInRoot.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { type MountNamespaces, type NamespaceRoot, openNamespaceRoot } from '../namespaceRoot.ts';

@@ -1,7 +1,7 @@
 /** The paths of requests: their names, and what is said of one at which nothing is. */
 import { Failure } from '../../failure.ts';
 import { bytesOfText } from '../../proc/fileName.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 
 /** The names of a path of the protocol, one character a byte; none for the root. Throws a `Failure`, which names the `field`, for what is no such path. */
 export function namesOf(path: string, field = 'path'): string[] {

@@ -8,7 +8,7 @@ import { type FileStatus, statusBelow } from '../../kernel/directory.ts';
 import { EINVAL, ENODATA, ENOENT, EOPNOTSUPP, EPERM, S_IFCHR, S_IFDIR, S_IFMT, S_IFREG } from '../../kernel/numbers.ts';
 import { type AttributePlace, attributeOf, mayHaveAttribute } from '../../kernel/xattr.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 
 /** Before the name that is deleted; and the file that makes its directory opaque (OCI image-spec layer.md). */
 export const WHITEOUT_PREFIX = '.wh.';

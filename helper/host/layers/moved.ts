@@ -3,7 +3,7 @@
  * layer itself does not tell; nothing leads from it to the directories above that lead to it, so all of those are gone through.
  */
 import type { FileStatus } from '../../kernel/directory.ts';
-import type { Unknown } from '../../protocol.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import { leastNames, unknownOf } from './directory.ts';
 import {
   closeParts,

@@ -2,8 +2,9 @@
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
 import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOptions.ts';
+import type { Container } from '../../protocol/containers.ts';
 import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
-import type { Container, NamespaceRef } from '../../protocol.ts';
+import type { NamespaceRef } from '../../protocol/namespaces.ts';
 import type { ContainerTable } from '../containers.ts';
 import { daemonsOf } from '../engines/daemons.ts';
 import type { HostModel } from '../hostModel.ts';

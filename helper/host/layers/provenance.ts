@@ -5,8 +5,8 @@
 import { Failure } from '../../failure.ts';
 import { linkBelow } from '../../kernel/directory.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
+import type { Unknown } from '../../protocol/errors.ts';
 import type { LayersProvenanceResult } from '../../protocol/layers.ts';
-import type { Unknown } from '../../protocol.ts';
 import { unknownOf } from './directory.ts';
 import { entryOf, isSymlink } from './entries.ts';
 import { missing } from './layerPath.ts';
