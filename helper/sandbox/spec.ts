@@ -1,33 +1,44 @@
-/** The schema of a sandbox's specification. media/sandbox.schema.json says the same to editors; a test holds them together. */
+/**
+ * A sandbox's specification, defined: its fields in their order, what each may be, and what is said of it. All else that tells of them is made of this by
+ * scripts/sandboxSpec.mjs: media/sandbox.schema.json, for editors and the form.
+ */
 import * as v from 'valibot';
-import {
-  type SandboxCapabilities,
-  type SandboxSpec,
-  SECCOMP_ACTIONS,
-  SECCOMP_OPERATORS,
-  type SeccompProfile,
-} from '../protocol/sandboxes.ts';
-import { cString, namespaceRef, path, processRef } from '../schemas.ts';
+import { type SandboxSpec, SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../protocol/sandboxes.ts';
+import { cString, namespaceKind, namespaceRef, path, processRef } from '../schemas.ts';
 import { parseAddress6, parsePrefixed6 } from './ipv6.ts';
 import { SIZE_PATTERN } from './size.ts';
 
 const MAX_ARGUMENTS_BYTES = 128 * 1024;
 const MAX_ID = 4_294_967_294;
 
+/** A field with what is said of it, which editors and the form show. */
+const field = <const TSchema extends v.GenericSchema>(schema: TSchema, description: string) =>
+  v.pipe(schema, v.description(description));
+/** One that may be left out. */
+const optional = <const TSchema extends v.GenericSchema>(schema: TSchema, description: string) =>
+  v.exactOptional(field(schema, description));
+/** For editors, a pattern that comes near what the helper checks by other means; and what they say where it is not met. */
+const nearPattern = (pattern: RegExp, words: string) =>
+  v.metadata<string, { pattern: RegExp; words: string }>({ pattern, words });
+const text = (pattern: RegExp, words: string) => v.pipe(v.string(), v.regex(pattern, words));
 const integerBetween = (minimum: number, maximum: number) =>
   v.pipe(v.number(), v.integer(), v.minValue(minimum), v.maxValue(maximum));
-const listOf = <T>(item: v.GenericSchema<unknown, T>, maximum: number) => v.pipe(v.array(item), v.maxLength(maximum));
+const listOf = <const TItem extends v.GenericSchema>(item: TItem, maximum: number) =>
+  v.pipe(v.array(item), v.maxLength(maximum));
 
 /** A path of the host: absolute, or relative to the directory of the request. */
 const hostPath = v.pipe(path, v.minLength(1));
 /** A path inside. */
 const insidePath = v.pipe(path, v.startsWith('/', 'it must begin with "/"'));
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
-const name = v.pipe(v.string(), v.regex(NAME_PATTERN, 'it must be of letters, digits, "_", "." and "-", at most 63'));
-const size = v.union([
-  integerBetween(1, Number.MAX_SAFE_INTEGER),
-  v.pipe(v.string(), v.regex(SIZE_PATTERN, 'it must be a number of bytes above 0, or one with K, M, G or T')),
-]);
+const name = text(NAME_PATTERN, 'it must be of letters, digits, "_", "." and "-", at most 63');
+const size = field(
+  v.union([
+    integerBetween(1, Number.MAX_SAFE_INTEGER),
+    text(SIZE_PATTERN, 'it must be a number of bytes above 0, or one with K, M, G or T, such as 64M'),
+  ]),
+  'Bytes, or with K, M, G or T.',
+);
 const mode = integerBetween(0, 0o7777);
 const id = integerBetween(0, MAX_ID);
 const totalBytes = (strings: string[]) => strings.reduce((sum, text) => sum + Buffer.byteLength(text) + 1, 0);
@@ -35,73 +46,145 @@ const bounded = (strings: string[]) => totalBytes(strings) <= MAX_ARGUMENTS_BYTE
 const TOO_LONG = `together they must be at most ${MAX_ARGUMENTS_BYTES} bytes`;
 
 const writable = {
-  access: v.exactOptional(v.picklist(['readOnly', 'readWrite', 'overlay'])),
-  upper: v.exactOptional(hostPath),
-  idmap: v.exactOptional(v.boolean()),
+  access: optional(
+    v.picklist(['readOnly', 'readWrite', 'overlay']),
+    'How files may be changed: not at all, for good, or into an upper layer of an overlay.',
+  ),
+  upper: optional(
+    hostPath,
+    'With access "overlay": a directory of the host that keeps the changes. Left out: they are thrown away.',
+  ),
+  idmap: optional(
+    v.boolean(),
+    'Its files belong inside to whom the new user namespace maps their owners to; on the disk nothing changes. Only root can ask for it.',
+  ),
 };
 
+const oneOfImages = optional(cString(512), 'Which of its images. Needed when there are several.');
 const image = v.variant('format', [
-  v.strictObject({ format: v.literal('oci'), path: hostPath, reference: v.exactOptional(cString(512)) }),
-  v.strictObject({ format: v.literal('dockerArchive'), path: hostPath, reference: v.exactOptional(cString(512)) }),
-  v.strictObject({ format: v.literal('tar'), path: hostPath }),
-  v.strictObject({ format: v.picklist(['docker', 'podman']), reference: v.pipe(cString(512), v.minLength(1)) }),
+  v.strictObject({
+    format: field(v.literal('oci'), 'An OCI layout: a directory with index.json.'),
+    path: field(hostPath, 'The directory of the layout, absolute or relative to this file.'),
+    reference: oneOfImages,
+  }),
+  v.strictObject({
+    format: field(v.literal('dockerArchive'), 'A file made by docker save.'),
+    path: field(hostPath, 'The file, absolute or relative to this one.'),
+    reference: oneOfImages,
+  }),
+  v.strictObject({
+    format: field(v.literal('tar'), 'A tar of a root file system, such as docker export makes.'),
+    path: field(hostPath, 'The tar, absolute or relative to this file.'),
+  }),
+  v.strictObject({
+    format: field(v.picklist(['docker', 'podman']), 'Whose storage on this host it is in.'),
+    reference: field(v.pipe(cString(512), v.minLength(1)), 'Its name, such as debian:12, or its id.'),
+  }),
 ]);
 
 const root = v.variant('type', [
-  v.strictObject({ type: v.literal('host'), ...writable }),
-  v.strictObject({ type: v.literal('directory'), path: hostPath, ...writable }),
-  v.strictObject({ type: v.literal('tmpfs'), size: v.exactOptional(size), mode: v.exactOptional(mode) }),
+  v.strictObject({ type: field(v.literal('host'), 'The files of the host.'), ...writable }),
   v.strictObject({
-    type: v.literal('programs'),
-    programs: v.pipe(listOf(v.pipe(path, v.minLength(1)), 256), v.minLength(1, 'it must name a program')),
-    files: v.exactOptional(v.picklist(['bind', 'copy'])),
+    type: field(v.literal('directory'), 'A directory of the host.'),
+    path: field(hostPath, 'A directory of the host, absolute or relative to this file.'),
+    ...writable,
+  }),
+  v.strictObject({
+    type: field(v.literal('tmpfs'), 'An empty file system in memory.'),
+    size: v.exactOptional(size),
+    mode: optional(mode, 'Permissions of the root directory, as a number: 493 is 0755.'),
+  }),
+  v.strictObject({
+    type: field(
+      v.literal('programs'),
+      'A file system in memory with nothing but the programs that are named, and what they need.',
+    ),
+    programs: field(
+      v.pipe(listOf(v.pipe(path, v.minLength(1)), 256), v.minLength(1, 'it must name a program')),
+      'Programs to bring, with their loader, libraries and script interpreters. A name without a slash is looked for in /bin, /sbin and the rest of PATH.',
+    ),
+    files: optional(v.picklist(['bind', 'copy']), '"bind": the host\'s files, mounted read-only. "copy": copies of its own.'),
     size: v.exactOptional(size),
   }),
-  v.strictObject({ type: v.literal('image'), image, upper: v.exactOptional(hostPath) }),
+  v.strictObject({
+    type: field(v.literal('image'), 'An image on this host.'),
+    image: field(image, 'An image on this host, as lower layers of an overlay.'),
+    upper: optional(hostPath, 'A directory of the host that keeps the changes. Left out: they are thrown away.'),
+  }),
 ]);
 
+const ofProcess = v.strictObject({
+  pid: field(processRef.entries.pid, 'Its id on the host.'),
+  startTime: field(
+    processRef.entries.startTime,
+    'When it started, as in /proc/PID/stat: so that it is no other with the same id.',
+  ),
+});
+const ofNamespace = v.strictObject({
+  kind: field(namespaceKind, 'Its kind.'),
+  dev: field(namespaceRef.entries.dev, 'Device of the inode, as stat(2) has it.'),
+  ino: field(namespaceRef.entries.ino, 'Number of the inode: that in net:[4026531840].'),
+});
 const choice = v.union([
   v.picklist(['new', 'host']),
-  v.strictObject({ process: processRef }),
-  v.strictObject({ namespace: namespaceRef }),
-  v.strictObject({ sandbox: name }),
+  v.strictObject({ process: field(ofProcess, 'That of a process.') }),
+  v.strictObject({ namespace: field(ofNamespace, 'A namespace by its inode.') }),
+  v.strictObject({ sandbox: field(name, 'That of a sandbox that runs, by its name or id.') }),
 ]);
 
 const namespaces = v.strictObject({
-  user: v.exactOptional(choice),
-  mnt: v.exactOptional(choice),
-  pid: v.exactOptional(choice),
-  net: v.exactOptional(choice),
-  ipc: v.exactOptional(choice),
-  uts: v.exactOptional(choice),
-  cgroup: v.exactOptional(choice),
-  time: v.exactOptional(choice),
+  user: optional(choice, 'The user namespace: ids and capabilities.'),
+  mnt: optional(choice, 'The mnt namespace: mounts.'),
+  pid: optional(choice, 'The pid namespace: process ids.'),
+  net: optional(choice, 'The net namespace: network.'),
+  ipc: optional(choice, 'The ipc namespace: System V IPC and POSIX message queues.'),
+  uts: optional(choice, 'The uts namespace: host name.'),
+  cgroup: optional(choice, 'The cgroup namespace: the root of the cgroup hierarchy.'),
+  time: optional(choice, 'The time namespace: clocks.'),
 });
 
-const mapping = v.strictObject({ containerID: id, hostID: id, size: integerBetween(1, MAX_ID + 1) });
+const mapping = v.strictObject({
+  containerID: field(id, 'The first id inside.'),
+  hostID: field(id, 'The first id on the host.'),
+  size: field(integerBetween(1, MAX_ID + 1), 'How many ids.'),
+});
 /** user_namespaces(7): at most 340 lines. */
 const mappings = v.pipe(listOf(mapping, 340), v.minLength(1));
 const idMappings = v.union([
   v.picklist(['root', 'user', 'subids']),
-  v.strictObject({ uidMappings: mappings, gidMappings: mappings }),
+  v.strictObject({
+    uidMappings: field(mappings, 'Ranges of users, a line of user_namespaces(7) each.'),
+    gidMappings: field(mappings, 'Ranges of groups, a line of user_namespaces(7) each.'),
+  }),
 ]);
 
 const option = v.pipe(cString(4095), v.minLength(1));
 const mount = v.strictObject({
-  destination: insidePath,
-  type: v.picklist(['bind', 'tmpfs', 'proc', 'sysfs', 'mqueue', 'devpts', 'overlay', 'cgroup2']),
-  source: v.exactOptional(hostPath),
-  options: v.exactOptional(listOf(option, 64)),
+  destination: field(insidePath, 'Absolute, resolved inside the new root, and made when it is lacking.'),
+  type: field(
+    v.picklist(['bind', 'tmpfs', 'proc', 'sysfs', 'mqueue', 'devpts', 'overlay', 'cgroup2']),
+    'The type of file system, or "bind" for files of the host.',
+  ),
+  source: optional(hostPath, 'For "bind": a path of the host, absolute or relative to this file.'),
+  options: optional(
+    listOf(option, 64),
+    'As mount(8) has them: ro, rw, nosuid, nodev, noexec, size=64M, rprivate, rslave, rshared. A bind without ro or rw is read-only. idmap and ridmap map the owners of its files by the new user namespace.',
+  ),
 });
 
 const port = integerBetween(1, 65_535);
-const address = v.pipe(v.string(), v.ipv4('it must be an IPv4 address'));
+const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}$/;
+const address = v.pipe(v.string(), v.ipv4('it must be an IPv4 address'), nearPattern(IPV4, 'it must be an IPv4 address'));
 const ADDRESS_WITH_PREFIX = /^(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!\/)|(?=\/))){4}\/(?:[89]|[12][0-9]|30)$/;
 const address6 = v.pipe(
   v.string(),
   v.check(
     (text) => parseAddress6(text) !== undefined,
     'it must be an IPv6 address that an interface can be given, like fd00:77::1',
+  ),
+  nearPattern(
+    /^(?![Ff]{2}|[Ff][Ee][89ABab])(?=.*:)[0-9A-Fa-f:]{2,39}(?:[0-9.]{7,15})?$/,
+    'it must be an IPv6 address like fd00:77::1',
   ),
 );
 const addressWithPrefix6 = v.pipe(
@@ -110,115 +193,150 @@ const addressWithPrefix6 = v.pipe(
     (text) => parsePrefixed6(text) !== undefined,
     'it must be an IPv6 address that an interface can be given, with the length of its prefix, like fd00:77::2/64',
   ),
+  nearPattern(
+    /^(?![Ff]{2}|[Ff][Ee][89ABab])(?=.*:)[0-9A-Fa-f:]{2,39}(?:[0-9.]{7,15})?\/(?:[1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])$/,
+    'it must be like fd00:77::2/64',
+  ),
 );
-const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/;
+const IP = /^(?:(?:(?:25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])(?:\.(?!$)|$)){4}|(?=.*:)[0-9A-Fa-f:]{2,39}(?:[0-9.]{7,15})?)$/;
+const NO_IP = 'it must be an IP address';
 const ipAddress = v.pipe(
   v.string(),
-  v.ip('it must be an IP address'),
+  v.ip(NO_IP),
   v.excludes('%', 'it must be an IP address without a zone'),
+  nearPattern(IP, NO_IP),
 );
-const hostNames = v.pipe(
-  v.array(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a host name'))),
-  v.minLength(1),
-  v.maxLength(16),
-);
+const hostName = text(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}$/, 'it must be the name of a host or domain');
+const forward = v.strictObject({
+  protocol: optional(v.picklist(['tcp', 'udp']), 'Default: tcp.'),
+  hostAddress: optional(
+    ipAddress,
+    'Address of the host at which it listens. Default: 127.0.0.1. One of IPv6 leads to the address of IPv6 inside, if there is one.',
+  ),
+  hostPort: field(port, 'Port of the host.'),
+  containerPort: field(port, 'Port inside that it leads to.'),
+});
 const network = v.variant('type', [
-  v.strictObject({ type: v.picklist(['none', 'loopback', 'host']) }),
   v.strictObject({
-    type: v.literal('veth'),
-    address: v.exactOptional(v.pipe(v.string(), v.regex(ADDRESS_WITH_PREFIX, 'it must be like 10.77.1.2/24'))),
-    gateway: v.exactOptional(address),
-    ipv6: v.exactOptional(v.boolean()),
-    address6: v.exactOptional(addressWithPrefix6),
-    gateway6: v.exactOptional(address6),
-    name: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z][a-z0-9_-]{0,14}$/, 'it must be a name like eth0'))),
-    nat: v.exactOptional(v.boolean()),
-    peers: v.exactOptional(v.boolean()),
-    ports: v.exactOptional(
-      listOf(
-        v.strictObject({
-          protocol: v.exactOptional(v.picklist(['tcp', 'udp'])),
-          hostAddress: v.exactOptional(ipAddress),
-          hostPort: port,
-          containerPort: port,
-        }),
-        64,
-      ),
+    type: field(v.picklist(['none', 'loopback', 'host']), '"none": nothing is up. "loopback": lo is up. "host": the host\'s.'),
+  }),
+  v.strictObject({
+    type: field(v.literal('veth'), 'A pair of interfaces, one inside, one on the host.'),
+    address: optional(
+      text(ADDRESS_WITH_PREFIX, 'it must be like 10.77.1.2/24'),
+      'Address inside with prefix length, such as 10.77.1.2/24. Default: a free one.',
     ),
-    nameservers: v.exactOptional(listOf(v.pipe(v.string(), v.ip()), 3)),
-    searchDomains: v.exactOptional(listOf(v.pipe(v.string(), v.regex(HOST_NAME, 'it must be a domain')), 6)),
-    resolverOptions: v.exactOptional(listOf(v.pipe(v.string(), v.regex(/^[a-z0-9:-]{1,32}$/, 'it must be like ndots:2')), 16)),
+    gateway: optional(address, "Address of the host's end, and the default route inside. Default: the lowest of the prefix."),
+    ipv6: optional(v.boolean(), 'Also addresses of IPv6. Default: whether one is given.'),
+    address6: optional(
+      addressWithPrefix6,
+      'Address of IPv6 inside with prefix length, such as fd00:77::2/64. Default: one of a random private prefix.',
+    ),
+    gateway6: optional(
+      address6,
+      "Address of IPv6 of the host's end, and the default route inside. Default: the lowest of the prefix.",
+    ),
+    name: optional(
+      text(/^[a-z][a-z0-9_-]{0,14}$/, 'it must be a name like eth0, at most 15 characters'),
+      'Name of the interface inside. Default: eth0.',
+    ),
+    nat: optional(v.boolean(), 'Translate addresses, so that the outside is reached.'),
+    peers: optional(v.boolean(), 'Reach, through the host, other sandboxes that ask for the same.'),
+    ports: optional(listOf(forward, 64), 'Ports of the host that lead inside.'),
+    nameservers: optional(
+      listOf(v.pipe(v.string(), v.ip(NO_IP), nearPattern(IP, NO_IP)), 3),
+      'For /etc/resolv.conf. Default: with nat those of the host that are reached from inside.',
+    ),
+    searchDomains: optional(listOf(hostName, 6), 'For /etc/resolv.conf: domains in which short names are looked for.'),
+    resolverOptions: optional(
+      listOf(text(/^[a-z0-9:-]{1,32}$/, 'it must be like ndots:2'), 16),
+      'For /etc/resolv.conf, such as ndots:2.',
+    ),
   }),
 ]);
+const hostLine = v.strictObject({
+  address: field(ipAddress, 'An IP address.'),
+  names: field(v.pipe(v.array(hostName), v.minLength(1), v.maxLength(16)), 'Names that have it.'),
+});
 
-const cpuList = v.pipe(v.string(), v.regex(/^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$/, 'it must be like 0-1,3'));
+const cpuList = text(/^[0-9]{1,4}(-[0-9]{1,4})?(,[0-9]{1,4}(-[0-9]{1,4})?)*$/, 'it must be like 0-1,3');
 const rate = integerBetween(1, Number.MAX_SAFE_INTEGER);
 const device = v.pipe(cString(4095), v.regex(/^([0-9]+:[0-9]+|\/.+)$/, 'it must be like 8:0 or the path of a device'));
 const resources = v.strictObject({
-  cpu: v.exactOptional(
+  cpu: optional(
     v.strictObject({
-      quota: v.exactOptional(integerBetween(1000, 1_000_000_000)),
-      period: v.exactOptional(integerBetween(1000, 1_000_000)),
-      shares: v.exactOptional(integerBetween(2, 262_144)),
-      cpus: v.exactOptional(cpuList),
-      mems: v.exactOptional(cpuList),
+      quota: optional(integerBetween(1000, 1_000_000_000), 'Microseconds of CPU time in every period.'),
+      period: optional(integerBetween(1000, 1_000_000), 'Microseconds. Default: 100000.'),
+      shares: optional(integerBetween(2, 262_144), 'Weight as in version 1; 1024 is the norm.'),
+      cpus: optional(cpuList, 'CPUs it may run on, such as 0-1,3.'),
+      mems: optional(cpuList, 'Memory nodes it may use.'),
     }),
+    'Time and choice of CPUs.',
   ),
-  memory: v.exactOptional(v.strictObject({ limit: v.exactOptional(size), swap: v.exactOptional(size) })),
-  pids: v.exactOptional(v.strictObject({ limit: integerBetween(1, 4_194_304) })),
-  blockIO: v.exactOptional(
+  memory: optional(
+    v.strictObject({
+      limit: v.exactOptional(size),
+      swap: optional(size, 'How much swap it may use beyond the memory limit.'),
+    }),
+    'Memory and swap.',
+  ),
+  pids: optional(
+    v.strictObject({ limit: field(integerBetween(1, 4_194_304), 'How many processes and threads there may be.') }),
+    'Processes and threads.',
+  ),
+  blockIO: optional(
     listOf(
       v.strictObject({
-        device,
-        readBps: v.exactOptional(size),
-        writeBps: v.exactOptional(size),
-        readIOPS: v.exactOptional(rate),
-        writeIOPS: v.exactOptional(rate),
+        device: field(device, 'Such as 8:0, or the path of the device.'),
+        readBps: optional(size, 'Bytes read in a second.'),
+        writeBps: optional(size, 'Bytes written in a second.'),
+        readIOPS: optional(rate, 'Reads in a second.'),
+        writeIOPS: optional(rate, 'Writes in a second.'),
       }),
       16,
     ),
+    'Rates of block devices.',
   ),
 });
 
-const capability = v.pipe(v.string(), v.regex(/^(CAP_)?[A-Za-z_]{1,32}$/, 'it must be like CAP_NET_RAW'));
+const capability = text(/^(CAP_)?[A-Za-z_]{1,32}$/, 'it must be a capability, such as CAP_NET_RAW');
 const capabilityList = listOf(capability, 64);
-const capabilitySets: v.GenericSchema<unknown, SandboxCapabilities> = v.strictObject({
-  bounding: v.exactOptional(capabilityList),
-  effective: v.exactOptional(capabilityList),
-  inheritable: v.exactOptional(capabilityList),
-  permitted: v.exactOptional(capabilityList),
-  ambient: v.exactOptional(capabilityList),
+const capabilitySets = v.strictObject({
+  bounding: optional(capabilityList, 'What it can ever have.'),
+  effective: optional(capabilityList, 'What is looked at when it acts.'),
+  inheritable: optional(capabilityList, 'What it hands on to programs that ask for it.'),
+  permitted: optional(capabilityList, 'What it may make effective.'),
+  ambient: optional(capabilityList, 'What programs that it starts keep.'),
 });
 
 const action = v.picklist(SECCOMP_ACTIONS);
-const errnoRet = v.exactOptional(integerBetween(0, 4095));
+const errnoRet = optional(integerBetween(0, 4095), 'With SCMP_ACT_ERRNO: the error number. Default: 1, EPERM.');
 const value = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-export const seccompProfile: v.GenericSchema<unknown, SeccompProfile> = v.strictObject({
-  defaultAction: action,
+const argument = v.strictObject({
+  index: field(integerBetween(0, 5), 'Which argument, from 0.'),
+  value: field(value, 'What it is compared with.'),
+  valueTwo: optional(value, 'With SCMP_CMP_MASKED_EQ: what the masked argument must equal.'),
+  op: field(v.picklist(SECCOMP_OPERATORS), 'How they are compared.'),
+});
+const rule = v.strictObject({
+  names: field(listOf(text(/^[a-z0-9_]{1,40}$/, 'it must be the name of a system call'), 1024), 'Names of system calls.'),
+  action: field(action, 'What happens at them.'),
+  errnoRet,
+  args: optional(listOf(argument, 6), 'What their arguments must be for the rule to count.'),
+});
+/** As in the OCI specification, config-linux.md, "Seccomp". */
+const seccompProfile = v.strictObject({
+  defaultAction: field(action, 'What happens at a system call that no rule names.'),
   defaultErrnoRet: errnoRet,
-  architectures: v.exactOptional(listOf(v.pipe(v.string(), v.regex(/^SCMP_ARCH_[A-Z0-9_]{1,16}$/)), 32)),
-  flags: v.exactOptional(listOf(v.pipe(v.string(), v.regex(/^SECCOMP_FILTER_FLAG_[A-Z_]{1,32}$/)), 8)),
-  syscalls: v.exactOptional(
-    listOf(
-      v.strictObject({
-        names: listOf(v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,40}$/, 'it must be the name of a system call')), 1024),
-        action,
-        errnoRet,
-        args: v.exactOptional(
-          listOf(
-            v.strictObject({
-              index: integerBetween(0, 5),
-              value,
-              valueTwo: v.exactOptional(value),
-              op: v.picklist(SECCOMP_OPERATORS),
-            }),
-            6,
-          ),
-        ),
-      }),
-      512,
-    ),
+  architectures: optional(
+    listOf(text(/^SCMP_ARCH_[A-Z0-9_]{1,16}$/, 'it must be like SCMP_ARCH_X86_64'), 32),
+    'Architectures that it is for. Default: that of the host.',
   ),
+  flags: optional(
+    listOf(text(/^SECCOMP_FILTER_FLAG_[A-Z_]{1,32}$/, 'it must be like SECCOMP_FILTER_FLAG_LOG'), 8),
+    'Flags of seccomp(2).',
+  ),
+  syscalls: optional(listOf(rule, 512), 'Rules.'),
 });
 
 const args = v.pipe(
@@ -233,52 +351,101 @@ const env = v.pipe(
   v.check((all) => Object.keys(all).every((key) => /^[^=\0]+$/.test(key)), 'a name must not be empty or contain "="'),
   v.check((all) => bounded(Object.entries(all).flat()), TOO_LONG),
 );
+const user = v.strictObject({
+  uid: field(id, 'The user.'),
+  gid: optional(id, 'The group. Default: the number of the user.'),
+  additionalGids: optional(listOf(id, 1024), 'Groups beside it.'),
+  umask: optional(integerBetween(0, 0o777), 'As a number: 18 is 022.'),
+});
 const limit = v.union([v.pipe(v.number(), v.safeInteger(), v.minValue(0)), v.literal('unlimited')]);
+const rlimit = v.strictObject({
+  type: field(
+    text(/^RLIMIT_[A-Z]{1,16}$/, 'it must be a limit of getrlimit(2), such as RLIMIT_NOFILE'),
+    'Which, such as RLIMIT_NOFILE.',
+  ),
+  soft: field(limit, 'What counts, or "unlimited".'),
+  hard: field(limit, 'How far it can raise that itself, or "unlimited".'),
+});
 const process = v.strictObject({
-  args: v.exactOptional(args),
-  env: v.exactOptional(env),
-  cwd: v.exactOptional(insidePath),
-  terminal: v.exactOptional(v.boolean()),
-  user: v.exactOptional(
-    v.strictObject({
-      uid: id,
-      gid: v.exactOptional(id),
-      additionalGids: v.exactOptional(listOf(id, 1024)),
-      umask: v.exactOptional(integerBetween(0, 0o777)),
-    }),
+  args: optional(args, 'Program and arguments. Default: a shell.'),
+  env: optional(env, "The environment beside PATH, HOME and TERM. Nothing of the host's gets in."),
+  cwd: optional(insidePath, 'Directory to begin in. Default: /.'),
+  terminal: optional(v.boolean(), 'A pseudoterminal of its own (default), or none.'),
+  user: optional(user, 'Ids inside. Default: root.'),
+  capabilities: optional(
+    v.union([capabilityList, capabilitySets]),
+    'Default: none. A list means bounding, permitted and effective, and for a user other than root ambient.',
   ),
-  capabilities: v.exactOptional(v.union([capabilityList, capabilitySets])),
-  noNewPrivileges: v.exactOptional(v.boolean()),
-  rlimits: v.exactOptional(
-    listOf(v.strictObject({ type: v.pipe(v.string(), v.regex(/^RLIMIT_[A-Z]{1,16}$/)), soft: limit, hard: limit }), 16),
+  noNewPrivileges: optional(v.boolean(), 'Default: true. Set-user-ID programs then give nothing.'),
+  rlimits: optional(listOf(rlimit, 16), 'Resource limits, as setrlimit(2) has them.'),
+  oomScoreAdj: optional(integerBetween(-1000, 1000), '-1000 to 1000: how likely it is killed when memory runs out.'),
+  init: optional(v.boolean(), 'Stay as pid 1 and reap (default with a new pid namespace), or be the program itself.'),
+  timeout: optional(
+    v.pipe(v.number(), v.minValue(0.001), v.maxValue(31_536_000)),
+    'Seconds after which everything in it is killed.',
   ),
-  oomScoreAdj: v.exactOptional(integerBetween(-1000, 1000)),
-  init: v.exactOptional(v.boolean()),
-  timeout: v.exactOptional(v.pipe(v.number(), v.minValue(0.001), v.maxValue(31_536_000))),
 });
 
 const seconds = v.pipe(v.number(), v.integer(), v.minValue(-9_000_000_000), v.maxValue(9_000_000_000));
-
-export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = v.strictObject({
-  $schema: v.exactOptional(v.pipe(v.string(), v.maxLength(4096))),
-  name: v.exactOptional(name),
-  root: v.exactOptional(root),
-  changeRoot: v.exactOptional(v.picklist(['pivot_root', 'chroot'])),
-  oldRoot: v.exactOptional(insidePath),
-  namespaces: v.exactOptional(namespaces),
-  idMappings: v.exactOptional(idMappings),
-  timeOffsets: v.exactOptional(v.strictObject({ monotonic: v.exactOptional(seconds), boottime: v.exactOptional(seconds) })),
-  hostname: v.exactOptional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/, 'it must be a host name'))),
-  proc: v.exactOptional(v.picklist(['own', 'none'])),
-  dev: v.exactOptional(v.picklist(['minimal', 'host', 'none'])),
-  mounts: v.exactOptional(listOf(mount, 128)),
-  systemPaths: v.exactOptional(v.picklist(['default', 'unmasked'])),
-  maskedPaths: v.exactOptional(listOf(insidePath, 128)),
-  readonlyPaths: v.exactOptional(listOf(insidePath, 128)),
-  network: v.exactOptional(network),
-  hosts: v.exactOptional(listOf(v.strictObject({ address: ipAddress, names: hostNames }), 256)),
-  resources: v.exactOptional(resources),
-  seccomp: v.exactOptional(v.union([v.picklist(['default', 'unconfined']), seccompProfile])),
-  process: v.exactOptional(process),
-  persistent: v.exactOptional(v.boolean()),
+const timeOffsets = v.strictObject({
+  monotonic: optional(seconds, 'Seconds added to CLOCK_MONOTONIC.'),
+  boottime: optional(seconds, 'Seconds added to CLOCK_BOOTTIME, that is to the uptime.'),
 });
+
+export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = field(
+  v.strictObject({
+    $schema: optional(v.pipe(v.string(), v.maxLength(4096)), 'Where the schema of this file is, for editors.'),
+    name: optional(name, 'For people, and for other sandboxes to join it. Default: made from the root and the program.'),
+    root: optional(root, "Where its files come from. Default: the host's, read-only."),
+    changeRoot: optional(
+      v.picklist(['pivot_root', 'chroot']),
+      '"pivot_root" leaves nothing of the old root. "chroot" changes only where paths begin.',
+    ),
+    oldRoot: optional(
+      insidePath,
+      'With pivot_root: keep the old root at this path inside. Everything of the host can be reached through it.',
+    ),
+    namespaces: optional(
+      namespaces,
+      'For each kind: "new", the host\'s, or that of something that runs. Default: new ones but for time, and for user when the helper is root.',
+    ),
+    idMappings: optional(
+      idMappings,
+      'Which ids of the host are which in a new user namespace. "root": root inside is the user outside. "user": the same id inside. "subids": root, and the ranges of /etc/subuid and /etc/subgid.',
+    ),
+    timeOffsets: optional(timeOffsets, 'For a new time namespace: seconds added to the clocks.'),
+    hostname: optional(
+      text(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/, 'it must be of letters, digits, "." and "-", at most 64'),
+      'Default: the name of the sandbox.',
+    ),
+    proc: optional(v.picklist(['own', 'none']), '"own": a /proc that shows its own processes.'),
+    dev: optional(
+      v.picklist(['minimal', 'host', 'none']),
+      '"minimal": null, zero, full, random, urandom, tty, an own devpts and shm.',
+    ),
+    mounts: optional(listOf(mount, 128), 'Mounted in this order, after /proc and /dev.'),
+    systemPaths: optional(
+      v.picklist(['default', 'unmasked']),
+      'What of procfs and sysfs acts on the whole host. "default": hidden or read-only, as Docker has it, wherever one is mounted. "unmasked": open.',
+    ),
+    maskedPaths: optional(listOf(insidePath, 128), 'Further paths inside whose content is hidden.'),
+    readonlyPaths: optional(listOf(insidePath, 128), 'Further paths inside that cannot be written.'),
+    network: optional(
+      network,
+      '"none": nothing is up. "loopback": lo is up. "host": the host\'s. "veth": a pair of interfaces, one inside, one on the host.',
+    ),
+    /**
+     * With a net namespace of its own a sandbox has its own file wherever the root has one or is an image, or its network is `veth`; else when this is
+     * given.
+     */
+    hosts: optional(listOf(hostLine, 256), 'Lines of /etc/hosts, beside those of localhost and of the host name.'),
+    resources: optional(resources, 'Limits, through cgroups of version 1 or 2.'),
+    seccomp: optional(
+      v.union([v.picklist(['default', 'unconfined']), seccompProfile]),
+      'Which system calls may be made. "default" has the effect of Docker\'s default profile; or a profile as in the OCI specification.',
+    ),
+    process: optional(process, 'The program and what it may do.'),
+    persistent: optional(v.boolean(), 'It survives the helper and VS Code. Default: false.'),
+  }),
+  'A sandbox: what its processes see, may do and may use. Everything that is left out is the safe choice.',
+);
