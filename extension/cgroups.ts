@@ -1,6 +1,7 @@
 /** Constructs and wires everything of cgroups: the view, the pages, the monitor, the files, and the changes with their undo. */
 import * as vscode from 'vscode';
 import { CgroupChanges } from './changes/cgroupChanges.ts';
+import { Command, type CommandId } from './commandIds.ts';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { createCgroup } from './commands/createCgroup.ts';
 import { freezeCgroup } from './commands/freezeCgroup.ts';
@@ -23,7 +24,6 @@ import { switchController } from './commands/switchController.ts';
 import type { HelperConnection } from './connection/connection.ts';
 import { CgroupFiles } from './documents/cgroupFiles.ts';
 import type { Host } from './host/host.ts';
-import { Command, type CommandId } from './ids.ts';
 import { CgroupPanels } from './panels/cgroupPanels.ts';
 import { MonitorPanels } from './panels/monitorPanels.ts';
 import type { CommandTarget } from './target.ts';

@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
+import type { CommandId } from './commandIds.ts';
 import { noteAct } from './connection/personActs.ts';
 import { showFailure } from './failureMessage.ts';
-import type { CommandId } from './ids.ts';
 import { say } from './words/notify.ts';
 import { asCommand } from './words/runningCommand.ts';
 

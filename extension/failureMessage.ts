@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
+import { type CommandId, Command as Id } from './commandIds.ts';
 import { HelperError } from './connection/helperError.ts';
 import { plainLines } from './host/plainText.ts';
-import { type CommandId, Command as Id } from './ids.ts';
 import { complain } from './words/notify.ts';
 
 /** A button of an error message, and what it does. */

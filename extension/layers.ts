@@ -1,5 +1,6 @@
 /** Everything about layers: constructs the view, the file system, the panels and the commands, and wires them. */
 import * as vscode from 'vscode';
+import { Command } from './commandIds.ts';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { compareBelow } from './commands/compareBelow.ts';
 import { compareContainers } from './commands/compareContainers.ts';
@@ -20,7 +21,7 @@ import { filterOverlays } from './host/layerFilter.ts';
 import { LayerSizes } from './host/layerSizes.ts';
 import { Layers } from './host/layers.ts';
 import { LayerWatch } from './host/layerWatch.ts';
-import { Command, ContextKey, View } from './ids.ts';
+import { ContextKey, View } from './ids.ts';
 import { LayerPicks } from './layerPicks.ts';
 import { StackPanels } from './panels/stackPanels.ts';
 import type { CommandTarget, LayerTarget } from './target.ts';

@@ -1,6 +1,7 @@
 /** The extension's entry: constructs its parts, wires them, and hands what must end to VS Code. */
 import type * as vscode from 'vscode';
 import { registerCgroups } from './cgroups.ts';
+import { Command } from './commandIds.ts';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { compareMounts } from './commands/compareMounts.ts';
 import { copyId, copyNsenter, copyPid } from './commands/copy.ts';
@@ -21,7 +22,7 @@ import { MountTables } from './documents/mountTables.ts';
 import { ProgramOutputs } from './documents/programOutput.ts';
 import { SyscallDocuments } from './documents/syscalls.ts';
 import { Host } from './host/host.ts';
-import { Command, Scheme } from './ids.ts';
+import { Scheme } from './ids.ts';
 import { registerLayers } from './layers.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { TerminalOpener } from './programs/terminal.ts';

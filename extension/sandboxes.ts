@@ -1,5 +1,6 @@
 /** Everything about sandboxes: constructs it, wires it, and registers its commands. */
 import * as vscode from 'vscode';
+import { Command } from './commandIds.ts';
 import { registerCommand, registerRowCommand } from './commandRegistration.ts';
 import { copyText } from './commands/copy.ts';
 import { duplicateSandbox } from './commands/duplicateSandbox.ts';
@@ -20,7 +21,7 @@ import { SandboxExplanations } from './documents/sandboxExplanation.ts';
 import { CommandLineLenses, SandboxLenses } from './documents/sandboxLenses.ts';
 import type { Host } from './host/host.ts';
 import { Sandboxes, SPECIFICATIONS } from './host/sandboxes.ts';
-import { Command, Scheme } from './ids.ts';
+import { Scheme } from './ids.ts';
 import { SandboxPanels } from './panels/sandboxPanels.ts';
 import { SandboxStarter } from './programs/sandboxStarter.ts';
 import type { TerminalOpener } from './programs/terminal.ts';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { InitializeResult } from '../helper/protocol/host.ts';
+import { Command } from './commandIds.ts';
 import type { ConnectionState, HelperConnection } from './connection/connection.ts';
 import type { WithoutRoot } from './connection/start.ts';
 import { Disposable } from './disposable.ts';
-import { Command } from './ids.ts';
 import { createStatusItem, setStatusText } from './words/titled.ts';
 import { paragraphs } from './words/tooltip.ts';
 

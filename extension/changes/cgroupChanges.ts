@@ -15,15 +15,27 @@ import {
   type CgroupsInspectResult,
   CgroupsReadFile,
 } from '../../helper/protocol/cgroups.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { cgroupTitle, changeOutcome, changeTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
 import { oneLine } from '../host/plainText.ts';
-import { Command, ContextKey } from '../ids.ts';
+import { ContextKey } from '../ids.ts';
 import { say } from '../words/notify.ts';
 import { confirmed } from './confirmation.ts';
+
+export const undoCgroupChangeCommand: CommandContribution = {
+  id: 'isoscope.cgroups.undo',
+  title: 'Undo Last Cgroup Change',
+  icon: 'discard',
+  enablement: { context: 'cgroupUndo' },
+  menus: {
+    'view/title': [{ group: '1_filter@2', when: [{ view: 'cgroups' }, { context: 'cgroupUndo' }] }],
+  },
+};
 
 interface Undoable {
   title: string;

@@ -1,9 +1,23 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { copyAt, copyOf, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const compareBelowCommand: CommandContribution = {
+  id: 'isoscope.layers.compareBelow',
+  title: 'Compare with the Layer Below',
+  icon: 'diff',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] },
+      { group: '5_compare@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] },
+    ],
+  },
+};
 
 /** What a layer did to a file: the copy below it on the left, its own on the right. What is deleted or added has one side empty. */
 export async function compareBelow(

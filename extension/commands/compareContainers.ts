@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { type LayerPath, LayersChanges, LayersReadFile, type Overlay } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { type Copy, copyAt, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
 import { CHUNK_BYTES } from '../documents/layerFiles.ts';
 import { showFailure } from '../failureMessage.ts';
@@ -11,8 +12,20 @@ import { difference, layersNotShared, overlayRef } from '../host/overlayStack.ts
 import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { countText, overlayName, pathText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { during } from '../words/notify.ts';
 import { pickWithButtons } from '../words/pick.ts';
+
+export const compareContainersCommand: CommandContribution = {
+  id: 'isoscope.layers.compareContainers',
+  title: 'Compare Two Containers…',
+  menus: {
+    'view/title': [{ group: '0_layers@3', when: { view: 'layers' } }],
+    'view/item/context': [
+      { group: '5_compare@3', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layerEntry (file|directory)'] }] },
+    ],
+  },
+};
 
 const PAGE = 10_000;
 /** More paths than a person goes through; beyond, the list says that it is not all. */

@@ -1,10 +1,20 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { lastOwnLayer } from '../host/overlayStack.ts';
 import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const compareImageCommand: CommandContribution = {
+  id: 'isoscope.layers.compareImage',
+  title: 'Compare with the Image',
+  menus: {
+    'view/item/context': [{ group: '5_compare@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
+  },
+};
 
 /** A file as the image has it on the left, as the container sees it on the right. */
 export async function compareImage(

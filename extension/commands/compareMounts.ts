@@ -1,12 +1,26 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { MountTables } from '../documents/mountTables.ts';
 import type { Host } from '../host/host.ts';
 import { oneLine } from '../host/plainText.ts';
 import { pickProcess } from '../programs/picks.ts';
 import type { CommandTarget } from '../target.ts';
 import { processName } from '../trees/words.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
 import { compare } from '../words/titled.ts';
+
+export const compareMountsCommand: CommandContribution = {
+  id: 'isoscope.process.compareMounts',
+  title: 'Compare Mounts with the Host',
+  icon: 'diff',
+  menus: {
+    'view/item/context': [
+      { group: '2_look@8', when: [IN_ANY_VIEW, { row: ['container', 'namespace mnt', 'sandbox running'] }] },
+      { group: '2_look@8', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }, ONE_ROW] },
+    ],
+  },
+};
 
 /** The mounts that a process sees beside those of the host: what a mount namespace changes is what differs. */
 export async function compareMounts(

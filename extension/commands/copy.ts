@@ -1,10 +1,48 @@
 /** Copies what names a row elsewhere: in a shell, in another tool, in a bug report. */
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import { nsenterNamespace, nsenterProcess } from '../host/nsenter.ts';
 import type { CommandTarget } from '../target.ts';
 import { namespaceId } from '../trees/words.ts';
+import { IN_ANY_VIEW, NEVER } from '../when.ts';
 import { say, sayDone } from '../words/notify.ts';
+
+export const copyIdCommand: CommandContribution = {
+  id: 'isoscope.copy.id',
+  title: 'Copy Id',
+  palette: NEVER,
+  menus: {
+    'view/item/context': [{ group: '3_copy@1', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] }],
+  },
+};
+
+export const copyNsenterCommand: CommandContribution = {
+  id: 'isoscope.copy.nsenter',
+  title: 'Copy nsenter Command Line',
+  palette: NEVER,
+  menus: {
+    'view/item/context': [
+      { group: '3_copy@3', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '3_copy@3', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+    ],
+  },
+};
+
+export const copyPidCommand: CommandContribution = {
+  id: 'isoscope.copy.pid',
+  title: 'Copy Pid',
+  palette: NEVER,
+  menus: {
+    'view/item/context': [{ group: '3_copy@2', when: [IN_ANY_VIEW, { row: ['container', 'process', 'namespace'] }] }],
+  },
+};
+
+export const copyTextCommand: CommandContribution = {
+  id: 'isoscope.copy.text',
+  title: 'Copy Text',
+  palette: NEVER,
+};
 
 export async function copyText(text: string): Promise<void> {
   await vscode.env.clipboard.writeText(text);

@@ -2,11 +2,21 @@ import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { readCgroupName } from '../host/cgroupInput.ts';
 import { nameOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
+
+export const createCgroupCommand: CommandContribution = {
+  id: 'isoscope.cgroups.create',
+  title: 'Create Child Cgroup…',
+  menus: {
+    'view/item/context': [{ group: '4_change@4', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] }],
+  },
+};
 
 /** Makes an empty cgroup below another. */
 export async function createCgroup(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

@@ -1,8 +1,21 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { openAsFile } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+
+export const editSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.edit',
+  title: 'Edit Sandbox',
+  icon: 'edit',
+  menus: {
+    'view/item/context': [
+      { group: '3_specification@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '3_specification@1', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+    ],
+  },
+};
 
 /** Opens a specification: its file, or that of a sandbox as a new document. */
 export async function editSandbox(sandboxes: Sandboxes, target: SandboxTarget = {}): Promise<void> {

@@ -1,10 +1,26 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { EditorType } from '../ids.ts';
 import type { SandboxPanels } from '../panels/sandboxPanels.ts';
 import { SUFFIX } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+import { TRUSTED_SPECIFICATION } from '../when.ts';
+
+export const editSandboxInFormCommand: CommandContribution = {
+  id: 'isoscope.sandbox.editInForm',
+  title: 'Edit Sandbox in Form',
+  icon: 'checklist',
+  menus: {
+    'view/item/context': [
+      { group: '3_specification@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '3_specification@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+    ],
+    'editor/title': [{ group: 'navigation', when: [TRUSTED_SPECIFICATION, '!activeCustomEditorId'] }],
+    'explorer/context': [{ group: 'isoscope@3', when: TRUSTED_SPECIFICATION }],
+  },
+};
 
 /** Opens the form of a specification's file; of a sandbox one that begins with its specification, and is of no file. */
 export async function editSandboxInForm(

@@ -1,9 +1,24 @@
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
 import { askForEntry, type Proposal } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
 import type { TerminalOpener } from '../programs/terminal.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const enterNamespacesCommand: CommandContribution = {
+  id: 'isoscope.terminal.enterNamespaces',
+  title: 'Enter Namespaces…',
+  icon: 'terminal-linux',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'namespace' }] },
+      { group: '1_enter@2', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_enter@2', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+    ],
+  },
+};
 
 /** A terminal in any subset of a target's namespaces; without `mnt` it has the host's tools. */
 export async function enterNamespaces(

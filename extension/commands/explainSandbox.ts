@@ -1,7 +1,23 @@
 import type * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { paramsOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+import { TRUSTED_SPECIFICATION } from '../when.ts';
+
+export const explainSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.explain',
+  title: 'Explain Sandbox',
+  icon: 'list-ordered',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+      { group: '1_open@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '1_open@3', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+    ],
+    'explorer/context': [{ group: 'isoscope@2', when: TRUSTED_SPECIFICATION }],
+  },
+};
 
 /** Shows what a specification would do, step by step, without running anything. */
 export async function explainSandbox(target: SandboxTarget | vscode.Uri = {}): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type Overlay,
 } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { fileName } from '../documents/fileName.ts';
 import { layerWords, whereWords } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
@@ -15,7 +16,24 @@ import { baseName, overlayRef } from '../host/overlayStack.ts';
 import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { bytesText, countText, overlayName, pathText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { askWhere, saveStream } from './saveLayerCopy.ts';
+
+export const exportChangesCommand: CommandContribution = {
+  id: 'isoscope.layers.exportChanges',
+  title: 'Export Changes as Tar…',
+  menus: {
+    'view/item/context': [{ group: '6_save@2', when: [IN_ANY_VIEW, { row: 'overlay' }] }],
+  },
+};
+
+export const exportLayerCommand: CommandContribution = {
+  id: 'isoscope.layers.exportLayer',
+  title: 'Export as Tar…',
+  menus: {
+    'view/item/context': [{ group: '6_save@1', when: [IN_ANY_VIEW, { row: '(merged|layer|layerEntry) directory' }] }],
+  },
+};
 
 /** A layer, a directory of one, or all that the container sees, as a tar with the whiteouts of OCI image layers. */
 export async function exportLayer(

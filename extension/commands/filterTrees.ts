@@ -1,6 +1,30 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { createBox } from '../words/box.ts';
+
+export const clearFilterCommand: CommandContribution = {
+  id: 'isoscope.view.clearFilter',
+  title: 'Clear Filter',
+  icon: 'filter-filled',
+  palette: { context: 'filtered' },
+  menus: {
+    'view/title': [{ group: 'navigation@2', when: [IN_ANY_VIEW, { context: 'filtered' }] }],
+  },
+};
+
+export const filterCommand: CommandContribution = {
+  id: 'isoscope.view.filter',
+  title: 'Filter…',
+  icon: 'filter',
+  menus: {
+    'view/title': [
+      { group: 'navigation@2', when: [IN_ANY_VIEW, { notContext: 'filtered' }] },
+      { group: '1_filter@1', when: [IN_ANY_VIEW, { context: 'filtered' }] },
+    ],
+  },
+};
 
 /**
  * Asks for the text to filter the trees by, and filters as it is typed. Escape brings back the filter from before. The box stays

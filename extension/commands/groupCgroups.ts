@@ -1,6 +1,16 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { CgroupGrouping, CgroupsTree } from '../trees/cgroups.ts';
 import { pick } from '../words/pick.ts';
+
+export const groupCgroupsCommand: CommandContribution = {
+  id: 'isoscope.cgroups.group',
+  title: 'Group Cgroups…',
+  icon: 'list-tree',
+  menus: {
+    'view/title': [{ group: 'navigation@1', when: { view: 'cgroups' } }],
+  },
+};
 
 /** Asks how the Cgroups view is to group. */
 export async function groupCgroups(tree: CgroupsTree): Promise<void> {

@@ -1,7 +1,17 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import type { Grouping } from '../host/hierarchy.ts';
 import type { NamespacesTree } from '../trees/namespaces.ts';
 import { pick } from '../words/pick.ts';
+
+export const groupNamespacesCommand: CommandContribution = {
+  id: 'isoscope.namespaces.group',
+  title: 'Group Namespaces…',
+  icon: 'list-tree',
+  menus: {
+    'view/title': [{ group: 'navigation@1', when: { view: 'namespaces' } }],
+  },
+};
 
 /** Asks how the Namespaces view is to group. */
 export async function groupNamespaces(tree: NamespacesTree): Promise<void> {

@@ -1,7 +1,22 @@
 import { cgroupsOf, pickCgroup } from '../changes/cgroupPicks.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import type { CgroupPanels } from '../panels/cgroupPanels.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
+
+export const inspectCgroupCommand: CommandContribution = {
+  id: 'isoscope.cgroups.inspect',
+  title: 'Inspect Cgroup',
+  icon: 'inspect',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@2', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
+      { group: '2_look@1', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] },
+      { group: '2_look@7', when: [IN_ANY_VIEW, { row: 'container' }] },
+    ],
+  },
+};
 
 /** Opens the page on a cgroup, or on a container's cgroups of every hierarchy together. */
 export async function inspectCgroup(host: Host, panels: CgroupPanels, target: CommandTarget = {}): Promise<void> {

@@ -1,7 +1,22 @@
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { ProcessPanels } from '../panels/processPanels.ts';
 import { pickProcess } from '../programs/picks.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const inspectProcessCommand: CommandContribution = {
+  id: 'isoscope.process.inspect',
+  title: 'Inspect Process',
+  icon: 'inspect',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@2', when: [IN_ANY_VIEW, { row: 'container' }] },
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+      { group: '2_look@1', when: [IN_ANY_VIEW, { row: ['container', 'process'] }] },
+    ],
+  },
+};
 
 /** Opens the page on a process: on a container's leader or a namespace's first process, when given those. */
 export async function inspectProcess(

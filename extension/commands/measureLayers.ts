@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { LayerPath, Overlay } from '../../helper/protocol/layers.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import type { LayerSizes } from '../host/layerSizes.ts';
 import type { Layers } from '../host/layers.ts';
@@ -7,7 +8,31 @@ import { overlayRef, placeKey } from '../host/overlayStack.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { entriesText, overlayName, pathText, sizeText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { during } from '../words/notify.ts';
+
+export const measureLayersCommand: CommandContribution = {
+  id: 'isoscope.layers.measure',
+  title: 'Measure Sizes',
+  icon: 'pie-chart',
+  menus: {
+    'view/title': [{ group: '0_layers@1', when: { view: 'layers' } }],
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: '(merged|layer) directory' }] },
+      { group: '4_layers@4', when: [IN_ANY_VIEW, { row: ['overlay', 'directory'] }] },
+    ],
+  },
+};
+
+export const stopMeasuringCommand: CommandContribution = {
+  id: 'isoscope.layers.stopMeasuring',
+  title: 'Stop Measuring',
+  icon: 'debug-stop',
+  palette: { context: 'layersMeasuring' },
+  menus: {
+    'view/title': [{ group: 'navigation@0', when: [{ view: 'layers' }, { context: 'layersMeasuring' }] }],
+  },
+};
 
 /** Measures a directory; or every layer of an overlay, of the one that is selected, or of all. It can be cancelled, and what is known by then stays. */
 export async function measureLayers(

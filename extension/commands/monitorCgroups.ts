@@ -1,8 +1,23 @@
 import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { cgroupsOf, pickCgroup } from '../changes/cgroupPicks.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import type { MonitorPanels } from '../panels/monitorPanels.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const monitorCgroupsCommand: CommandContribution = {
+  id: 'isoscope.cgroups.monitor',
+  title: 'Monitor Cgroups',
+  icon: 'graph-line',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
+      { group: '2_look@2', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
+      { group: '2_look@8', when: [IN_ANY_VIEW, { row: 'container' }] },
+    ],
+  },
+};
 
 /** Charts of the selected rows side by side, of a container's cgroups, or of one that the person chooses. */
 export async function monitorCgroups(

@@ -1,8 +1,18 @@
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import { pickProcess } from '../programs/picks.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
+
+export const moveProcessCommand: CommandContribution = {
+  id: 'isoscope.cgroups.moveProcess',
+  title: 'Move Process Here…',
+  menus: {
+    'view/item/context': [{ group: '4_change@5', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] }],
+  },
+};
 
 /** Moves a process that the person chooses into a cgroup. */
 export async function moveProcess(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

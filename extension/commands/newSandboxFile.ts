@@ -1,5 +1,12 @@
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { makeSpecificationFile } from '../programs/specificationFile.ts';
+
+export const newSandboxFileCommand: CommandContribution = {
+  id: 'isoscope.sandbox.newFile',
+  title: 'New Sandbox File…',
+  icon: 'new-file',
+};
 
 const EXAMPLE: SandboxSpec = {
   root: { type: 'programs', programs: ['bash', 'ls', 'cat', 'ps'] },

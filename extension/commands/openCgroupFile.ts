@@ -1,12 +1,23 @@
 import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { cgroupFileUri } from '../documents/cgroupFiles.ts';
 import { refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
 import { pick } from '../words/pick.ts';
+
+export const openCgroupFileCommand: CommandContribution = {
+  id: 'isoscope.cgroups.openFile',
+  title: 'Open Cgroup File…',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [{ group: '2_look@3', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] }],
+  },
+};
 
 /** Permission bits of the owner, the group and others. */
 const ANY_READ = 0o444;

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { copyUnder } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { hasContent } from '../host/overlayStack.ts';
@@ -7,7 +8,17 @@ import { type LayerPicks, mustKnowLayers } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { pathText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { openPlace } from './openLayerFile.ts';
+
+export const openHiddenFileCommand: CommandContribution = {
+  id: 'isoscope.layers.openHidden',
+  title: 'Open the Hidden File',
+  icon: 'eye',
+  menus: {
+    'view/item/context': [{ group: '4_layers@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
+  },
+};
 
 /** Opens the copy that a layer hides: of a deletion what was deleted, of a file what it replaces. A directory is shown in the view. */
 export async function openHiddenFile(

@@ -1,16 +1,27 @@
 import * as vscode from 'vscode';
 import { LayersProvenance } from '../../helper/protocol/layers.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { copyAt, whereWords } from '../documents/layerCopies.ts';
 import { MOST_SHOWN_BYTES, offerCopy } from '../documents/layerFiles.ts';
 import { layerUri } from '../documents/layerUri.ts';
 import type { Host } from '../host/host.ts';
 import { overlayRef } from '../host/overlayStack.ts';
-import { Command } from '../ids.ts';
 import type { LayerPicks, LayerSpot } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { pathText, typeText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const openLayerFileCommand: CommandContribution = {
+  id: 'isoscope.layers.openFile',
+  title: 'Open File',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [{ group: '4_layers@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|symlink)' }] }],
+  },
+};
 
 /**
  * Opens a file read-only, as a layer has it or as the container sees it. A symbolic link is followed inside the container's root; of a

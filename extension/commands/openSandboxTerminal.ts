@@ -1,7 +1,21 @@
+import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf, toRunOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+
+export const openSandboxTerminalCommand: CommandContribution = {
+  id: 'isoscope.sandbox.openTerminal',
+  title: 'Open Terminal in Sandbox',
+  icon: 'terminal',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+      { group: '1_open@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+      { group: '1_open@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+    ],
+  },
+};
 
 /** Another terminal in a running sandbox. Of a file whose sandbox does not run, starts it with a shell. */
 export async function openSandboxTerminal(

@@ -1,13 +1,27 @@
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { oneLine } from '../host/plainText.ts';
 import { wholeEntry } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
 import { pickContainer } from '../programs/picks.ts';
 import type { TerminalOpener } from '../programs/terminal.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { enterNamespaces } from './enterNamespaces.ts';
+
+export const openTerminalInContainerCommand: CommandContribution = {
+  id: 'isoscope.terminal.openInContainer',
+  title: 'Open Terminal in Container',
+  icon: 'terminal',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'container' }, { row: 'isolated' }] },
+      { group: '1_enter@1', when: [IN_ANY_VIEW, { row: 'container' }, { row: 'isolated' }] },
+    ],
+  },
+};
 
 /** What `docker exec -it` gives, for any engine: every namespace of the container, its root, user, environment and cgroup. */
 export async function openTerminalInContainer(

@@ -1,12 +1,22 @@
 import * as vscode from 'vscode';
 import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
 import { askModally } from '../words/notify.ts';
+
+export const removeSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.remove',
+  title: 'Remove Sandbox',
+  icon: 'trash',
+  menus: {
+    'view/item/context': [{ group: '2_life@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] }],
+  },
+};
 
 /** Ends a sandbox and removes what is left of it. Asks first when something runs in it or it was to be kept. */
 export async function removeSandbox(

@@ -1,7 +1,20 @@
+import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+
+export const restartSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.restart',
+  title: 'Restart Sandbox',
+  icon: 'debug-restart',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'ended' }] },
+      { group: '2_life@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+    ],
+  },
+};
 
 /** Ends a sandbox, and makes it again from its specification. */
 export async function restartSandbox(sandboxes: Sandboxes, starter: SandboxStarter, target: SandboxTarget = {}): Promise<void> {

@@ -3,6 +3,7 @@ import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/processes.ts';
 import { cgroupsOf } from '../changes/cgroupPicks.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { refOfCgroup } from '../host/cgroupModel.ts';
 import { hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
@@ -13,6 +14,18 @@ import type { TreeFilter } from '../trees/treeFilter.ts';
 import { isUnknown } from '../trees/words.ts';
 import { say } from '../words/notify.ts';
 import { pick } from '../words/pick.ts';
+
+export const revealInCgroupsCommand: CommandContribution = {
+  id: 'isoscope.reveal.inCgroups',
+  title: 'Reveal in Cgroups',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [
+      { group: '2_look@6', when: [{ view: ['containers', 'namespaces'] }, { row: ['container', 'process', 'cgroupRow'] }] },
+      { group: '2_look@4', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'cgroupRow'] }] },
+    ],
+  },
+};
 
 /** Shows the cgroup of a process or container, or a cgroup itself, where it stands in the Cgroups view. */
 export async function revealInCgroups(

@@ -1,11 +1,27 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import { pickProcess } from '../programs/picks.ts';
 import type { CommandTarget } from '../target.ts';
 import type { ContainersTree } from '../trees/containers.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
+import { ONE_ROW } from '../when.ts';
 import { say } from '../words/notify.ts';
+
+export const revealInContainersCommand: CommandContribution = {
+  id: 'isoscope.reveal.inContainers',
+  title: 'Reveal in Containers',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [
+      { group: '2_look@3', when: [{ view: 'namespaces' }, { row: 'contained' }] },
+      { group: '2_look@4', when: [{ view: 'cgroups' }, { row: 'contained' }, ONE_ROW] },
+      { group: '2_look@3', when: [{ view: 'layers' }, { row: 'contained' }] },
+      { group: '2_look@2', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'contained'] }] },
+    ],
+  },
+};
 
 /** Shows a process, or a container, where it stands in the Containers view. */
 export async function revealInContainers(

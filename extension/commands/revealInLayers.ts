@@ -1,13 +1,30 @@
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
 import { disconnected } from '../connection/requestError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import type { Layers } from '../host/layers.ts';
 import { pickContainer } from '../programs/picks.ts';
 import type { CommandTarget, LayerTarget } from '../target.ts';
 import type { LayersTree } from '../trees/layers.ts';
 import { containerName } from '../trees/words.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { say } from '../words/notify.ts';
+
+export const revealInLayersCommand: CommandContribution = {
+  id: 'isoscope.reveal.inLayers',
+  title: 'Reveal in Layers',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [
+      {
+        group: '2_look@4',
+        when: [{ notView: 'layers' }, IN_ANY_VIEW, { row: ['container', 'overlay', 'merged', 'layer', 'layerEntry'] }],
+      },
+      { group: '2_look@5', when: [{ view: 'sandboxes' }, { row: 'sandbox running' }, { row: 'overlaid' }] },
+    ],
+  },
+};
 
 /** Shows where a container's layers, or a file in one of them, stand in the Layers view. */
 export async function revealInLayers(

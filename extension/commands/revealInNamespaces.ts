@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { KIND_ORDER } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import { pickProcess } from '../programs/picks.ts';
@@ -10,8 +11,22 @@ import type { NamespacesTree } from '../trees/namespaces.ts';
 import type { TreeNode } from '../trees/node.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
 import { kindIcon, kindTitle, namespaceId, parts, processName } from '../trees/words.ts';
+import { ONE_ROW } from '../when.ts';
 import { say } from '../words/notify.ts';
 import { pick } from '../words/pick.ts';
+
+export const revealInNamespacesCommand: CommandContribution = {
+  id: 'isoscope.reveal.inNamespaces',
+  title: 'Reveal in Namespaces',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [
+      { group: '2_look@2', when: [{ view: 'containers' }, { row: ['container', 'process', 'namespace'] }] },
+      { group: '2_look@5', when: [{ view: 'cgroups' }, { row: 'process' }, ONE_ROW] },
+      { group: '2_look@3', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'namespace'] }] },
+    ],
+  },
+};
 
 /** Shows a namespace, or a process among the members of one of its namespaces, in the Namespaces view. */
 export async function revealInNamespaces(

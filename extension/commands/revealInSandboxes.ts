@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
@@ -7,7 +8,26 @@ import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { CommandTarget } from '../target.ts';
 import type { SandboxesTree } from '../trees/sandboxes.ts';
 import type { TreeFilter } from '../trees/treeFilter.ts';
+import { ONE_ROW } from '../when.ts';
 import { say } from '../words/notify.ts';
+
+export const revealInSandboxesCommand: CommandContribution = {
+  id: 'isoscope.reveal.inSandboxes',
+  title: 'Reveal in Sandboxes',
+  icon: 'go-to-file',
+  menus: {
+    'view/item/context': [
+      {
+        group: '2_look@9',
+        when: [
+          { view: ['containers', 'namespaces', 'cgroups', 'layers'] },
+          { row: ['container isoscope', 'sandboxed'] },
+          ONE_ROW,
+        ],
+      },
+    ],
+  },
+};
 
 /** Shows the sandbox that a container, a process or a namespace is of where it stands in the Sandboxes view. */
 export async function revealInSandboxes(

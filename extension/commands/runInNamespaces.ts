@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { type ProgramParams, ProgramsRun, type ProgramsRunResult } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
 import { shellWord } from '../host/plainText.ts';
@@ -9,8 +10,21 @@ import { askForEntry, type Proposal } from '../programs/entry.ts';
 import { showStartFailure } from '../programs/hostTools.ts';
 import { orWithoutFilter } from '../programs/unfiltered.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { ask } from '../words/box.ts';
 import { during } from '../words/notify.ts';
+
+export const runInNamespacesCommand: CommandContribution = {
+  id: 'isoscope.program.runInNamespaces',
+  title: 'Run Command in Namespaces…',
+  icon: 'play',
+  menus: {
+    'view/item/context': [
+      { group: '1_enter@3', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_enter@3', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+    ],
+  },
+};
 
 /** Runs a program to its end in a subset of a target's namespaces, and shows what it wrote and its exit status. */
 export async function runInNamespaces(

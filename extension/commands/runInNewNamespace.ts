@@ -4,6 +4,7 @@ import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/process
 import type { NamespaceChoice, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
 import { oneLine } from '../host/plainText.ts';
 import { currentFolder, inFolder } from '../programs/currentFolder.ts';
@@ -13,6 +14,31 @@ import { openAsFile } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import type { CommandTarget } from '../target.ts';
 import { namespaceId } from '../trees/words.ts';
+import { IN_ANY_VIEW, NEVER } from '../when.ts';
+
+export const runInNewNamespaceCommand: CommandContribution = {
+  id: 'isoscope.sandbox.runInNewNamespace',
+  title: 'Run in New Namespace…',
+  icon: 'vm-active',
+  menus: {
+    'view/title': [{ group: 'navigation@0', when: { view: 'sandboxes' } }],
+    'explorer/context': [{ group: 'isoscope@1', when: ['explorerResourceIsFolder', 'isWorkspaceTrusted'] }],
+    'terminal/context': [{ group: 'isoscope@1' }],
+  },
+};
+
+export const runInSameNamespacesCommand: CommandContribution = {
+  id: 'isoscope.sandbox.runInSameNamespaces',
+  title: 'Run in the Same Namespaces, but…',
+  icon: 'vm-active',
+  palette: NEVER,
+  menus: {
+    'view/item/context': [
+      { group: '1_open@4', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_open@4', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+    ],
+  },
+};
 
 const LAST = 'isoscope.lastSandbox';
 

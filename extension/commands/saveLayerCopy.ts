@@ -1,6 +1,7 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { fileName } from '../documents/fileName.ts';
 import { copyAt } from '../documents/layerCopies.ts';
 import { CHUNK_BYTES, type LayerFiles } from '../documents/layerFiles.ts';
@@ -8,7 +9,16 @@ import { baseName } from '../host/overlayStack.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { bytesText, pathText } from '../trees/layerWords.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { during, say, warn } from '../words/notify.ts';
+
+export const saveLayerCopyCommand: CommandContribution = {
+  id: 'isoscope.layers.saveCopy',
+  title: 'Save Copy As…',
+  menus: {
+    'view/item/context': [{ group: '6_save@1', when: [IN_ANY_VIEW, { row: 'layerEntry file' }] }],
+  },
+};
 
 /** Writes a copy of a file of a layer to disk, as the user, as it is read: it never lies in memory whole. */
 export async function saveLayerCopy(

@@ -3,9 +3,19 @@ import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue, figureOr, present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { readBandwidth } from '../host/cgroupInput.ts';
 import { bandwidthText, cgroupTitle, percentText, USUAL_PERIOD_MICROS } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setCpuLimitCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setCpuLimit',
+  title: 'Set CPU Limit…',
+  icon: 'dashboard',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '1_cpu@1', when: { row: 'cpuLimits' } }],
+  },
+};
 
 /** As a share of one CPU, as CPUs, or as quota and period. */
 export async function setCpuLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

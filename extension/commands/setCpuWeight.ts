@@ -2,9 +2,18 @@ import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue, present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { readCount } from '../host/cgroupInput.ts';
 import { cgroupTitle, numberText } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setCpuWeightCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setCpuWeight',
+  title: 'Set CPU Weight…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '1_cpu@2', when: { row: 'cpuLimits' } }],
+  },
+};
 
 /** Bounds of `cpu.weight` (v2) and `cpu.shares` (v1). */
 const BOUNDS = { 2: { least: 1, most: 10_000, usual: 100 }, 1: { least: 2, most: 262_144, usual: 1024 } };

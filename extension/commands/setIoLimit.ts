@@ -3,11 +3,20 @@ import type { CgroupChange, CgroupIoDevice } from '../../helper/protocol/cgroups
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue, figureOr, present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { type Reading, readBytes, readCount } from '../host/cgroupInput.ts';
 import { bytesText, cgroupTitle, numberText } from '../host/cgroupWords.ts';
 import { oneLine } from '../host/plainText.ts';
 import type { CommandTarget } from '../target.ts';
 import { pick } from '../words/pick.ts';
+
+export const setIoLimitCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setIoLimit',
+  title: 'Set I/O Limit…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '4_io@1', when: { row: 'ioLimits' } }],
+  },
+};
 
 type Limits = CgroupIoDevice['limits'];
 type Kind = keyof Limits;

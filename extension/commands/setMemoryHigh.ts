@@ -2,7 +2,16 @@ import * as vscode from 'vscode';
 import { setBytesLimit } from '../changes/bytesLimit.ts';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setMemoryHighCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setMemoryHigh',
+  title: 'Set Memory Throttle…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '2_memory@2', when: [{ row: 'memoryLimits' }, { row: 'v2' }] }],
+  },
+};
 
 /** v2's `memory.high`: above it processes are slowed down and memory reclaimed, and none is killed. */
 export async function setMemoryHigh(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

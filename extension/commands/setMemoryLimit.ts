@@ -2,7 +2,16 @@ import * as vscode from 'vscode';
 import { setBytesLimit } from '../changes/bytesLimit.ts';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setMemoryLimitCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setMemoryLimit',
+  title: 'Set Memory Limit…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '2_memory@1', when: { row: 'memoryLimits' } }],
+  },
+};
 
 /** The hard limit: above it the kernel reclaims, and then kills. */
 export async function setMemoryLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

@@ -2,7 +2,16 @@ import * as vscode from 'vscode';
 import { setBytesLimit } from '../changes/bytesLimit.ts';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setSwapLimitCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setSwapLimit',
+  title: 'Set Swap Limit…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '2_memory@3', when: { row: 'memoryLimits' } }],
+  },
+};
 
 /** v2 limits swap alone, v1 memory and swap together: the question says which. */
 export async function setSwapLimit(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

@@ -2,9 +2,18 @@ import * as vscode from 'vscode';
 import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { askForValue, present } from '../changes/valueBox.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { readCount } from '../host/cgroupInput.ts';
 import { cgroupTitle, tasksText } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
+
+export const setTasksLimitCommand: CommandContribution = {
+  id: 'isoscope.cgroups.setTasksLimit',
+  title: 'Set Limit of Tasks…',
+  menus: {
+    'isoscope.cgroups.limits': [{ group: '3_tasks@1', when: { row: 'pidsLimits' } }],
+  },
+};
 
 /** `PID_MAX_LIMIT` of 64-bit kernels. */
 const MOST_TASKS = 4_194_304;

@@ -1,7 +1,50 @@
 import * as vscode from 'vscode';
+import { Command, type CommandId } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { Command, type CommandId } from '../ids.ts';
+import type { CommandContribution } from '../contributions.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { pick } from '../words/pick.ts';
+
+export const restartHelperCommand: CommandContribution = {
+  id: 'isoscope.helper.restart',
+  title: 'Restart Helper',
+  icon: 'debug-restart',
+  menus: {
+    'view/title': [{ group: '2_helper@2', when: IN_ANY_VIEW }],
+    'view/item/context': [{ group: 'inline@1', when: [IN_ANY_VIEW, { row: 'notice' }, { row: 'failed' }] }],
+  },
+};
+
+export const restartHelperAsRootCommand: CommandContribution = {
+  id: 'isoscope.helper.restartAsRoot',
+  title: 'Become Root…',
+  icon: 'shield',
+  menus: {
+    'view/title': [{ group: '2_helper@1', when: [IN_ANY_VIEW, { context: 'mode', is: 'unprivileged' }] }],
+    'view/item/context': [{ group: 'inline@1', when: [IN_ANY_VIEW, { row: 'needsRoot' }] }],
+  },
+};
+
+export const restartHelperAsUserCommand: CommandContribution = {
+  id: 'isoscope.helper.restartAsUser',
+  title: 'Go On Without Root',
+};
+
+export const showHelperActionsCommand: CommandContribution = {
+  id: 'isoscope.helper.showActions',
+  title: 'Helper…',
+};
+
+export const showHelperLogCommand: CommandContribution = {
+  id: 'isoscope.helper.showLog',
+  title: 'Show Log',
+  icon: 'output',
+  onEveryPlatform: true,
+  menus: {
+    'view/title': [{ group: '2_helper@3', when: IN_ANY_VIEW }],
+    'view/item/context': [{ group: 'inline@2', when: [IN_ANY_VIEW, { row: 'notice' }, { row: 'failed' }] }],
+  },
+};
 
 interface Action extends vscode.QuickPickItem {
   command: CommandId;

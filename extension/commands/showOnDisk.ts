@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as vscode from 'vscode';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { copyAt, copyOf } from '../documents/layerCopies.ts';
 import type { Host } from '../host/host.ts';
 import { childPath } from '../host/overlayStack.ts';
@@ -10,9 +11,18 @@ import type { LayerPicks, LayerSpot } from '../layerPicks.ts';
 import type { LayerTarget } from '../target.ts';
 import { overlayContainer, pathText } from '../trees/layerWords.ts';
 import { namespacePlace } from '../trees/words.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import { pick } from '../words/pick.ts';
 import { createTerminal } from '../words/titled.ts';
 import { copyText } from './copy.ts';
+
+export const showOnDiskCommand: CommandContribution = {
+  id: 'isoscope.layers.showOnDisk',
+  title: 'Show on Disk…',
+  menus: {
+    'view/item/context': [{ group: '6_save@3', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer', 'layerEntry'] }] }],
+  },
+};
 
 interface Choice extends vscode.QuickPickItem {
   run: () => unknown;

@@ -1,6 +1,20 @@
+import type { CommandContribution } from '../contributions.ts';
 import type { LayerPicks } from '../layerPicks.ts';
 import type { StackPanels } from '../panels/stackPanels.ts';
 import type { LayerTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const showStackCommand: CommandContribution = {
+  id: 'isoscope.layers.showStack',
+  title: 'Show Layer Stack',
+  icon: 'layers',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'overlay' }] },
+      { group: '4_layers@1', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer'] }] },
+    ],
+  },
+};
 
 /** Opens the stack of a container. */
 export async function showStack(picks: LayerPicks, panels: StackPanels, target?: LayerTarget): Promise<void> {

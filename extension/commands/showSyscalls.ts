@@ -1,9 +1,23 @@
 import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { showSyscalls } from '../documents/syscalls.ts';
 import { oneLine } from '../host/plainText.ts';
 import { askForEntry, namespaceEntry, wholeEntry } from '../programs/entry.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW } from '../when.ts';
+
+export const showSyscallsCommand: CommandContribution = {
+  id: 'isoscope.program.showSyscalls',
+  title: 'Show the Syscalls',
+  icon: 'list-ordered',
+  menus: {
+    'view/item/context': [
+      { group: '1_enter@4', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_enter@4', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+    ],
+  },
+};
 
 /** Shows what a terminal in the target would do: in all its namespaces, or in those that the person chooses. */
 export async function showTargetSyscalls(connection: HelperConnection, target: CommandTarget = {}): Promise<void> {

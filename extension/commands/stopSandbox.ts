@@ -1,9 +1,22 @@
 import { SandboxesStop } from '../../helper/protocol/sandboxes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
 import type { SandboxTarget } from '../target.ts';
+
+export const stopSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.stop',
+  title: 'Stop Sandbox',
+  icon: 'debug-stop',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+      { group: '2_life@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+    ],
+  },
+};
 
 /** How long its processes have to end by themselves. */
 const GRACE_MILLIS = 2000;

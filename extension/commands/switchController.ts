@@ -3,9 +3,19 @@ import type { CgroupChanges } from '../changes/cgroupChanges.ts';
 import { pickCgroup } from '../changes/cgroupPicks.ts';
 import { present } from '../changes/valueBox.ts';
 import { HelperError } from '../connection/helperError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { cgroupTitle } from '../host/cgroupWords.ts';
 import type { CommandTarget } from '../target.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
 import { pick } from '../words/pick.ts';
+
+export const switchControllerCommand: CommandContribution = {
+  id: 'isoscope.cgroups.switchController',
+  title: 'Enable or Disable Controller…',
+  menus: {
+    'view/item/context': [{ group: '4_change@6', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, { row: 'v2' }, ONE_ROW] }],
+  },
+};
 
 /** v2: enables or disables a controller for the children of a cgroup. */
 export async function switchController(changes: CgroupChanges, target: CommandTarget = {}): Promise<void> {

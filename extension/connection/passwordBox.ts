@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { Command } from '../ids.ts';
+import { Command } from '../commandIds.ts';
 import { createBox, setProblem } from '../words/box.ts';
 import { commandTitle } from '../words/runningCommand.ts';
 import type { PasswordQuestion } from './passwordServer.ts';

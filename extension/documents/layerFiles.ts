@@ -11,6 +11,7 @@ import {
   LayersReadFile,
   LayersStat,
 } from '../../helper/protocol/layers.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
@@ -18,7 +19,7 @@ import { failureText } from '../failureMessage.ts';
 import { wellFormedName } from '../host/fileNameText.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { baseName, parentPath } from '../host/overlayStack.ts';
-import { Command, Scheme } from '../ids.ts';
+import { Scheme } from '../ids.ts';
 import { bytesText, entryName } from '../trees/layerWords.ts';
 import { warn } from '../words/notify.ts';
 import { paragraphs } from '../words/tooltip.ts';

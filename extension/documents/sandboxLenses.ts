@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { Command } from '../ids.ts';
+import { Command } from '../commandIds.ts';
 import { commandLines } from './commandLines.ts';
 
 /** "Run | Explain | Terminal | Form" above a specification. */

@@ -14,12 +14,23 @@ import type { ConnectionState, HelperConnection } from '../connection/connection
 import { isUnanswered } from '../connection/helperError.ts';
 import { onFirstAct } from '../connection/personActs.ts';
 import { disconnected } from '../connection/requestError.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
+import { IN_ANY_VIEW } from '../when.ts';
 import type { Log } from '../words/log.ts';
 import { Cgroups } from './cgroups.ts';
 import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './hostModel.ts';
 import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
+
+export const refreshCommand: CommandContribution = {
+  id: 'isoscope.view.refresh',
+  title: 'Refresh',
+  icon: 'refresh',
+  menus: {
+    'view/title': [{ group: 'navigation@3', when: IN_ANY_VIEW }],
+  },
+};
 
 /** Those that the model is made of. */
 const LISTS: readonly HostPart[] = ['processes', 'namespaces', 'containers'];

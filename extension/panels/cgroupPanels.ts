@@ -2,12 +2,13 @@
 import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { keyOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
-import { Command, PageType } from '../ids.ts';
+import { PageType } from '../ids.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import { cgroupPage } from './cgroupPage.ts';
 import type { PageSubject } from './pagePanel.ts';

@@ -17,11 +17,12 @@ import {
 } from '../../helper/protocol/cgroups.ts';
 import type { Button } from '../../webview/messages.ts';
 import type { FromMonitor, MonitorFigure, MonitorPoint, ToMonitor } from '../../webview/monitorMessages.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import { showFailure } from '../failureMessage.ts';
-import { Command, PageType } from '../ids.ts';
+import { PageType } from '../ids.ts';
 import { complain, say } from '../words/notify.ts';
 import { pickSeveral } from '../words/pick.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';

@@ -1,11 +1,12 @@
 /** A panel that shows one thing of the host as a page, kept current while it can be seen. */
 import * as vscode from 'vscode';
 import type { Action, Button, FromPage, Page, ToPage } from '../../webview/messages.ts';
+import { Command, type CommandId } from '../commandIds.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
-import { Command, type CommandId, type PageTypeId } from '../ids.ts';
+import type { PageTypeId } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';

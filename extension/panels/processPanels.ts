@@ -1,9 +1,10 @@
 /** The "Inspect Process" pages: one for each process. */
 import * as vscode from 'vscode';
 import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef } from '../../helper/protocol/processes.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import type { Host } from '../host/host.ts';
-import { Command, PageType } from '../ids.ts';
+import { PageType } from '../ids.ts';
 import { processName } from '../trees/words.ts';
 import type { PageSubject } from './pagePanel.ts';
 import { PagePanels } from './pagePanels.ts';

@@ -6,6 +6,7 @@ import type { FromForm, JsonSchema, ToForm } from '../../webview/sandboxMessages
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
+import type { CommandContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
 import { EditorType, PageType } from '../ids.ts';
@@ -17,6 +18,15 @@ import { createPanel, send } from '../words/titled.ts';
 import { isRecord, restorePages } from './restore.ts';
 import { formTexts } from './sandboxFormTexts.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
+
+export const newSandboxCommand: CommandContribution = {
+  id: 'isoscope.sandbox.new',
+  title: 'New Sandbox…',
+  icon: 'add',
+  menus: {
+    'view/title': [{ group: 'navigation@1', when: { view: 'sandboxes' } }],
+  },
+};
 
 /** A specification is edited as it is; the schema is ours. */
 const KEPT = new Set(['spec', 'schema', 'value', 'path']);

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { type LayerPath, LayersProvenance, type LayersProvenanceResult, type Overlay } from '../../helper/protocol/layers.ts';
 import type { FromStack, StackAction, StackButton, ToStack } from '../../webview/stackMessages.ts';
+import { Command } from '../commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { Disposable } from '../disposable.ts';
@@ -11,7 +12,7 @@ import type { LayerSizes } from '../host/layerSizes.ts';
 import type { Layers } from '../host/layers.ts';
 import type { LayerWatch } from '../host/layerWatch.ts';
 import { entryOf, overlayRef, parentPath, pathIn, placeKey } from '../host/overlayStack.ts';
-import { Command, PageType } from '../ids.ts';
+import { PageType } from '../ids.ts';
 import { overlayName } from '../trees/layerWords.ts';
 import { createPanel, send, setPanelTitle } from '../words/titled.ts';
 import { isOverlay, restorePages } from './restore.ts';

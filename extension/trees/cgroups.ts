@@ -1,13 +1,14 @@
 /** The Cgroups view: each hierarchy with its tree of cgroups, or one row a container with all its controllers. */
 import * as vscode from 'vscode';
 import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
+import { Command } from '../commandIds.ts';
 import { CgroupFindings } from '../host/cgroupFilter.ts';
 import { type CgroupModel, keyOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
-import { Command, View } from '../ids.ts';
+import { View } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import type { TreeNode } from './node.ts';

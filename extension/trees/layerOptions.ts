@@ -1,6 +1,43 @@
 import * as vscode from 'vscode';
+import type { CommandContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { ContextKey } from '../ids.ts';
+
+export const showAllFilesCommand: CommandContribution = {
+  id: 'isoscope.layers.allFiles',
+  title: 'Show All Files',
+  icon: 'diff-modified',
+  menus: {
+    'view/title': [{ group: 'navigation@1', when: [{ view: 'layers' }, { context: 'layersOnlyChanges' }] }],
+  },
+};
+
+export const showOnlyChangesCommand: CommandContribution = {
+  id: 'isoscope.layers.onlyChanges',
+  title: 'Show Only Changes',
+  icon: 'diff',
+  menus: {
+    'view/title': [{ group: 'navigation@1', when: [{ view: 'layers' }, { notContext: 'layersOnlyChanges' }] }],
+  },
+};
+
+export const sortByNameCommand: CommandContribution = {
+  id: 'isoscope.layers.sortByName',
+  title: 'Sort Files by Name',
+  icon: 'case-sensitive',
+  menus: {
+    'view/title': [{ group: '0_layers@2', when: [{ view: 'layers' }, { context: 'layersBySize' }] }],
+  },
+};
+
+export const sortBySizeCommand: CommandContribution = {
+  id: 'isoscope.layers.sortBySize',
+  title: 'Sort Files by Size',
+  icon: 'sort-precedence',
+  menus: {
+    'view/title': [{ group: '0_layers@2', when: [{ view: 'layers' }, { notContext: 'layersBySize' }] }],
+  },
+};
 
 /** How the files of layers are listed, wherever they are: chosen in the title of the Layers view, and kept with the workspace. */
 export class LayerOptions extends Disposable {

@@ -10,10 +10,10 @@ import type {
   NetworkRule,
   NetworkSocket,
 } from '../../helper/protocol/network.ts';
+import { Command } from '../commandIds.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import { type HostDelta, keyOf } from '../host/hostModel.ts';
 import { oneLine } from '../host/plainText.ts';
-import { Command } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { type FactNode, GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';

@@ -4,13 +4,21 @@ import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Namespace } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import { Command } from '../commandIds.ts';
+import type { CommandContribution } from '../contributions.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta, HostModel } from '../host/hostModel.ts';
-import { Command } from '../ids.ts';
 import type { CommandTarget } from '../target.ts';
+import { NEVER } from '../when.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import type { MarkDecoration } from './layerDecorations.ts';
+
+export const showMoreCommand: CommandContribution = {
+  id: 'isoscope.view.showMore',
+  title: 'Show More',
+  palette: NEVER,
+};
 
 /** A list shows this many rows, and a last one that shows as many more. */
 export const CHUNK = 500;

@@ -1,11 +1,12 @@
 /** What the views have in common: rows kept by id, refreshed only where the model changed, and nothing done while hidden. */
 import * as vscode from 'vscode';
+import { Command, type CommandId } from '../commandIds.ts';
 import { noteAct } from '../connection/personActs.ts';
 import { Disposable } from '../disposable.ts';
 import type { Findings } from '../host/filter.ts';
 import type { Host } from '../host/host.ts';
 import { type HostDelta, type HostModel, isEmpty } from '../host/hostModel.ts';
-import { Command, type CommandId, ContextKey, type ContextKeyId, View, type ViewId } from '../ids.ts';
+import { ContextKey, type ContextKeyId, View, type ViewId } from '../ids.ts';
 import { createView, setViewTexts } from '../words/titled.ts';
 import { CHUNK, type FactNode, type TreeContext, TreeNode } from './node.ts';
 import { RefreshQueue } from './refreshQueue.ts';

@@ -1,9 +1,9 @@
 import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import { Command } from '../commandIds.ts';
 import { HelperError } from '../connection/helperError.ts';
 import type { HostModel } from '../host/hostModel.ts';
-import { Command } from '../ids.ts';
 import { factsTooltip } from '../words/tooltip.ts';
 import { TreeNode } from './node.ts';
 import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from './words.ts';

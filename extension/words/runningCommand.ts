@@ -1,8 +1,9 @@
 /** Which command asks: what is asked while one runs is headed by that command's own name, as menus and the palette have it. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import * as vscode from 'vscode';
+import type { CommandId } from '../commandIds.ts';
 import { oneLine } from '../host/plainText.ts';
-import { type CommandId, EXTENSION } from '../ids.ts';
+import { EXTENSION } from '../ids.ts';
 
 const NAME_LENGTH = 60;
 

@@ -43,6 +43,9 @@ const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'doc
 /** Files of extension/ that every room may use, and the two of host/ that only know text. */
 const SHARED_IN_EXTENSION = [
   'extension/ids.ts',
+  'extension/commandIds.ts',
+  'extension/contributions.ts',
+  'extension/when.ts',
   'extension/target.ts',
   'extension/disposable.ts',
   'extension/host/plainText.ts',
@@ -198,7 +201,7 @@ test('an import that breaks a rule is noticed', () => {
     ['extension/words/notify.ts', `import { showFailure } from '../failureMessage.ts';`],
     ['extension/trees/node.ts', `import { activate } from '../main.ts';`],
     ['extension/ids.ts', `import { oneLine } from './host/host.ts';`],
-    ['extension/attach.ts', `import { Command } from './ids.ts';`],
+    ['extension/attach.ts', `import { Command } from './commandIds.ts';`],
   ];
   for (const [file, text] of planted) {
     const [found] = importsOf(file, text);

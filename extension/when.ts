@@ -1,0 +1,60 @@
+/** The conditions under which VS Code offers something: data alone, of which the extension's bundle keeps nothing. */
+import { ContextKey, View } from './ids.ts';
+
+type OneOrMore<T> = T | readonly T[];
+
+/** A condition of VS Code's as it stands, or one on what is ours. */
+export type Condition =
+  | string
+  /** In one of these views. */
+  | { view: OneOrMore<keyof typeof View> }
+  | { notView: keyof typeof View }
+  /** While a context key is set or, with a value, is that. */
+  | { context: keyof typeof ContextKey; is?: string }
+  | { notContext: keyof typeof ContextKey }
+  /** On rows of which one of these is among the words that say what and how they are (`contextValue`). */
+  | { row: OneOrMore<string> }
+  | { notRow: string }
+  /** On rows that are this and nothing else. */
+  | { onlyRow: string };
+/** All of them have to hold. */
+export type When = OneOrMore<Condition>;
+
+export const NEVER = 'false';
+export const IN_ANY_VIEW = 'view =~ /^isoscope\\./';
+/** Not while several rows are selected, of which a command would act on one only. */
+export const ONE_ROW = '!listMultiSelection';
+/** Of a file: a specification of a sandbox, in a workspace whose files may have effects. */
+export const TRUSTED_SPECIFICATION = 'resourceFilename =~ /\\.sandbox\\.json$/ && isWorkspaceTrusted';
+
+/** As VS Code reads it. */
+export function whenText(when: When): string {
+  return listOf(when).map(conditionText).join(' && ');
+}
+
+function conditionText(condition: Condition): string {
+  if (typeof condition === 'string') return condition;
+  if ('view' in condition) return viewText(listOf(condition.view));
+  if ('notView' in condition) return `view != ${View[condition.notView]}`;
+  if ('context' in condition) {
+    const key = ContextKey[condition.context];
+    return condition.is === undefined ? key : `${key} == '${condition.is}'`;
+  }
+  if ('notContext' in condition) return `!${ContextKey[condition.notContext]}`;
+  if ('notRow' in condition) return `viewItem =~ /^((?!${condition.notRow}).)*$/`;
+  if ('onlyRow' in condition) return `viewItem == ${condition.onlyRow}`;
+  return `viewItem =~ /\\b${alternatives(listOf(condition.row))}\\b/`;
+}
+
+function viewText(views: readonly (keyof typeof View)[]): string {
+  const [first] = views;
+  return views.length === 1 && first !== undefined ? `view == ${View[first]}` : `view =~ /^isoscope\\.${alternatives(views)}$/`;
+}
+
+function alternatives(words: readonly string[]): string {
+  return words.length === 1 ? words.join() : `(${words.join('|')})`;
+}
+
+function listOf<T>(given: OneOrMore<T>): readonly T[] {
+  return Array.isArray(given) ? given : [given as T];
+}
