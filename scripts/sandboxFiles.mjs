@@ -1,10 +1,12 @@
 /** What is made of the definition of a sandbox's specification, by the files of the repository that it stands in. */
 import { sandboxSchema } from './sandboxSchema.mjs';
+import { sandboxTypes } from './sandboxTypes.mjs';
 
-/** The text of each. `definition` is valibot's schema (helper/sandbox/spec.ts). */
-export function sandboxFiles(definition) {
-  const schema = sandboxSchema(definition);
+/** The text of each. `definitions` are helper/sandbox/spec.ts's. */
+export function sandboxFiles(definitions) {
+  const schema = sandboxSchema(definitions.SandboxSpec);
   return {
     'media/sandbox.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
+    'helper/protocol/sandboxSpec.ts': sandboxTypes(definitions),
   };
 }

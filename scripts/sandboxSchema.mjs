@@ -7,25 +7,33 @@
 /** What only the helper checks; of those of one text, `nearPattern` says what an editor can. */
 const ONLY_CHECKED = new Set(['check', 'excludes', 'ip', 'ipv4']);
 
+/** In what `schemaOf` gives: the definitions that it is of, which are the one that was asked for and those that this one's pipe begins with. */
+export const DEFINED_BY = Symbol('defined by');
+
 /** The schema that an editor completes and checks a specification by. */
 export function sandboxSchema(definition) {
   return { $schema: 'http://json-schema.org/draft-07/schema#', title: 'Sandbox', ...schemaOf(definition) };
 }
 
 /** What is said of it first, then what it may be; its keys are in the order in which a person would write them. */
-function schemaOf(definition) {
-  const [base, ...actions] = partsOf(definition);
-  const schema = actions.reduce(withAction, typeOf(base));
-  const { title, description, ...rest } = schema;
-  return { ...(title === undefined ? {} : { title }), ...(description === undefined ? {} : { description }), ...rest };
+export function schemaOf(definition) {
+  const { definitions, actions } = partsOf(definition);
+  const { title, description, ...rest } = actions.reduce(withAction, typeOf(definitions.at(-1)));
+  return {
+    ...(title === undefined ? {} : { title }),
+    ...(description === undefined ? {} : { description }),
+    ...rest,
+    [DEFINED_BY]: definitions,
+  };
 }
 
-/** The schema itself, and what stands in its pipe: a pipe may begin with another one. */
-function partsOf({ pipe, ...definition }) {
+/** A pipe begins with a definition, which may have one, too. */
+function partsOf(definition) {
   if (definition.type === 'exact_optional') return partsOf(definition.wrapped);
-  if (pipe === undefined) return [definition];
-  const [first, ...actions] = pipe;
-  return [...partsOf(first), ...actions];
+  const [first, ...actions] = definition.pipe ?? [];
+  if (first === undefined) return { definitions: [definition], actions };
+  const before = partsOf(first);
+  return { definitions: [definition, ...before.definitions], actions: [...before.actions, ...actions] };
 }
 
 function typeOf({ type, ...of }) {

@@ -7,7 +7,7 @@ import { CACHE, ROOT } from './prerequisites.mjs';
 import { sandboxFiles } from './sandboxFiles.mjs';
 
 /** As JavaScript, since not every Node runs TypeScript; where it finds its packages. */
-async function definition() {
+async function definitions() {
   const outfile = path.join(CACHE, 'sandboxSpec.mjs');
   const entryPoints = [path.join(ROOT, 'helper/sandbox/spec.ts')];
   await build({
@@ -20,10 +20,10 @@ async function definition() {
     logLevel: 'warning',
   });
   try {
-    return (await import(outfile)).sandboxSpec;
+    return (await import(outfile)).DEFINITIONS;
   } finally {
     fs.rmSync(outfile);
   }
 }
 
-for (const [file, text] of Object.entries(sandboxFiles(await definition()))) fs.writeFileSync(path.join(ROOT, file), text);
+for (const [file, text] of Object.entries(sandboxFiles(await definitions()))) fs.writeFileSync(path.join(ROOT, file), text);

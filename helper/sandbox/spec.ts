@@ -1,9 +1,10 @@
 /**
  * A sandbox's specification, defined: its fields in their order, what each may be, and what is said of it. All else that tells of them is made of this by
- * scripts/sandboxSpec.mjs: media/sandbox.schema.json, for editors and the form.
+ * scripts/sandboxSpec.mjs: the types (helper/protocol/sandboxSpec.ts), and media/sandbox.schema.json, for editors and the form. Terms are those of the OCI
+ * runtime specification (github.com/opencontainers/runtime-spec, config.md and config-linux.md) wherever it has one.
  */
 import * as v from 'valibot';
-import { type SandboxSpec, SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../protocol/sandboxes.ts';
+import type { SandboxSpec } from '../protocol/sandboxSpec.ts';
 import { cString, namespaceKind, namespaceRef, path, processRef } from '../schemas.ts';
 import { parseAddress6, parsePrefixed6 } from './ipv6.ts';
 import { SIZE_PATTERN } from './size.ts';
@@ -45,11 +46,10 @@ const totalBytes = (strings: string[]) => strings.reduce((sum, text) => sum + Bu
 const bounded = (strings: string[]) => totalBytes(strings) <= MAX_ARGUMENTS_BYTES;
 const TOO_LONG = `together they must be at most ${MAX_ARGUMENTS_BYTES} bytes`;
 
+const access = v.picklist(['readOnly', 'readWrite', 'overlay']);
 const writable = {
-  access: optional(
-    v.picklist(['readOnly', 'readWrite', 'overlay']),
-    'How files may be changed: not at all, for good, or into an upper layer of an overlay.',
-  ),
+  /** Default `readOnly` for the host, `readWrite` for a directory. */
+  access: optional(access, 'How files may be changed: not at all, for good, or into an upper layer of an overlay.'),
   upper: optional(
     hostPath,
     'With access "overlay": a directory of the host that keeps the changes. Left out: they are thrown away.',
@@ -60,6 +60,7 @@ const writable = {
   ),
 };
 
+/** Files, layers and what is in a layout may be compressed by gzip, or by zstd where Node is 22.15 or newer. */
 const oneOfImages = optional(cString(512), 'Which of its images. Needed when there are several.');
 const image = v.variant('format', [
   v.strictObject({
@@ -132,6 +133,7 @@ const choice = v.union([
   v.strictObject({ sandbox: field(name, 'That of a sandbox that runs, by its name or id.') }),
 ]);
 
+/** Default: `new` for mnt, pid, net, ipc, uts and cgroup; `host` for time; user `new` when the helper has no privilege, else `host`. */
 const namespaces = v.strictObject({
   user: optional(choice, 'The user namespace: ids and capabilities.'),
   mnt: optional(choice, 'The mnt namespace: mounts.'),
@@ -166,6 +168,11 @@ const mount = v.strictObject({
     'The type of file system, or "bind" for files of the host.',
   ),
   source: optional(hostPath, 'For "bind": a path of the host, absolute or relative to this file.'),
+  /**
+   * As in mount(8) and the OCI specification: `ro`, `rw`, `nosuid`, `nodev`, `noexec`, `noatime`, `bind`, `rbind`, `private`, `rprivate`, `slave`,
+   * `rslave`, `shared`, `rshared`, `unbindable`, `runbindable`, `size=64M`, `mode=1777`, `idmap`, `ridmap` for what is mounted below, too, and for overlay
+   * `lowerdir=`, `upperdir=`, `workdir=`.
+   */
   options: optional(
     listOf(option, 64),
     'As mount(8) has them: ro, rw, nosuid, nodev, noexec, size=64M, rprivate, rslave, rshared. A bind without ro or rw is read-only. idmap and ridmap map the owners of its files by the new user namespace.',
@@ -222,6 +229,7 @@ const network = v.variant('type', [
   }),
   v.strictObject({
     type: field(v.literal('veth'), 'A pair of interfaces, one inside, one on the host.'),
+    /** Left out: a free /30 of 10.77.0.0/16. */
     address: optional(
       text(ADDRESS_WITH_PREFIX, 'it must be like 10.77.1.2/24'),
       'Address inside with prefix length, such as 10.77.1.2/24. Default: a free one.',
@@ -243,6 +251,7 @@ const network = v.variant('type', [
     nat: optional(v.boolean(), 'Translate addresses, so that the outside is reached.'),
     peers: optional(v.boolean(), 'Reach, through the host, other sandboxes that ask for the same.'),
     ports: optional(listOf(forward, 64), 'Ports of the host that lead inside.'),
+    /** Default: with `nat` what the host has, as far as it is reached from inside; else none. */
     nameservers: optional(
       listOf(v.pipe(v.string(), v.ip(NO_IP), nearPattern(IP, NO_IP)), 3),
       'For /etc/resolv.conf. Default: with nat those of the host that are reached from inside.',
@@ -309,14 +318,32 @@ const capabilitySets = v.strictObject({
   ambient: optional(capabilityList, 'What programs that it starts keep.'),
 });
 
+export const SECCOMP_ACTIONS = [
+  'SCMP_ACT_KILL',
+  'SCMP_ACT_KILL_PROCESS',
+  'SCMP_ACT_KILL_THREAD',
+  'SCMP_ACT_TRAP',
+  'SCMP_ACT_ERRNO',
+  'SCMP_ACT_ALLOW',
+  'SCMP_ACT_LOG',
+] as const;
 const action = v.picklist(SECCOMP_ACTIONS);
+const operator = v.picklist([
+  'SCMP_CMP_NE',
+  'SCMP_CMP_LT',
+  'SCMP_CMP_LE',
+  'SCMP_CMP_EQ',
+  'SCMP_CMP_GE',
+  'SCMP_CMP_GT',
+  'SCMP_CMP_MASKED_EQ',
+]);
 const errnoRet = optional(integerBetween(0, 4095), 'With SCMP_ACT_ERRNO: the error number. Default: 1, EPERM.');
 const value = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const argument = v.strictObject({
   index: field(integerBetween(0, 5), 'Which argument, from 0.'),
   value: field(value, 'What it is compared with.'),
   valueTwo: optional(value, 'With SCMP_CMP_MASKED_EQ: what the masked argument must equal.'),
-  op: field(v.picklist(SECCOMP_OPERATORS), 'How they are compared.'),
+  op: field(operator, 'How they are compared.'),
 });
 const rule = v.strictObject({
   names: field(listOf(text(/^[a-z0-9_]{1,40}$/, 'it must be the name of a system call'), 1024), 'Names of system calls.'),
@@ -367,6 +394,7 @@ const rlimit = v.strictObject({
   hard: field(limit, 'How far it can raise that itself, or "unlimited".'),
 });
 const process = v.strictObject({
+  /** The first is looked up in PATH of `env`, inside, when it has no slash. */
   args: optional(args, 'Program and arguments. Default: a shell.'),
   env: optional(env, "The environment beside PATH, HOME and TERM. Nothing of the host's gets in."),
   cwd: optional(insidePath, 'Directory to begin in. Default: /.'),
@@ -414,11 +442,14 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = field(
       'Which ids of the host are which in a new user namespace. "root": root inside is the user outside. "user": the same id inside. "subids": root, and the ranges of /etc/subuid and /etc/subgid.',
     ),
     timeOffsets: optional(timeOffsets, 'For a new time namespace: seconds added to the clocks.'),
+    /** Needs a new uts namespace. */
     hostname: optional(
       text(/^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$/, 'it must be of letters, digits, "." and "-", at most 64'),
       'Default: the name of the sandbox.',
     ),
+    /** Default: `own` with a new pid namespace. */
     proc: optional(v.picklist(['own', 'none']), '"own": a /proc that shows its own processes.'),
+    /** Default: `minimal`. */
     dev: optional(
       v.picklist(['minimal', 'host', 'none']),
       '"minimal": null, zero, full, random, urandom, tty, an own devpts and shm.',
@@ -430,6 +461,7 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = field(
     ),
     maskedPaths: optional(listOf(insidePath, 128), 'Further paths inside whose content is hidden.'),
     readonlyPaths: optional(listOf(insidePath, 128), 'Further paths inside that cannot be written.'),
+    /** Default: `loopback` with a new net namespace. */
     network: optional(
       network,
       '"none": nothing is up. "loopback": lo is up. "host": the host\'s. "veth": a pair of interfaces, one inside, one on the host.',
@@ -449,3 +481,24 @@ export const sandboxSpec: v.GenericSchema<unknown, SandboxSpec> = field(
   }),
   'A sandbox: what its processes see, may do and may use. Everything that is left out is the safe choice.',
 );
+
+/** The definition, and the parts of it that have names of their own among the types of the protocol. */
+export const DEFINITIONS = {
+  SandboxSpec: sandboxSpec,
+  SandboxRoot: root,
+  RootAccess: access,
+  SandboxImage: image,
+  Size: size,
+  NamespaceChoice: choice,
+  IdMappings: idMappings,
+  SandboxIdMapping: mapping,
+  SandboxMount: mount,
+  SandboxNetwork: network,
+  PortForward: forward,
+  SandboxResources: resources,
+  SeccompProfile: seccompProfile,
+  SeccompAction: action,
+  SeccompOperator: operator,
+  SandboxProcess: process,
+  SandboxCapabilities: capabilitySets,
+} as const;

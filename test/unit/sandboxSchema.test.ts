@@ -5,7 +5,7 @@ import path from 'node:path';
 import test from 'node:test';
 import * as v from 'valibot';
 import { bytesOf } from '../../helper/sandbox/size.ts';
-import { sandboxSpec } from '../../helper/sandbox/spec.ts';
+import { DEFINITIONS, sandboxSpec } from '../../helper/sandbox/spec.ts';
 import { sandboxFiles } from '../../scripts/sandboxFiles.mjs';
 import { sandboxSchema } from '../../scripts/sandboxSchema.mjs';
 import type { JsonSchema } from '../../webview/jsonSchema.ts';
@@ -14,7 +14,7 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const published = JSON.parse(readFileSync(path.join(ROOT, 'media/sandbox.schema.json'), 'utf8')) as JsonSchema;
 
 test('what is made of the definition is as the definition has it: else run scripts/sandboxSpec.mjs', () => {
-  for (const [file, text] of Object.entries(sandboxFiles(sandboxSpec)))
+  for (const [file, text] of Object.entries(sandboxFiles(DEFINITIONS)))
     assert.equal(readFileSync(path.join(ROOT, file), 'utf8'), text, file);
 });
 
