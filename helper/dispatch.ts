@@ -1,40 +1,40 @@
-/** Registers request handlers on a connection: parameters are validated against a schema before the handler sees them. */
-
+/** Answers the requests of a connection: parameters are validated against a schema before a handler sees them. */
 import * as v from 'valibot';
-import type { CancellationToken, MessageConnection, RequestType } from 'vscode-jsonrpc';
+import type { CancellationToken, MessageConnection } from 'vscode-jsonrpc';
 import { Failure, responseErrorFrom } from './failure.ts';
 import { logError } from './log.ts';
 import type { ErrorData } from './protocol/errors.ts';
+import { METHODS, type Method, type Params, REQUESTS, type Result } from './protocol/requests.ts';
 
-export interface Dispatcher {
-  /**
-   * Answers `type` with `handler`. The handler is called only with parameters that `schema` accepted, and throws a
-   * `Failure`, or any system error, to refuse.
-   */
-  on<P, R>(
-    type: RequestType<P, R, ErrorData>,
-    schema: v.GenericSchema<unknown, P>,
-    handler: (params: P, token: CancellationToken) => R | Promise<R>,
-  ): void;
+/**
+ * Answers a request. It is called only with parameters that the request's schema accepted, and throws a `Failure`, or any system error, to refuse.
+ */
+export type Handler<M extends Method> = (params: Params<M>, token: CancellationToken) => Result<M> | Promise<Result<M>>;
+
+export type Handlers = { readonly [M in Method]: Handler<M> };
+
+/** Those of the methods that begin with an area: `layers` for all `layers/…`. */
+export type HandlersOf<Area extends string> = Pick<Handlers, Extract<Method, Area | `${Area}/${string}`>>;
+
+/** Answers every request of the protocol on a connection. */
+export function answerRequests(connection: MessageConnection, handlers: Handlers): void {
+  for (const method of METHODS) answerRequest(connection, method, handlers[method] as Handler<Method>);
 }
 
-export function dispatcher(connection: MessageConnection): Dispatcher {
-  return {
-    on(type, schema, handler) {
-      // The connection spreads parameters that are an array, and passes none that are absent: the token is always the last.
-      connection.onRequest<unknown, ErrorData>(type.method, async (...given: unknown[]) => {
-        try {
-          const token = given.pop() as CancellationToken;
-          const params = given.length > 1 ? given : given[0];
-          return await handler(validated(type.method, schema, params), token);
-        } catch (error) {
-          const response = responseErrorFrom(error);
-          if (!(error instanceof Failure)) logError(`${type.method} failed`, error);
-          return response;
-        }
-      });
-    },
-  };
+function answerRequest<M extends Method>(connection: MessageConnection, method: M, handler: Handler<M>): void {
+  const { params: schema } = REQUESTS[method];
+  // The connection spreads parameters that are an array, and passes none that are absent: the token is always the last.
+  connection.onRequest<unknown, ErrorData>(method, async (...given: unknown[]) => {
+    try {
+      const token = given.pop() as CancellationToken;
+      const params = given.length > 1 ? given : given[0];
+      return await handler(validated(method, schema, params), token);
+    } catch (error) {
+      const response = responseErrorFrom(error);
+      if (!(error instanceof Failure)) logError(`${method} failed`, error);
+      return response;
+    }
+  });
 }
 
 function validated<P>(method: string, schema: v.GenericSchema<unknown, P>, params: unknown): P {

@@ -1,14 +1,16 @@
 /** The helper's entry: joins its parts to a JSON-RPC connection on standard input and output. */
 import './host/heap.ts';
 import { createMessageConnection, StreamMessageWriter } from 'vscode-jsonrpc/node';
-import { dispatcher } from './dispatch.ts';
+import { answerRequests } from './dispatch.ts';
 import { BoundedMessageReader } from './framing.ts';
-import { serveCgroups } from './host/cgroups/requests.ts';
+import { cgroupHandlers } from './host/cgroups/requests.ts';
+import { CgroupSubscriptions } from './host/cgroups/subscriptions.ts';
+import { Host } from './host/host.ts';
 import { serveLayers } from './host/layers/requests.ts';
-import { serveHost } from './host/requests.ts';
+import { hostHandlers } from './host/requests.ts';
 import { end, handleSignals, ignoreBrokenOutputs } from './life.ts';
 import { log, logError } from './log.ts';
-import { servePrograms } from './programs/requests.ts';
+import { programHandlers } from './programs/requests.ts';
 import { killRunning } from './programs/run.ts';
 import { Terminals } from './programs/terminal.ts';
 import { CgroupsSampled } from './protocol/cgroups.ts';
@@ -17,8 +19,9 @@ import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
 import type { NamespaceRef } from './protocol/namespaces.ts';
 import { SandboxesEnded } from './protocol/sandboxes.ts';
 import { makeRoomForLimits } from './sandbox/delegation.ts';
-import { serveSandboxes } from './sandbox/requests.ts';
+import { sandboxHandlers } from './sandbox/requests.ts';
 import { nameOfRunning } from './sandbox/runningNotes.ts';
+import { Sandboxes } from './sandbox/sandboxes.ts';
 import { listen } from './stream/server.ts';
 
 void serve();
@@ -38,18 +41,17 @@ async function serve(): Promise<void> {
     } as never);
   });
   const connection = createMessageConnection(reader, writer);
-  const requests = dispatcher(connection);
 
   // Once nobody sends requests any more, only attached terminals keep the helper.
   let unasked = false;
   const terminals = new Terminals(() => unasked && end(0));
   const stream = await listen((token) => terminals.take(token));
   const streamSocket = stream.path;
-  const host = serveHost(requests, (parts) => void connection.sendNotification(HostChanged, { parts }), { streamSocket });
+  const host = new Host((parts) => void connection.sendNotification(HostChanged, { parts }));
   host.knowSandboxes(nameOfRunning);
-  const samples = serveCgroups(requests, host, (params) => connection.sendNotification(CgroupsSampled, params));
+  const samples = new CgroupSubscriptions((params) => connection.sendNotification(CgroupsSampled, params));
   const openNamespace = (ref: NamespaceRef) => host.openNamespace(ref);
-  const sandboxes = serveSandboxes(requests, {
+  const sandboxes = new Sandboxes({
     openNamespace,
     terminals,
     streamSocket,
@@ -59,21 +61,26 @@ async function serve(): Promise<void> {
     ended: ({ id, name }, exit) => void connection.sendNotification(SandboxesEnded, { id, name, exit }).catch(() => undefined),
   });
   const layers = serveLayers(
-    requests,
     { ...host.overlaySource, rootLayers: (ino) => sandboxes.rootLayers(ino) },
     {
       changed: (params) => void connection.sendNotification(LayersChanged, params),
       measuring: (params) => void connection.sendNotification(LayersMeasuring, params),
     },
   );
-  servePrograms(requests, { openNamespace, terminals, streamSocket, sandboxes });
+  answerRequests(connection, {
+    ...hostHandlers(host, streamSocket),
+    ...programHandlers({ openNamespace, terminals, streamSocket, sandboxes }),
+    ...cgroupHandlers(host, samples),
+    ...layers.handlers,
+    ...sandboxHandlers(sandboxes),
+  });
 
   connection.onClose(() => {
     unasked = true;
     connection.dispose();
     host.watch([]);
     samples[Symbol.dispose]();
-    layers.dispose();
+    layers.watches.dispose();
     stream.close();
     killRunning();
     terminals.dropWaiting();

@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
 import * as vscode from 'vscode';
-import type { NotificationType, RequestType } from 'vscode-jsonrpc';
-import type { ErrorData } from '../../helper/protocol/errors.ts';
+import type { NotificationType } from 'vscode-jsonrpc';
 import { HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol/host.ts';
+import type { Asked, Method, Params, Result } from '../../helper/protocol/requests.ts';
 import { Disposable } from '../disposable.ts';
 import { type Log, logHelperLine } from '../words/log.ts';
 import { warn } from '../words/notify.ts';
@@ -70,16 +70,20 @@ export class HelperConnection extends Disposable {
   }
 
   /** Asks the helper, starting it when it is stopped and may be started (personActs.ts). Rejects with a `HelperError`. */
-  async request<P, R>(type: RequestType<P, R, ErrorData>, params: P, token?: vscode.CancellationToken): Promise<R> {
+  async request<M extends Method>(
+    { method }: Asked<M>,
+    params: Params<M>,
+    token?: vscode.CancellationToken,
+  ): Promise<Result<M>> {
     if (this.current.kind === 'failed') throw disconnected();
     const helper = await this.helper();
     if (token?.isCancellationRequested === true) throw cancelled();
     try {
       // A token that is there but undefined would be taken for a second parameter.
       const tokens = token === undefined ? [] : [token];
-      return await helper.connection.sendRequest<R>(type.method, params, ...tokens);
+      return await helper.connection.sendRequest<Result<M>>(method, params, ...tokens);
     } catch (error) {
-      throw requestErrorFrom(type.method, error, token);
+      throw requestErrorFrom(method, error, token);
     }
   }
 

@@ -3,13 +3,12 @@
  * has changed, one round at a time, and tells the trees which rows that touches.
  */
 import * as vscode from 'vscode';
-import type { RequestType } from 'vscode-jsonrpc';
 import { ContainersList } from '../../helper/protocol/containers.ts';
-import type { ErrorData } from '../../helper/protocol/errors.ts';
 import type { HostPart } from '../../helper/protocol/host.ts';
 import { type NamespaceRef, NamespacesList } from '../../helper/protocol/namespaces.ts';
 import { NetworkInspect, type NetworkInspectResult } from '../../helper/protocol/network.ts';
 import { ProcessesList } from '../../helper/protocol/processes.ts';
+import type { Asked, Method, Params, Result } from '../../helper/protocol/requests.ts';
 import type { ConnectionState, HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { onFirstAct } from '../connection/personActs.ts';
@@ -252,8 +251,8 @@ export class Host extends Disposable {
   }
 
   /** Asks the helper about one thing that is not kept in a model. Rejects with a `HelperError`. */
-  request<P, R>(type: RequestType<P, R, ErrorData>, params: P): Promise<R> {
-    return this.connection.request(type, params);
+  request<M extends Method>(request: Asked<M>, params: Params<M>): Promise<Result<M>> {
+    return this.connection.request(request, params);
   }
 
   /** Interfaces, routes and sockets of a net namespace; asked once until they change. Rejects with a `HelperError`. */

@@ -12,7 +12,7 @@ import { close } from '../kernel/files.ts';
 import { tryLock } from '../kernel/flock.ts';
 import { log, logError } from '../log.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
-import { processRef } from '../schemas.ts';
+import { processRef } from '../protocol/schemas/parts.ts';
 import { isOwnFolder, runtimeFolder } from '../stream/folder.ts';
 import { removeCgroups } from './cgroupRemoval.ts';
 import { isSameProcess, refOfPid } from './otherProcess.ts';

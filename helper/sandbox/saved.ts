@@ -9,7 +9,7 @@ import { exchangeFiles } from '../kernel/renameat2.ts';
 import { log } from '../log.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
-import { processRef } from '../schemas.ts';
+import { processRef } from '../protocol/schemas/parts.ts';
 import { isOwnFolder, runtimeFolder } from '../stream/folder.ts';
 import { sandboxSpec } from './spec.ts';
 

@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import type { SandboxSpec } from '../protocol/sandboxSpec.ts';
-import { cString, namespaceKind, namespaceRef, path, processRef } from '../schemas.ts';
+import { cString, namespaceKind, namespaceRef, path, processRef } from '../protocol/schemas/parts.ts';
 import { parseAddress6, parsePrefixed6 } from './ipv6.ts';
 import { SIZE_PATTERN } from './size.ts';
 

@@ -28,15 +28,11 @@ const HELPER_ROOMS: Record<string, string[]> = {
   sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream', 'reading'],
 };
 /** Files of helper/ itself that every room may use. */
-const SHARED = [
-  'helper/failure.ts',
-  'helper/log.ts',
-  'helper/schemas.ts',
-  'helper/dispatch.ts',
-  'helper/longTimer.ts',
-  'helper/lists.ts',
-];
+const SHARED = ['helper/failure.ts', 'helper/log.ts', 'helper/dispatch.ts', 'helper/longTimer.ts', 'helper/lists.ts'];
 const SHARED_WITH_PARSERS = ['helper/lists.ts', 'helper/kernel/numbers.ts'];
+
+/** What a sandbox may be asked to be is a room's own subject: of its schema the protocol's is made. */
+const SPECIFICATION = 'helper/sandbox/spec.ts';
 
 /** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
 const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];
@@ -66,6 +62,11 @@ function isProtocol(file: string): boolean {
   return file.startsWith('helper/protocol/');
 }
 
+/** The list of requests, and the schemas in it: they would bring valibot along. */
+function holdsSchemas(file: string): boolean {
+  return file === 'helper/protocol/requests.ts' || file.startsWith('helper/protocol/schemas/');
+}
+
 /** What is wrong with an import, or undefined. */
 function violation({ from, to, typeOnly }: Import): string | undefined {
   const [top, room = ''] = from.split('/');
@@ -77,6 +78,7 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
   if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
   if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
     return 'the extension knows only the protocol';
+  if (top === 'extension' && holdsSchemas(to) && !typeOnly) return 'the extension takes only types of what checks requests';
   if (top === 'extension' && to.startsWith('webview/') && !/^webview\/(messages|\w+Messages)\.ts$/.test(to))
     return 'the extension knows only the messages';
   if (Object.hasOwn(OWN_PROGRAMS, from))
@@ -114,7 +116,7 @@ function mayUseOfHelper(from: string, to: string): boolean {
 }
 
 function helperViolation(room: string, to: string): string | undefined {
-  if (room === 'protocol' && !isProtocol(to)) return 'the protocol knows nothing of its sides';
+  if (room === 'protocol' && !isProtocol(to) && to !== SPECIFICATION) return 'the protocol knows nothing of its sides';
   const rooms = HELPER_ROOMS[room];
   if (rooms === undefined || isProtocol(to)) return undefined;
   const [, target = ''] = to.split('/');
@@ -197,6 +199,8 @@ test('an import that breaks a rule is noticed', () => {
     ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],
     ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
     ['webview/process.ts', `const protocol = await import('../helper/protocol/host.ts');`],
+    ['extension/host/host.ts', `import { REQUESTS } from '../../helper/protocol/requests.ts';`],
+    ['helper/protocol/layers.ts', `import { Failure } from '../failure.ts';`],
     ['extension/host/host.ts', `import type { TreeNode } from '../trees/node.ts';`],
     ['extension/words/notify.ts', `import { showFailure } from '../failureMessage.ts';`],
     ['extension/trees/node.ts', `import { activate } from '../main.ts';`],

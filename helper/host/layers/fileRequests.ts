@@ -1,25 +1,12 @@
-/** The requests about the files of layers: their schemas, and the overlay that each is about. What is in the files is read by reader threads. */
-import * as v from 'valibot';
-import type { Dispatcher } from '../../dispatch.ts';
+/** Answers the requests about the files of layers, with the overlay that each is about. What is in the files is read by reader threads. */
+import type { HandlersOf } from '../../dispatch.ts';
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
 import type { Unknown } from '../../protocol/errors.ts';
-import {
-  LayersChanges,
-  LayersExport,
-  LayersExportEnd,
-  LayersExportRead,
-  LayersMeasure,
-  LayersProvenance,
-  LayersReadDirectory,
-  type LayersReadDirectoryResult,
-  LayersReadFile,
-  LayersStat,
-  type OverlayRef,
-} from '../../protocol/layers.ts';
+import type { LayersReadDirectoryResult, OverlayRef } from '../../protocol/layers.ts';
+import { MAX_READ_BYTES } from '../../protocol/schemas/layers.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
-import { cString, namespaceRef } from '../../schemas.ts';
 import { coverOf, MountIndex, mountsIn } from './covers.ts';
 import {
   BeginExport,
@@ -67,58 +54,14 @@ export interface Seen {
 /** Throws a `Failure` (`gone`) when the overlay is not mounted there any more. `merged`: what is mounted is to be opened too. */
 export type OpenStack = (overlay: OverlayRef, options: { merged: boolean }) => Promise<OpenedStack>;
 
-const MAX_LAYERS = 1000;
-/** A path may be longer than PATH_MAX, for it is walked name by name. */
-const MAX_PATH_BYTES = 64 * 1024;
 const DEFAULT_LIMIT = 1000;
-const MAX_READ_BYTES = 1024 * 1024;
-
-const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-const positive = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maximum));
-const limit = v.exactOptional(positive(10_000));
-const index = v.pipe(natural, v.maxValue(MAX_LAYERS));
-const path = v.pipe(cString(MAX_PATH_BYTES), v.startsWith('/', 'it must begin with "/"'));
-export const overlayRef = v.strictObject({
-  mountNamespace: namespaceRef,
-  mountId: natural,
-  device: v.pipe(cString(32), v.regex(/^[0-9]+:[0-9]+$/, 'it must be a device number')),
-  key: v.exactOptional(cString(64)),
-});
-const layer = v.union([index, v.literal('merged')]);
-export const layerPath = { overlay: overlayRef, layer, path };
-
-const directoryParams = v.strictObject({
-  ...layerPath,
-  after: v.exactOptional(cString(4096)),
-  limit,
-  changedOnly: v.exactOptional(v.boolean()),
-});
-const fileParams = v.strictObject({
-  ...layerPath,
-  offset: v.exactOptional(natural),
-  length: v.exactOptional(positive(MAX_READ_BYTES)),
-});
-const changesParams = v.strictObject({
-  overlay: overlayRef,
-  layer: v.exactOptional(index),
-  after: v.exactOptional(cString(MAX_PATH_BYTES)),
-  limit,
-  sizes: v.exactOptional(v.boolean()),
-});
-const provenanceParams = v.strictObject({ overlay: overlayRef, path, noFollow: v.exactOptional(v.boolean()) });
-const measureParams = v.strictObject({
-  ...layerPath,
-  progress: v.exactOptional(cString(256)),
-  children: v.exactOptional(v.boolean()),
-});
-
-const exportParams = v.strictObject({ overlay: overlayRef, layer, path: v.exactOptional(path) });
-const exportId = v.strictObject({ id: cString(64) });
 
 /** Takes what `layers/measuring` tells. */
 export type MeasuringSink = (params: Measured & { progress: string }) => void;
 
-export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, measuring: MeasuringSink): void {
+type LayerFileHandlers = Omit<HandlersOf<'layers'>, 'layers/list' | 'layers/inspect' | 'layers/watch'>;
+
+export function layerFileHandlers(openStack: OpenStack, measuring: MeasuringSink): LayerFileHandlers {
   const exporting = new Map<string, Reader>();
 
   /** `path`: of the merged view what is seen there is read, which may be on another mount. */
@@ -146,84 +89,6 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
       options,
     );
 
-  requests.on(LayersReadDirectory, directoryParams, async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
-    const { layer, path } = request;
-    let covers = (listed: LayersReadDirectoryResult) => listed;
-    const found = (opened: OpenedStack, seen: Seen | undefined) => {
-      if (layer === 'merged') covers = (listed) => withCovers(listed, opened, seen, path);
-    };
-    const listed = await ask(ListDirectory, { overlay, layer, path }, { ...request, limit }, { token, found });
-    return covers(listed);
-  });
-
-  requests.on(LayersStat, v.strictObject(layerPath), ({ overlay, layer, path }, token) =>
-    ask(StatPath, { overlay, layer, path }, { path }, { token }),
-  );
-
-  requests.on(LayersReadFile, fileParams, ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }, token) =>
-    ask(ReadLayerFile, { overlay, layer, path }, { path, offset, length }, { token }),
-  );
-
-  requests.on(LayersChanges, changesParams, ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) =>
-    ask(FindChanges, { overlay, layer }, { limit, ...rest }, { token }),
-  );
-
-  requests.on(LayersProvenance, provenanceParams, async ({ overlay, ...request }, token) => {
-    let seen: Seen | undefined;
-    let here = NO_MOUNTS;
-    const prepare = async () => {
-      const opened = await openStack(overlay, { merged: false });
-      try {
-        if (opened.stack.roots.length === 0) throw layersUnknown();
-        seen = await opened.look(request.path, request.noFollow !== true);
-        if (seen !== undefined) here = opened.here;
-        const looked = seen?.descriptor === undefined ? {} : { seen: seen.descriptor };
-        return { params: { ...request, ...looked, stack: opened.stack }, descriptors: opened.handOver() };
-      } catch (error) {
-        opened[Symbol.dispose]();
-        throw error;
-      }
-    };
-    const result = await readers.ask(TraceProvenance, prepare, { token });
-    if (seen === undefined) return result;
-    const unknown = seen.unknown === undefined ? {} : { seen: seen.unknown };
-    return { ...result, ...unknown, coveredBy: coverOf(seen.mount, here) };
-  });
-
-  requests.on(LayersMeasure, measureParams, ({ overlay, layer, progress, ...request }, token) => {
-    const tell = progress === undefined ? {} : { tell: (told: Measured) => measuring({ progress, ...told }) };
-    return ask(Measure, { overlay, layer }, request, { token, ...tell });
-  });
-
-  requests.on(LayersExport, exportParams, async ({ overlay, layer, path = '/' }, token) => {
-    namesOf(path);
-    let by: Reader | undefined;
-    // An export keeps its directories open for long, and must not keep the mount busy.
-    const begun = await ask(BeginExport, { overlay, layer }, { path }, { token, merged: false, by: (reader) => (by = reader) });
-    if (by !== undefined) exporting.set(begun.id, by);
-    if (!token.isCancellationRequested) return begun;
-    // Nobody may hear of it, and so end it.
-    await endExport(begun.id);
-    throw new Failure('gone', 'It was cancelled.');
-  });
-
-  requests.on(LayersExportRead, exportId, async ({ id }, token) => {
-    const options = { token, on: readerOf(id) };
-    try {
-      const read = await readers.ask(ReadExport, { params: { id } }, options);
-      if (read.done) exporting.delete(id);
-      return read;
-    } catch (error) {
-      exporting.delete(id);
-      throw error;
-    }
-  });
-
-  requests.on(LayersExportEnd, exportId, async ({ id }) => {
-    await endExport(id);
-    return {};
-  });
-
   async function endExport(id: string): Promise<void> {
     const on = exporting.get(id);
     exporting.delete(id);
@@ -236,6 +101,87 @@ export function serveLayerFiles(requests: Dispatcher, openStack: OpenStack, meas
     exporting.delete(id);
     throw unknownExport();
   }
+
+  return {
+    'layers/readDirectory': async ({ overlay, limit = DEFAULT_LIMIT, ...request }, token) => {
+      const { layer, path } = request;
+      let covers = (listed: LayersReadDirectoryResult) => listed;
+      const found = (opened: OpenedStack, seen: Seen | undefined) => {
+        if (layer === 'merged') covers = (listed) => withCovers(listed, opened, seen, path);
+      };
+      const listed = await ask(ListDirectory, { overlay, layer, path }, { ...request, limit }, { token, found });
+      return covers(listed);
+    },
+
+    'layers/stat': ({ overlay, layer, path }, token) => ask(StatPath, { overlay, layer, path }, { path }, { token }),
+
+    'layers/readFile': ({ overlay, layer, path, offset = 0, length = MAX_READ_BYTES }, token) =>
+      ask(ReadLayerFile, { overlay, layer, path }, { path, offset, length }, { token }),
+
+    'layers/changes': ({ overlay, layer = 0, limit = DEFAULT_LIMIT, ...rest }, token) =>
+      ask(FindChanges, { overlay, layer }, { limit, ...rest }, { token }),
+
+    'layers/provenance': async ({ overlay, ...request }, token) => {
+      let seen: Seen | undefined;
+      let here = NO_MOUNTS;
+      const prepare = async () => {
+        const opened = await openStack(overlay, { merged: false });
+        try {
+          if (opened.stack.roots.length === 0) throw layersUnknown();
+          seen = await opened.look(request.path, request.noFollow !== true);
+          if (seen !== undefined) here = opened.here;
+          const looked = seen?.descriptor === undefined ? {} : { seen: seen.descriptor };
+          return { params: { ...request, ...looked, stack: opened.stack }, descriptors: opened.handOver() };
+        } catch (error) {
+          opened[Symbol.dispose]();
+          throw error;
+        }
+      };
+      const result = await readers.ask(TraceProvenance, prepare, { token });
+      if (seen === undefined) return result;
+      const unknown = seen.unknown === undefined ? {} : { seen: seen.unknown };
+      return { ...result, ...unknown, coveredBy: coverOf(seen.mount, here) };
+    },
+
+    'layers/measure': ({ overlay, layer, progress, ...request }, token) => {
+      const tell = progress === undefined ? {} : { tell: (told: Measured) => measuring({ progress, ...told }) };
+      return ask(Measure, { overlay, layer }, request, { token, ...tell });
+    },
+
+    'layers/export': async ({ overlay, layer, path = '/' }, token) => {
+      namesOf(path);
+      let by: Reader | undefined;
+      // An export keeps its directories open for long, and must not keep the mount busy.
+      const begun = await ask(
+        BeginExport,
+        { overlay, layer },
+        { path },
+        { token, merged: false, by: (reader) => (by = reader) },
+      );
+      if (by !== undefined) exporting.set(begun.id, by);
+      if (!token.isCancellationRequested) return begun;
+      // Nobody may hear of it, and so end it.
+      await endExport(begun.id);
+      throw new Failure('gone', 'It was cancelled.');
+    },
+
+    'layers/exportRead': async ({ id }, token) => {
+      const options = { token, on: readerOf(id) };
+      try {
+        const read = await readers.ask(ReadExport, { params: { id } }, options);
+        if (read.done) exporting.delete(id);
+        return read;
+      } catch (error) {
+        exporting.delete(id);
+        throw error;
+      }
+    },
+
+    'layers/exportEnd': async ({ id }) => {
+      await endExport(id);
+      return {};
+    },
+  };
 }
 
 const NO_MOUNTS = new MountIndex([]);

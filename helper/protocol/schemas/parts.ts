@@ -1,8 +1,9 @@
 /** Schemas of the parts that many requests share. Every bound here is far above any real value, and below any harm. */
 import * as v from 'valibot';
-import { NAMESPACE_KINDS } from './protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../namespaces.ts';
 
-const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+export const positive = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maximum));
 
 /** PID_MAX_LIMIT is 2^22 on 64-bit Linux (include/linux/threads.h). */
 export const pid = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4_194_304));
@@ -16,7 +17,7 @@ export const cgroupRef = v.strictObject({
   ino: natural,
 });
 export const revision = natural;
-export const nothing = v.strictObject({});
+export const nothing: v.GenericSchema<unknown, Record<string, never>> = v.strictObject({});
 
 /** A string that may become a C string: no NUL, at most `maxBytes` of UTF-8. */
 export function cString(maxBytes: number) {
@@ -41,6 +42,11 @@ export function base64Of(maxBytes: number) {
 
 /** Standard input of a program that is run to its end. */
 export const stdin = base64Of(8 * 1024 * 1024);
+
+/** Of a terminal. */
+export const cells = v.exactOptional(positive(10_000));
+/** Of each of its outputs, when it is run to its end. */
+export const outputLimitBytes = v.exactOptional(positive(16 * 1024 * 1024));
 
 function hasNoNul(text: string): boolean {
   return !text.includes('\0');
