@@ -1,4 +1,5 @@
 /** What is made of the definition of a sandbox's specification, by the files of the repository that it stands in. */
+import { sandboxReference } from './sandboxReference.mjs';
 import { sandboxSchema } from './sandboxSchema.mjs';
 import { sandboxTypes } from './sandboxTypes.mjs';
 
@@ -8,5 +9,6 @@ export function sandboxFiles(definitions) {
   return {
     'media/sandbox.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
     'helper/protocol/sandboxSpec.ts': sandboxTypes(definitions),
+    'helper/sandbox/SPECIFICATION.md': sandboxReference(definitions),
   };
 }

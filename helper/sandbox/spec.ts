@@ -1,7 +1,7 @@
 /**
  * A sandbox's specification, defined: its fields in their order, what each may be, and what is said of it. All else that tells of them is made of this by
- * scripts/sandboxSpec.mjs: the types (helper/protocol/sandboxSpec.ts), and media/sandbox.schema.json, for editors and the form. Terms are those of the OCI
- * runtime specification (github.com/opencontainers/runtime-spec, config.md and config-linux.md) wherever it has one.
+ * scripts/sandboxSpec.mjs: the types (helper/protocol/sandboxSpec.ts), media/sandbox.schema.json, for editors and the form, and SPECIFICATION.md. Terms are
+ * those of the OCI runtime specification (github.com/opencontainers/runtime-spec, config.md and config-linux.md) wherever it has one.
  */
 import * as v from 'valibot';
 import type { SandboxSpec } from '../protocol/sandboxSpec.ts';
