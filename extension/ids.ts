@@ -28,8 +28,8 @@ export const PageType = {
 } as const;
 export type PageTypeId = (typeof PageType)[keyof typeof PageType];
 
-/** Pages that edit a file. */
-export const EditorType = { sandboxForm: 'isoscope.sandboxForm' } as const;
+/** The page that edits a file. */
+export const SANDBOX_FORM_EDITOR = 'isoscope.sandboxForm';
 
 export const ContextKey = {
   /** `stopped`, `starting`, `ready` or `failed`. */
@@ -61,8 +61,8 @@ export const ContextKey = {
 export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 
 /**
- * URI schemes: of read-only documents, `cgroup` of the kernel's files of cgroups, `layer` of the files of layers, and `row` of the rows of
- * trees, for their decorations.
+ * URI schemes of what can be opened: of read-only documents, `cgroup` of the kernel's files of cgroups, and `layer` of the files of
+ * layers. Each has an activation event, so that what was open comes back after a reload of the window.
  */
 export const Scheme = {
   syscalls: 'isoscope-syscalls',
@@ -71,6 +71,8 @@ export const Scheme = {
   layer: 'isoscope-layer',
   mounts: 'isoscope-mounts',
   sandbox: 'isoscope-sandbox',
-  row: 'isoscope-row',
 } as const;
 export type SchemeId = (typeof Scheme)[keyof typeof Scheme];
+
+/** The URI scheme of the rows of trees, for their decorations. Nothing opens them. */
+export const ROW_SCHEME = 'isoscope-row';

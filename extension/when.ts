@@ -16,7 +16,9 @@ export type Condition =
   | { row: OneOrMore<string> }
   | { notRow: string }
   /** On rows that are this and nothing else. */
-  | { onlyRow: string };
+  | { onlyRow: string }
+  /** One of them has to hold. */
+  | { anyOf: readonly Condition[] };
 /** All of them have to hold. */
 export type When = OneOrMore<Condition>;
 
@@ -42,6 +44,7 @@ function conditionText(condition: Condition): string {
   }
   if ('notContext' in condition) return `!${ContextKey[condition.notContext]}`;
   if ('notRow' in condition) return `viewItem =~ /^((?!${condition.notRow}).)*$/`;
+  if ('anyOf' in condition) return `(${condition.anyOf.map(conditionText).join(' || ')})`;
   if ('onlyRow' in condition) return `viewItem == ${condition.onlyRow}`;
   return `viewItem =~ /\\b${alternatives(listOf(condition.row))}\\b/`;
 }

@@ -1,34 +1,19 @@
 #!/usr/bin/env node
 /**
- * Writes what package.json contributes to VS Code, its texts in package.nls.json, and the ids of commands in
- * extension/commandIds.ts from what the sources of the extension declare (extension/contributions.ts). With `--check` it writes
- * nothing, and fails when a file is not up to date.
+ * Writes what package.json says to VS Code, its texts in package.nls.json, and the ids of commands in extension/commandIds.ts
+ * from what the sources of the extension declare (extension/contributions.ts). With `--check` it writes nothing, and fails when a
+ * file is not up to date.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runInThisContext } from 'node:vm';
 import { build } from 'esbuild';
+import { manifestParts, sortedBy } from './contributes.mjs';
 
 const ROOT = path.join(import.meta.dirname, '..');
-const ON_LINUX = '!isoscope.unsupportedPlatform';
-/** In this order; what else is declared follows. */
-const SECTIONS = ['commands', 'submenus', 'menus'];
-const MENUS = ['commandPalette', 'view/title', 'view/item/context', 'isoscope.cgroups.limits', 'editor/title'];
+const KINDS = ['Command', 'View', 'Setting', 'Other'];
 
-/** The constants that the sources declare, as `[name, kind, file]`. */
-function declarations() {
-  const files = readdirSync(path.join(ROOT, 'extension'), { recursive: true }).filter((name) => name.endsWith('.ts'));
-  return files.flatMap((file) =>
-    [...readFileSync(path.join(ROOT, 'extension', file), 'utf8').matchAll(/^export const (\w+): (\w+)Contribution = /gm)].map(
-      ([, name, kind]) => [name, kind, file],
-    ),
-  );
-}
-
-/**
- * Of modules, only what is used is in a bundle: neither `vscode`, which is there only within VS Code, nor the code beside the
- * declarations.
- */
+/** Of modules, only what is used is in a bundle: not `vscode`, which only VS Code has, nor the code beside the declarations. */
 const onlyWhatIsUsed = {
   name: 'only-what-is-used',
   setup(bundler) {
@@ -39,121 +24,47 @@ const onlyWhatIsUsed = {
   },
 };
 
-/** The declared values, by kind and then by name, and what makes the text of a condition. */
-async function declared() {
-  const constants = declarations();
+function read(name) {
+  return readFileSync(path.join(ROOT, name), 'utf8');
+}
+
+/** The constants that the sources declare, as `{ name, kind, file }`. */
+function declarations() {
+  const files = readdirSync(path.join(ROOT, 'extension'), { recursive: true }).filter((name) => name.endsWith('.ts'));
+  return files.sort().flatMap((file) =>
+    [...read(`extension/${file}`).matchAll(/^export const (\w+): (\w+)Contribution = /gm)].map(([, name, kind]) => {
+      if (!KINDS.includes(kind)) throw new Error(`${file}: there are no contributions of the kind ${kind}`);
+      return { name, kind, file };
+    }),
+  );
+}
+
+/** Their values, and what of the extension's own code package.json is made by. */
+async function loaded(constants) {
   const bundle = await build({
     stdin: {
-      contents: [...constants, ['whenText', '', 'when.ts']]
-        .map(([name, , file]) => `export { ${name} } from './${file}';`)
-        .join('\n'),
+      contents: [
+        ...constants.map(({ name, file }) => `export { ${name} } from './${file}';`),
+        `export * as ids from './ids.ts';`,
+        `export { contributedViews } from './trees/contributedViews.ts';`,
+        `export { whenText } from './when.ts';`,
+      ].join('\n'),
       resolveDir: path.join(ROOT, 'extension'),
     },
     bundle: true,
     write: false,
     target: 'node20',
     format: 'iife',
-    globalName: 'values',
+    globalName: 'loaded',
     plugins: [onlyWhatIsUsed],
     logLevel: 'warning',
   });
-  const values = runInThisContext(`${bundle.outputFiles[0].text}; values`);
-  const byKind = { Command: {}, Other: {} };
-  for (const [name, kind] of constants) byKind[kind][name] = values[name];
-  return { ...byKind, whenText: values.whenText };
+  return runInThisContext(`${bundle.outputFiles[0].text}; loaded`);
 }
 
-function sortedBy(list, ...keys) {
-  const keyOf = (one) => keys.map((key) => key(one));
-  const compare = (one, other) => {
-    const at = one.findIndex((value, index) => value !== other[index]);
-    return at === -1 ? 0 : one[at] < other[at] ? -1 : 1;
-  };
-  return [...list].sort((one, other) => compare(keyOf(one), keyOf(other)));
-}
-
-/** What a command adds to each section. */
-function commandSections({ id, title, icon, enablement, onEveryPlatform, palette, keybinding, menus = {} }) {
-  const enabled = [onEveryPlatform ? [] : ON_LINUX, enablement ?? []].flat();
-  const entries = Object.entries(menus).map(([menu, list]) => [
-    menu,
-    list.map(({ group, when }) => ({ command: id, ...(when === undefined ? {} : { when }), group })),
-  ]);
-  if (palette !== undefined) entries.push(['commandPalette', [{ command: id, when: palette }]]);
-  return {
-    commands: [
-      {
-        command: id,
-        title: { key: `command.${id.replace('isoscope.', '')}`, english: title },
-        category: 'Isoscope',
-        ...(icon === undefined ? {} : { icon: `$(${icon})` }),
-        ...(enabled.length === 0 ? {} : { enablement: enabled }),
-      },
-    ],
-    menus: Object.fromEntries(entries),
-    ...(keybinding === undefined ? {} : { keybindings: [{ command: id, ...keybinding }] }),
-  };
-}
-
-/** Both together: lists one after the other, objects key by key. */
-function merged(one, other) {
-  if (Array.isArray(one) && Array.isArray(other)) return [...one, ...other];
-  if (typeof one !== 'object' || typeof other !== 'object') throw new Error(`declared twice: ${one}, ${other}`);
-  const result = { ...one };
-  for (const [key, value] of Object.entries(other)) result[key] = key in one ? merged(one[key], value) : value;
-  return result;
-}
-
-/** The same in an order of its keys that begins with these. */
-function ordered(object, first) {
-  const keys = [...first.filter((key) => key in object), ...Object.keys(object).filter((key) => !first.includes(key))];
-  return Object.fromEntries(keys.map((key) => [key, object[key]]));
-}
-
-/** The entries of a menu as VS Code shows them, but for the titles by which it orders those of one place. */
-function orderedMenu(entries) {
-  const place = ({ group = '' }) => group.split('@');
-  return sortedBy(
-    entries,
-    (entry) => place(entry)[0],
-    (entry) => Number(place(entry)[1] ?? 0),
-    ({ command, submenu }) => command ?? submenu,
-  );
-}
-
-function contributesOf({ Command, Other }) {
-  const parts = [...Object.values(Command).map(commandSections), ...Object.values(Other)];
-  const all = ordered(parts.reduce(merged, {}), SECTIONS);
-  all.commands = sortedBy(all.commands, ({ command }) => command);
-  all.menus = ordered(sorted(all.menus), MENUS);
-  for (const menu of Object.keys(all.menus)) all.menus[menu] = orderedMenu(all.menus[menu]);
-  return all;
-}
-
-function sorted(object) {
-  return Object.fromEntries(sortedBy(Object.entries(object), ([key]) => key));
-}
-
-/** A copy with each condition as text, and with a key in the place of each text that a person reads; those go into `texts`. */
-function written(value, whenText, texts) {
-  if (Array.isArray(value)) return value.map((one) => written(one, whenText, texts));
-  if (typeof value !== 'object') return value;
-  const { key, english } = value;
-  if (english === undefined) {
-    const conditions = ['when', 'enablement'];
-    const entries = Object.entries(value).map(([name, one]) => [
-      name,
-      conditions.includes(name) ? whenText(one) : written(one, whenText, texts),
-    ]);
-    return Object.fromEntries(entries);
-  }
-  if ((texts[key] ?? english) !== english) throw new Error(`${key} is the key of two texts`);
-  texts[key] = english;
-  return `%${key}%`;
-}
-
+/** @param {{ name: string, id: string }[]} commands */
 function commandIds(commands) {
-  const lines = sortedBy(Object.entries(commands), ([, { id }]) => id).map(([name, { id }]) => {
+  const lines = sortedBy(commands, ({ id }) => id).map(({ name, id }) => {
     if (!name.endsWith('Command')) throw new Error(`${name} declares a command, and should be called ${name}Command`);
     return `  ${name.slice(0, -'Command'.length)}: '${id}',\n`;
   });
@@ -167,19 +78,19 @@ export type CommandId = (typeof Command)[keyof typeof Command];
 `;
 }
 
-const declaredNow = await declared();
-const read = (name) => readFileSync(path.join(ROOT, name), 'utf8');
-const json = (value) => `${JSON.stringify(value, null, 2)}\n`;
-const manifest = JSON.parse(read('package.json'));
-const texts = {};
-const contributes = { ...manifest.contributes, ...written(contributesOf(declaredNow), declaredNow.whenText, texts) };
-const kept = Object.entries(JSON.parse(read('package.nls.json'))).filter(
-  ([key]) => !key.startsWith('command.') && !key.startsWith('submenu.'),
+const constants = declarations();
+const values = await loaded(constants);
+const byKind = Object.fromEntries(
+  KINDS.map((kind) => [kind, constants.filter((one) => one.kind === kind).map(({ name }) => values[name])]),
 );
+const { texts, ...parts } = manifestParts({ ...values, ...byKind });
+const json = (value) => `${JSON.stringify(value, undefined, 2)}\n`;
 const files = {
-  'package.json': json({ ...manifest, contributes }),
-  'package.nls.json': json(sorted({ ...texts, ...Object.fromEntries(kept) })),
-  'extension/commandIds.ts': commandIds(declaredNow.Command),
+  'package.json': json({ ...JSON.parse(read('package.json')), ...parts }),
+  'package.nls.json': json(texts),
+  'extension/commandIds.ts': commandIds(
+    constants.filter(({ kind }) => kind === 'Command').map(({ name }) => ({ name, id: values[name].id })),
+  ),
 };
 const stale = Object.keys(files).filter((name) => read(name) !== files[name]);
 if (!process.argv.includes('--check')) for (const name of stale) writeFileSync(path.join(ROOT, name), files[name]);

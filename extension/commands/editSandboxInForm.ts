@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { CommandContribution } from '../contributions.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
-import { EditorType } from '../ids.ts';
+import { SANDBOX_FORM_EDITOR } from '../ids.ts';
 import type { SandboxPanels } from '../panels/sandboxPanels.ts';
 import { SUFFIX } from '../programs/sandboxSpec.ts';
 import { sandboxOf } from '../programs/sandboxTargets.ts';
@@ -31,7 +31,7 @@ export async function editSandboxInForm(
   const file =
     target instanceof vscode.Uri ? target : (target.file ?? (target.sandbox === undefined ? activeFile() : undefined));
   if (file !== undefined) {
-    await vscode.commands.executeCommand('vscode.openWith', file, EditorType.sandboxForm);
+    await vscode.commands.executeCommand('vscode.openWith', file, SANDBOX_FORM_EDITOR);
     return;
   }
   const sandbox = await sandboxOf(sandboxes, target as SandboxTarget);

@@ -1,9 +1,21 @@
 import { tmpdir } from 'node:os';
 import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
+import type { SettingContribution } from '../contributions.ts';
 import { Setting } from '../ids.ts';
 import type { ConnectionOptions } from './connection.ts';
 import type { Preference } from './elevation.ts';
+
+export const elevationSetting: SettingContribution = {
+  setting: 'elevation',
+  scope: 'machine',
+  default: 'auto',
+  description: "Whether Isoscope's helper, which reads the kernel and opens terminals in namespaces, runs as root.",
+  values: {
+    auto: 'As root where `sudo` needs no password; else as the user, until “Become Root…” is chosen, which asks for it.',
+    never: 'As the user. What the user may not read is shown as unknown. “Become Root…” still asks.',
+  },
+};
 
 /** What the setting says: `auto` is root, where it can be had without a question. A password is asked for only when a person chose to become root. */
 export function elevationPreference(): Preference {

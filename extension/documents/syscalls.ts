@@ -5,11 +5,26 @@
 import * as vscode from 'vscode';
 import { type ProgramParams, ProgramsExplain, type ProgramsExplainResult } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import type { OtherContribution } from '../contributions.ts';
 import { failureText } from '../failureMessage.ts';
 import { shellWord } from '../host/plainText.ts';
 import { Scheme } from '../ids.ts';
 import { comment } from './comment.ts';
 import { fileName } from './fileName.ts';
+
+export const syscallsLanguage: OtherContribution = {
+  languages: [
+    {
+      id: 'isoscope-syscalls',
+      aliases: [{ key: 'language.syscalls', english: 'System Calls' }],
+      extensions: ['.syscalls'],
+      configuration: './media/syscalls.language.json',
+    },
+  ],
+  grammars: [
+    { language: 'isoscope-syscalls', scopeName: 'source.isoscope-syscalls', path: './media/syscalls.tmLanguage.json' },
+  ],
+};
 
 type ExplainParams = ProgramParams & { terminal?: boolean };
 

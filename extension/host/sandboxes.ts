@@ -9,10 +9,15 @@ import { type Sandbox, SandboxesList } from '../../helper/protocol/sandboxes.ts'
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnanswered } from '../connection/helperError.ts';
 import { disconnected } from '../connection/requestError.ts';
+import type { OtherContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import type { Log } from '../words/log.ts';
 import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
+
+export const specificationSchema: OtherContribution = {
+  jsonValidation: [{ fileMatch: '*.sandbox.json', url: './media/sandbox.schema.json' }],
+};
 
 export const SPECIFICATIONS = '**/*.sandbox.json';
 /** More than anybody keeps in a workspace; what is beyond is opened from the explorer. */

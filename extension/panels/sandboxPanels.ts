@@ -6,10 +6,10 @@ import type { FromForm, JsonSchema, ToForm } from '../../webview/sandboxMessages
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
-import type { CommandContribution } from '../contributions.ts';
+import type { CommandContribution, OtherContribution } from '../contributions.ts';
 import { Disposable } from '../disposable.ts';
 import { failureText, showFailure } from '../failureMessage.ts';
-import { EditorType, PageType } from '../ids.ts';
+import { PageType, SANDBOX_FORM_EDITOR } from '../ids.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
 import { paramsFor, specificationOf, specificationText, writeSpecification } from '../programs/sandboxSpec.ts';
 import type { SandboxStarter } from '../programs/sandboxStarter.ts';
@@ -28,6 +28,17 @@ export const newSandboxCommand: CommandContribution = {
   },
 };
 
+export const sandboxFormEditor: OtherContribution = {
+  customEditors: [
+    {
+      viewType: SANDBOX_FORM_EDITOR,
+      displayName: { key: 'editor.sandboxForm', english: 'Sandbox Form' },
+      selector: [{ filenamePattern: '*.sandbox.json' }],
+      priority: 'option',
+    },
+  ],
+};
+
 /** A specification is edited as it is; the schema is ours. */
 const KEPT = new Set(['spec', 'schema', 'value', 'path']);
 
@@ -43,7 +54,7 @@ export class SandboxPanels extends Disposable implements vscode.CustomTextEditor
   constructor(connection: HelperConnection, starter: SandboxStarter, extensionUri: vscode.Uri) {
     super();
     this.parts = { connection, starter, extensionUri };
-    this.register(vscode.window.registerCustomEditorProvider(EditorType.sandboxForm, this));
+    this.register(vscode.window.registerCustomEditorProvider(SANDBOX_FORM_EDITOR, this));
     // Of a file VS Code itself opens the form again.
     this.register(
       restorePages(PageType.sandbox, (panel, { known }) => {

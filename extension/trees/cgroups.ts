@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { Command } from '../commandIds.ts';
+import type { ViewContribution } from '../contributions.ts';
 import { CgroupFindings } from '../host/cgroupFilter.ts';
 import { type CgroupModel, keyOfCgroup } from '../host/cgroupModel.ts';
 import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
@@ -16,6 +17,18 @@ import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { parts } from './words.ts';
+
+export const cgroupsView: ViewContribution = {
+  view: 'cgroups',
+  name: 'Cgroups',
+  isCollapsed: true,
+  none: [
+    'This host has no hierarchy of cgroups.',
+    '',
+    'One appears here when a cgroup file system is mounted.',
+    '[Refresh](command:isoscope.view.refresh)',
+  ],
+};
 
 export const CGROUP_GROUPINGS = ['hierarchy', 'container'] as const;
 export type CgroupGrouping = (typeof CGROUP_GROUPINGS)[number];

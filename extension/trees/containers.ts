@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import type { ViewContribution } from '../contributions.ts';
 import { containersWithin, isContainer, outerContainer, sortedContainers } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
@@ -12,6 +13,16 @@ import { ProcessNode } from './processNode.ts';
 import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
 import { parts } from './words.ts';
+
+export const containersView: ViewContribution = {
+  view: 'containers',
+  name: 'Containers',
+  none: [
+    'No container runs on this host.',
+    '',
+    'One appears here as soon as it starts, whichever engine starts it: Docker, Podman, containerd, LXC, systemd-nspawn, bubblewrap and others.',
+  ],
+};
 
 export class ContainersTree extends Tree {
   /** Sections of every container that other subjects add. */

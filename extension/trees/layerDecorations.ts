@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { LayerMark } from '../../helper/protocol/layers.ts';
 import { Disposable } from '../disposable.ts';
-import { Scheme } from '../ids.ts';
+import { ROW_SCHEME } from '../ids.ts';
 import { markText } from './layerWords.ts';
 
 /** A row's decoration that names marks: `mark modified,opaque`. */
@@ -44,7 +44,7 @@ export class LayerDecorations extends Disposable implements vscode.FileDecoratio
   }
 
   provideFileDecoration(uri: vscode.Uri): vscode.FileDecoration | undefined {
-    if (uri.scheme !== Scheme.row || !uri.query.startsWith('mark ')) return undefined;
+    if (uri.scheme !== ROW_SCHEME || !uri.query.startsWith('mark ')) return undefined;
     const named = uri.query.slice('mark '.length).split(',');
     const marks = ORDER.filter((mark) => named.includes(mark));
     const [first] = marks;

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { LayerPath, Overlay } from '../../helper/protocol/layers.ts';
+import type { ViewContribution } from '../contributions.ts';
 import { compareNames } from '../host/hierarchy.ts';
 import type { Host } from '../host/host.ts';
 import type { HostDelta } from '../host/hostModel.ts';
@@ -17,6 +18,17 @@ import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 import { PERMISSION } from './words.ts';
+
+export const layersView: ViewContribution = {
+  view: 'layers',
+  name: 'Layers',
+  isCollapsed: true,
+  none: [
+    'No overlay file system is mounted on this host.',
+    '',
+    'The layers of a container appear here as soon as it starts, whichever engine starts it.',
+  ],
+};
 
 export class LayersTree extends Tree {
   private readonly layers: Layers;

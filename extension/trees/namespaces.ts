@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
+import type { ViewContribution } from '../contributions.ts';
 import {
   GROUPINGS,
   type Grouping,
@@ -20,6 +21,12 @@ import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
 import { processNames, unreadableRow } from './unknownNode.ts';
 import { kindIcon, kindTitle, parts } from './words.ts';
+
+export const namespacesView: ViewContribution = {
+  view: 'namespaces',
+  name: 'Namespaces',
+  none: ['No namespace can be seen on this host.', '[Refresh](command:isoscope.view.refresh)'],
+};
 
 const GROUPING_KEY = 'isoscope.namespaces.grouping';
 

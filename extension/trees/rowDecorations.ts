@@ -3,13 +3,13 @@ import type { CgroupBadge } from '../../helper/protocol/cgroups.ts';
 import { Disposable } from '../disposable.ts';
 import { badgeText } from '../host/cgroupWords.ts';
 import type { Host } from '../host/host.ts';
-import { Scheme } from '../ids.ts';
+import { ROW_SCHEME } from '../ids.ts';
 import type { TreeNode } from './node.ts';
 
 /** The URI that stands for a row, only so that the row can be coloured and get a file's icon; nothing opens it. */
 export function rowUri(serial: number, decoration: TreeNode['decoration'], fileName?: string): vscode.Uri {
   const path = fileName === undefined ? `/${serial}` : `/${serial}/${fileName}`;
-  return vscode.Uri.from({ scheme: Scheme.row, path, query: decoration ?? '' });
+  return vscode.Uri.from({ scheme: ROW_SCHEME, path, query: decoration ?? '' });
 }
 
 /** Colours rows: all grey while what they show is of a helper that is no more, and grey what a container shares with the host. */
@@ -33,7 +33,7 @@ export class RowDecorations extends Disposable implements vscode.FileDecorationP
   }
 
   provideFileDecoration(uri: vscode.Uri): vscode.FileDecoration | undefined {
-    if (uri.scheme !== Scheme.row) return undefined;
+    if (uri.scheme !== ROW_SCHEME) return undefined;
     const paused = uri.query === 'paused';
     if (uri.query === 'notice') return undefined;
     if (uri.query.startsWith('badges ') && !this.host.stale) return cgroupDecoration(uri.query.split(' ').slice(1));

@@ -1,6 +1,7 @@
 /** The Sandboxes view: those that run or are kept, and the specifications that the workspace holds. */
 import * as vscode from 'vscode';
 import type { Sandbox } from '../../helper/protocol/sandboxes.ts';
+import type { ViewContribution } from '../contributions.ts';
 import type { Host } from '../host/host.ts';
 import type { Sandboxes } from '../host/sandboxes.ts';
 import { commandWords } from '../host/sandboxWords.ts';
@@ -9,6 +10,18 @@ import type { TreeNode } from './node.ts';
 import { SandboxNode, SpecificationNode } from './sandboxNode.ts';
 import { Tree } from './tree.ts';
 import type { TreeFilter } from './treeFilter.ts';
+
+export const sandboxesView: ViewContribution = {
+  view: 'sandboxes',
+  name: 'Sandboxes',
+  isCollapsed: true,
+  none: [
+    'Nothing runs in a sandbox.',
+    '[Run in New Namespace…](command:isoscope.sandbox.runInNewNamespace)',
+    '[New Sandbox…](command:isoscope.sandbox.new)',
+  ],
+  isWholeWithoutRoot: true,
+};
 
 export class SandboxesTree extends Tree {
   private readonly sandboxes: Sandboxes;
