@@ -14,11 +14,12 @@ import { HostWatch } from '../../helper/protocol/host.ts';
 import { LayersExport, LayersExportEnd, LayersWatch } from '../../helper/protocol/layers.ts';
 import { ProcessesList } from '../../helper/protocol/processes.ts';
 import type { TerminalsOpenResult } from '../../helper/protocol/programs.ts';
+import { METHODS, type Method } from '../../helper/protocol/requests.ts';
 import { SandboxesCreate, SandboxesList, SandboxesRemove, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { encodeFrame } from '../../helper/stream/frame.ts';
 import { type Belongings, belongingsOf, moreThan } from '../fixtures/belongings.ts';
 import { inGuest, isHelperRoot } from '../fixtures/environment.ts';
-import { type AnyRequest, paramsOf, REQUESTS, rootCgroup } from '../fixtures/everyRequest.ts';
+import { type EveryParams, paramsOf, rootCgroup } from '../fixtures/everyRequest.ts';
 import { TELLS_TIMERS } from '../fixtures/heldTimers.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { mountOverlayRef } from '../fixtures/overlayRef.ts';
@@ -38,7 +39,7 @@ const some = <T>(all: readonly T[]): T[] => all.filter((_, index) => index % STR
 /** A request as it is made here. */
 interface Asked {
   title: string;
-  request: AnyRequest;
+  method: Method;
   /** Made anew for each time that it is asked. */
   params: () => Promise<object> | object;
 }
@@ -46,7 +47,7 @@ interface Asked {
 describe('a request that is cancelled, or fails', { skip: !isHelperRoot && 'only root mounts it, or looks into it' }, () => {
   let folder: string;
   let helper: RunningHelper;
-  let params: Record<string, object>;
+  let params: EveryParams;
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), 'isoscope-cancel-'));
@@ -92,29 +93,27 @@ describe('a request that is cancelled, or fails', { skip: !isHelperRoot && 'only
     await helper.request(SandboxesCreate, { spec: persistent });
     return { sandbox: SANDBOX };
   }
-  const requestOf = (method: string) => REQUESTS.find((one) => one.method === method)!;
-  const ask = (method: string, title: string, of: Asked['params']): Asked => ({
+  const ask = (method: Method, title: string, of: Asked['params']): Asked => ({
     title: `${method}, ${title},`,
-    request: requestOf(method),
+    method,
     params: of,
   });
-  const overlayOf = () => params['layers/export'] as { overlay: object };
   /** All that may be asked, and of some what is kept or made besides. */
   const ALL: Asked[] = [
-    ...REQUESTS.map((request): Asked => ({ title: request.method, request, params: () => params[request.method]! })),
+    ...METHODS.map((method): Asked => ({ title: method, method, params: () => params[method] })),
     ask('host/watch', 'of all parts', () => ({
       parts: ['processes', 'namespaces', 'containers', 'network', 'cgroups', 'mounts', 'sandboxes'],
     })),
     ask('cgroups/subscribe', 'to one', () => ({
-      cgroups: [(params['cgroups/inspect'] as { cgroup: object }).cgroup],
+      cgroups: [params['cgroups/inspect'].cgroup],
       subscription: SANDBOX,
     })),
     ask('layers/watch', 'of all below', () => {
-      const directory = { ...overlayOf(), layer: 0, path: '/', recursive: true };
+      const directory = { ...params['layers/export'], layer: 0, path: '/', recursive: true };
       return { subscription: SANDBOX, directories: [directory] };
     }),
     ask('layers/exportRead', 'of one that was begun', () =>
-      helper.request(LayersExport, { ...(params['layers/export'] as never as { overlay: never }), layer: 1 }),
+      helper.request(LayersExport, { ...params['layers/export'], layer: 1 }),
     ),
     ask('sandboxes/create', 'that goes on running', () => ({ spec: limits })),
     ask('sandboxes/create', 'persistent', () => ({ spec: persistent })),
@@ -129,12 +128,12 @@ describe('a request that is cancelled, or fails', { skip: !isHelperRoot && 'only
   ];
 
   /** Asks once, and gives back what the answer hands to its client. */
-  async function askOnce({ request, params: of }: Asked, cancelAfter: number, before?: () => Disposable): Promise<void> {
+  async function askOnce({ method, params: of }: Asked, cancelAfter: number, before?: () => Disposable): Promise<void> {
     const given = await of();
     const source = new CancellationTokenSource();
     using _limit = before?.();
-    const asked = helper.connection.sendRequest(request, given, source.token).catch((error: Error & { data?: ErrorData }) => {
-      const told = `${request.method}: ${error.data?.reason}: ${error.message}`;
+    const asked = helper.connection.sendRequest(method, given, source.token).catch((error: Error & { data?: ErrorData }) => {
+      const told = `${method}: ${error.data?.reason}: ${error.message}`;
       (before === undefined ? usual : refusals).add(told);
       return undefined;
     });
@@ -162,7 +161,7 @@ describe('a request that is cancelled, or fails', { skip: !isHelperRoot && 'only
   /** What the client asked to be kept, it lets go. */
   async function letGo(): Promise<void> {
     await helper.request(HostWatch, { parts: [] });
-    await helper.request(CgroupsSubscribe, { cgroups: [], subscription: SANDBOX } as never);
+    await helper.request(CgroupsSubscribe, { cgroups: [], subscription: SANDBOX });
     await helper.request(LayersWatch, { subscription: SANDBOX, directories: [] });
     const { sandboxes } = await helper.request(SandboxesList, {});
     for (const { id } of sandboxes) await helper.request(SandboxesRemove, { sandbox: id }).catch(() => undefined);

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc/node';
+import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import type { ErrorData } from '../../helper/protocol/errors.ts';
 import { Initialize } from '../../helper/protocol/host.ts';
 import { LayersExportEnd, type OverlayRef } from '../../helper/protocol/layers.ts';
@@ -18,11 +19,12 @@ import { MountsList } from '../../helper/protocol/mounts.ts';
 import { NetworkInspect } from '../../helper/protocol/network.ts';
 import { ProcessesInspect } from '../../helper/protocol/processes.ts';
 import type { TerminalsOpenResult } from '../../helper/protocol/programs.ts';
+import { METHODS, type Method } from '../../helper/protocol/requests.ts';
 import { SandboxesRemove } from '../../helper/protocol/sandboxes.ts';
 import { encodeFrame } from '../../helper/stream/frame.ts';
 import { belongingsOf, moreThan } from '../fixtures/belongings.ts';
 import { inGuest, isHelperRoot, patient } from '../fixtures/environment.ts';
-import { type AnyRequest, paramsOf, REQUESTS, rootCgroup } from '../fixtures/everyRequest.ts';
+import { paramsOf, rootCgroup } from '../fixtures/everyRequest.ts';
 import { TELLS_TIMERS } from '../fixtures/heldTimers.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { type LyingFileSystem, mountLyingFileSystem } from '../fixtures/lyingFileSystem.ts';
@@ -60,14 +62,14 @@ function invalidIn(value: unknown, key = ''): string | undefined {
 }
 
 /** Asks, and holds the answer to what every answer has to be. */
-async function ask(helper: RunningHelper, request: AnyRequest, params: object, told: string): Promise<Answer> {
+async function ask(helper: RunningHelper, method: Method, params: object, told: string): Promise<Answer> {
   const late = new Promise<never>((_, reject) => {
     setTimeout(() => reject(new Error(`no answer within ${ANSWER_MILLIS} ms: ${told}`)), ANSWER_MILLIS).unref();
   });
   // What goes through a tree that has no end goes on until nobody wants it.
   const source = new CancellationTokenSource();
   const timer = setTimeout(() => source.cancel(), PATIENCE_MILLIS);
-  const asked = helper.connection.sendRequest(request, params, source.token).then(
+  const asked = helper.connection.sendRequest(method, params, source.token).then(
     (result): Answer => ({ result }),
     (error: Answer['error']): Answer => ({ error: error! }),
   );
@@ -195,9 +197,14 @@ describe('a host that lies', { skip: !isHelperRoot && 'only root mounts it, or l
   });
 
   /** What is asked, of one of the overlays and processes, with paths that lead to lies. */
-  function paramsFor(random: Random, cgroup: Parameters<typeof paramsOf>[0]['cgroup']): Record<string, object> {
+  function paramsFor(random: Random, cgroup: CgroupRef): Record<Method, object> {
     const oneOf = <T>(all: readonly T[]): T => all[Math.floor(random() * all.length)]!;
-    const given = paramsOf({ pid: oneOf([inside.pid, process.pid]), overlay: oneOf(overlays), cgroup, sandbox: SANDBOX });
+    const given: Record<Method, object> = paramsOf({
+      pid: oneOf([inside.pid, process.pid]),
+      overlay: oneOf(overlays),
+      cgroup,
+      sandbox: SANDBOX,
+    });
     const file = `${liar.mountPoint}/${oneOf(['plain1', 'plain2/file', 'plain1/a', 'no/such', 'etc/passwd'])}`;
     const spec = {
       name: SANDBOX,
@@ -210,9 +217,9 @@ describe('a host that lies', { skip: !isHelperRoot && 'only root mounts it, or l
       mounts: [{ destination: '/mnt', type: 'bind', source: file }],
       process: { args: ['busybox', 'true'], terminal: false },
     };
-    for (const method of Object.keys(given)) {
-      if (method.startsWith('sandboxes/') && 'spec' in given[method]!) given[method] = { spec };
-      if (method.startsWith('layers/') && 'path' in given[method]!)
+    for (const method of METHODS) {
+      if (method.startsWith('sandboxes/') && 'spec' in given[method]) given[method] = { spec };
+      if (method.startsWith('layers/') && 'path' in given[method])
         given[method] = {
           ...given[method],
           path: oneOf(['/', '/a', '/file', '/directory', '/a/b', '/.wh.a', '/etc/..']),
@@ -249,13 +256,13 @@ describe('a host that lies', { skip: !isHelperRoot && 'only root mounts it, or l
     const others = watchOthers(helper);
     const counts = { result: 0, error: 0 };
     const askAll = async (round: number) => {
-      for (const request of REQUESTS) {
+      for (const method of METHODS) {
         // What changes cgroups would change the host's own: cgroupChanges.test.ts.
-        if (/^cgroups\/(change|freeze|kill|writeFile)$/.test(request.method)) continue;
-        const valid = paramsFor(random, cgroup)[request.method]!;
+        if (/^cgroups\/(change|freeze|kill|writeFile)$/.test(method)) continue;
+        const valid = paramsFor(random, cgroup)[method];
         const params = round === 0 ? valid : (mutated(valid, random, TEXTS) as object);
-        const told = `seed ${SEED}, round ${round}: ${request.method} ${JSON.stringify(params).slice(0, 600)}`;
-        const answer = await ask(helper, request, params, told);
+        const told = `seed ${SEED}, round ${round}: ${method} ${JSON.stringify(params).slice(0, 600)}`;
+        const answer = await ask(helper, method, params, told);
         counts[answer.error === undefined ? 'result' : 'error'] += 1;
         note(kept, params, answer);
         await giveBack(helper, answer);
@@ -376,11 +383,11 @@ exec -a "$ARGUMENT" "$FOLDER/$PLACE/$COMM" -c 'echo there; read end' "$(printf '
     for (let round = 0; round < (inGuest ? 1 : 4); round += 1) {
       for (const { pid } of [hostile, mapped]) {
         const valid = paramsOf({ pid, overlay, cgroup, sandbox: SANDBOX });
-        for (const request of REQUESTS) {
-          if (/^cgroups\/(change|freeze|kill|writeFile)$/.test(request.method)) continue;
-          const given = valid[request.method]!;
+        for (const method of METHODS) {
+          if (/^cgroups\/(change|freeze|kill|writeFile)$/.test(method)) continue;
+          const given = valid[method];
           const params = round === 0 ? given : (mutated(given, random, texts) as object);
-          const answer = await ask(helper, request, params, `seed ${SEED}, round ${round}: ${request.method}`);
+          const answer = await ask(helper, method, params, `seed ${SEED}, round ${round}: ${method}`);
           note(kept, params, answer);
           await giveBack(helper, answer);
         }
