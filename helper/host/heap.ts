@@ -9,12 +9,13 @@ import vm from 'node:vm';
 v8.setFlagsFromString('--semi-space-growth-factor=1');
 v8.setFlagsFromString('--no-parallel-scavenge');
 v8.setFlagsFromString('--expose-gc');
-const collect: unknown = vm.runInNewContext('gc');
+let collect: unknown;
 
 /**
  * Gives back what a long piece of work left behind, which V8 would keep until the heap has doubled. Takes some 10 ms, so only
  * after work that took much longer.
  */
 export function collectGarbage(): void {
+  collect ??= vm.runInNewContext('gc');
   if (typeof collect === 'function') collect();
 }

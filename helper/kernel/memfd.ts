@@ -21,19 +21,24 @@ const memfdCreate = libcFunction('int memfd_create(const char *name, unsigned in
 const fcntl = libcFunction('int fcntl(int descriptor, int command, int argument)');
 const fsetxattr = libcFunction('int fsetxattr(int descriptor, const char *name, const uint8_t *value, size_t size, int flags)');
 
-/**
- * A descriptor of `content` in sealed memory, to be executed as `/proc/self/fd/N`. N is at least `lowest`, so that a child
- * process whose descriptors were rearranged below that still finds it.
- */
-export function sealedExecutable(name: string, content: Buffer, lowest: number): number {
+/** A descriptor of `content` in sealed memory, to be executed as `/proc/self/fd/N`. */
+export function sealedExecutable(name: string, content: Buffer): number {
   const memory = createMemory(name);
   try {
     fs.writeFileSync(memory, content);
     checked('fcntl', fcntl(memory, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE));
-    return checked('fcntl', fcntl(memory, F_DUPFD_CLOEXEC, lowest));
-  } finally {
+    return memory;
+  } catch (error) {
     fs.closeSync(memory);
+    throw error;
   }
+}
+
+/** Closes `descriptor`; what it was of has one of `lowest` or above from then on, which is returned. */
+export function moveAbove(descriptor: number, lowest: number): number {
+  const moved = checked('fcntl', fcntl(descriptor, F_DUPFD_CLOEXEC, lowest));
+  fs.closeSync(descriptor);
+  return moved;
 }
 
 let keepsUserAttributes: boolean | undefined;

@@ -24,13 +24,14 @@ export const MAX_PASSED = 128;
 export const ARGV0 = 'isoscope-launcher';
 
 export class ForkServer {
-  private readonly executable: string;
+  private readonly executable: (count: number) => string;
   /** The helper's end of its socket: it ends when that is closed, at the latest with the helper. */
   private socket: number | undefined;
   /** The helper's cgroups when it was started, in which it and what it makes are. */
   private cgroups: string | number | undefined;
 
-  constructor(executable: string) {
+  /** `executable` tells the path of the launcher's program for a child with so many descriptors. */
+  constructor(executable: (count: number) => string) {
     this.executable = executable;
   }
 
@@ -71,7 +72,8 @@ export class ForkServer {
     const { ours, theirs } = openSocketPair();
     try {
       setTimeouts(ours, ANSWER_SECONDS);
-      const pid = spawn(this.executable, [ARGV0, ...ROOM], [nothing, nothing, nothing, theirs]);
+      const descriptors = [nothing, nothing, nothing, theirs];
+      const pid = spawn(this.executable(descriptors.length), [ARGV0, ...ROOM], descriptors);
       waitForEnd(pid, () => undefined);
       return ours;
     } catch (error) {

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { isSystemError } from '../failure.ts';
 import { close } from '../kernel/files.ts';
-import { sealedExecutable } from '../kernel/memfd.ts';
+import { moveAbove, sealedExecutable } from '../kernel/memfd.ts';
 import { cloneMounts, makeDetachedMount, makeReadOnly } from '../kernel/newMount.ts';
 import { MOUNT_ATTR_RDONLY } from '../kernel/numbers.ts';
 import { spawn } from '../kernel/spawn.ts';
@@ -19,13 +19,20 @@ let executable: number | undefined;
 let forkServer: ForkServer | undefined;
 let nullDevice: number | undefined;
 
-/** The launcher, read once from beside the helper's own program and sealed. */
-export function launcherExecutable(): string {
-  if (executable === undefined) {
-    const file = path.join(path.dirname(fs.realpathSync(process.argv[1]!)), PROGRAM_NAME);
-    executable = sealedExecutable(PROGRAM_NAME, fs.readFileSync(file), LOWEST_EXECUTABLE);
-  }
+/**
+ * The launcher, read once from beside the helper's own program and sealed, for a child that is to have `count` descriptors: they must not take
+ * its place. It is moved above them only when it must be. For a descriptor of 64 or more the kernel makes a larger table, and waits for all
+ * processors before that counts (expand_fdtable() in fs/file.c, synchronize_rcu()): 10 to 20 ms, in which nothing is answered.
+ */
+function launcherExecutable(count: number): string {
+  executable ??= readExecutable();
+  if (executable < count) executable = moveAbove(executable, LOWEST_EXECUTABLE);
   return `/proc/self/fd/${executable}`;
+}
+
+function readExecutable(): number {
+  const file = path.join(path.dirname(fs.realpathSync(process.argv[1]!)), PROGRAM_NAME);
+  return sealedExecutable(PROGRAM_NAME, fs.readFileSync(file));
 }
 
 /**
@@ -40,8 +47,8 @@ export function startLauncher(
 ): number {
   const standard = stdio.map((descriptor) => (descriptor === 'ignore' ? openNull() : descriptor));
   const all = [...standard, socket, ...descriptors];
-  forkServer ??= new ForkServer(launcherExecutable());
-  return forkServer.fork(argv, all) ?? spawn(launcherExecutable(), argv, all);
+  forkServer ??= new ForkServer(launcherExecutable);
+  return forkServer.fork(argv, all) ?? spawn(launcherExecutable(all.length), argv, all);
 }
 
 function openNull(): number {

@@ -70,7 +70,7 @@ function childrenNamed(name: string): number[] {
 }
 
 describe('a launcher that waits to be forked', () => {
-  const server = new ForkServer(LAUNCHER);
+  const server = new ForkServer(() => LAUNCHER);
   const forked = (descriptors: number[]): number => {
     const pid = server.fork([ARGV0], descriptors);
     assert.ok(pid !== undefined);

@@ -133,10 +133,15 @@ function ways(folder: string): Record<string, Way> {
   };
 }
 
-/** Prints each file that could be opened for writing. Of a procfs without those of processes, and of pressure stall information, which anybody may ask for. */
+/** For the find(1) of GNU and of busybox, which write "any of these bits" differently. */
+const HAS_WRITE_BIT = '"(" -perm -200 -o -perm -020 -o -perm -002 ")"';
+/**
+ * Prints each file that could be opened for writing: without capabilities only one that has a bit for it. Of a procfs without those of
+ * processes, and of pressure stall information, which anybody may ask for.
+ */
 const opens = (directory: string, isProc: boolean) => {
   const but = isProc ? `-path "${directory}/[0-9]*" -prune -o -path "${directory}/pressure" -prune -o` : '';
-  return `find "${directory}" ${but} -type f -print 2>&- | while read -r file; do
+  return `find "${directory}" ${but} -type f ${HAS_WRITE_BIT} -print 2>&- | while read -r file; do
     if { true >>"$file"; } 2>&-; then echo "opened $file"; fi; done; [ -e "${directory}" ] && echo looked`;
 };
 const MASKED_FILES = ['interrupts', 'kcore', 'keys', 'latency_stats', 'sched_debug', 'timer_list', 'timer_stats'];
