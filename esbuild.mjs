@@ -1,17 +1,24 @@
 /**
  * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
- * five programs for Node, the webviews for the browser, and the launcher, which is C.
+ * five programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
+ * source maps, and not minified. `--watch` is that, and builds again whenever a source changes.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, watch } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { build } from 'esbuild';
+import { build, context } from 'esbuild';
 
 const root = import.meta.dirname;
 const { values: options } = parseArgs({
-  options: { target: { type: 'string', default: `linux-${process.arch}` }, out: { type: 'string', default: 'dist' } },
+  options: {
+    target: { type: 'string', default: `linux-${process.arch}` },
+    out: { type: 'string', default: 'dist' },
+    development: { type: 'boolean', default: false },
+    watch: { type: 'boolean', default: false },
+  },
 });
+const isForDebugger = options.development || options.watch;
 
 /** Where each target finds its compiler, and the package that holds koffi's binary. */
 const TARGETS = {
@@ -79,9 +86,10 @@ const versionAlone = {
 const shared = {
   bundle: true,
   absWorkingDir: root,
-  minify: true,
-  sourcemap: false,
-  logLevel: 'warning',
+  minify: !isForDebugger,
+  sourcemap: isForDebugger,
+  // While it watches it tells when it begins and ends, which a task of VS Code waits for.
+  logLevel: options.watch ? 'info' : 'warning',
   legalComments: 'none',
 };
 const forNode = {
@@ -129,18 +137,18 @@ function succeeds(program, args) {
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
-await Promise.all([
-  build({ ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), plugins: [vscodeOnce] }),
-  build({ ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') }),
-  build({ ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') }),
-  build({
+const programs = [
+  { ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), plugins: [vscodeOnce] },
+  { ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') },
+  { ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') },
+  {
     ...forNode,
     entryPoints: ['helper/main.ts'],
     outfile: path.join(out, 'helper.js'),
     plugins: [koffiBinary, versionAlone],
-  }),
-  build({ ...forNode, entryPoints: ['helper/reader.ts'], outfile: path.join(out, 'reader.js'), plugins: [koffiBinary] }),
-  build({
+  },
+  { ...forNode, entryPoints: ['helper/reader.ts'], outfile: path.join(out, 'reader.js'), plugins: [koffiBinary] },
+  {
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],
     outdir: path.join(out, 'webview'),
@@ -150,6 +158,23 @@ await Promise.all([
     splitting: true,
     chunkNames: 'shared-[hash]',
     target: 'es2022',
-  }),
-]);
+  },
+];
+
+await Promise.all(programs.map((program) => build(program)));
 buildLauncher();
+if (options.watch) await watchAll();
+
+/** Whoever waits for the first "build finished" finds everything built. */
+async function watchAll() {
+  for (const program of programs) await (await context(program)).watch();
+  const folder = path.join(root, 'helper/launcher');
+  watch(folder, (_, name) => {
+    if (!/\.[ch]$/.test(name ?? '')) return;
+    try {
+      buildLauncher();
+    } catch {
+      // The compiler has said what is wrong; the next change may mend it.
+    }
+  });
+}
