@@ -61,8 +61,8 @@ export const ContextKey = {
 export type ContextKeyId = (typeof ContextKey)[keyof typeof ContextKey];
 
 /**
- * URI schemes of what can be opened: of read-only documents, `cgroup` of the kernel's files of cgroups, and `layer` of the files of
- * layers. Each has an activation event, so that what was open comes back after a reload of the window.
+ * URI schemes of what can be opened: of read-only documents, `cgroup` of the kernel's files of cgroups, and `layer` of the
+ * files of layers. Each has an activation event, so that what was open comes back after a reload of the window.
  */
 export const Scheme = {
   syscalls: 'isoscope-syscalls',

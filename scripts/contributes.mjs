@@ -15,8 +15,8 @@ const SECTIONS = [
 const MENUS = ['commandPalette', 'view/title', 'view/item/context', 'isoscope.cgroups.limits', 'editor/title'];
 
 /**
- * `contributes` and `activationEvents` of package.json, and the texts of package.nls.json by their keys. What is declared comes by
- * its kind, and with it `ids`, the module extension/ids.ts, and two functions of the extension.
+ * `contributes` and `activationEvents` of package.json, and the texts of package.nls.json by their keys. What is declared comes
+ * by its kind, and with it `ids`, the module extension/ids.ts, and two functions of the extension.
  */
 export function manifestParts({ Command, View, Setting, Other, ids, contributedViews, whenText }) {
   const parts = [

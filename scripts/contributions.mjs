@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
  * Writes what package.json says to VS Code, its texts in package.nls.json, and the ids of commands in extension/commandIds.ts
- * from what the sources of the extension declare (extension/contributions.ts). With `--check` it writes nothing, and fails when a
- * file is not up to date.
+ * from what the sources of the extension declare (extension/contributions.ts). With `--check` it writes nothing, and fails when
+ * a file is not up to date.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
