@@ -9,7 +9,7 @@ import type { InitializeResult } from '../../helper/protocol/host.ts';
 import type { NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { ProgramsRun, type ProgramsRunParams } from '../../helper/protocol/programs.ts';
-import { METHODS } from '../../helper/protocol/requests.ts';
+import { METHODS, REQUESTS } from '../../helper/protocol/requests.ts';
 import { SandboxesRun } from '../../helper/protocol/sandboxes.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxSpec.ts';
 import { MAX_MESSAGE_BYTES } from '../../helper/protocol/transport.ts';
@@ -17,6 +17,7 @@ import { isHelperRoot, isRoot, testUid, unlessHas } from '../fixtures/environmen
 import { type EveryParams, paramsOf } from '../fixtures/everyRequest.ts';
 import { HELPER_PROGRAM, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
+import { everyPlace } from '../fixtures/schemaPlaces.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
 
 interface Answer {
@@ -213,7 +214,9 @@ describe('the protocol', () => {
     'sandboxes/run': { spec },
   };
 
-  for (const [method, params] of Object.entries(ACCEPTED)) {
+  const seen = new Set<unknown>();
+  for (const method of METHODS) {
+    const params = ACCEPTED[method];
     test(`${method} answers whatever it is asked`, async () => {
       const told = (junk: unknown) => JSON.stringify(junk).slice(0, 60);
       // Some is acceptable, for nothing need be said: then there is a result. An answer there must be.
@@ -221,9 +224,10 @@ describe('the protocol', () => {
         const answer = await request(method, junk);
         if (answer.error !== undefined) assertError(answer, told(junk));
       }
-      for (const place of placesIn(params)) {
+      const own = placesIn(params).map((place) => ({ value: params as unknown, place }));
+      for (const { value, place } of [...own, ...everyPlace(REQUESTS[method].params, params, seen)]) {
         for (const junk of JUNK) {
-          const answer = await request(method, replaced(params, place, junk));
+          const answer = await request(method, replaced(value, place, junk));
           if (answer.error !== undefined) assertError(answer, `${place.join('.')}: ${told(junk)}`);
         }
       }
