@@ -7,6 +7,7 @@ export interface JsonObject {
 
 export interface JsonSchema {
   type?: string;
+  title?: string;
   description?: string;
   properties?: Record<string, JsonSchema>;
   additionalProperties?: false | JsonSchema;
@@ -98,6 +99,15 @@ function placeBelow(schema: JsonSchema, value: Json | undefined, key: string | n
   if (chosen === undefined) return undefined;
   if (typeof key === 'number') return { schema: chosen.items!, required: true };
   return { schema: chosen.properties![key]!, required: chosen.required?.includes(key) === true };
+}
+
+/** Whether the object that `value` is has the place at the end of `path`: another kind of it may not. */
+export function hasPlace(schema: JsonSchema, value: Json | undefined, path: readonly string[]): boolean {
+  const [key, ...rest] = path;
+  if (key === undefined) return true;
+  const below = isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  const kinds = schema.anyOf === undefined ? [schema] : schema.anyOf.filter((one) => isMeant(one, value));
+  return kinds.some(({ properties }) => properties?.[key] !== undefined && hasPlace(properties[key], below, rest));
 }
 
 /** Of several kinds of objects, the one whose constants a value has is the one that it is meant to be. */

@@ -5,7 +5,7 @@ import type { SandboxSpec } from '../helper/protocol/sandboxes.ts';
 import type { JsonObject } from './jsonSchema.ts';
 import { draw, make, type Page } from './sandboxControls.ts';
 import { isSame, type Path, valueAt } from './sandboxDraft.ts';
-import { type Pick, SECTIONS, type Section } from './sandboxFields.ts';
+import type { Pick, Section } from './sandboxFields.ts';
 import {
   controlOf,
   type FormState,
@@ -18,6 +18,7 @@ import {
   withField,
 } from './sandboxForm.ts';
 import type { FormStart, FormTexts, FromForm, ToForm } from './sandboxMessages.ts';
+import { sectionsOf } from './schemaFields.ts';
 import { scrollable } from './scrollable.ts';
 import { button, describe } from './toolkit.ts';
 
@@ -47,6 +48,7 @@ const form = make('form', 'form');
 const results = make('div', 'results');
 let texts: FormTexts = {};
 let start: FormStart;
+let sections: readonly Section[] = [];
 let state: FormState;
 let known: JsonObject;
 let unfolded = new Set<string>();
@@ -86,6 +88,7 @@ window.addEventListener('message', ({ data }: MessageEvent<ToForm>) => {
 function begin(from: FormStart): void {
   texts = from.texts;
   start = from;
+  sections = sectionsOf(from.schema);
   known = from.spec as JsonObject;
   const memory = vscode.getState();
   // What was typed and is no value is gone when it was about another specification.
@@ -122,7 +125,7 @@ function showUnreadable(words: FormTexts, message: string): void {
 
 /** With a mistake nothing is sent: the first one is gone to instead. */
 function send(type: 'run' | 'save'): void {
-  const [mistake] = mistakesOf(state, start.schema);
+  const [mistake] = mistakesOf(state, sections, start.schema);
   if (mistake === undefined) vscode.postMessage({ type, spec: spec() });
   else goTo(mistake.id);
 }
@@ -152,7 +155,7 @@ function set(next: FormState, redraw: boolean): void {
   state = next;
   remember();
   if (redraw) drawForm();
-  else for (const section of SECTIONS) fillHead(section);
+  else for (const section of sections) fillHead(section);
   clearTimeout(pause);
   pause = setTimeout(tell, PAUSE_MILLIS);
 }
@@ -174,7 +177,7 @@ function pick(what: Pick, path: Path): void {
 function tell(): void {
   clearTimeout(pause);
   pause = undefined;
-  const mistakes = mistakesOf(state, start.schema);
+  const mistakes = mistakesOf(state, sections, start.schema);
   refusal = undefined;
   markMistakes(mistakes);
   if (mistakes.length > 0) {
@@ -206,7 +209,8 @@ function markMistakes(mistakes: readonly Mistake[]): void {
   }
 }
 
-function mistakeWords({ texts: names, values }: Mistake): string {
+function mistakeWords({ texts: names, values, words }: Mistake): string {
+  if (words !== undefined) return words;
   const known = names.map((name) => `mistake.${name}`).find((name) => texts[name] !== undefined) ?? 'mistakes';
   return text(known, ...values);
 }
@@ -219,9 +223,9 @@ function box(className: string, content: string): HTMLElement {
 
 function drawForm(): void {
   const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : undefined;
-  form.replaceChildren(...SECTIONS.map(sectionBox));
-  for (const section of SECTIONS) fillHead(section);
-  markMistakes(mistakesOf(state, start.schema));
+  form.replaceChildren(...sections.map(sectionBox));
+  for (const section of sections) fillHead(section);
+  markMistakes(mistakesOf(state, sections, start.schema));
   if (focused !== undefined) control(focused)?.focus();
 }
 
@@ -264,9 +268,9 @@ function wordText(word: Word): string {
 function showResult(result: Extract<ToForm, { type: 'explained' | 'refused' }>): void {
   const parts: HTMLElement[] = [];
   if (result.type === 'refused') {
-    const id = result.field === undefined ? undefined : controlOf(result.field, state);
+    const id = result.field === undefined ? undefined : controlOf(result.field, state, sections);
     refusal = id === undefined ? undefined : { id, words: result.message };
-    markMistakes(mistakesOf(state, start.schema));
+    markMistakes(mistakesOf(state, sections, start.schema));
     parts.push(box('refused', result.message));
   } else if (result.notes.length > 0) {
     parts.push(make('ul', 'notes', ...result.notes.map((note) => make('li', '', note))));

@@ -79,8 +79,8 @@ export function draw(page: Page, one: Placed, item = ''): HTMLElement {
 
 /** A control beside its name. `item` is what it belongs to, for who cannot see that; `picked` where goes what is picked for it. */
 function field(page: Page, one: Placed, item: string, element: HTMLElement, picked = one.path): HTMLElement {
-  const { label, id, control } = one;
-  const name = make('span', 'label', page.text(label));
+  const { id, control } = one;
+  const name = make('span', 'label', nameOf(page, one));
   const cell = make('div', 'control', keyed(id, element));
   const pick = typeof control.pick === 'function' ? control.pick(one.around) : control.pick;
   if (pick !== undefined) {
@@ -94,8 +94,13 @@ function field(page: Page, one: Placed, item: string, element: HTMLElement, pick
   return row;
 }
 
-function spoken(page: Page, { label }: Placed, item: string): string {
-  return item === '' ? page.text(label) : `${item}: ${page.text(label)}`;
+/** A control's name. */
+function nameOf(page: Page, { control, label }: Placed): string {
+  return control.title ?? page.text(label);
+}
+
+function spoken(page: Page, one: Placed, item: string): string {
+  return item === '' ? nameOf(page, one) : `${item}: ${nameOf(page, one)}`;
 }
 
 /** What the schema says of the field is its help. */
@@ -153,7 +158,7 @@ function tickBox(
   checked: boolean,
   change: (checked: boolean) => JsonObject,
 ): HTMLElement {
-  const element = checkbox(page.text(one.label), checked, (now) => page.change({ ...page.state, draft: change(now) }, true));
+  const element = checkbox(nameOf(page, one), checked, (now) => page.change({ ...page.state, draft: change(now) }, true));
   if (item !== '') element.setAttribute('aria-label', spoken(page, one, item));
   help(page, one, element, element);
   const row = make('div', 'tick', keyed(one.id, element));
@@ -163,7 +168,7 @@ function tickBox(
 
 function jsonControl(page: Page, one: Placed, item: string): HTMLElement {
   const value = valueAt(page.state.draft, one.path);
-  const text = typeof value === 'string' ? value : JSON.stringify(value, undefined, 2);
+  const text = typeof value === 'string' ? value : (JSON.stringify(value, undefined, 2) ?? '');
   const element = bareTextArea(spoken(page, one, item), text, Math.min(JSON_ROWS, text.split('\n').length), (typed) =>
     page.change({ ...page.state, draft: withField(page.state.draft, one.path, jsonOf(typed)) }, false),
   );

@@ -1,4 +1,7 @@
-/** What the form asks for: its sections and their controls, by the places in a specification that they are for. Declarations only. */
+/**
+ * What the form asks for: its sections and their controls, by the places in a specification that they are for. Declarations only; what the schema says is
+ * not said again (schemaFields.ts).
+ */
 import { isObject, type Json, type JsonObject } from './jsonSchema.ts';
 import { valueAt } from './sandboxDraft.ts';
 import type { NotationName } from './sandboxNotations.ts';
@@ -21,6 +24,8 @@ export interface Around {
 interface Shared {
   /** From the object that it is in. Its label and what it says of mistakes have names that are made of this. */
   path: readonly string[];
+  /** Its label, where that is the schema's. */
+  title?: string;
   /** Tells it from another control of the same path. */
   part?: string;
   shown?: (around: Around) => boolean;
@@ -41,6 +46,8 @@ export interface Choice extends Shared {
   type: 'choice';
   /** What each comes to. */
   choices: Record<string, Json | undefined>;
+  /** The values that the schema has here are choices, too, and stand before these. */
+  ofSchema?: boolean;
   /** The choice that a value is, when it is not one of `choices` itself. */
   which?: (value: Json) => string | undefined;
   /** What counts when there is none: choosing it leaves the field out. */
@@ -151,8 +158,11 @@ const tick = (path: string, fallback: Tick['fallback'], rest: Omit<Tick, 'type' 
   fallback,
   ...rest,
 });
+/** Of the values that the schema has, and others. */
+const schemaChoice = (path: string, rest: Omit<Choice, 'type' | 'path' | 'choices' | 'ofSchema'> = {}, others = {}): Choice =>
+  choice(path, others, { ...rest, ofSchema: true });
 /** Choices that are the values. */
-const named = (...values: string[]) => Object.fromEntries(values.map((value) => [value, value]));
+export const named = (...values: string[]) => Object.fromEntries(values.map((value) => [value, value]));
 const always = (value: string) => () => value;
 
 /** The default, or a list of its own, which may be empty. */
@@ -220,7 +230,7 @@ const ROOT: Control[] = [
     hint: 'root.programs.hint',
     mistake: 'programs',
   }),
-  choice('root.files', named('bind', 'copy'), { shown: isRoot('programs'), fallback: always('bind') }),
+  schemaChoice('root.files', { shown: isRoot('programs'), fallback: always('bind') }),
   line('root.size', 'size', { placeholder: '1G', shown: isRoot('tmpfs', 'programs') }),
   line('root.mode', 'octal', { placeholder: '0755', shown: isRoot('tmpfs') }),
   choice('root.access', named('readOnly', 'overlay', 'readWrite'), {
@@ -238,7 +248,7 @@ const ROOT: Control[] = [
   tick('root.idmap', () => false, {
     shown: (around) => (isRoot('host', 'directory')(around) && isOwn('user', around)) || isPresent('root', 'idmap')(around),
   }),
-  choice('changeRoot', named('pivot_root', 'chroot'), { fallback: always('pivot_root') }),
+  schemaChoice('changeRoot', { fallback: always('pivot_root') }),
   line('oldRoot', 'text', {
     placeholder: '/old-rootfs',
     shown: (around) => around.spec.changeRoot !== 'chroot' || isPresent('oldRoot')(around),
@@ -272,7 +282,7 @@ const optionLine = (name: string, rest: Omit<OptionLine, 'type' | 'path' | 'part
 });
 
 const MOUNT: Control[] = [
-  choice('type', named('bind', 'tmpfs', 'proc', 'sysfs', 'mqueue', 'devpts', 'overlay', 'cgroup2')),
+  schemaChoice('type'),
   line('source', 'text', {
     placeholder: '/srv/data',
     shown: (around) => isType('bind')(around) || isPresent('source')(around),
@@ -305,11 +315,11 @@ const MOUNTS: Control[] = [
     summary: ['type', 'source', 'destination'],
     ordered: true,
   },
-  choice('proc', named('own', 'none'), {
+  schemaChoice('proc', {
     fallback: (around) => (isOwn('mnt', around) && isOwn('pid', around) ? 'own' : 'none'),
   }),
-  choice('dev', named('minimal', 'host', 'none'), { fallback: (around) => (isOwn('mnt', around) ? 'minimal' : 'none') }),
-  choice('systemPaths', named('default', 'unmasked'), { fallback: always('default') }),
+  schemaChoice('dev', { fallback: (around) => (isOwn('mnt', around) ? 'minimal' : 'none') }),
+  schemaChoice('systemPaths', { fallback: always('default') }),
   line('maskedPaths', 'words', { placeholder: '/root/.ssh', mistake: 'insides' }),
   line('readonlyPaths', 'words', { placeholder: '/etc', mistake: 'insides' }),
 ];
@@ -340,22 +350,22 @@ const USERS: Control[] = [
   line('process.user.gid', 'whole', { placeholder: '0' }),
   line('process.user.additionalGids', 'numbers', { placeholder: '27 100' }),
   line('process.user.umask', 'octal', { placeholder: '022' }),
-  choice(
+  schemaChoice(
     'idMappings',
-    { ...named('root', 'user', 'subids'), ranges: { uidMappings: [{ containerID: 0 }], gidMappings: [{ containerID: 0 }] } },
     {
       which: (value) => (isObject(value) ? 'ranges' : undefined),
       fallback: always('root'),
       shown: ownsOrHas('user', 'idMappings'),
       hint: 'idMappings.hint',
     },
+    { ranges: { uidMappings: [{ containerID: 0 }], gidMappings: [{ containerID: 0 }] } },
   ),
   ranges('uidMappings'),
   ranges('gidMappings'),
 ];
 
 const PORT: Control[] = [
-  choice('protocol', named('tcp', 'udp'), { fallback: always('tcp') }),
+  schemaChoice('protocol', { fallback: always('tcp') }),
   line('hostAddress', 'text', { placeholder: '127.0.0.1', mistake: 'ip' }),
   line('hostPort', 'whole', { placeholder: '8080' }),
   line('containerPort', 'whole', { placeholder: '80' }),
@@ -465,10 +475,10 @@ const SECURITY: Control[] = [
     }),
   ),
   tick('process.noNewPrivileges', () => true),
-  choice(
+  schemaChoice(
     'seccomp',
-    { ...named('default', 'unconfined'), profile: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] } },
     { which: always('profile'), fallback: always('default') },
+    { profile: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] } },
   ),
   {
     type: 'json',
@@ -490,7 +500,7 @@ export const SECTIONS: readonly Section[] = [
   { key: 'security', controls: SECURITY },
 ];
 
-/** Fields that no control is for, each with the reason why that is right. They stay as they are. */
+/** Fields that get no control, each with the reason why that is right. They stay as they are. */
 export const NOT_IN_FORM: Record<string, string> = {
   $schema: 'editors put it there for themselves',
 };

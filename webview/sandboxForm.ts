@@ -142,20 +142,22 @@ export interface Mistake {
   id: string;
   texts: string[];
   values: number[];
+  /** What the schema says of it, where that is all. */
+  words?: string;
 }
 
 /** The controls whose text says nothing that a specification could. Whether the rest can be made the helper tells. */
-export function mistakesOf(state: FormState, schema: JsonSchema): Mistake[] {
-  return SECTIONS.filter((section) => isSectionShown(section, state)).flatMap(({ controls }) =>
-    everyControl(state, controls).flatMap((one) => mistakesIn(one, state, schema)),
-  );
+export function mistakesOf(state: FormState, sections: readonly Section[], schema: JsonSchema): Mistake[] {
+  return sections
+    .filter((section) => isSectionShown(section, state))
+    .flatMap(({ controls }) => everyControl(state, controls).flatMap((one) => mistakesIn(one, state, schema)));
 }
 
 /** The control in which a field of the specification is seen, or what is nearest to it; undefined when none is shown. */
-export function controlOf(field: Path, state: FormState): string | undefined {
-  const all = SECTIONS.filter((section) => isSectionShown(section, state)).flatMap(({ controls }) =>
-    everyControl(state, controls),
-  );
+export function controlOf(field: Path, state: FormState, sections: readonly Section[]): string | undefined {
+  const all = sections
+    .filter((section) => isSectionShown(section, state))
+    .flatMap(({ controls }) => everyControl(state, controls));
   const isPart = (part: Path, whole: Path) => part.length <= whole.length && part.every((key, index) => key === whole[index]);
   const [above] = all.filter(({ path }) => isPart(path, field)).sort((one, other) => other.path.length - one.path.length);
   const below = all.find(({ path }) => isPart(field, path));
@@ -173,6 +175,7 @@ function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mist
       if (isRight) return [];
       const { minimum, maximum } = place?.schema ?? {};
       const values = minimum === undefined || maximum === undefined ? [] : [minimum, maximum];
+      if (control.title !== undefined) return [schemaMistake(id, control.notation, values, place?.schema)];
       return [{ id, texts: [control.mistake ?? control.notation], values }];
     }
     case 'choice':
@@ -180,7 +183,7 @@ function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mist
         ? [{ id, texts: ['choice'], values: [] }]
         : [];
     case 'json':
-      return typeof value === 'string' ? [{ id, texts: ['json'], values: [] }] : [];
+      return typeof value === 'string' && !isText(schema, draft, path) ? [{ id, texts: ['json'], values: [] }] : [];
     case 'kinds':
       return joinedKinds(draft).flatMap((kind) => joinMistake(draft, kind, schema));
     case 'optionLine': {
@@ -190,6 +193,19 @@ function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mist
     default:
       return [];
   }
+}
+
+/** Of a control that was made of the schema. */
+function schemaMistake(id: string, notation: string, values: number[], schema: JsonSchema | undefined): Mistake {
+  const words = schema?.patternErrorMessage ?? schema?.items?.patternErrorMessage;
+  const isBounded = (notation !== 'whole' && notation !== 'number') || values.length > 0;
+  return { id, texts: [isBounded ? notation : 'text'], values, ...(words === undefined ? {} : { words }) };
+}
+
+/** Whether the text that stands in the place of JSON is one that may. */
+function isText(schema: JsonSchema, draft: JsonObject, path: Path): boolean {
+  const place = placeAt(schema, draft, path);
+  return place !== undefined && accepts(place.schema, valueAt(draft, path)!);
 }
 
 /** A field that the schema requires of an object counts only where the object is there. */
