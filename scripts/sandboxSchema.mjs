@@ -92,11 +92,16 @@ function withAction(schema, action) {
     case 'starts_with':
       return withPattern(schema, `^${requirement.replace(/[^\w/]/g, '\\$&')}`, message);
     case 'metadata':
-      return withPattern(schema, patternOf(action.metadata.pattern), action.metadata.words);
+      return withMetadata(schema, action.metadata);
     default:
       if (ONLY_CHECKED.has(type)) return schema;
       throw new Error(`${type} is in no JSON schema yet`);
   }
+}
+
+/** What `said` says, or `nearPattern`. */
+function withMetadata(schema, { pattern, words, ...said }) {
+  return pattern === undefined ? { ...schema, ...said } : withPattern(schema, patternOf(pattern), words);
 }
 
 function patternOf({ source, flags }) {

@@ -92,3 +92,16 @@ test('a specification that is not one is refused, with where', () => {
 test('sizes are as mount(8) writes them', () => {
   assert.deepEqual(['1', '64K', '512m', '1G', 7].map(bytesOf), [1, 65_536, 536_870_912, 1_073_741_824, 7]);
 });
+
+test('the helper does not carry what is said of fields, which it says to nobody', () => {
+  const helper = readFileSync(path.join(ROOT, 'dist/helper.js'), 'utf8');
+  assert.ok(helper.includes('it must be like 10.77.1.2/24'));
+  const descriptions = [...JSON.stringify(published).matchAll(/"description":("(?:[^"\\]|\\.)*")/g)].map(
+    ([, text]) => JSON.parse(text!) as string,
+  );
+  assert.ok(descriptions.length > 100);
+  assert.deepEqual(
+    descriptions.filter((text) => text.length > 20 && helper.includes(text)),
+    [],
+  );
+});
