@@ -483,7 +483,8 @@ __attribute__((used)) static _Noreturn void start(const long *stack) {
 }
 
 /* The kernel starts a program here with an aligned stack, on which are the number of arguments and these, and no return address. */
-#if defined(__x86_64__)
+#if defined(PLAYED_KERNEL)
+#elif defined(__x86_64__)
 __asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall start\n\thlt\n");
 #else
 __asm__(".globl _start\n_start:\n\tmov x29, #0\n\tmov x30, #0\n\tmov x0, sp\n\tbl start\n\tbrk #0\n");
