@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import * as vscode from 'vscode';
-import type { NotificationType } from 'vscode-jsonrpc';
 import { HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol/host.ts';
+import type { NotificationMethod, Told } from '../../helper/protocol/notifications.ts';
 import type { Asked, Method, Params, Result } from '../../helper/protocol/requests.ts';
 import { Disposable } from '../disposable.ts';
 import { type Log, logHelperLine } from '../words/log.ts';
@@ -88,13 +88,16 @@ export class HelperConnection extends Disposable {
   }
 
   /** Calls `listener` with every notification of this type, of whichever helper is running, until disposed of. */
-  onNotification<P>(type: NotificationType<P>, listener: (params: P) => void): vscode.Disposable {
-    let emitter = this.listeners.get(type.method);
+  onNotification<M extends NotificationMethod>(
+    { method }: { readonly method: M },
+    listener: (params: Told<M>) => void,
+  ): vscode.Disposable {
+    let emitter = this.listeners.get(method);
     if (emitter === undefined) {
       emitter = this.register(new vscode.EventEmitter<unknown>());
-      this.listeners.set(type.method, emitter);
+      this.listeners.set(method, emitter);
     }
-    return emitter.event((params) => listener(params as P));
+    return emitter.event((params) => listener(params as Told<M>));
   }
 
   /** Tells the helper that `parts` are visible, until disposed of. What it watches is the union over all holders. */

@@ -127,6 +127,7 @@ export interface CgroupsListResult {
   truncated: boolean;
 }
 
+/** The cgroups of all hierarchies, with the figures that a list shows. */
 export const CgroupsList = request('cgroups/list')<CgroupsListParams, CgroupsListResult>();
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -292,6 +293,7 @@ export interface CgroupsInspectResult extends Cgroup {
   files: { name: string; mode: number; writable: boolean }[];
 }
 
+/** All that the files of one cgroup tell, and the limits that really bind. */
 export const CgroupsInspect = request('cgroups/inspect')<{ cgroup: CgroupRef }, CgroupsInspectResult>();
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -303,7 +305,7 @@ export interface CgroupFileRef {
   file: string;
 }
 
-/** At most 1 MiB of text; `kernel` with the errno when the kernel refuses, `busy` when the read did not end in 2 s. */
+/** The text of one file, at most 1 MiB; `kernel` with the errno when the kernel refuses, `busy` when the read did not end in 2 s. */
 export const CgroupsReadFile = request('cgroups/readFile')<CgroupFileRef, { text: string; writable: boolean }>();
 
 /** One write(2) of `text`. A refusal (`EINVAL`, `EBUSY`, `ERANGE`) comes back with the accepted format as its hint. */
@@ -316,11 +318,11 @@ export const CgroupsWriteFile = request('cgroups/writeFile')<
 // Samples
 
 export interface CgroupsSubscribeParams {
-  /** All that is to be sampled from now on, at most 64; empty ends it. Each call replaces the one before with the same `subscription`. */
+  /** All that is to be sampled from now on; empty ends it. Each call replaces the one before with the same `subscription`. */
   cgroups: CgroupRef[];
   /** Names the subscription; chosen by the client, one for each panel. */
   subscription: string;
-  /** 250 to 60,000. Default 1,000. */
+  /** Default 1,000. */
   intervalMillis?: number;
 }
 
@@ -368,6 +370,7 @@ export interface CgroupsSampledParams {
   samples: (CgroupSample | null)[];
 }
 
+/** Has cgroups sampled from now on: `cgroups/sampled` brings what was read. */
 export const CgroupsSubscribe = request('cgroups/subscribe')<CgroupsSubscribeParams, Record<string, never>>();
 
 /** A sample of every cgroup of a subscription. */
@@ -447,7 +450,7 @@ export interface CgroupsChangeResult {
 export const CgroupsExplain = request('cgroups/explain')<CgroupsChangeParams, CgroupsExplainResult>();
 
 /**
- * Does it. `busy` when a warning was not acknowledged; then nothing was written, and the hint has a line for each, `id: message`. An undo is a
+ * Makes a change. `busy` when a warning was not acknowledged; then nothing was written, and the hint has a line for each, `id: message`. An undo is a
  * change like any other and can have warnings of its own.
  */
 export const CgroupsChange = request('cgroups/change')<CgroupsChangeParams, CgroupsChangeResult>();
@@ -458,5 +461,5 @@ export const CgroupsFreeze = request('cgroups/freeze')<
   CgroupsChangeResult
 >();
 
-/** Likewise with `kill`. */
+/** `cgroups/change` with `kill`, likewise. */
 export const CgroupsKill = request('cgroups/kill')<{ cgroup: CgroupRef; acknowledged?: string[] }, CgroupsChangeResult>();

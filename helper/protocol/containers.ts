@@ -56,4 +56,5 @@ export interface ContainersListResult {
   containers: Container[];
 }
 
+/** What runs in namespaces, cgroups or a root directory of its own, whoever made it. */
 export const ContainersList = request('containers/list')<ListParams, ContainersListResult>();

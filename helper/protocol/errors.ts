@@ -21,16 +21,24 @@ export interface ErrorData {
 }
 
 /** JSON-RPC error codes, one for each reason, outside the range that JSON-RPC reserves. */
-export const ERROR_CODES: Record<Reason, number> = {
+export const ERROR_CODES = {
+  /** There is no such thing. */
   notFound: 1001,
+  /** It is not there any more: a process that ended, a namespace that nothing keeps alive, a cgroup that was removed. */
   gone: 1002,
+  /** Who runs the helper may not do it. */
   permission: 1003,
+  /** This kernel, this host or this helper cannot do it. */
   unsupported: 1004,
+  /** The parameters cannot be accepted, for what they are or for what they are about: `field` names the one. */
   invalid: 1005,
+  /** Something is in the way: a name that is taken, a limit of what goes on at once, a file system that does not answer, a warning that was not acknowledged. */
   busy: 1006,
+  /** The kernel refused it, or what came was not foreseen: `errno`, if there is one, says why. */
   kernel: 1007,
+  /** The seccomp filters of the process cannot be had for a program. It runs without them when it is asked with `seccomp: "none"`. */
   unfiltered: 1008,
-};
+} as const satisfies Record<Reason, number>;
 
 /** A fact that could not be read, with why. Never to be shown as "none". */
 export interface Unknown {

@@ -40,6 +40,7 @@ export interface InitializeResult {
   changes: 'events' | 'scan';
 }
 
+/** The first request: who the helper is, what it may do, and what this host is like. */
 export const Initialize = request('initialize')<InitializeParams, InitializeResult>();
 
 export type HostPart = 'processes' | 'namespaces' | 'containers' | 'network' | 'cgroups' | 'mounts' | 'sandboxes';

@@ -98,8 +98,10 @@ export interface LayersListResult {
   unreadable: { count: number };
 }
 
+/** All overlay mounts, with their layers. */
 export const LayersList = request('layers/list')<Record<string, never>, LayersListResult>();
 
+/** One overlay mount, as in the list. */
 export const LayersInspect = request('layers/inspect')<{ overlay: OverlayRef }, Overlay>();
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -172,7 +174,7 @@ export interface LayersReadDirectoryResult {
 }
 
 /**
- * A page of a directory of a layer, or of the merged view, by name; at most `limit` (1 to 10,000, default 1,000) entries. `changedOnly`: only
+ * A page of a directory of a layer, or of the merged view, by name; at most `limit` (default 1,000) entries. `changedOnly`: only
  * entries with a mark, and directories that hold one.
  */
 export const LayersReadDirectory = request('layers/readDirectory')<
@@ -180,9 +182,10 @@ export const LayersReadDirectory = request('layers/readDirectory')<
   LayersReadDirectoryResult
 >();
 
+/** One entry of a layer, or of the merged view. */
 export const LayersStat = request('layers/stat')<LayerPath, LayerEntry>();
 
-/** Bytes of a regular file, base64, from `offset`, at most `length` (1 to 1 MiB). Nothing but a regular file is ever opened. */
+/** Bytes of a regular file, base64, from `offset`, at most `length` (default 1 MiB). Nothing but a regular file is ever opened. */
 export const LayersReadFile = request('layers/readFile')<
   LayerPath & { offset?: number; length?: number },
   { base64: string; sizeBytes: number; modifiedMillis: number }
@@ -211,7 +214,7 @@ export interface LayersChangesResult {
 /**
  * What a layer changes of those below it (default the topmost, layer 0, the container's changes), depth first by name, a page at a time:
  * `docker diff` gives the same set, but for files
- * that were replaced by one of the same size and time, which it does not see. `limit` 1 to 10,000, default 1,000. `sizes` asks each new file for its size, which takes half as long
+ * that were replaced by one of the same size and time, which it does not see. `limit` is 1,000 by default. `sizes` asks each new file for its size, which takes half as long
  * again; only then is a mark told that the mount does not follow (`metadata` of a file that was made under `metacopy=on`, without that option).
  */
 export const LayersChanges = request('layers/changes')<
@@ -255,7 +258,10 @@ export interface LayersProvenanceResult {
   seen?: LayerEntry | Unknown;
 }
 
-/** `path` may have `.` and `..`. With `noFollow` the last name is asked for itself when it is a symbolic link. */
+/**
+ * What each layer has to say of a path, and which one provides what is seen. `path` may have `.` and `..`. With `noFollow` the last name is asked for
+ * itself when it is a symbolic link.
+ */
 export const LayersProvenance = request('layers/provenance')<
   { overlay: OverlayRef; path: string; noFollow?: boolean },
   LayersProvenanceResult
@@ -291,7 +297,7 @@ export const LayersMeasure = request('layers/measure')<
   LayerSize & { children?: { name: string; sizeBytes: number; allocatedBytes: number; entries: number }[] }
 >();
 
-/** At most five a second for each request that named a `progress`. */
+/** How far `layers/measure` is: at most five a second for each request that named a `progress`. */
 export const LayersMeasuring = notification('layers/measuring')<{
   progress: string;
   entries: number;
@@ -306,11 +312,11 @@ export const LayersMeasuring = notification('layers/measuring')<{
 export interface LayersWatchParams {
   /** Names the watch; chosen by the client. Each call replaces the one before with the same name. */
   subscription: string;
-  /** Directories, at most 256; empty ends it. One that a layer does not have yet is reported when it comes. `recursive`: with all below it. */
+  /** Empty ends it. One that a layer does not have yet is reported when it comes. `recursive`: with all below it. */
   directories: (LayerPath & { recursive?: boolean })[];
 }
 
-/** `complete` is false when there were more directories than the helper watches. */
+/** Has `layers/changed` tell of directories. `complete` is false when there were more of them than the helper watches. */
 export const LayersWatch = request('layers/watch')<LayersWatchParams, { complete: boolean }>();
 
 /** Something changed in these of the watched directories. Coalesced to at most five a second. */
@@ -346,8 +352,8 @@ export interface LayersExportReadResult {
   notes?: LayerExportNote[];
 }
 
-/** The next bytes of it, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
+/** The next bytes of an export, at most 1 MiB. After `done`, and after an error, the id is no longer known. */
 export const LayersExportRead = request('layers/exportRead')<{ id: string }, LayersExportReadResult>();
 
-/** Gives it up before its end. */
+/** Gives an export up before its end. */
 export const LayersExportEnd = request('layers/exportEnd')<{ id: string }, Record<string, never>>();

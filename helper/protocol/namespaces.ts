@@ -89,6 +89,8 @@ export interface NamespacesListResult {
   unsupported: NamespaceKind[];
 }
 
+/** All namespaces that anything keeps alive, with what does. */
 export const NamespacesList = request('namespaces/list')<NamespacesListParams, NamespacesListResult>();
 
+/** One namespace, as in the list. */
 export const NamespacesInspect = request('namespaces/inspect')<{ namespace: NamespaceRef }, Namespace>();

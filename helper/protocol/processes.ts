@@ -49,6 +49,7 @@ export interface ProcessesListResult {
   gone: ProcessRef[];
 }
 
+/** All processes, or what changed of them since an earlier answer. Threads are not listed. */
 export const ProcessesList = request('processes/list')<ListParams, ProcessesListResult>();
 
 /** One process's capability sets, by name (capabilities(7)). */
@@ -113,4 +114,5 @@ export interface ProcessesInspectResult extends Process {
   timeOffsets?: { monotonicNanos: string; boottimeNanos: string } | Unknown;
 }
 
+/** All that is known of one process: what it may do, what it sees, and what it is confined by. */
 export const ProcessesInspect = request('processes/inspect')<{ process: ProcessRef }, ProcessesInspectResult>();

@@ -3,13 +3,13 @@ import { request } from './message.ts';
 import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
 import type { ProcessRef } from './processes.ts';
 
-/**
- * Where a program is to run: in the namespaces of `process`, of the kinds named (all that differ from the helper's when left
- * out), or in the given `namespaces`, which may come from anywhere (a bind mount, a descriptor, another process).
- */
+/** Where a program is to run. */
 export interface ProgramTarget {
+  /** In its namespaces. */
   process?: ProcessRef;
+  /** Only in those of these kinds. Default: all that differ from the helper's. */
   kinds?: NamespaceKind[];
+  /** Instead of `process`: namespaces that may come from anywhere (a bind mount, a descriptor, another process). */
   namespaces?: NamespaceRef[];
   /** Id or name of a sandbox: its first process, confined as its program is. Instead of `process` and `namespaces`. */
   sandbox?: string;
@@ -43,9 +43,9 @@ export interface ProgramsRunParams extends ProgramParams {
   command: string[];
   /** Standard input, base64. Default: empty. */
   stdin?: string;
-  /** Milliseconds after which it is killed. Default 60,000; at most 3,600,000. */
+  /** Milliseconds after which it is killed. Default 60,000. */
   timeoutMillis?: number;
-  /** Bytes of standard output and of standard error that are kept. Default 1 MiB; at most 16 MiB. */
+  /** Bytes of standard output and of standard error that are kept. Default 1 MiB. */
   outputLimitBytes?: number;
 }
 
@@ -67,6 +67,7 @@ export interface ProgramsRunResult {
   exit: ExitStatus;
 }
 
+/** Runs a program to its end. Cancelling the request kills it. */
 export const ProgramsRun = request('programs/run')<ProgramsRunParams, ProgramsRunResult>();
 
 export interface TerminalsOpenParams extends ProgramParams {
@@ -83,6 +84,7 @@ export interface TerminalsOpenResult {
   user: string;
 }
 
+/** Makes a pseudoterminal for a program, which starts when a client attaches to it over the stream socket. */
 export const TerminalsOpen = request('terminals/open')<TerminalsOpenParams, TerminalsOpenResult>();
 
 export interface ProgramsExplainResult {

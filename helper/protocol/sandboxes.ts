@@ -123,13 +123,13 @@ export interface SandboxesCreateResult {
   notes: string[];
 }
 
-/** Makes and starts it. When a step fails nothing of it is left, and `ErrorData.step` tells which. */
+/** Makes a sandbox and starts it. When a step fails nothing of it is left, and `ErrorData.step` tells which. */
 export const SandboxesCreate = request('sandboxes/create')<SandboxesCreateParams, SandboxesCreateResult>();
 
 export interface SandboxesRunParams extends SandboxParams {
   /** Standard input, base64. Default: empty. */
   stdin?: string;
-  /** Bytes of standard output and of standard error that are kept. Default 1 MiB; at most 16 MiB. */
+  /** Bytes of standard output and of standard error that are kept. Default 1 MiB. */
   outputLimitBytes?: number;
 }
 
@@ -145,7 +145,7 @@ export interface SandboxesRunResult {
 /** Makes one, runs its program to the end with pipes, and removes it. */
 export const SandboxesRun = request('sandboxes/run')<SandboxesRunParams, SandboxesRunResult>();
 
-/** `host/changed` with `sandboxes` says when to ask again. */
+/** All sandboxes of this user. `host/changed` with `sandboxes` says when to ask again. */
 export const SandboxesList = request('sandboxes/list')<Record<string, never>, { sandboxes: Sandbox[] }>();
 
 export interface SandboxesStopParams {
@@ -154,13 +154,13 @@ export interface SandboxesStopParams {
   graceMillis?: number;
 }
 
-/** Answers when nothing runs in it any more. One that is not persistent is removed with it. */
+/** Ends a sandbox, and answers when nothing runs in it any more. One that is not persistent is removed with it. */
 export const SandboxesStop = request('sandboxes/stop')<SandboxesStopParams, Record<string, never>>();
 
-/** Stops it and removes all that is left of it, but what the specification says to keep. */
+/** Stops a sandbox and removes all that is left of it, but what the specification says to keep. */
 export const SandboxesRemove = request('sandboxes/remove')<{ sandbox: string }, Record<string, never>>();
 
-/** Stops it and makes it again from its specification, under the same id and name. */
+/** Stops a sandbox and makes it again from its specification, under the same id and name. */
 export const SandboxesRestart = request('sandboxes/restart')<
   { sandbox: string; columns?: number; rows?: number },
   SandboxesCreateResult
@@ -172,5 +172,5 @@ export interface SandboxesEndedParams {
   exit: SandboxExit;
 }
 
-/** One has ended, with how. Sent once, whether or not anybody watches. */
+/** A sandbox has ended, with how. Sent once, whether or not anybody watches. */
 export const SandboxesEnded = notification('sandboxes/ended')<SandboxesEndedParams>();
