@@ -59,8 +59,11 @@ export type Step =
   | (StepBase & { kind: 'fork'; cgroup?: Argument; status?: Argument; keeper?: string })
   /** The same for a parent that is the pid 1 of its pid namespace. It keeps no capability but `CAP_KILL`. */
   | (StepBase & { kind: 'init'; cgroup?: Argument; status?: Argument })
-  /** Reports that it is here and waits for the helper's go. Its result is the descriptor that the helper hands over, if it does. */
-  | (StepBase & { kind: 'sync' })
+  /**
+   * Reports that it is here and waits for the helper's go. Its result is the descriptor that the helper hands over, if it does. `awaits` says for
+   * what, in a program that waits for several things.
+   */
+  | (StepBase & { kind: 'sync'; awaits?: string })
   /** Asks for this signal when the parent dies, and ends if it has died already. */
   | (StepBase & { kind: 'tether'; signal: number })
   /** The program ends before it. System calls after it are made by the first process when it ends, however far it came. */

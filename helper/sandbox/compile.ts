@@ -17,6 +17,7 @@ import { own } from '../programs/identity.ts';
 import { withOwnFiles, writeOwn } from '../programs/ownFiles.ts';
 import type { NamespaceKind } from '../protocol/namespaces.ts';
 import type { SandboxIdMapping } from '../protocol/sandboxes.ts';
+import { awaitHelper } from './awaits.ts';
 import { joinCgroups, type MadeCgroups, makeCgroups, removeCgroupsFinally } from './cgroupSteps.ts';
 import { mapText } from './idMaps.ts';
 import { awaitVeth, bringUp, closeSockets, makeVeth, type NetworkSockets, openSockets } from './networkSteps.ts';
@@ -153,12 +154,12 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefine
     const mapped = plan.trees.filter((tree) => tree.mapped !== undefined);
     const owners = mapped.map(({ path }) => path).join(', ');
     const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
-    const handedOver = steps.add({ kind: 'sync', purpose: `let the helper write the id maps${also}${mountingOf(plan.root)}` });
+    const handedOver = awaitHelper(steps, 'idMaps', `let the helper write the id maps${also}${mountingOf(plan.root)}`);
     if (plan.root.type === 'overlay' && plan.root.mapped) root = handedOver;
   } else {
     withFilesOf(steps, plan, () => {
       if (writtenBy === 'newuidmap') {
-        steps.add({ kind: 'sync', purpose: 'let newuidmap and newgidmap write the id maps' });
+        awaitHelper(steps, 'idMaps', 'let newuidmap and newgidmap write the id maps');
         return;
       }
       writeOwn(steps, 'setgroups', 'deny', 'give up changing groups, as the kernel demands of an ordinary user');

@@ -22,6 +22,7 @@ import {
 import { ADDRESS_INDEX_AT, addressBody, NLM_F_EXCL_CREATE, vethPairBody } from '../kernel/vethPair.ts';
 import { type Argument, bytes, integer, named, string, vectors } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
+import { awaitHelper } from './awaits.ts';
 import { bytesOf6, type Prefixed6, textOf6 } from './ipv6.ts';
 import { advertisementsOf, HOST_SETTINGS, maskOf, textOf, type VethPlan } from './network.ts';
 
@@ -100,11 +101,14 @@ function ignoreAdvertisements(steps: Steps, plan: VethPlan): void {
 }
 
 /** What the helper does while the program waits there: root of another user namespace may make nothing on the host. */
-export const MAKE_INTERFACES = 'let the helper make the interfaces';
 
 /** The same where the net namespace belongs to a user namespace of its own. */
 export function awaitVeth(steps: Steps, plan: VethPlan, inside: NetworkSockets): void {
-  steps.add({ kind: 'sync', purpose: `${MAKE_INTERFACES} ${plan.inside} and ${plan.outside}, and set up the latter` });
+  awaitHelper(
+    steps,
+    'interfaces',
+    `let the helper make the interfaces ${plan.inside} and ${plan.outside}, and set up the latter`,
+  );
   setUpInside(steps, plan, inside);
 }
 

@@ -13,6 +13,7 @@ import type { Steps } from '../launcher/steps.ts';
 import { isAtLeast } from '../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../proc/overlayOptions.ts';
 import { own } from '../programs/identity.ts';
+import { awaitHelper } from './awaits.ts';
 import type { UnpackedLayers } from './imageDescription.ts';
 import {
   closeDescriptor,
@@ -64,7 +65,6 @@ function lowerOptions(lowers: readonly LowerName[]): [string, string][] {
 }
 
 /** What the helper does while the program waits there; the descriptor of their place was reported. */
-export const HOLD_LAYERS = 'let the helper keep hold of the layers';
 
 /**
  * The layers are mounted below a tmpfs of their own and named relative to it, so that no name of the host has to be written
@@ -112,7 +112,7 @@ export function overlayRoot(
   const made = makeFileSystem(steps, 'overlay', options, MOUNT_ATTR_NODEV, 'the overlay of the root', {
     ...(mapped === undefined ? {} : { reportResult: true }),
   });
-  if (isHeld && mapped === undefined) steps.add({ kind: 'sync', purpose: HOLD_LAYERS });
+  if (isHeld && mapped === undefined) awaitHelper(steps, 'layers', 'let the helper keep hold of the layers');
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
   steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
   return made;
@@ -161,7 +161,7 @@ function nameDescriptor(
 }
 
 /** What the helper does while the program waits there; the descriptor of the file system was reported. How the purpose begins. */
-export const UNPACK_IMAGE = 'let the helper unpack the image into it';
+const UNPACK_IMAGE = 'let the helper unpack the image into it';
 const GIVE_OWNERS = 'and give its files the owners that it says, by fchownat in the user namespace';
 
 function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Argument {
@@ -174,7 +174,7 @@ function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Ar
   const dumpable = (on: 0 | 1, purpose: string) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
   // Only then may the helper, of the same user, take it.
   dumpable(1, 'let the helper take what is open');
-  steps.add({ kind: 'sync', purpose: writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}` });
+  awaitHelper(steps, 'image', writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}`);
   dumpable(0, 'be hidden from debuggers again');
   return made;
 }

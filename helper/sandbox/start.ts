@@ -21,6 +21,7 @@ import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import { withinDeadline } from '../reading/deadline.ts';
+import { awaitedAt } from './awaits.ts';
 import { tellsKill } from './cgroup.ts';
 import { removeCgroups } from './cgroupRemoval.ts';
 import { type CompiledSandbox, compileSandbox } from './compile.ts';
@@ -29,8 +30,6 @@ import { type IdMaps, mapText } from './idMaps.ts';
 import { mapOwners } from './mapOwners.ts';
 import { mountMappedLayers } from './mappedLayers.ts';
 import { openTable } from './network.ts';
-import { MAKE_INTERFACES } from './networkSteps.ts';
-import { HOLD_LAYERS, UNPACK_IMAGE } from './overlaySteps.ts';
 import type { SandboxPlan } from './plan.ts';
 
 import { forgetRunning, noteProcess, noteRunning } from './runningNotes.ts';
@@ -94,10 +93,16 @@ export function startSandbox(
       descriptors: compiled.descriptors,
       title: sandboxTitle({ id: plan.id, name: plan.spec.name }),
       onSync: (pid, step, results) => {
-        if (step.purpose === HOLD_LAYERS) return holdChanges(held, pid, compiled.program, results);
-        if (step.purpose.startsWith(UNPACK_IMAGE)) return unpackImage(plan, pid, compiled.program, results);
-        if (step.purpose.startsWith(MAKE_INTERFACES)) return makeInterfaces(plan.veth!, pid);
-        return enterIds(pid, plan, held);
+        switch (awaitedAt(step)) {
+          case 'idMaps':
+            return enterIds(pid, plan, held);
+          case 'layers':
+            return holdChanges(held, pid, compiled.program, results);
+          case 'image':
+            return unpackImage(plan, pid, compiled.program, results);
+          case 'interfaces':
+            return makeInterfaces(plan.veth!, pid);
+        }
       },
     });
     noteProcess(plan.id, note, launched.pid);
