@@ -149,8 +149,8 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const programs = [
   { ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), plugins: [vscodeOnce] },
-  { ...forNode, entryPoints: ['extension/attach.ts'], outfile: path.join(out, 'attach.js') },
-  { ...forNode, entryPoints: ['extension/askpass.ts'], outfile: path.join(out, 'askpass.js') },
+  { ...forNode, entryPoints: ['extension/programs/attach.ts'], outfile: path.join(out, 'attach.js') },
+  { ...forNode, entryPoints: ['extension/connection/askpass.ts'], outfile: path.join(out, 'askpass.js') },
   {
     ...forNode,
     entryPoints: ['helper/main.ts'],

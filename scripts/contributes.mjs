@@ -1,4 +1,4 @@
-/** What package.json says to VS Code, of what the extension declares (extension/contributions.ts). */
+/** What package.json says to VS Code, of what the extension declares (extension/base/contributions.ts). */
 
 const ON_LINUX = '!isoscope.unsupportedPlatform';
 /** What is not named here follows. */
@@ -16,7 +16,7 @@ const MENUS = ['commandPalette', 'view/title', 'view/item/context', 'isoscope.cg
 
 /**
  * `contributes` and `activationEvents` of package.json, and the texts of package.nls.json by their keys. What is declared comes
- * by its kind, and with it `ids`, the module extension/ids.ts, and two functions of the extension.
+ * by its kind, and with it `ids`, the module extension/base/ids.ts, and two functions of the extension.
  */
 export function manifestParts({ Command, View, Setting, Other, ids, contributedViews, whenText }) {
   const parts = [

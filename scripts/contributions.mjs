@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * Writes what package.json says to VS Code, its texts in package.nls.json, and the ids of commands in extension/commandIds.ts
- * from what the sources of the extension declare (extension/contributions.ts). With `--check` it writes nothing, and fails when
- * a file is not up to date.
+ * Writes what package.json says to VS Code, its texts in package.nls.json, and the ids of commands in
+ * extension/base/commandIds.ts from what the sources of the extension declare (extension/base/contributions.ts). With `--check`
+ * it writes nothing, and fails when a file is not up to date.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -45,9 +45,9 @@ async function loaded(constants) {
     stdin: {
       contents: [
         ...constants.map(({ name, file }) => `export { ${name} } from './${file}';`),
-        `export * as ids from './ids.ts';`,
+        `export * as ids from './base/ids.ts';`,
         `export { contributedViews } from './trees/contributedViews.ts';`,
-        `export { whenText } from './when.ts';`,
+        `export { whenText } from './base/when.ts';`,
       ].join('\n'),
       resolveDir: path.join(ROOT, 'extension'),
     },
@@ -88,7 +88,7 @@ const json = (value) => `${JSON.stringify(value, undefined, 2)}\n`;
 const files = {
   'package.json': json({ ...JSON.parse(read('package.json')), ...parts }),
   'package.nls.json': json(texts),
-  'extension/commandIds.ts': commandIds(
+  'extension/base/commandIds.ts': commandIds(
     constants.filter(({ kind }) => kind === 'Command').map(({ name }) => ({ name, id: values[name].id })),
   ),
 };

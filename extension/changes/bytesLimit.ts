@@ -1,10 +1,10 @@
 /** Limits that are a number of bytes: what the commands that set them have in common. */
 import * as vscode from 'vscode';
 import type { CgroupChange, CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
-import { readBytes } from '../host/cgroupInput.ts';
-import { bytesText, cgroupTitle } from '../host/cgroupWords.ts';
-import type { CommandTarget } from '../target.ts';
+import type { CommandTarget } from '../model/commandTarget.ts';
+import { bytesText, cgroupTitle } from '../words/cgroupWords.ts';
 import type { CgroupChanges } from './cgroupChanges.ts';
+import { readBytes } from './cgroupInput.ts';
 import { pickCgroup } from './cgroupPicks.ts';
 import { askForValue } from './valueBox.ts';
 

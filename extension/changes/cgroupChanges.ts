@@ -15,16 +15,16 @@ import {
   type CgroupsInspectResult,
   CgroupsReadFile,
 } from '../../helper/protocol/cgroups.ts';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
+import type { CommandContribution } from '../base/contributions.ts';
+import { Disposable } from '../base/disposable.ts';
+import { ContextKey } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { CommandContribution } from '../contributions.ts';
-import { Disposable } from '../disposable.ts';
-import { cgroupTitle, changeOutcome, changeTitle } from '../host/cgroupWords.ts';
-import type { Host } from '../host/host.ts';
-import { oneLine } from '../host/plainText.ts';
-import { ContextKey } from '../ids.ts';
-import { say } from '../words/notify.ts';
+import type { Host } from '../model/liveHost.ts';
+import { say } from '../plain/notify.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { cgroupTitle, changeOutcome, changeTitle } from '../words/cgroupWords.ts';
 import { confirmed } from './confirmation.ts';
 
 export const undoCgroupChangeCommand: CommandContribution = {

@@ -1,13 +1,13 @@
 /** Which cgroup a command is to act on: that of the row, that of the container in the right hierarchy, or one that the person chooses. */
 import * as vscode from 'vscode';
 import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
-import { type CgroupModel, refOfCgroup } from '../host/cgroupModel.ts';
-import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../host/cgroupWords.ts';
-import type { Host } from '../host/host.ts';
-import type { CommandTarget } from '../target.ts';
-import { parts } from '../trees/words.ts';
-import { say } from '../words/notify.ts';
-import { pick } from '../words/pick.ts';
+import { type CgroupModel, refOfCgroup } from '../model/cgroupModel.ts';
+import type { CommandTarget } from '../model/commandTarget.ts';
+import type { Host } from '../model/liveHost.ts';
+import { say } from '../plain/notify.ts';
+import { pick } from '../plain/pick.ts';
+import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../words/cgroupWords.ts';
+import { parts } from '../words/hostWords.ts';
 
 /** What the hierarchy has to be able to: a controller by its name on v2, or `any`. */
 export type Ability = 'cpu' | 'memory' | 'pids' | 'io' | 'freezer' | 'any';

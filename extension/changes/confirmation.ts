@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { CgroupsExplainResult } from '../../helper/protocol/cgroups.ts';
-import { askModally } from '../words/notify.ts';
-import { explainText } from './explainText.ts';
+import { askModally } from '../plain/notify.ts';
+import { explainText } from '../words/explainText.ts';
 
 /** A modal question with every step and every warning. A danger names itself in the button. */
 export async function confirmed(title: string, verb: string, explained: CgroupsExplainResult): Promise<boolean> {

@@ -1,6 +1,6 @@
 /** The submenu of a cgroup's row in which every command that sets a limit has its entry. */
-import type { OtherContribution } from '../contributions.ts';
-import { IN_ANY_VIEW, ONE_ROW } from '../when.ts';
+import type { OtherContribution } from '../base/contributions.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../base/when.ts';
 
 export const limitsMenu: OtherContribution = {
   submenus: [{ id: 'isoscope.cgroups.limits', label: { key: 'submenu.cgroups.limits', english: 'Set Limit' } }],

@@ -2,10 +2,10 @@
 import * as vscode from 'vscode';
 import type { Figure, Lacking } from '../../helper/protocol/cgroups.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { Reading } from '../host/cgroupInput.ts';
-import { lackingText } from '../host/cgroupWords.ts';
-import { isUnknown } from '../trees/words.ts';
-import { ask } from '../words/box.ts';
+import { ask } from '../plain/box.ts';
+import { lackingText } from '../words/cgroupWords.ts';
+import { isUnknown } from '../words/hostWords.ts';
+import type { Reading } from './cgroupInput.ts';
 
 export interface ValueQuestion<T> {
   /** Whose value it is. */

@@ -3,9 +3,9 @@ import * as vscode from 'vscode';
 import { HostChanged, type HostPart, HostWatch, type InitializeResult } from '../../helper/protocol/host.ts';
 import type { NotificationMethod, Told } from '../../helper/protocol/notifications.ts';
 import type { Asked, Method, Params, Result } from '../../helper/protocol/requests.ts';
-import { Disposable } from '../disposable.ts';
-import { type Log, logHelperLine } from '../words/log.ts';
-import { warn } from '../words/notify.ts';
+import { Disposable } from '../base/disposable.ts';
+import { type Log, logHelperLine } from '../plain/logChannel.ts';
+import { warn } from '../plain/notify.ts';
 import type { Preference } from './elevation.ts';
 import { HelperError } from './helperError.ts';
 import type { Ending, HelperProcess } from './helperProcess.ts';
@@ -13,7 +13,7 @@ import { showPasswordBox } from './passwordBox.ts';
 import type { PasswordQuestion } from './passwordServer.ts';
 import { mayStartHelper } from './personActs.ts';
 import { cancelled, disconnected, notAskedFor, requestErrorFrom, unsupportedPlatform } from './requestError.ts';
-import { StartFailure, type StartOptions, startHelper, type WithoutRoot } from './start.ts';
+import { StartFailure, type StartOptions, startHelper, type WithoutRoot } from './startHelper.ts';
 
 export type ConnectionState =
   /** Not started yet, because no view was opened, or stopped on purpose. */

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { ContextKey, type ContextKeyId } from '../ids.ts';
+import { ContextKey, type ContextKeyId } from '../base/ids.ts';
 import type { ConnectionState, HelperConnection } from './connection.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { ErrorData, Reason } from '../../helper/protocol/errors.ts';
-import { plainLines } from '../host/plainText.ts';
+import { plainLines } from '../plain/plainText.ts';
 
 /** `disconnected`: the helper is not running, or ended before it answered. `cancelled`: the caller's token said so. */
 export type HelperErrorReason = Reason | 'disconnected' | 'cancelled';

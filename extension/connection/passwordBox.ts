@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import { Command } from '../commandIds.ts';
-import { createBox, setProblem } from '../words/box.ts';
-import { commandTitle } from '../words/runningCommand.ts';
+import { Command } from '../base/commandIds.ts';
+import { createBox, setProblem } from '../plain/box.ts';
+import { commandTitle } from '../plain/runningCommand.ts';
 import type { PasswordQuestion } from './passwordServer.ts';
 
 /**

@@ -6,7 +6,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
-import { oneLine, shellWord } from '../host/plainText.ts';
+import { oneLine, shellWord } from '../plain/plainText.ts';
 import { type Answer, MAX_LINE_BYTES, NONCE, PROGRAM, type Question, SOCKET } from './askpassFolder.ts';
 
 const MAX_PROMPT_LENGTH = 500;

@@ -1,8 +1,8 @@
 import { tmpdir } from 'node:os';
 import { isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
-import type { SettingContribution } from '../contributions.ts';
-import { Setting } from '../ids.ts';
+import type { SettingContribution } from '../base/contributions.ts';
+import { Setting } from '../base/ids.ts';
 import type { ConnectionOptions } from './connection.ts';
 import type { Preference } from './elevation.ts';
 

@@ -10,10 +10,10 @@ import {
 } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { HostModel } from '../host/hostModel.ts';
-import { baseName, copyBelow, overlayRef, pathIn } from '../host/overlayStack.ts';
-import { entryName, layerName, overlayName } from '../trees/layerWords.ts';
-import { compare } from '../words/titled.ts';
+import type { HostModel } from '../model/clientModel.ts';
+import { baseName, copyBelow, overlayRef, pathIn } from '../model/overlayStack.ts';
+import { compare } from '../plain/titled.ts';
+import { entryName, layerName, overlayName } from '../words/layerWords.ts';
 import { emptyUri, layerUri } from './layerUri.ts';
 
 export interface Copy {

@@ -4,22 +4,22 @@
  */
 import * as vscode from 'vscode';
 import type { LayerPath, LayerRef } from '../../helper/protocol/layers.ts';
-import { wellFormedName, wireName } from '../host/fileNameText.ts';
-import { overlayRef } from '../host/overlayStack.ts';
-import { Scheme } from '../ids.ts';
-import { fileName } from './fileName.ts';
+import { Scheme } from '../base/ids.ts';
+import { overlayRef } from '../model/overlayStack.ts';
+import { wellFormedName, wireName } from '../plain/fileNameText.ts';
+import { safeFileName } from './safeFileName.ts';
 
 /** @param where says for people which layer it is: "web, Image layer 3" */
 export function layerUri({ overlay, layer, path }: LayerPath, where: string): vscode.Uri {
   const place: LayerRef = { overlay: overlayRef(overlay), layer };
   const segments = path.split('/').map(wellFormedName).join('/');
-  return vscode.Uri.from({ scheme: Scheme.layer, path: `/${fileName(where)}${segments}`, query: JSON.stringify(place) });
+  return vscode.Uri.from({ scheme: Scheme.layer, path: `/${safeFileName(where)}${segments}`, query: JSON.stringify(place) });
 }
 
 /** An empty document in place of a file that a layer does not have, so that a comparison shows all of the other side. */
 export function emptyUri(path: string, where: string): vscode.Uri {
   const segments = path.split('/').map(wellFormedName).join('/');
-  return vscode.Uri.from({ scheme: Scheme.layer, path: `/${fileName(where)}${segments}`, query: 'empty' });
+  return vscode.Uri.from({ scheme: Scheme.layer, path: `/${safeFileName(where)}${segments}`, query: 'empty' });
 }
 
 export function isEmptyUri(uri: vscode.Uri): boolean {

@@ -1,13 +1,13 @@
 /** Mount tables as read-only documents, made to be compared. Their content is made from their URI, whose query names the process. */
 import * as vscode from 'vscode';
 import { MountsList, type MountsListParams } from '../../helper/protocol/mounts.ts';
+import { Disposable } from '../base/disposable.ts';
+import { Scheme } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { Disposable } from '../disposable.ts';
-import { failureText } from '../failureMessage.ts';
-import { mountTableText } from '../host/mountText.ts';
-import { Scheme } from '../ids.ts';
+import { failureText } from '../words/failureMessage.ts';
+import { mountTableText } from '../words/mountText.ts';
 import { comment } from './comment.ts';
-import { fileName } from './fileName.ts';
+import { safeFileName } from './safeFileName.ts';
 
 export class MountTables extends Disposable implements vscode.TextDocumentContentProvider {
   private readonly connection: HelperConnection;
@@ -29,7 +29,11 @@ export class MountTables extends Disposable implements vscode.TextDocumentConten
 
   /** The document of these mounts. One that is open already is read afresh. */
   uri(name: string, params: MountsListParams): vscode.Uri {
-    const uri = vscode.Uri.from({ scheme: Scheme.mounts, path: `/${fileName(name)}.mounts`, query: JSON.stringify(params) });
+    const uri = vscode.Uri.from({
+      scheme: Scheme.mounts,
+      path: `/${safeFileName(name)}.mounts`,
+      query: JSON.stringify(params),
+    });
     this.emitter.fire(uri);
     return uri;
   }

@@ -2,10 +2,10 @@
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import type { ExitStatus, ProgramsRunResult } from '../../helper/protocol/programs.ts';
-import { Disposable } from '../disposable.ts';
-import { shellWord } from '../host/plainText.ts';
-import { Scheme } from '../ids.ts';
-import { fileName } from './fileName.ts';
+import { Disposable } from '../base/disposable.ts';
+import { Scheme } from '../base/ids.ts';
+import { shellWord } from '../plain/plainText.ts';
+import { safeFileName } from './safeFileName.ts';
 
 /** How it ended, in words that say more than the status; and what else a person should know. */
 export interface OutputExtras {
@@ -29,7 +29,7 @@ export class ProgramOutputs extends Disposable implements vscode.TextDocumentCon
 
   async show(name: string, command: string[], result: ProgramsRunResult, more: OutputExtras = {}): Promise<void> {
     this.made += 1;
-    const path = `/${fileName(`${name} ${posix.basename(command[0] ?? '')}`)}.txt`;
+    const path = `/${safeFileName(`${name} ${posix.basename(command[0] ?? '')}`)}.txt`;
     const uri = vscode.Uri.from({ scheme: Scheme.output, path, query: String(this.made) });
     this.texts.set(uri.toString(), outputText(command, result, more));
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri), { preview: false });

@@ -9,12 +9,12 @@ import {
   type SandboxParams,
   type SandboxStep,
 } from '../../helper/protocol/sandboxes.ts';
+import { Scheme } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { failureText } from '../failureMessage.ts';
-import { commandWords, rootWords } from '../host/sandboxWords.ts';
-import { Scheme } from '../ids.ts';
+import { failureText } from '../words/failureMessage.ts';
+import { commandWords, rootWords } from '../words/sandboxWords.ts';
 import { comment, paragraph } from './comment.ts';
-import { fileName } from './fileName.ts';
+import { safeFileName } from './safeFileName.ts';
 
 /** Column at which the purposes of the steps begin. */
 const PURPOSE_COLUMN = 60;
@@ -54,7 +54,7 @@ export class SandboxExplanations implements vscode.TextDocumentContentProvider {
 export async function showExplanation(params: SandboxParams, failed?: FailedStep): Promise<void> {
   const uri = vscode.Uri.from({
     scheme: Scheme.sandbox,
-    path: `/${fileName(params.spec.name ?? 'sandbox')}.syscalls`,
+    path: `/${safeFileName(params.spec.name ?? 'sandbox')}.syscalls`,
     query: JSON.stringify({ ...params, failed }),
   });
   const document = await vscode.workspace.openTextDocument(uri);

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
 import { commandLines } from './commandLines.ts';
 
 /** "Run | Explain | Terminal | Form" above a specification. */

@@ -3,10 +3,10 @@ import * as vscode from 'vscode';
 import type { CgroupRef, CgroupsInspectResult, Figure, Lacking, Limit, Pressure } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Block, Fact, Table, Value } from '../../webview/messages.ts';
-import { keyOfCgroup } from '../host/cgroupModel.ts';
-import { bytesText, durationText, lackingText, shortPath } from '../host/cgroupWords.ts';
-import { oneLine } from '../host/plainText.ts';
-import { isUnknown, unknownText } from '../trees/words.ts';
+import { keyOfCgroup } from '../model/cgroupModel.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { bytesText, durationText, lackingText, shortPath } from '../words/cgroupWords.ts';
+import { isUnknown, unknownText } from '../words/hostWords.ts';
 
 /** One cgroup, or those of one place in several hierarchies, of which each knows its own controllers. */
 export type CgroupAnswers = [CgroupsInspectResult, ...CgroupsInspectResult[]];

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import type { CgroupCpu, CgroupRisk, CgroupsInspectResult, Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Button, Fact, Page, Section } from '../../webview/messages.ts';
+import type { HostModel } from '../model/clientModel.ts';
+import { oneLine } from '../plain/plainText.ts';
 import {
   bytesText,
   cgroupTitle,
@@ -11,10 +13,8 @@ import {
   numberText,
   percentText,
   shortPath,
-} from '../host/cgroupWords.ts';
-import type { HostModel } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { containerName, isUnknown, parts, processName, unknownText } from '../trees/words.ts';
+} from '../words/cgroupWords.ts';
+import { containerName, isUnknown, parts, processName, unknownText } from '../words/hostWords.ts';
 import {
   type CgroupAnswers,
   code,

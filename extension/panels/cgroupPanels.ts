@@ -2,13 +2,13 @@
 import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
+import { PageType } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import { keyOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
-import { cgroupTitle, hierarchyTitle } from '../host/cgroupWords.ts';
-import type { Host } from '../host/host.ts';
-import { PageType } from '../ids.ts';
+import { keyOfCgroup, refOfCgroup } from '../model/cgroupModel.ts';
+import type { Host } from '../model/liveHost.ts';
+import { cgroupTitle, hierarchyTitle } from '../words/cgroupWords.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import { cgroupPage } from './cgroupPage.ts';
 import type { PageSubject } from './pagePanel.ts';

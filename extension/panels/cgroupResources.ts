@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { CgroupCpu, CgroupIoDevice, CgroupMemory, CpusetPartition, Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Section, Table, Value } from '../../webview/messages.ts';
+import { oneLine } from '../plain/plainText.ts';
 import {
   bandwidthText,
   bytesText,
@@ -12,9 +13,8 @@ import {
   percentText,
   shortPath,
   tasksText,
-} from '../host/cgroupWords.ts';
-import { oneLine } from '../host/plainText.ts';
-import { isUnknown, unknownText } from '../trees/words.ts';
+} from '../words/cgroupWords.ts';
+import { isUnknown, unknownText } from '../words/hostWords.ts';
 import {
   bytes,
   type CgroupAnswers,

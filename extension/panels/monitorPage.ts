@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { CgroupIoDevice, CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { MonitorChart, MonitorFigure, MonitorWords } from '../../webview/monitorMessages.ts';
-import { isUnknown, reasonText } from '../trees/words.ts';
+import { isUnknown, reasonText } from '../words/hostWords.ts';
 import { uncountedText } from './cgroupResources.ts';
 
 export function monitorCharts(): MonitorChart[] {

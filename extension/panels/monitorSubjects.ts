@@ -3,7 +3,7 @@
  * several of them: those of the same container, or of the same path.
  */
 import type { Cgroup, CgroupRef, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
-import { oneLine } from '../host/plainText.ts';
+import { oneLine } from '../plain/plainText.ts';
 
 export interface MonitorSubject {
   /** That of the first of its cgroups. */

@@ -1,14 +1,14 @@
 /** A panel that shows one thing of the host as a page, kept current while it can be seen. */
 import * as vscode from 'vscode';
 import type { Action, Button, FromPage, Page, ToPage } from '../../webview/messages.ts';
-import { Command, type CommandId } from '../commandIds.ts';
+import { Command, type CommandId } from '../base/commandIds.ts';
+import { Disposable } from '../base/disposable.ts';
+import type { PageTypeId } from '../base/ids.ts';
 import { HelperError } from '../connection/helperError.ts';
-import { Disposable } from '../disposable.ts';
-import type { Host } from '../host/host.ts';
-import type { HostDelta } from '../host/hostModel.ts';
-import type { PageTypeId } from '../ids.ts';
-import type { CommandTarget } from '../target.ts';
-import { createPanel, send, setPanelTitle } from '../words/titled.ts';
+import type { HostDelta } from '../model/clientModel.ts';
+import type { CommandTarget } from '../model/commandTarget.ts';
+import type { Host } from '../model/liveHost.ts';
+import { createPanel, send, setPanelTitle } from '../plain/titled.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
 const KEPT = new Set(['state']);

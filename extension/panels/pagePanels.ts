@@ -1,8 +1,8 @@
 /** The pages of one kind: one for each thing, brought to the front when it is asked for again, and back after a reload of the window. */
 import type * as vscode from 'vscode';
-import { Disposable } from '../disposable.ts';
-import type { Host } from '../host/host.ts';
-import type { PageTypeId } from '../ids.ts';
+import { Disposable } from '../base/disposable.ts';
+import type { PageTypeId } from '../base/ids.ts';
+import type { Host } from '../model/liveHost.ts';
 import { PagePanel, type PageSubject } from './pagePanel.ts';
 import { restorePages } from './restore.ts';
 

@@ -4,10 +4,10 @@ import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { CapabilitySets, IdMapping, ProcessesInspectResult, RootView } from '../../helper/protocol/processes.ts';
 import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
-import { dangerOf } from '../host/dangerousCapabilities.ts';
-import { containerOf, KIND_ORDER } from '../host/hierarchy.ts';
-import { type HostModel, keyOf } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
+import { type HostModel, keyOf } from '../model/clientModel.ts';
+import { containerOf, KIND_ORDER } from '../model/hierarchy.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { dangerOf } from '../words/dangerousCapabilities.ts';
 import {
   containerName,
   isUnknown,
@@ -18,7 +18,7 @@ import {
   processName,
   processTitle,
   unknownText,
-} from '../trees/words.ts';
+} from '../words/hostWords.ts';
 
 const COMMAND_LENGTH = 4096;
 

@@ -1,11 +1,11 @@
 /** The "Inspect Process" pages: one for each process. */
 import * as vscode from 'vscode';
 import { ProcessesInspect, type ProcessesInspectResult, type ProcessRef } from '../../helper/protocol/processes.ts';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
+import { PageType } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import type { Host } from '../host/host.ts';
-import { PageType } from '../ids.ts';
-import { processName } from '../trees/words.ts';
+import type { Host } from '../model/liveHost.ts';
+import { processName } from '../words/hostWords.ts';
 import type { PageSubject } from './pagePanel.ts';
 import { PagePanels } from './pagePanels.ts';
 import { processPage } from './processPage.ts';

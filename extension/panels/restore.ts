@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import type { Overlay } from '../../helper/protocol/layers.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
-import type { PageTypeId } from '../ids.ts';
+import type { PageTypeId } from '../base/ids.ts';
 
 /** Has pages of this kind come back: `restore` gets the empty panel, and what its page stored. A page that tells nothing is closed. */
 export function restorePages(

@@ -3,9 +3,10 @@ import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Layer, LayerCover, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
-import type { HostModel } from '../host/hostModel.ts';
-import type { Measurement } from '../host/layerSizes.ts';
-import { entryOf, overlayRef, savedSize, sharers } from '../host/overlayStack.ts';
+import type { HostModel } from '../model/clientModel.ts';
+import type { Measurement } from '../model/layerSizes.ts';
+import { entryOf, overlayRef, savedSize, sharers } from '../model/overlayStack.ts';
+import { parts, reasonText, unknownText } from '../words/hostWords.ts';
 import {
   countText,
   coverText,
@@ -23,8 +24,7 @@ import {
   sizeText,
   stepText,
   wastedOf,
-} from '../trees/layerWords.ts';
-import { parts, reasonText, unknownText } from '../trees/words.ts';
+} from '../words/layerWords.ts';
 
 export interface StackState {
   model: HostModel;

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { HelperError } from '../connection/helperError.ts';
-import { type MessageAction, showFailure } from '../failureMessage.ts';
+import { type MessageAction, showFailure } from '../words/failureMessage.ts';
 
 /**
  * Shows why no program could be started in a target. When the target's files have none to run (an image without a

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import { SandboxesExplain, type SandboxParams, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { Disposable } from '../base/disposable.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
-import { Disposable } from '../disposable.ts';
-import { askModally } from '../words/notify.ts';
-import { asWritten, SUFFIX, specificationOf } from './sandboxSpec.ts';
+import { askModally } from '../plain/notify.ts';
+import { asWritten, SUFFIX, specificationOf } from './sandboxParams.ts';
 
 const MEMORY = 'isoscope.sandboxRuns';
 const MOST_KEPT = 300;

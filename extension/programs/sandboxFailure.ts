@@ -4,9 +4,9 @@ import * as vscode from 'vscode';
 import type { SandboxParams } from '../../helper/protocol/sandboxes.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
-import { failureText, type MessageAction, showFailure } from '../failureMessage.ts';
+import { failureText, type MessageAction, showFailure } from '../words/failureMessage.ts';
 import { placeOf } from './jsonPlace.ts';
-import { fileOf, openAt, specificationOf, writeSpecification } from './sandboxSpec.ts';
+import { fileOf, openAt, specificationOf, writeSpecification } from './sandboxParams.ts';
 
 /** What can be done about a failure beside looking at it. */
 export interface Remedies {

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { SandboxParams } from '../../helper/protocol/sandboxes.ts';
 import { showExplanation } from '../documents/sandboxExplanation.ts';
-import { oneLine } from '../host/plainText.ts';
-import { say } from '../words/notify.ts';
+import { say } from '../plain/notify.ts';
+import { oneLine } from '../plain/plainText.ts';
 
 const TOLD = 'isoscope.toldSandboxNotes';
 const MOST_TOLD = 500;

@@ -3,12 +3,12 @@ import * as vscode from 'vscode';
 import { CAPABILITIES, SandboxesImages, SandboxesList } from '../../helper/protocol/sandboxes.ts';
 import type { Json, Pick } from '../../webview/sandboxMessages.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { dangerOf } from '../host/dangerousCapabilities.ts';
-import { oneLine } from '../host/plainText.ts';
-import { isUnknown, unknownText } from '../trees/words.ts';
-import { say } from '../words/notify.ts';
-import { pick, pickSeveral } from '../words/pick.ts';
-import { pickProcess } from './picks.ts';
+import { say } from '../plain/notify.ts';
+import { pick, pickSeveral } from '../plain/pick.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { dangerOf } from '../words/dangerousCapabilities.ts';
+import { isUnknown, unknownText } from '../words/hostWords.ts';
+import { pickProcess } from './targetPicks.ts';
 
 /** More is no filter. */
 const MAX_PROFILE_BYTES = 1024 * 1024;

@@ -2,12 +2,12 @@
 import * as vscode from 'vscode';
 import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
-import { oneLine, shellWord } from '../host/plainText.ts';
-import { rootWords } from '../host/sandboxWords.ts';
-import { kindIcon, kindTitle } from '../trees/words.ts';
-import { ask, createBox, setProblem } from '../words/box.ts';
-import { pick, pickSeveral } from '../words/pick.ts';
-import { questionTitle } from '../words/runningCommand.ts';
+import { ask, createBox, setProblem } from '../plain/box.ts';
+import { pick, pickSeveral } from '../plain/pick.ts';
+import { oneLine, shellWord } from '../plain/plainText.ts';
+import { questionTitle } from '../plain/runningCommand.ts';
+import { kindIcon, kindTitle } from '../words/hostWords.ts';
+import { rootWords } from '../words/sandboxWords.ts';
 import { splitCommandLine } from './commandLine.ts';
 
 export interface KindQuestion {

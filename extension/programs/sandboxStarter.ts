@@ -11,17 +11,17 @@ import {
   SandboxesRun,
   type SandboxParams,
 } from '../../helper/protocol/sandboxes.ts';
+import { Disposable } from '../base/disposable.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { Disposable } from '../disposable.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
-import { oneLine } from '../host/plainText.ts';
-import { commandWords } from '../host/sandboxWords.ts';
-import { during, warn } from '../words/notify.ts';
+import { during, warn } from '../plain/notify.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { commandWords } from '../words/sandboxWords.ts';
 import { RunConsent, type ToRun } from './runConsent.ts';
 import { showSandboxFailure } from './sandboxFailure.ts';
 import { SandboxNotes } from './sandboxNotes.ts';
-import { fileOf } from './sandboxSpec.ts';
-import type { TerminalOpener } from './terminal.ts';
+import { fileOf } from './sandboxParams.ts';
+import type { TerminalOpener } from './terminalOpener.ts';
 
 export class SandboxStarter extends Disposable {
   private readonly connection: HelperConnection;

@@ -1,14 +1,14 @@
 /** From what a command was given to the sandbox, or the specification, that it acts on. */
 import * as vscode from 'vscode';
 import type { Sandbox, SandboxParams } from '../../helper/protocol/sandboxes.ts';
-import { oneLine } from '../host/plainText.ts';
-import type { Sandboxes } from '../host/sandboxes.ts';
-import { commandWords, rootWords } from '../host/sandboxWords.ts';
-import type { SandboxTarget } from '../target.ts';
-import { say } from '../words/notify.ts';
-import { pick } from '../words/pick.ts';
+import type { SandboxTarget } from '../model/commandTarget.ts';
+import type { Sandboxes } from '../model/liveSandboxes.ts';
+import { say } from '../plain/notify.ts';
+import { pick } from '../plain/pick.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { commandWords, rootWords } from '../words/sandboxWords.ts';
 import type { ToRun } from './runConsent.ts';
-import { SUFFIX, specificationIn } from './sandboxSpec.ts';
+import { SUFFIX, specificationIn } from './sandboxParams.ts';
 
 /** The target's sandbox, or the one that the person picks. Undefined when there is none to pick, which is said, or they stopped. */
 export async function sandboxOf(

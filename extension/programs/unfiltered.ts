@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import { HelperError } from '../connection/helperError.ts';
-import { askModally } from '../words/notify.ts';
+import { askModally } from '../plain/notify.ts';
 
 /**
  * Makes a request that starts a program. Where the seccomp filter of the process cannot be had, it is made again without that if the person chooses so,

@@ -11,16 +11,16 @@ import {
   type CgroupsInspectResult,
 } from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
-import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../host/cgroupModel.ts';
-import { cgroupTitle, figuresText, hierarchyTitle, partitionText, shortPath, throttledSoFar } from '../host/cgroupWords.ts';
-import type { HostDelta } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { factsTooltip } from '../words/tooltip.ts';
+import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../model/cgroupModel.ts';
+import type { HostDelta } from '../model/clientModel.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { cgroupTitle, figuresText, hierarchyTitle, partitionText, shortPath, throttledSoFar } from '../words/cgroupWords.ts';
+import { isUnknown, mutedIcon, parts, processCount } from '../words/hostWords.ts';
 import { engineIcon } from './engineIcon.ts';
-import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
+import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
-import { isUnknown, mutedIcon, parts, processCount } from './words.ts';
 
 export interface CgroupShape {
   /** What the row is called by: its own name, or, in a list of the controllers of one place, its hierarchy. */

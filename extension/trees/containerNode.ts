@@ -4,20 +4,20 @@ import type { Cgroup } from '../../helper/protocol/cgroups.ts';
 import type { Container, Engine } from '../../helper/protocol/containers.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
-import { keyOfCgroup } from '../host/cgroupModel.ts';
-import { figuresText } from '../host/cgroupWords.ts';
-import { containerRoots, isContainer, KIND_ORDER } from '../host/hierarchy.ts';
-import { type HostDelta, namespaceKey } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { factsTooltip } from '../words/tooltip.ts';
+import { keyOfCgroup } from '../model/cgroupModel.ts';
+import { type HostDelta, namespaceKey } from '../model/clientModel.ts';
+import { containerRoots, isContainer, KIND_ORDER } from '../model/hierarchy.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { figuresText } from '../words/cgroupWords.ts';
+import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCountSeen } from '../words/hostWords.ts';
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { InterfacesGroup } from './networkNodes.ts';
-import { GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
+import { GroupNode, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
-import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCountSeen } from './words.ts';
 
 export type Section = (node: ContainerNode) => TreeNode | undefined;
 

@@ -1,7 +1,7 @@
 /** The views as package.json has them, with what each says in the place of rows. Of its list a view tells by a context key. */
-import type { Text, ViewContribution } from '../contributions.ts';
-import { View } from '../ids.ts';
-import type { Condition, When } from '../when.ts';
+import type { Text, ViewContribution } from '../base/contributions.ts';
+import { View } from '../base/ids.ts';
+import type { Condition, When } from '../base/when.ts';
 
 const ICON = 'media/isoscope.svg';
 const SUPPORTED: Condition = { notContext: 'unsupportedPlatform' };

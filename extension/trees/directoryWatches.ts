@@ -1,31 +1,35 @@
 /** Keeps the rows of directories that are unfolded in step with the disk, and measures them when sizes are wanted. */
 import * as vscode from 'vscode';
 import type { LayerPath } from '../../helper/protocol/layers.ts';
-import { Disposable } from '../disposable.ts';
-import type { LayerSizes } from '../host/layerSizes.ts';
-import type { LayerWatch } from '../host/layerWatch.ts';
-import { placeKey } from '../host/overlayStack.ts';
-import type { DirectoryRow } from './layerFileNodes.ts';
-import type { TreeNode } from './node.ts';
-import type { Tree } from './tree.ts';
+import { Disposable } from '../base/disposable.ts';
+import type { LayerSizes } from '../model/layerSizes.ts';
+import type { LayerWatch } from '../model/layerWatch.ts';
+import { placeKey } from '../model/overlayStack.ts';
+import type { Tree } from './baseTree.ts';
+import type { TreeNode } from './treeNode.ts';
 
 /** Sizes come in a few times a second; rows are drawn again at most this often. */
 const DRAW_MILLIS = 300;
 /** What measures in the background is stopped for all at once. */
 const NEVER = new vscode.CancellationTokenSource().token;
 
+/** A row with a directory's entries below it. */
+export interface DirectoryOnDisk extends TreeNode {
+  readonly place: LayerPath;
+}
+
 export class DirectoryWatches extends Disposable {
   private readonly watch: LayerWatch;
   private readonly sizes: LayerSizes;
   private readonly trees = new Set<Tree>();
   /** Rows whose entries VS Code was given. */
-  private readonly listed = new Map<DirectoryRow, vscode.Disposable | undefined>();
+  private readonly listed = new Map<DirectoryOnDisk, vscode.Disposable | undefined>();
   /** Of these, those that were not watched for a while, so that they may be out of date. VS Code keeps the rows below a folded one. */
-  private readonly missed = new WeakSet<DirectoryRow>();
+  private readonly missed = new WeakSet<DirectoryOnDisk>();
   /** Rows that VS Code shows, folded or not, by what they show. */
-  private readonly rows = new Map<string, Set<DirectoryRow>>();
+  private readonly rows = new Map<string, Set<DirectoryOnDisk>>();
   private readonly folded = new Set<string>();
-  private readonly due = new Set<DirectoryRow>();
+  private readonly due = new Set<DirectoryOnDisk>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(watch: LayerWatch, sizes: LayerSizes) {
@@ -45,7 +49,7 @@ export class DirectoryWatches extends Disposable {
   }
 
   /** The row is being shown. */
-  drawn(row: DirectoryRow): void {
+  drawn(row: DirectoryOnDisk): void {
     const key = placeKey(row.place);
     const known = this.rows.get(key);
     if (known === undefined) this.rows.set(key, new Set([row]));
@@ -53,13 +57,13 @@ export class DirectoryWatches extends Disposable {
   }
 
   /** The row's entries are being shown. */
-  unfolded(row: DirectoryRow): void {
+  unfolded(row: DirectoryOnDisk): void {
     if (!this.listed.has(row)) this.listed.set(row, undefined);
     this.settle();
   }
 
   /** Measures the entries of a row in the background. */
-  measure(row: DirectoryRow): void {
+  measure(row: DirectoryOnDisk): void {
     if (this.sizes.of(row.place) !== undefined) return;
     void this.sizes.measure(row.place, NEVER);
   }
@@ -92,7 +96,7 @@ export class DirectoryWatches extends Disposable {
     }
   }
 
-  private resume(row: DirectoryRow): void {
+  private resume(row: DirectoryOnDisk): void {
     this.listed.set(
       row,
       this.watch.watch(row.place, () => this.redraw(row)),
@@ -127,7 +131,7 @@ export class DirectoryWatches extends Disposable {
     for (const row of rows) this.redraw(row);
   }
 
-  private redraw(row: DirectoryRow): void {
+  private redraw(row: DirectoryOnDisk): void {
     if (this.treeOf(row)?.holds(row) === true) row.tree.refreshNode(row);
   }
 

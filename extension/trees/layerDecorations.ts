@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import type { LayerMark } from '../../helper/protocol/layers.ts';
-import { Disposable } from '../disposable.ts';
-import { ROW_SCHEME } from '../ids.ts';
-import { markText } from './layerWords.ts';
+import { Disposable } from '../base/disposable.ts';
+import { ROW_SCHEME } from '../base/ids.ts';
+import { markText } from '../words/layerWords.ts';
 
 /** A row's decoration that names marks: `mark modified,opaque`. */
 export type MarkDecoration = `mark ${string}`;

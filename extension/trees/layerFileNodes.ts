@@ -3,20 +3,18 @@ import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import { type LayerEntry, type LayerPath, LayersReadDirectory, type Overlay } from '../../helper/protocol/layers.ts';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { wellFormedName } from '../host/fileNameText.ts';
-import { compareNames } from '../host/hierarchy.ts';
-import { nameHolds } from '../host/layerFilter.ts';
-import type { LayerSizes } from '../host/layerSizes.ts';
-import type { Layers } from '../host/layers.ts';
-import type { LayerWatch } from '../host/layerWatch.ts';
-import { childPath, overlayRef } from '../host/overlayStack.ts';
-import type { LayerTarget } from '../target.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import type { DirectoryWatches } from './directoryWatches.ts';
-import { markDecoration } from './layerDecorations.ts';
-import type { LayerOptions } from './layerOptions.ts';
+import type { LayerTarget } from '../model/commandTarget.ts';
+import { compareNames } from '../model/hierarchy.ts';
+import { nameHolds } from '../model/layerFilter.ts';
+import type { LayerSizes } from '../model/layerSizes.ts';
+import type { LayerWatch } from '../model/layerWatch.ts';
+import type { Layers } from '../model/liveLayers.ts';
+import { childPath, overlayRef } from '../model/overlayStack.ts';
+import { wellFormedName } from '../plain/fileNameText.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { parts, reasonText, unknownText } from '../words/hostWords.ts';
 import {
   bothSizesText,
   coverText,
@@ -33,10 +31,12 @@ import {
   sizeText,
   timeText,
   typeText,
-} from './layerWords.ts';
-import { MoreNode, type TreeContext, TreeNode } from './node.ts';
+} from '../words/layerWords.ts';
+import type { DirectoryWatches } from './directoryWatches.ts';
+import { markDecoration } from './layerDecorations.ts';
+import type { LayerOptions } from './layerOptions.ts';
+import { MoreNode, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
-import { parts, reasonText, unknownText } from './words.ts';
 
 /** What rows of layers need beside their tree. */
 export interface LayerParts {

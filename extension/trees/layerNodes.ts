@@ -2,10 +2,9 @@
 import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Layer, Overlay } from '../../helper/protocol/layers.ts';
-import type { LayerTarget } from '../target.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import { engineIcon } from './engineIcon.ts';
-import { DirectoryRow, type LayerParts } from './layerFileNodes.ts';
+import type { LayerTarget } from '../model/commandTarget.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { parts, reasonText, unknownText } from '../words/hostWords.ts';
 import {
   bothSizesText,
   layerCountText,
@@ -20,10 +19,11 @@ import {
   sharedText,
   shortDigest,
   wastedOf,
-} from './layerWords.ts';
-import { type TreeContext, TreeNode } from './node.ts';
+} from '../words/layerWords.ts';
+import { engineIcon } from './engineIcon.ts';
+import { DirectoryRow, type LayerParts } from './layerFileNodes.ts';
+import { type TreeContext, TreeNode } from './treeNode.ts';
 import { unknownRow } from './unknownNode.ts';
-import { parts, reasonText, unknownText } from './words.ts';
 
 /** One overlay mount: a container's root file system, or another. */
 export class OverlayNode extends TreeNode implements LayerTarget {

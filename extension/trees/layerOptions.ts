@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
-import type { CommandContribution } from '../contributions.ts';
-import { Disposable } from '../disposable.ts';
-import { ContextKey } from '../ids.ts';
+import type { CommandContribution } from '../base/contributions.ts';
+import { Disposable } from '../base/disposable.ts';
+import { ContextKey } from '../base/ids.ts';
 
 export const showAllFilesCommand: CommandContribution = {
   id: 'isoscope.layers.allFiles',

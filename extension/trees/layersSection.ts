@@ -1,12 +1,12 @@
 /** "Layers" below a container in the Containers view: of which layers its root file system is made. */
 import * as vscode from 'vscode';
 import type { Overlay } from '../../helper/protocol/layers.ts';
-import { isContainer } from '../host/hierarchy.ts';
+import { isContainer } from '../model/hierarchy.ts';
 import type { ContainerNode, Section } from './containerNode.ts';
-import type { ContainersTree } from './containers.ts';
+import type { ContainersTree } from './containersTree.ts';
 import type { LayerParts } from './layerFileNodes.ts';
 import { OverlayNode, stackRows } from './layerNodes.ts';
-import { GroupNode, type TreeContext, type TreeNode } from './node.ts';
+import { GroupNode, type TreeContext, type TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 
 class LayersSection extends GroupNode {

@@ -3,15 +3,10 @@ import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Namespace, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { IdMapping, Process } from '../../helper/protocol/processes.ts';
-import { Command } from '../commandIds.ts';
-import { members, type NamespaceForest, sortedNamespaces } from '../host/hierarchy.ts';
-import { type HostDelta, keyOf, type NamespaceKey } from '../host/hostModel.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import { InterfacesGroup, RoutesGroup, RulesGroup, SocketsGroup } from './networkNodes.ts';
-import { GroupNode, type TreeContext, TreeNode } from './node.ts';
-import { pinText } from './pins.ts';
-import { ProcessNode } from './processNode.ts';
-import { unknownRow, unreadableRow } from './unknownNode.ts';
+import { Command } from '../base/commandIds.ts';
+import { type HostDelta, keyOf, type NamespaceKey } from '../model/clientModel.ts';
+import { members, type NamespaceForest, sortedNamespaces } from '../model/hierarchy.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
 import {
   isUnknown,
   kindIcon,
@@ -24,7 +19,12 @@ import {
   processCount,
   processCountSeen,
   unknownText,
-} from './words.ts';
+} from '../words/hostWords.ts';
+import { InterfacesGroup, RoutesGroup, RulesGroup, SocketsGroup } from './networkNodes.ts';
+import { pinText } from './pins.ts';
+import { ProcessNode } from './processNode.ts';
+import { GroupNode, type TreeContext, TreeNode } from './treeNode.ts';
+import { unknownRow, unreadableRow } from './unknownNode.ts';
 
 /** `container`: one of a container's namespaces, where being the host's means being shared. `list`: in the Namespaces view. */
 export type NamespacePlace = 'container' | 'list';

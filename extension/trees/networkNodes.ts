@@ -10,15 +10,15 @@ import type {
   NetworkRule,
   NetworkSocket,
 } from '../../helper/protocol/network.ts';
-import { Command } from '../commandIds.ts';
-import { compareNames } from '../host/hierarchy.ts';
-import { type HostDelta, keyOf } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import { type FactNode, GroupNode, type TreeContext, TreeNode } from './node.ts';
+import { Command } from '../base/commandIds.ts';
+import { type HostDelta, keyOf } from '../model/clientModel.ts';
+import { compareNames } from '../model/hierarchy.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { isUnknown, namespacePlace, parts, processName } from '../words/hostWords.ts';
 import { ProcessNode } from './processNode.ts';
+import { type FactNode, GroupNode, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
-import { isUnknown, namespacePlace, parts, processName } from './words.ts';
 
 /** A group of a net namespace's rows, read from the kernel when it is opened. */
 abstract class NetworkGroup extends GroupNode {

@@ -1,9 +1,9 @@
 /** Why a namespace is alive, in words: one row for each thing that pins it (namespaces(7), "Namespace lifetime"). */
 import * as vscode from 'vscode';
 import type { NamespaceRef, Pin } from '../../helper/protocol/namespaces.ts';
-import { type HostModel, keyOf, namespaceKey } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { namespaceHolder, namespaceId, parts, processName } from './words.ts';
+import { type HostModel, keyOf, namespaceKey } from '../model/clientModel.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { namespaceHolder, namespaceId, parts, processName } from '../words/hostWords.ts';
 
 export interface PinText {
   /** Tells this pin from the others of its namespace, in every answer. */

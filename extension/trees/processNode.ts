@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
-import { childProcesses, containerOf } from '../host/hierarchy.ts';
-import type { HostDelta } from '../host/hostModel.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import { type TreeContext, TreeNode } from './node.ts';
-import { argumentsText, containerName, isUnknown, namespaceId, parts, processTitle, unknownText } from './words.ts';
+import type { HostDelta } from '../model/clientModel.ts';
+import { childProcesses, containerOf } from '../model/hierarchy.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { argumentsText, containerName, isUnknown, namespaceId, parts, processTitle, unknownText } from '../words/hostWords.ts';
+import { type TreeContext, TreeNode } from './treeNode.ts';
 
 /** Whether a process's row has below it the processes that it started, or stands alone in a list of members. */
 export type ProcessShape = 'tree' | 'row';

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import type { CgroupBadge } from '../../helper/protocol/cgroups.ts';
-import { Disposable } from '../disposable.ts';
-import { badgeText } from '../host/cgroupWords.ts';
-import type { Host } from '../host/host.ts';
-import { ROW_SCHEME } from '../ids.ts';
-import type { TreeNode } from './node.ts';
+import { Disposable } from '../base/disposable.ts';
+import { ROW_SCHEME } from '../base/ids.ts';
+import type { Host } from '../model/liveHost.ts';
+import { badgeText } from '../words/cgroupWords.ts';
+import type { TreeNode } from './treeNode.ts';
 
 /** The URI that stands for a row, only so that the row can be coloured and get a file's icon; nothing opens it. */
 export function rowUri(serial: number, decoration: TreeNode['decoration'], fileName?: string): vscode.Uri {

@@ -3,18 +3,18 @@ import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
 import type { Sandbox } from '../../helper/protocol/sandboxes.ts';
-import { Command } from '../commandIds.ts';
-import { containerRoots, KIND_ORDER } from '../host/hierarchy.ts';
-import { type HostDelta, keyOf } from '../host/hostModel.ts';
-import { oneLine } from '../host/plainText.ts';
-import { commandWords, isOverlay, ownKinds, rootWords } from '../host/sandboxWords.ts';
-import type { SandboxTarget } from '../target.ts';
-import { factsTooltip } from '../words/tooltip.ts';
+import { Command } from '../base/commandIds.ts';
+import { type HostDelta, keyOf } from '../model/clientModel.ts';
+import type { SandboxTarget } from '../model/commandTarget.ts';
+import { containerRoots, KIND_ORDER } from '../model/hierarchy.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { parts } from '../words/hostWords.ts';
+import { commandWords, isOverlay, ownKinds, rootWords } from '../words/sandboxWords.ts';
 import { CgroupsSection } from './containerNode.ts';
 import { NamespaceNode } from './namespaceNode.ts';
-import { type FactNode, GroupNode, type TreeContext, TreeNode } from './node.ts';
 import { ProcessNode } from './processNode.ts';
-import { parts } from './words.ts';
+import { type FactNode, GroupNode, type TreeContext, TreeNode } from './treeNode.ts';
 
 export class SandboxNode extends TreeNode implements SandboxTarget {
   sandbox: Sandbox;

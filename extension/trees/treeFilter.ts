@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import { Disposable } from '../disposable.ts';
-import { Findings } from '../host/filter.ts';
-import type { Host } from '../host/host.ts';
-import { ContextKey } from '../ids.ts';
+import { Disposable } from '../base/disposable.ts';
+import { ContextKey } from '../base/ids.ts';
+import { Findings } from '../model/filter.ts';
+import type { Host } from '../model/liveHost.ts';
 
 /** The one filter of all trees: its text, and what it finds in the model as it is now. */
 export class TreeFilter extends Disposable {

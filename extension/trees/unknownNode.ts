@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
-import { Command } from '../commandIds.ts';
+import { Command } from '../base/commandIds.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { HostModel } from '../host/hostModel.ts';
-import { factsTooltip } from '../words/tooltip.ts';
-import { TreeNode } from './node.ts';
-import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from './words.ts';
+import type { HostModel } from '../model/clientModel.ts';
+import { factsTooltip } from '../plain/tooltip.ts';
+import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from '../words/hostWords.ts';
+import { TreeNode } from './treeNode.ts';
 
 /** Something that could not be read, and why. Where root could read it, choosing the row asks to become root. */
 export class UnknownNode extends TreeNode {

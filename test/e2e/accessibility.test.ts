@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { PageType } from '../../extension/ids.ts';
+import type { PageType } from '../../extension/base/ids.ts';
 import { type Docker, type DockerContainer, startDocker } from '../fixtures/docker.ts';
 import { showInPage, violations, whileNarrow } from './harness/accessibility.ts';
 import { groupCgroups, openCgroups } from './harness/cgroups.ts';

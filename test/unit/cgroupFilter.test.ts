@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CgroupFindings } from '../../extension/host/cgroupFilter.ts';
-import { CgroupModel } from '../../extension/host/cgroupModel.ts';
+import { CgroupFindings } from '../../extension/model/cgroupFilter.ts';
+import { CgroupModel } from '../../extension/model/cgroupModel.ts';
 import { cgroupAnswer } from '../fixtures/hostAnswers.ts';
 
 const shop = cgroupAnswer('cpu', '/docker/3f2a', { title: 'shop', container: 'docker 3f2a' });

@@ -2,7 +2,7 @@ import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { readBandwidth, readBytes, readCgroupName, readCount } = await import('../../extension/host/cgroupInput.ts');
+const { readBandwidth, readBytes, readCgroupName, readCount } = await import('../../extension/changes/cgroupInput.ts');
 
 const PERIOD = 100_000;
 const CPUS = 2;

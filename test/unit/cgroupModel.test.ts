@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CgroupModel, keyOfCgroup } from '../../extension/host/cgroupModel.ts';
-import { isEmpty } from '../../extension/host/hostModel.ts';
+import { CgroupModel, keyOfCgroup } from '../../extension/model/cgroupModel.ts';
+import { isEmpty } from '../../extension/model/clientModel.ts';
 import type { Cgroup, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
 import { cgroupAnswer } from '../fixtures/hostAnswers.ts';
 

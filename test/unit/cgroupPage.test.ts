@@ -1,7 +1,7 @@
 import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel } from '../../extension/host/hostModel.ts';
+import { HostModel } from '../../extension/model/clientModel.ts';
 import type { CgroupCpu, CgroupMemory, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Page, Value } from '../../webview/messages.ts';
 import { ELSEWHERE, inspectAnswer, NOT_IN_V1, ownLimit } from '../fixtures/cgroupAnswers.ts';

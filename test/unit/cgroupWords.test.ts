@@ -14,7 +14,7 @@ const {
   partitionText,
   shortPath,
   throttledSoFar,
-} = await import('../../extension/host/cgroupWords.ts');
+} = await import('../../extension/words/cgroupWords.ts');
 
 test('a CPU limit reads as a share of one CPU with the raw figures beside it', () => {
   assert.equal(bandwidthText(2000, 100_000), '2 % of one CPU (2,000 µs of every 100,000 µs)');

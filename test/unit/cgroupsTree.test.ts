@@ -6,9 +6,9 @@ import type { CgroupsListResult } from '../../helper/protocol/cgroups.ts';
 import { quietHost, rowsOf } from '../fixtures/quietHost.ts';
 import { bench, Uri } from '../fixtures/vscodeStandIn.ts';
 
-const { CgroupsTree } = await import('../../extension/trees/cgroups.ts');
+const { CgroupsTree } = await import('../../extension/trees/cgroupsTree.ts');
 const { TreeFilter } = await import('../../extension/trees/treeFilter.ts');
-const { ContextKey } = await import('../../extension/ids.ts');
+const { ContextKey } = await import('../../extension/base/ids.ts');
 
 const NO_CGROUPS: CgroupsListResult = { mode: 'v2', hierarchies: [], cgroups: [], unreadable: [], truncated: false };
 const UNIFIED = { hierarchy: 'unified', version: 2, controllers: [], mountPoint: '/sys/fs/cgroup' } as const;

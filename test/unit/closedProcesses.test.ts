@@ -7,7 +7,7 @@ import { hostNamespaces, processAnswer } from '../fixtures/hostAnswers.ts';
 import { quietHost, rowsOf } from '../fixtures/quietHost.ts';
 import { Uri } from '../fixtures/vscodeStandIn.ts';
 
-const { NamespacesTree } = await import('../../extension/trees/namespaces.ts');
+const { NamespacesTree } = await import('../../extension/trees/namespacesTree.ts');
 const { TreeFilter } = await import('../../extension/trees/treeFilter.ts');
 
 const NONE = { count: 0, processes: [] };

@@ -1,9 +1,9 @@
 /** What scripts/contributes.mjs makes of declarations that package.json has no example of. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CommandContribution, ViewContribution } from '../../extension/contributions.ts';
+import type { CommandContribution, ViewContribution } from '../../extension/base/contributions.ts';
+import { whenText } from '../../extension/base/when.ts';
 import { contributedViews } from '../../extension/trees/contributedViews.ts';
-import { whenText } from '../../extension/when.ts';
 import { manifestParts } from '../../scripts/contributes.mjs';
 
 const COMMAND: CommandContribution = { id: 'isoscope.one', title: 'One' };

@@ -34,28 +34,27 @@ const SHARED_WITH_PARSERS = ['helper/lists.ts', 'helper/kernel/numbers.ts'];
 /** What a sandbox may be asked to be is a room's own subject: of its schema the protocol's is made. */
 const SPECIFICATION = 'helper/sandbox/spec.ts';
 
-/** Rooms of the extension, in the order in which they stand: each may use those before it, its types too. */
-const EXTENSION_ROOMS = ['words', 'connection', 'host', 'trees', 'changes', 'documents', 'programs', 'panels', 'commands'];
-/** Files of extension/ that every room may use, and the two of host/ that only know text. */
-const SHARED_IN_EXTENSION = [
-  'extension/ids.ts',
-  'extension/commandIds.ts',
-  'extension/contributions.ts',
-  'extension/when.ts',
-  'extension/target.ts',
-  'extension/disposable.ts',
-  'extension/host/plainText.ts',
-  'extension/host/fileNameText.ts',
+/**
+ * Rooms of the extension, in the order in which they stand: each may use those before it, its types too. What stands beside the rooms
+ * puts them together, and no room uses it.
+ */
+const EXTENSION_ROOMS = [
+  'base',
+  'plain',
+  'connection',
+  'model',
+  'words',
+  'trees',
+  'changes',
+  'documents',
+  'programs',
+  'panels',
+  'commands',
 ];
-/** Files of extension/ that know some rooms and are used by those after these. */
-const BETWEEN_ROOMS: Record<string, { above: string }> = {
-  'extension/failureMessage.ts': { above: 'connection' },
-  'extension/layerPicks.ts': { above: 'programs' },
-};
 /** Programs of their own, which know neither VS Code nor the rest. */
 const OWN_PROGRAMS: Record<string, string[]> = {
-  'extension/attach.ts': ['helper/stream/frame.ts'],
-  'extension/askpass.ts': ['extension/connection/askpassFolder.ts'],
+  'extension/programs/attach.ts': ['helper/stream/frame.ts'],
+  'extension/connection/askpass.ts': ['extension/connection/askpassFolder.ts'],
 };
 
 function isProtocol(file: string): boolean {
@@ -92,27 +91,21 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
 }
 
 function extensionViolation(from: string, to: string): string | undefined {
-  const [roomOfFrom, roomOfTo] = [from, to].map((file) => rankOf(file));
-  if (SHARED_IN_EXTENSION.includes(to)) return undefined;
-  if (SHARED_IN_EXTENSION.includes(from)) return `${from} is for every room, and knows none`;
-  // Files beside the rooms put them together: main.ts, and one for each view.
-  if (roomOfFrom === undefined) return undefined;
-  if (roomOfTo === undefined) return `${from} does not use ${to}, which puts it together with others`;
-  return roomOfTo <= roomOfFrom ? undefined : `extension/${from.split('/')[1]} stands below ${to}`;
-}
-
-/** Where a file stands among the rooms; undefined when it stands beside them. */
-function rankOf(file: string): number | undefined {
-  const between = BETWEEN_ROOMS[file];
-  if (between !== undefined) return EXTENSION_ROOMS.indexOf(between.above) + 0.5;
-  const [, room = ''] = file.split('/');
-  const rank = EXTENSION_ROOMS.indexOf(room);
-  return rank === -1 ? undefined : rank;
+  const [, roomOfFrom = '', areaOfFrom = ''] = from.split('/');
+  const [, roomOfTo = '', areaOfTo = ''] = to.split('/');
+  // main.ts, and one for each view.
+  if (roomOfFrom.endsWith('.ts')) return undefined;
+  if (roomOfTo.endsWith('.ts')) return `${from} does not use ${to}, which puts it together with others`;
+  if (EXTENSION_ROOMS.indexOf(roomOfTo) > EXTENSION_ROOMS.indexOf(roomOfFrom))
+    return `extension/${roomOfFrom}/ stands below extension/${roomOfTo}/`;
+  if (roomOfFrom !== 'commands' || roomOfTo !== 'commands') return undefined;
+  // What stands beside the areas is for all of them.
+  return areaOfTo.endsWith('.ts') || areaOfTo === areaOfFrom ? undefined : `${from} knows nothing of commands/${areaOfTo}/`;
 }
 
 /** attach.ts speaks the frames of a terminal's stream. */
 function mayUseOfHelper(from: string, to: string): boolean {
-  return isProtocol(to) || (from === 'extension/attach.ts' && to === 'helper/stream/frame.ts');
+  return isProtocol(to) || (from === 'extension/programs/attach.ts' && to === 'helper/stream/frame.ts');
 }
 
 function helperViolation(room: string, to: string): string | undefined {
@@ -167,11 +160,20 @@ test('every room there is has a rule', () => {
       .sort();
   assert.deepEqual(roomsOf('extension'), [...EXTENSION_ROOMS].sort());
   assert.deepEqual(roomsOf('helper'), ['protocol', ...Object.keys(HELPER_ROOMS)].sort());
-  const written = [...SHARED, ...SHARED_IN_EXTENSION, ...Object.keys(BETWEEN_ROOMS), ...Object.keys(OWN_PROGRAMS)];
+  const written = [...SHARED, ...Object.keys(OWN_PROGRAMS)];
   assert.deepEqual(
     written.filter((file) => !files.includes(file)),
     [],
     'no rule is about a file that is gone',
+  );
+});
+
+test('a file of the extension is found by its name alone', () => {
+  const names = files.map((file) => path.basename(file));
+  const twice = files.filter((file) => names.filter((name) => name === path.basename(file)).length > 1);
+  assert.deepEqual(
+    twice.filter((file) => file.startsWith('extension/')),
+    ['extension/main.ts'],
   );
 });
 
@@ -199,13 +201,14 @@ test('an import that breaks a rule is noticed', () => {
     ['webview/process.ts', `import { PROTOCOL_VERSION } from '../helper/protocol.ts';`],
     ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
     ['webview/process.ts', `const protocol = await import('../helper/protocol/host.ts');`],
-    ['extension/host/host.ts', `import { REQUESTS } from '../../helper/protocol/requests.ts';`],
+    ['extension/model/liveHost.ts', `import { REQUESTS } from '../../helper/protocol/requests.ts';`],
     ['helper/protocol/layers.ts', `import { Failure } from '../failure.ts';`],
-    ['extension/host/host.ts', `import type { TreeNode } from '../trees/node.ts';`],
-    ['extension/words/notify.ts', `import { showFailure } from '../failureMessage.ts';`],
-    ['extension/trees/node.ts', `import { activate } from '../main.ts';`],
-    ['extension/ids.ts', `import { oneLine } from './host/host.ts';`],
-    ['extension/attach.ts', `import { Command } from './commandIds.ts';`],
+    ['extension/model/liveHost.ts', `import type { TreeNode } from '../trees/treeNode.ts';`],
+    ['extension/plain/notify.ts', `import { showFailure } from '../words/failureMessage.ts';`],
+    ['extension/trees/treeNode.ts', `import { activate } from '../main.ts';`],
+    ['extension/base/ids.ts', `import { oneLine } from '../plain/plainText.ts';`],
+    ['extension/programs/attach.ts', `import { Command } from '../base/commandIds.ts';`],
+    ['extension/commands/host/copy.ts', `import { showStack } from '../layers/showStack.ts';`],
   ];
   for (const [file, text] of planted) {
     const [found] = importsOf(file, text);

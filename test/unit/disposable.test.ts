@@ -1,7 +1,7 @@
 /** What holds disposables ends them, and keeps none that has ended by itself. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Disposable } from '../../extension/disposable.ts';
+import { Disposable } from '../../extension/base/disposable.ts';
 
 class Holder extends Disposable {
   hold<T extends { dispose(): void }>(one: T): T {

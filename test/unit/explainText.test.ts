@@ -2,7 +2,7 @@ import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-const { explainText } = await import('../../extension/changes/explainText.ts');
+const { explainText } = await import('../../extension/words/explainText.ts');
 
 const FILE = `/sys/fs/cgroup/cpu/docker/${'ab'.repeat(32)}/cpu.cfs_quota_us`;
 

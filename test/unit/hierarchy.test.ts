@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { HostModel, keyOf } from '../../extension/model/clientModel.ts';
 import {
   childProcesses,
   containerRoots,
@@ -10,8 +11,7 @@ import {
   outerContainer,
   sortedContainers,
   sortedNamespaces,
-} from '../../extension/host/hierarchy.ts';
-import { HostModel, keyOf } from '../../extension/host/hostModel.ts';
+} from '../../extension/model/hierarchy.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Namespace } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';

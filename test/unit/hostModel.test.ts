@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel, isEmpty } from '../../extension/host/hostModel.ts';
+import { HostModel, isEmpty } from '../../extension/model/clientModel.ts';
 import type { Process, ProcessesListResult } from '../../helper/protocol/processes.ts';
 import { containerAnswer, hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 

@@ -12,8 +12,8 @@ import { sourceFiles } from '../fixtures/sourceFiles.ts';
 import { bench, Panel, type Shown } from '../fixtures/vscodeStandIn.ts';
 import { type Asked, commands, drawRows, run, runCommand, until, whatItNames } from '../fixtures/wholeExtension.ts';
 
-const { PageType, Scheme, View } = await import('../../extension/ids.ts');
-const { commandTitle } = await import('../../extension/words/runningCommand.ts');
+const { PageType, Scheme, View } = await import('../../extension/base/ids.ts');
+const { commandTitle } = await import('../../extension/plain/runningCommand.ts');
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 /** Longest that is shown anywhere, by where. */

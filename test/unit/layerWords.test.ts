@@ -1,10 +1,10 @@
 import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HostModel } from '../../extension/host/hostModel.ts';
+import type { HostModel } from '../../extension/model/clientModel.ts';
 import type { LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 
-const { bothSizesText, hasText, markText, measuredText, sizeText } = await import('../../extension/trees/layerWords.ts');
+const { bothSizesText, hasText, markText, measuredText, sizeText } = await import('../../extension/words/layerWords.ts');
 const { stackPage } = await import('../../extension/panels/stackPage.ts');
 
 const KIB = 1024;

@@ -47,7 +47,7 @@ const BOUNDED: Record<string, string> = {
   'helper/host/cgroups/subscriptions.ts': 'the interval of samples, which the schema bounds',
   'helper/host/watcher.ts': 'the interval between two looks',
   'helper/programs/ptyInput.ts': 'LONGEST_PAUSE_MILLIS',
-  'extension/host/rounds.ts': 'the pause before it asks again',
+  'extension/model/rounds.ts': 'the pause before it asks again',
   'extension/trees/refreshQueue.ts': 'the interval between two drawings',
   'extension/panels/pagePanel.ts': 'the interval of a page',
   'extension/connection/patience.ts': 'START_MILLIS',

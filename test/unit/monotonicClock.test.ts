@@ -13,7 +13,7 @@ const TIME_OF_DAY: Record<string, string> = {
   'helper/stream/folder.ts': 'how old a folder is, which files tell by no other clock',
   'helper/host/cgroups/subscriptions.ts': 'the label of a sample',
   'helper/host/identity.ts': 'when the host was started, as it is shown',
-  'extension/documents/cgroupFiles.ts': 'the time of change that an editor is told of a file',
+  'extension/documents/cgroupFileSystem.ts': 'the time of change that an editor is told of a file',
   'webview/monitor.ts': 'the label of the newest sample',
 };
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
 
-const { mountTableText } = await import('../../extension/host/mountText.ts');
+const { mountTableText } = await import('../../extension/words/mountText.ts');
 
 const HOST = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
 24 22 0:22 / /proc rw,nosuid shared:5 - proc proc rw

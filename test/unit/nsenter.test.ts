@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel } from '../../extension/host/hostModel.ts';
-import { nsenterNamespace, nsenterProcess } from '../../extension/host/nsenter.ts';
+import { HostModel } from '../../extension/model/clientModel.ts';
+import { nsenterNamespace, nsenterProcess } from '../../extension/words/nsenter.ts';
 import { hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
 function hostModel(): HostModel {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wellFormedName, wireName } from '../../extension/host/fileNameText.ts';
-import { filterOverlays, nameHolds } from '../../extension/host/layerFilter.ts';
+import { filterOverlays, nameHolds } from '../../extension/model/layerFilter.ts';
 import {
   childPath,
   copyBelow,
@@ -13,7 +12,8 @@ import {
   parentPath,
   placeKey,
   savedSize,
-} from '../../extension/host/overlayStack.ts';
+} from '../../extension/model/overlayStack.ts';
+import { wellFormedName, wireName } from '../../extension/plain/fileNameText.ts';
 import type { Layer, LayerEntry, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 
 function layer(index: number, role: Layer['role'], more: Partial<Layer> = {}): Layer {

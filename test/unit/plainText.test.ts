@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { documentText, markdownText, oneLine, plainLines, plainTexts, shellWord } from '../../extension/host/plainText.ts';
+import { documentText, markdownText, oneLine, plainLines, plainTexts, shellWord } from '../../extension/plain/plainText.ts';
 
 test('a name with newlines and control characters stays on one line and shows that they are there', () => {
   assert.equal(oneLine('a\nb\tc\u001b[31m\u007f'), 'a⏎b␉c␛[31m␡');

@@ -1,4 +1,4 @@
-/** The lint rule that keeps text from reaching people past extension/words/: it must know every way that VS Code has. */
+/** The lint rule that keeps text from reaching people past extension/plain/: it must know every way that VS Code has. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -27,7 +27,7 @@ function windowFunctions(): string[] {
   return [...new Set([...body.matchAll(/export function (\w+)/g)].map(([, name = '']) => name))].sort();
 }
 
-test('every function of VS Code that shows text is called in extension/words/ alone, or known to be harmless', () => {
+test('every function of VS Code that shows text is called in extension/plain/ alone, or known to be harmless', () => {
   const names = windowFunctions();
   assert.ok(names.length > 20, 'the declarations were read');
   const shown = names.filter((name) => !HARMLESS.includes(name));
@@ -37,7 +37,7 @@ test('every function of VS Code that shows text is called in extension/words/ al
     shown.filter((_name, at) => !noticed.includes(at + 1)),
     [],
   );
-  assert.deepEqual(noticedLines('extension/words/planted.ts', `${source}\n`), []);
+  assert.deepEqual(noticedLines('extension/plain/planted.ts', `${source}\n`), []);
 });
 
 test('no other way of writing it goes unnoticed', () => {

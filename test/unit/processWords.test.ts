@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { processAnswer } from '../fixtures/hostAnswers.ts';
 
-const { argumentsText, processTitle } = await import('../../extension/trees/words.ts');
+const { argumentsText, processTitle } = await import('../../extension/words/hostWords.ts');
 
 test('a process is called by its name, and what it was started with stands beside it, cut', () => {
   const process = processAnswer(7, 1, { name: 'sh', arguments: ['/bin/sh', '-c', 'while :; do :; done'] });

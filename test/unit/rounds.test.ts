@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test, { mock } from 'node:test';
-import { Rounds } from '../../extension/host/rounds.ts';
+import { Rounds } from '../../extension/model/rounds.ts';
 
 /** Rounds whose reads each end when told to. */
 function heldRounds() {

@@ -23,15 +23,19 @@ test('what runs a specification is asked of the helper in one place, which asks 
 });
 
 test('only answers that were just given are run without that question', () => {
-  assert.deepEqual(filesWith(/\.startAsAnswered\(/), ['commands/runInNewNamespace.ts']);
+  assert.deepEqual(filesWith(/\.startAsAnswered\(/), ['commands/sandboxes/runInNewNamespace.ts']);
 });
 
 test('the helper is started in one place, which knows whether a person asked for it', () => {
-  assert.deepEqual(filesWith(/[^.\w]startHelper\(/), ['connection/connection.ts', 'connection/start.ts']);
+  assert.deepEqual(filesWith(/[^.\w]startHelper\(/), ['connection/connection.ts', 'connection/startHelper.ts']);
   assert.deepEqual(filesWith(/\bmayStartHelper\(/), ['connection/connection.ts', 'connection/personActs.ts']);
 });
 
 test('only commands and views that become visible count as a person’s acts', () => {
-  assert.deepEqual(filesWith(/\bnoteAct\(/), ['commandRegistration.ts', 'connection/personActs.ts', 'trees/tree.ts']);
-  assert.deepEqual(filesWith(/commands\.registerCommand\(/), ['commandRegistration.ts']);
+  assert.deepEqual(filesWith(/\bnoteAct\(/), [
+    'commands/commandRegistration.ts',
+    'connection/personActs.ts',
+    'trees/baseTree.ts',
+  ]);
+  assert.deepEqual(filesWith(/commands\.registerCommand\(/), ['commands/commandRegistration.ts']);
 });

@@ -8,9 +8,9 @@ import type { SandboxParams } from '../../helper/protocol/sandboxes.ts';
 import { bench, Uri } from '../fixtures/vscodeStandIn.ts';
 
 const { HelperError } = await import('../../extension/connection/helperError.ts');
-const { showFailure } = await import('../../extension/failureMessage.ts');
+const { showFailure } = await import('../../extension/words/failureMessage.ts');
 const { showSandboxFailure } = await import('../../extension/programs/sandboxFailure.ts');
-const { specificationIn } = await import('../../extension/programs/sandboxSpec.ts');
+const { specificationIn } = await import('../../extension/programs/sandboxParams.ts');
 
 const FILE = Uri.file('/work/hello.sandbox.json') as unknown as VsCodeUri;
 const TEXT = `{

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Findings } from '../../extension/host/filter.ts';
-import { HostModel } from '../../extension/host/hostModel.ts';
+import { HostModel } from '../../extension/model/clientModel.ts';
+import { Findings } from '../../extension/model/filter.ts';
 import { containerAnswer, hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
 function model(): HostModel {

@@ -14,14 +14,14 @@ import { UNKNOWN_FACTS, UNKNOWN_LISTS } from '../fixtures/unknownAnswers.ts';
 import { bench } from '../fixtures/vscodeStandIn.ts';
 import { commands, drawRows, run, runCommand, until, whatItNames } from '../fixtures/wholeExtension.ts';
 
-const { View } = await import('../../extension/ids.ts');
+const { View } = await import('../../extension/base/ids.ts');
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const read = (file: string) => readFileSync(path.join(ROOT, file), 'utf8');
 const NONE = /\b(no|none|nothing|nobody|empty|not any|never|without)\b/i;
 
 /** What a person may choose or type is in these; whether something is there is not. */
-const OF_CHOICES = ['panels/sandboxFormTexts.ts', 'programs/sandboxQuestions.ts', 'host/cgroupInput.ts'];
+const OF_CHOICES = ['panels/sandboxFormTexts.ts', 'programs/sandboxQuestions.ts', 'changes/cgroupInput.ts'];
 
 /** Texts that speak of none of something. */
 function sentences(): string[] {

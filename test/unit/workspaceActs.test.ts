@@ -13,7 +13,7 @@ import { unlessRunsTypescript } from '../fixtures/environment.ts';
 import { bench, Panel, Uri, workspace } from '../fixtures/vscodeStandIn.ts';
 
 const { activate } = await import('../../extension/main.ts');
-const { Command } = await import('../../extension/commandIds.ts');
+const { Command } = await import('../../extension/base/commandIds.ts');
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
 type Provider = Record<string, (...given: unknown[]) => unknown>;

@@ -1,0 +1,116 @@
+/** What a command on layers acts on: what it was given, the file in the editor, or what the person chooses. */
+import * as vscode from 'vscode';
+import type { LayerPath, Overlay } from '../../../helper/protocol/layers.ts';
+import { Scheme } from '../../base/ids.ts';
+import { disconnected } from '../../connection/requestError.ts';
+import { layerPlace } from '../../documents/layerUri.ts';
+import type { LayerTarget } from '../../model/commandTarget.ts';
+import type { Host } from '../../model/liveHost.ts';
+import type { Layers } from '../../model/liveLayers.ts';
+import { overlayRef } from '../../model/overlayStack.ts';
+import { ask } from '../../plain/box.ts';
+import { pick } from '../../plain/pick.ts';
+import { layerCountText, overlayContainer, overlayName, pathText } from '../../words/layerWords.ts';
+
+export interface LayerSpot {
+  overlay: Overlay;
+  place: LayerPath;
+}
+
+export class LayerPicks {
+  private readonly host: Host;
+  private readonly layers: Layers;
+
+  constructor(host: Host, layers: Layers) {
+    this.host = host;
+    this.layers = layers;
+  }
+
+  /** An overlay; undefined when the person chose none. */
+  async overlay(target: LayerTarget | undefined): Promise<Overlay | undefined> {
+    const given = target?.overlay ?? (target?.place === undefined ? undefined : await this.find(target.place));
+    return given ?? (await this.pick());
+  }
+
+  /** A place in a layer; undefined when the person chose none. `path` asks for a path where none was given. */
+  async spot(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
+    const place = target?.place ?? activePlace();
+    const known = target?.overlay ?? (place === undefined ? undefined : await this.find(place));
+    if (place !== undefined && known !== undefined) return { overlay: known, place };
+    const overlay = known ?? (await this.pick());
+    const path = overlay === undefined ? undefined : await this.path(overlay);
+    if (overlay === undefined || path === undefined) return undefined;
+    return { overlay, place: { overlay: overlayRef(overlay), layer: 'merged', path } };
+  }
+
+  /** Another overlay than `overlay`; undefined when the person chose none. */
+  async other(overlay: Overlay): Promise<Overlay | undefined> {
+    return await this.pick(overlay);
+  }
+
+  /** A layer that was given, or one that the person chooses; undefined when none was. */
+  async layer(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
+    const overlay = await this.overlay(target);
+    if (overlay === undefined) return undefined;
+    return { overlay, place: target?.place ?? { overlay: overlayRef(overlay), layer: 'merged', path: '/' } };
+  }
+
+  private async find(place: LayerPath): Promise<Overlay> {
+    await this.layers.load();
+    const found = this.layers.find(place.overlay) ?? (await this.reloaded(place));
+    if (found === undefined) throw new Error(vscode.l10n.t('This overlay is no longer mounted.'));
+    return found;
+  }
+
+  /** Nothing keeps the list current while no view shows it. */
+  private async reloaded(place: LayerPath): Promise<Overlay | undefined> {
+    await this.layers.reload();
+    return this.layers.find(place.overlay);
+  }
+
+  private async pick(except?: Overlay): Promise<Overlay | undefined> {
+    await Promise.all([this.host.load(), this.layers.reload()]);
+    if (this.layers.problem !== undefined) throw this.layers.problem;
+    if (!this.layers.loaded) throw disconnected();
+    const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
+    if (overlays.length === 0) throw new Error(nothingToChoose(this.layers.unreadable));
+    const items = overlays.map((overlay) => ({
+      overlay,
+      label: overlayName(this.host.model, overlay),
+      description: overlay.image === undefined ? '' : pathText(overlay.image),
+      detail: vscode.l10n.t('{0}, mounted at {1}', layerCountText(overlay), pathText(overlay.mountPoint)),
+      ofContainer: overlayContainer(this.host.model, overlay) !== undefined && overlay.isRoot,
+    }));
+    items.sort((a, b) => Number(b.ofContainer) - Number(a.ofContainer) || a.label.localeCompare(b.label));
+    const of = except === undefined ? undefined : overlayName(this.host.model, except);
+    const placeHolder = vscode.l10n.t('Container, or overlay mount');
+    return (await pick(items, { of, placeHolder, matchOnDescription: true, matchOnDetail: true }))?.overlay;
+  }
+
+  private async path(overlay: Overlay): Promise<string | undefined> {
+    const of = overlayName(this.host.model, overlay);
+    const prompt = vscode.l10n.t('A path in {0}, as the container names it', of);
+    return await ask({ of, prompt, value: '/', valueSelection: [1, 1] }, (text) =>
+      text.startsWith('/') ? undefined : vscode.l10n.t('It begins with /.'),
+    );
+  }
+}
+
+function activePlace(): LayerPath | undefined {
+  const uri = vscode.window.activeTextEditor?.document.uri;
+  return uri?.scheme === Scheme.layer && uri.query.startsWith('{') ? layerPlace(uri) : undefined;
+}
+
+function nothingToChoose(unreadable: number): string {
+  if (unreadable === 0) return vscode.l10n.t('There is no overlay mount to choose from.');
+  return vscode.l10n.t(
+    'No overlay mount is in sight to choose from: the mounts of {0} mount namespaces could not be read.',
+    unreadable,
+  );
+}
+
+/** For what is told by the list of layers: throws when that is unknown, for then nothing follows from what it does not have. */
+export function mustKnowLayers({ unknownLayers }: Overlay): void {
+  if (unknownLayers !== undefined)
+    throw new Error(vscode.l10n.t('The layers of this overlay are unknown: nothing tells of them.'));
+}

@@ -1,0 +1,23 @@
+import type { CommandContribution } from '../../base/contributions.ts';
+import { IN_ANY_VIEW } from '../../base/when.ts';
+import type { LayerTarget } from '../../model/commandTarget.ts';
+import type { StackPanels } from '../../panels/stackPanels.ts';
+import type { LayerPicks } from './layerPicks.ts';
+
+export const showStackCommand: CommandContribution = {
+  id: 'isoscope.layers.showStack',
+  title: 'Show Layer Stack',
+  icon: 'layers',
+  menus: {
+    'view/item/context': [
+      { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'overlay' }] },
+      { group: '4_layers@1', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer'] }] },
+    ],
+  },
+};
+
+/** Opens the stack of a container. */
+export async function showStack(picks: LayerPicks, panels: StackPanels, target?: LayerTarget): Promise<void> {
+  const overlay = await picks.overlay(target);
+  if (overlay !== undefined) panels.show(overlay);
+}

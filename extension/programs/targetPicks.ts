@@ -1,0 +1,131 @@
+/** The questions that lead to a program's target: which container, which process, which namespaces, whose identity. */
+import * as vscode from 'vscode';
+import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
+import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { isContainer } from '../model/hierarchy.ts';
+import { pick, pickSeveral, pickWithButtons } from '../plain/pick.ts';
+import { oneLine } from '../plain/plainText.ts';
+import type { QuestionHead } from '../plain/runningCommand.ts';
+import type { KindChoice } from './kinds.ts';
+
+type Carrying<T> = vscode.QuickPickItem & { value: T };
+
+/** Undefined when the person chose none. */
+export async function pickContainer(connection: HelperConnection): Promise<Container | undefined> {
+  const containers = connection.request(ContainersList, {}).then((answer) =>
+    answer.containers.filter(isContainer).map(
+      (container): Carrying<Container> => ({
+        label: oneLine(container.name),
+        description: oneLine([container.engine, container.image ?? ''].join(' ').trim()),
+        detail: vscode.l10n.t('{0}, process {1}', container.state, container.leader.pid),
+        value: container,
+      }),
+    ),
+  );
+  const picked = await pick(containers, {
+    placeHolder: vscode.l10n.t('Container'),
+    matchOnDescription: true,
+  });
+  return picked?.value;
+}
+
+/** Undefined when the person chose none. */
+export async function pickProcess(connection: HelperConnection, head: QuestionHead = {}): Promise<ProcessRef | undefined> {
+  const processes = connection.request(ProcessesList, {}).then((answer) =>
+    answer.processes
+      .filter((process) => !process.kernelThread && process.state !== 'Z')
+      .map(
+        (process): Carrying<ProcessRef> => ({
+          label: oneLine(process.name),
+          description: `${process.pid}  ${oneLine(process.user)}`,
+          ...(Array.isArray(process.arguments) ? { detail: oneLine(process.arguments.join(' ')) } : {}),
+          value: { pid: process.pid, startTime: process.startTime },
+        }),
+      ),
+  );
+  const picked = await pick(processes, {
+    ...head,
+    placeHolder: vscode.l10n.t('Process: its name, pid, user or command line'),
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  return picked?.value;
+}
+
+/** Undefined when the person chose none. */
+export async function pickKinds(choices: readonly KindChoice[], of: string): Promise<NamespaceKind[] | undefined> {
+  const items = choices.map(
+    (choice): Carrying<NamespaceKind> => ({
+      label: choice.kind,
+      description: `${choice.ino === null ? vscode.l10n.t('unknown') : `${choice.kind}:[${choice.ino}]`}${choice.shared ? ` · ${vscode.l10n.t('shared with the host')}` : ''}`,
+      detail: kindWords(choice.kind),
+      picked: choice.proposed,
+      value: choice.kind,
+    }),
+  );
+  const picked = await pickSeveral(items, {
+    of,
+    placeHolder: vscode.l10n.t('Namespaces to enter; without mnt the tools of the host are used'),
+    matchOnDescription: true,
+  });
+  if (picked === undefined || picked.length === 0) return undefined;
+  const kinds = new Set(picked.map((item) => item.value));
+  return NAMESPACE_KINDS.filter((kind) => kinds.has(kind));
+}
+
+function kindWords(kind: NamespaceKind): string {
+  switch (kind) {
+    case 'net':
+      return vscode.l10n.t('Interfaces, addresses, routes, ports');
+    case 'mnt':
+      return vscode.l10n.t('Mounts: the files and programs of the target');
+    case 'pid':
+      return vscode.l10n.t('Process ids');
+    case 'user':
+      return vscode.l10n.t('User and group ids, capabilities');
+    case 'uts':
+      return vscode.l10n.t('Host name');
+    case 'ipc':
+      return vscode.l10n.t('Shared memory, semaphores, message queues');
+    case 'cgroup':
+      return vscode.l10n.t('Root of the cgroup paths');
+    case 'time':
+      return vscode.l10n.t('Offsets of the monotonic and boot-time clocks');
+  }
+}
+
+export interface IdentityChoice {
+  identity: 'root' | 'target';
+  /** The person asks to see what would run instead of running it. */
+  explain: boolean;
+}
+
+/** Undefined when the person chose none. */
+export async function pickIdentity(targetUser: string, of: string): Promise<IdentityChoice | undefined> {
+  const explain: vscode.QuickInputButton = {
+    iconPath: new vscode.ThemeIcon('list-ordered'),
+    tooltip: vscode.l10n.t('Show the Syscalls'),
+  };
+  const items: Carrying<'root' | 'target'>[] = [
+    {
+      label: vscode.l10n.t('Root'),
+      description: vscode.l10n.t('Uid 0 of the user namespace entered'),
+      buttons: [explain],
+      value: 'root',
+    },
+    {
+      label: vscode.l10n.t('The target’s user'),
+      description: vscode.l10n.t('{0}, with the capabilities of the process', oneLine(targetUser)),
+      buttons: [explain],
+      value: 'target',
+    },
+  ];
+  let choice: IdentityChoice | undefined;
+  await pickWithButtons(items, { of, placeHolder: vscode.l10n.t('Run as') }, (item, how) => {
+    choice = { identity: item.value, explain: how === 'button' };
+    return 'close';
+  });
+  return choice;
+}
