@@ -7,10 +7,12 @@ import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { ResponseError } from 'vscode-jsonrpc/node';
 import type { ErrorData } from '../../helper/protocol/errors.ts';
-import { METHODS } from '../../helper/protocol/requests.ts';
+import { METHODS, REQUESTS } from '../../helper/protocol/requests.ts';
+import type { SandboxSpec } from '../../helper/protocol/sandboxSpec.ts';
 import { MAX_MESSAGE_BYTES } from '../../helper/protocol/transport.ts';
 import { paramsOf } from '../fixtures/everyRequest.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
+import { everyPlace } from '../fixtures/schemaPlaces.ts';
 import { type Specimen, startSleeper } from '../fixtures/zoo.ts';
 
 type Place = readonly (string | number)[];
@@ -18,34 +20,10 @@ type Place = readonly (string | number)[];
 /** What is no larger than these is bounded by the message that it comes in. */
 const MOST = { list: 1 << 17, text: MAX_MESSAGE_BYTES >> 2, number: Number.MAX_SAFE_INTEGER };
 const NAME = `sizes-${randomBytes(4).toString('hex')}`;
-const namespace = { kind: 'net', dev: 4, ino: 1 };
+/** A specification that is refused for what it names, so that none of these makes a sandbox. */
+const NOTHING: SandboxSpec = { root: { type: 'directory', path: '/no/such/directory' } };
 const overlay = { mountNamespace: { kind: 'mnt' as const, dev: 4, ino: 1 }, mountId: 1, device: '0:1' };
 const cgroup = { hierarchy: 'unified', path: '/no/such', ino: 1 };
-
-/** Beside what each request needs: all that it may have, so that each of it is tried. */
-const MORE: Record<string, object> = {
-  'host/watch': { parts: ['processes'] },
-  'processes/list': { since: 1 },
-  'containers/list': { since: 1 },
-  'namespaces/list': { since: 1, members: false },
-  'namespaces/inspect': { namespace },
-  'network/inspect': { namespace },
-  'programs/run': {
-    kinds: ['uts'],
-    environment: { A: 'b' },
-    directory: '/',
-    stdin: 'eA==',
-    timeoutMillis: 1000,
-    outputLimitBytes: 10,
-  },
-  'programs/explain': { environment: { A: 'b' }, directory: '/' },
-  'terminals/open': { environment: { A: 'b' }, directory: '/' },
-  'cgroups/subscribe': { cgroups: [cgroup], intervalMillis: 1000 },
-  'layers/changes': { limit: 1, after: '/' },
-  'layers/readFile': { offset: 0, length: 1 },
-  'layers/readDirectory': { limit: 1, after: 'a' },
-  'layers/watch': { directories: [{ overlay, layer: 0, path: '/', recursive: false }] },
-};
 
 describe('of every request', () => {
   let helper: RunningHelper;
@@ -64,7 +42,7 @@ describe('of every request', () => {
   function isNew(place: Place): boolean {
     const [first] = place;
     if (first === 'spec' || tried.has(place.join())) return false;
-    if (['process', 'namespace', 'overlay', 'cgroup', 'sandbox'].includes(String(first))) tried.add(place.join());
+    if (['process', 'namespace', 'overlay', 'cgroup'].includes(String(first))) tried.add(place.join());
     return true;
   }
 
@@ -80,22 +58,18 @@ describe('of every request', () => {
     }
   }
 
+  const seen = new Set<unknown>();
   for (const method of METHODS) {
-    test(`${method}: what is too large is refused by its field, and the largest is not`, async (t) => {
+    test(`${method}: what is too large is refused by its field, and the largest is not`, async () => {
       const given = paramsOf({ pid: sleeper.pid, overlay, cgroup, sandbox: NAME })[method];
-      // A field that is not of the request refuses all: only those that it has are added.
-      const params: object = {};
-      Object.assign(params, given);
-      for (const [key, value] of Object.entries(MORE[method] ?? {})) {
-        const refused = await refusalOf(method, { ...given, [key]: value });
-        if (refused?.data?.field?.[0] !== key) Object.assign(params, { [key]: value });
-        else t.diagnostic(`${method} has no ${key}`);
-      }
-      for (const place of placesIn(params)) if (isNew(place)) await tryPlace(method, params, place);
+      const params = 'spec' in given ? { ...given, spec: NOTHING } : given;
+      const own = placesIn(params).map((place) => ({ value: params as unknown, place }));
+      for (const { value, place } of [...own, ...everyPlace(REQUESTS[method].params, params, seen)])
+        if (isNew(place)) await tryPlace(method, value, place);
     });
   }
 
-  async function tryPlace(method: string, params: object, place: Place): Promise<void> {
+  async function tryPlace(method: string, params: unknown, place: Place): Promise<void> {
     const value = place.reduce<unknown>((one, key) => (one as Record<string | number, unknown>)[key], params);
     const kind = Array.isArray(value) ? 'list' : typeof value === 'string' ? 'text' : 'number';
     if (kind === 'number' ? typeof value !== 'number' : (value as string | unknown[]).length === 0) return;
