@@ -177,9 +177,10 @@ test('a file of the extension is found by its name alone', () => {
   );
 });
 
-test('files import each other without a cycle', () => {
+test('files import each other without a cycle; those of the extension and the webviews not even types', () => {
   const graph = new Map<string, string[]>();
-  for (const { from, to, typeOnly } of imports) if (!typeOnly) graph.set(from, [...(graph.get(from) ?? []), to]);
+  for (const { from, to, typeOnly } of imports)
+    if (!typeOnly || !from.startsWith('helper/')) graph.set(from, [...(graph.get(from) ?? []), to]);
   const done = new Set<string>();
   const visit = (file: string, path: string[]): void => {
     assert.ok(!path.includes(file), `cycle: ${[...path, file].join(' → ')}`);
