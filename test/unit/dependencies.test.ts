@@ -44,11 +44,11 @@ const EXTENSION_ROOMS = [
   'connection',
   'model',
   'words',
-  'trees',
   'changes',
   'documents',
   'programs',
   'panels',
+  'trees',
   'commands',
 ];
 /** Programs of their own, which know neither VS Code nor the rest. */
@@ -205,6 +205,7 @@ test('an import that breaks a rule is noticed', () => {
     ['extension/model/liveHost.ts', `import { REQUESTS } from '../../helper/protocol/requests.ts';`],
     ['helper/protocol/layers.ts', `import { Failure } from '../failure.ts';`],
     ['extension/model/liveHost.ts', `import type { TreeNode } from '../trees/treeNode.ts';`],
+    ['extension/panels/processPage.ts', `import { ProcessNode } from '../trees/processNode.ts';`],
     ['extension/plain/notify.ts', `import { showFailure } from '../words/failureMessage.ts';`],
     ['extension/trees/treeNode.ts', `import { activate } from '../main.ts';`],
     ['extension/base/ids.ts', `import { oneLine } from '../plain/plainText.ts';`],
