@@ -87,7 +87,7 @@ const versionAlone = {
 const unsaid = {
   name: 'unsaid',
   setup(bundler) {
-    bundler.onLoad({ filter: /[/\\]helper[/\\]sandbox[/\\]said\.ts$/ }, () => ({
+    bundler.onLoad({ filter: /[/\\]helper[/\\]sandbox[/\\]specification[/\\]said\.ts$/ }, () => ({
       contents: 'export function said() {} export function nearPattern() {}',
     }));
   },

@@ -18,10 +18,10 @@ import { HostChanged } from './protocol/host.ts';
 import { LayersChanged, LayersMeasuring } from './protocol/layers.ts';
 import type { NamespaceRef } from './protocol/namespaces.ts';
 import { SandboxesEnded } from './protocol/sandboxes.ts';
-import { makeRoomForLimits } from './sandbox/delegation.ts';
+import { makeRoomForLimits } from './sandbox/limits/delegation.ts';
 import { sandboxHandlers } from './sandbox/requests.ts';
-import { nameOfRunning } from './sandbox/runningNotes.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
+import { nameOfRunning } from './sandbox/saved/runningNotes.ts';
 import { listen } from './stream/server.ts';
 
 void serve();

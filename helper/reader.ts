@@ -9,8 +9,8 @@ import { answerUsers } from './host/users.ts';
 import { answerJobs, JobTable } from './reading/answering.ts';
 import { answerOpenAt } from './reading/openAt.ts';
 import { answerOpenInRoot } from './reading/openInRoot.ts';
-import { answerImages } from './sandbox/imageWork.ts';
-import { answerPlanFiles } from './sandbox/planFiles.ts';
+import { answerImages } from './sandbox/images/imageWork.ts';
+import { answerPlanFiles } from './sandbox/plan/planFiles.ts';
 
 const jobs = new JobTable();
 answerOpenAt(jobs);

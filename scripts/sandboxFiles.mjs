@@ -3,12 +3,12 @@ import { sandboxReference } from './sandboxReference.mjs';
 import { sandboxSchema } from './sandboxSchema.mjs';
 import { sandboxTypes } from './sandboxTypes.mjs';
 
-/** The text of each. `definitions` are helper/sandbox/spec.ts's. */
+/** The text of each. `definitions` are helper/sandbox/specification/spec.ts's. */
 export function sandboxFiles(definitions) {
   const schema = sandboxSchema(definitions.SandboxSpec);
   return {
     'media/sandbox.schema.json': `${JSON.stringify(schema, undefined, 2)}\n`,
     'helper/protocol/sandboxSpec.ts': sandboxTypes(definitions),
-    'helper/sandbox/SPECIFICATION.md': sandboxReference(definitions),
+    'helper/sandbox/specification/SPECIFICATION.md': sandboxReference(definitions),
   };
 }

@@ -1,7 +1,7 @@
 /** The definition of a sandbox's specification as a page for people: a section of each definition, with a table of its fields. */
 import { DEFINED_BY, schemaOf } from './sandboxSchema.mjs';
 
-const HEAD = `<!-- Made by scripts/sandboxSpec.mjs of helper/sandbox/spec.ts; not to be changed by hand. -->
+const HEAD = `<!-- Made by scripts/sandboxSpec.mjs of helper/sandbox/specification/spec.ts; not to be changed by hand. -->
 
 # The specification of a sandbox
 

@@ -1,5 +1,5 @@
 /**
- * The definition of a sandbox's specification (helper/sandbox/spec.ts) as a JSON schema in VS Code's dialect. Valibot's own converter has no place for
+ * The definition of a sandbox's specification (helper/sandbox/specification/spec.ts) as a JSON schema in VS Code's dialect. Valibot's own converter has no place for
  * the words of a pattern that is not met, asks for a format where a pattern is wanted, and lets go what JSON Schema cannot say; here what is not known
  * is an error.
  */

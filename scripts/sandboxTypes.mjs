@@ -3,7 +3,7 @@ import { DEFINED_BY, schemaOf } from './sandboxSchema.mjs';
 
 const LINE_WIDTH = 128;
 const HEAD = `/**
- * What a sandbox is made of. Everything that is left out is the safe choice. Made by scripts/sandboxSpec.mjs of helper/sandbox/spec.ts; not to be
+ * What a sandbox is made of. Everything that is left out is the safe choice. Made by scripts/sandboxSpec.mjs of helper/sandbox/specification/spec.ts; not to be
  * changed by hand.
  */
 `;

@@ -9,10 +9,11 @@ import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES } from '../proc/limits.ts';
 import { startClean } from './cleanStart.ts';
 import { entryOrder } from './entryOrder.ts';
+import type { SeccompFilter } from './filters.ts';
 import type { Identity } from './identity.ts';
 import { own } from './identity.ts';
 import { setLimit, writeOwn } from './ownFiles.ts';
-import type { Plan, SeccompFilter } from './plan.ts';
+import type { Plan } from './plan.ts';
 import type { HeldNamespace } from './target.ts';
 
 export interface Compiled extends CompiledSteps {

@@ -7,9 +7,16 @@ import { EBUSY } from '../kernel/numbers.ts';
 import { readFilters } from '../kernel/ptrace.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseStatus } from '../proc/status.ts';
-import type { SeccompFilter } from './plan.ts';
 import { Remembered } from './remembered.ts';
 import type { HeldProcess } from './target.ts';
+
+/** BPF instructions, 8 bytes each, and what they are called. */
+export interface SeccompFilter {
+  instructions: Buffer;
+  name: string;
+  /** SECCOMP_FILTER_FLAG_…, and how they are written. */
+  flags?: { value: number; text: string };
+}
 
 const MAX_STATUS_BYTES = 16 * 1024;
 const MAX_CGROUP_BYTES = 128 * 1024;

@@ -11,7 +11,7 @@ import type { ProgramParams } from '../protocol/programs.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
-import { filtersOf } from './filters.ts';
+import { filtersOf, type SeccompFilter } from './filters.ts';
 import { type Identity, identityOf, own } from './identity.ts';
 import { type HeldProcess, type HeldTarget, holdTarget, type OpenNamespace } from './target.ts';
 
@@ -43,14 +43,6 @@ export interface Plan {
   user: string;
   differences: string[];
   dispose(): void;
-}
-
-/** BPF instructions, 8 bytes each, and what they are called. */
-export interface SeccompFilter {
-  instructions: Buffer;
-  name: string;
-  /** SECCOMP_FILTER_FLAG_…, and how they are written. */
-  flags?: { value: number; text: string };
 }
 
 export interface PlanOptions {

@@ -1,5 +1,5 @@
 /**
- * What a sandbox is made of. Everything that is left out is the safe choice. Made by scripts/sandboxSpec.mjs of helper/sandbox/spec.ts; not to be
+ * What a sandbox is made of. Everything that is left out is the safe choice. Made by scripts/sandboxSpec.mjs of helper/sandbox/specification/spec.ts; not to be
  * changed by hand.
  */
 

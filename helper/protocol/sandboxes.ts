@@ -1,6 +1,6 @@
 /**
  * The part of the protocol about sandboxes: what can be done with one. Types and constants only. What one is made of is in sandboxSpec.ts, and defined in
- * helper/sandbox/spec.ts.
+ * helper/sandbox/specification/spec.ts.
  */
 import type { Unknown } from './errors.ts';
 import { notification, request } from './message.ts';

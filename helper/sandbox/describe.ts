@@ -5,8 +5,8 @@ import { isOwnNamespace } from '../programs/target.ts';
 import { NAMESPACE_KINDS, type NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
-import type { SandboxPlan } from './plan.ts';
-import type { SavedSandbox } from './saved.ts';
+import type { SandboxPlan } from './plan/sandboxPlan.ts';
+import type { SavedSandbox } from './saved/saved.ts';
 
 export function describe(id: string, plan: SandboxPlan, leader: ProcessRef | undefined, createdMillis: number): Sandbox {
   return {

@@ -9,7 +9,7 @@ import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
 import { holdTarget } from '../programs/target.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
-import type { SandboxPlan } from './plan.ts';
+import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 export interface Entered {
   sandbox: { name: string; process?: ProcessRef };

@@ -5,7 +5,7 @@ import { EACCES, ENOENT, ENOEXEC } from '../kernel/numbers.ts';
 import { StepFailure } from '../launcher/launch.ts';
 import { own } from '../programs/identity.ts';
 import type { ErrorData } from '../protocol/errors.ts';
-import type { SandboxPlan } from './plan.ts';
+import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 export function inWords(plan: SandboxPlan, error: unknown): unknown {
   if (!(error instanceof StepFailure)) return error;

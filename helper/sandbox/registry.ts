@@ -8,11 +8,11 @@ import { killTree } from '../programs/processTree.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import { describe, isPersistent, pastOf, STOPPED, savedParams } from './describe.ts';
-import { OtherProcess } from './otherProcess.ts';
-import type { SandboxPlan } from './plan.ts';
-import { findRunning, removeLeftovers } from './runningNotes.ts';
-import { forget, forgetEnded, load, type SavedSandbox, savedIds, saveEnd } from './saved.ts';
-import type { HeldLayers } from './start.ts';
+import type { SandboxPlan } from './plan/sandboxPlan.ts';
+import type { HeldLayers } from './sandboxStart.ts';
+import { OtherProcess } from './saved/otherProcess.ts';
+import { findRunning, removeLeftovers } from './saved/runningNotes.ts';
+import { forget, forgetEnded, load, type SavedSandbox, savedIds, saveEnd } from './saved/saved.ts';
 
 export interface RegistryServices {
   /** The list is another. */

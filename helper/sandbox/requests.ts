@@ -1,6 +1,6 @@
 /** Answers every request about sandboxes. */
 import type { HandlersOf } from '../dispatch.ts';
-import { imagesOf } from './imageReading.ts';
+import { imagesOf } from './images/imageReading.ts';
 import type { Sandboxes } from './sandboxes.ts';
 
 export function sandboxHandlers(sandboxes: Sandboxes): HandlersOf<'sandboxes'> {

@@ -37,25 +37,25 @@ import type {
   SandboxParams,
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
-import { prepareCgroups } from './cgroup.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
-import { explainSandbox } from './explain.ts';
-import { refuseTaken } from './hostPrefixes.ts';
-import type { ImageFiles } from './imageDescription.ts';
-import { describeImageFile, unpackImageFile } from './imageFile.ts';
-import { imageFound } from './imageReading.ts';
-import { textOf6 } from './ipv6.ts';
-import { takenPrefixes, textOf } from './network.ts';
-import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan.ts';
-import { forwardPorts } from './ports.ts';
+import { explainSandbox } from './explain/explained.ts';
+import type { ImageFiles } from './images/imageDescription.ts';
+import { describeImageFile, unpackImageFile } from './images/imageFile.ts';
+import { imageFound } from './images/imageReading.ts';
+import { prepareCgroups } from './limits/sandboxCgroup.ts';
+import { refuseTaken } from './network/hostPrefixes.ts';
+import { forwardPorts } from './network/ports.ts';
+import { takenPrefixes, textOf } from './network/sandboxNetwork.ts';
+import { idMapsFor, makeSandboxPlan, type PlanContext, type SandboxPlan } from './plan/sandboxPlan.ts';
 import { type LiveSandbox, SandboxRegistry } from './registry.ts';
-import { rootLayersOf } from './rootLayers.ts';
-import { removeLeftovers } from './runningNotes.ts';
-import { type SavedSandbox, save } from './saved.ts';
-import { SavedWatch } from './savedWatch.ts';
-import { withAbsolutePaths } from './specPaths.ts';
-import { type StartedSandbox, startSandbox } from './start.ts';
+import { rootLayersOf } from './sandboxLayers.ts';
+import { type StartedSandbox, startSandbox } from './sandboxStart.ts';
+import { removeLeftovers } from './saved/runningNotes.ts';
+import { type SavedSandbox, save } from './saved/saved.ts';
+import { SavedWatch } from './saved/savedWatch.ts';
+import { textOf6 } from './specification/ipv6.ts';
+import { withAbsolutePaths } from './specification/specPaths.ts';
 
 export interface SandboxServices {
   openNamespace: OpenNamespace;

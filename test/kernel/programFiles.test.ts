@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
-import { programFiles } from '../../helper/sandbox/programFiles.ts';
+import { programFiles } from '../../helper/sandbox/hostFiles/programFiles.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'isoscope-programs-'));
 after(() => fs.rmSync(folder, { recursive: true }));

@@ -172,7 +172,7 @@ describe('a refusal of a specification', () => {
 
   test('is tried here for every field that the planning may refuse', () => {
     const known = new Set([...REFUSED, ...OF_ROOT, ...OF_USER].map(([, [first]]) => String(first)));
-    const source = readFileSync(path.resolve(import.meta.dirname, '../../helper/sandbox/plan.ts'), 'utf8');
+    const source = readFileSync(path.resolve(import.meta.dirname, '../../helper/sandbox/plan/sandboxPlan.ts'), 'utf8');
     const refusing = [
       ...source.matchAll(/(?:inField\(|invalid\()\s*\['(\w+)'|needs\([^;]*?'(?:mnt|pid|net|uts|time|user)',\s*'(\w+)/g),
     ].map(([, one, other]) => one ?? other!);

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { SYSCALL_TABLE } from '../../helper/kernel/syscallTable.ts';
 import { ProgramsExplain, ProgramsRun } from '../../helper/protocol/programs.ts';
 import { SandboxesExplain, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { sandboxSpec } from '../../helper/sandbox/spec.ts';
+import { sandboxSpec } from '../../helper/sandbox/specification/spec.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 

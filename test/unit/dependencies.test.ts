@@ -32,7 +32,22 @@ const SHARED = ['helper/failure.ts', 'helper/log.ts', 'helper/dispatch.ts', 'hel
 const SHARED_WITH_PARSERS = ['helper/lists.ts', 'helper/kernel/numbers.ts'];
 
 /** What a sandbox may be asked to be is a room's own subject: of its schema the protocol's is made. */
-const SPECIFICATION = 'helper/sandbox/spec.ts';
+const SPECIFICATION = 'helper/sandbox/specification/spec.ts';
+
+/** Rooms of the sandbox: each may use those that stand with it, types included, and these stand before it. Files beside the rooms put them together. */
+const SANDBOX_ROOMS: Record<string, string[]> = {
+  specification: [],
+  idMaps: [],
+  seccomp: [],
+  limits: ['specification'],
+  network: ['specification'],
+  hostFiles: ['specification'],
+  images: ['idMaps', 'hostFiles'],
+  saved: ['specification', 'limits'],
+  plan: ['specification', 'idMaps', 'seccomp', 'limits', 'network', 'hostFiles', 'images'],
+  steps: ['specification', 'idMaps', 'limits', 'network', 'hostFiles', 'images', 'saved', 'plan'],
+  explain: ['specification', 'seccomp', 'saved', 'plan', 'steps'],
+};
 
 /**
  * Rooms of the extension, in the order in which they stand: each may use those before it, its types too. What stands beside the rooms
@@ -86,8 +101,22 @@ function violation({ from, to, typeOnly }: Import): string | undefined {
       : 'a program of its own knows nothing of the extension';
   if (top === 'extension' && to.startsWith('extension/')) return extensionViolation(from, to);
   if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
+  if (from.startsWith('helper/sandbox/') && to.startsWith('helper/sandbox/')) return sandboxViolation(from, to);
   if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);
   return undefined;
+}
+
+function sandboxViolation(from: string, to: string): string | undefined {
+  const [roomOfFrom, roomOfTo] = [from, to].map((file) => roomInSandbox(file));
+  if (roomOfFrom === undefined || roomOfFrom === roomOfTo) return undefined;
+  if (roomOfTo === undefined) return `${from} does not use ${to}, which puts it together with others`;
+  return SANDBOX_ROOMS[roomOfFrom]?.includes(roomOfTo) ? undefined : `${from} does not stand above ${to}`;
+}
+
+/** Undefined for a file beside the rooms. */
+function roomInSandbox(file: string): string | undefined {
+  const [, , room = ''] = file.split('/');
+  return room.endsWith('.ts') ? undefined : room;
 }
 
 function extensionViolation(from: string, to: string): string | undefined {
@@ -160,6 +189,7 @@ test('every room there is has a rule', () => {
       .sort();
   assert.deepEqual(roomsOf('extension'), [...EXTENSION_ROOMS].sort());
   assert.deepEqual(roomsOf('helper'), ['protocol', ...Object.keys(HELPER_ROOMS)].sort());
+  assert.deepEqual(roomsOf('helper/sandbox'), Object.keys(SANDBOX_ROOMS).sort());
   const written = [...SHARED, ...Object.keys(OWN_PROGRAMS)];
   assert.deepEqual(
     written.filter((file) => !files.includes(file)),
@@ -175,6 +205,12 @@ test('a file of the extension is found by its name alone', () => {
     twice.filter((file) => file.startsWith('extension/')),
     ['extension/main.ts'],
   );
+});
+
+test('the rooms of the sandbox are in their order', () => {
+  const rooms = Object.keys(SANDBOX_ROOMS);
+  for (const [room, below] of Object.entries(SANDBOX_ROOMS))
+    for (const one of below) assert.ok(rooms.slice(0, rooms.indexOf(room)).includes(one), `${one} stands before ${room}`);
 });
 
 test('files import each other without a cycle; those of the extension and the webviews not even types', () => {
@@ -203,6 +239,9 @@ test('an import that breaks a rule is noticed', () => {
     ['webview/process.ts', `import '@vscode/webview-ui-toolkit';`],
     ['webview/process.ts', `const protocol = await import('../helper/protocol/host.ts');`],
     ['extension/model/liveHost.ts', `import { REQUESTS } from '../../helper/protocol/requests.ts';`],
+    ['helper/sandbox/plan/planUser.ts', `import type { Steps } from '../steps/rootSteps.ts';`],
+    ['helper/sandbox/seccomp/seccomp.ts', `import type { Ids } from '../idMaps/idMaps.ts';`],
+    ['helper/sandbox/saved/saved.ts', `import type { Registry } from '../registry.ts';`],
     ['helper/protocol/layers.ts', `import { Failure } from '../failure.ts';`],
     ['extension/model/liveHost.ts', `import type { TreeNode } from '../trees/treeNode.ts';`],
     ['extension/panels/processPage.ts', `import { ProcessNode } from '../trees/processNode.ts';`],

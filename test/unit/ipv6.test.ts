@@ -1,6 +1,7 @@
 /** Addresses of IPv6 that a sandbox can be given. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { parseResolver } from '../../helper/sandbox/plan/nameFiles.ts';
 import {
   bytesOf6,
   isOfHost,
@@ -9,8 +10,7 @@ import {
   parsePrefixed6,
   privatePrefix6,
   textOf6,
-} from '../../helper/sandbox/ipv6.ts';
-import { parseResolver } from '../../helper/sandbox/nameFiles.ts';
+} from '../../helper/sandbox/specification/ipv6.ts';
 
 const canonical = (text: string) => {
   const address = parseAddress6(text);

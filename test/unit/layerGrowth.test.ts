@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import { TAR_END, tarHeader } from '../../helper/proc/tar.ts';
-import { unpackLayer } from '../../helper/sandbox/layerWriter.ts';
+import { unpackLayer } from '../../helper/sandbox/images/layerWriter.ts';
 
 const OPAQUE = '.wh..wh..opq';
 /** A tmpfs, as in a sandbox: ext4 is slow to give away inodes that have just become free. */

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import * as v from 'valibot';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
-import { sandboxSpec } from '../../helper/sandbox/spec.ts';
+import { sandboxSpec } from '../../helper/sandbox/specification/spec.ts';
 import { isObject, type Json, type JsonObject, type JsonSchema, placeAt } from '../../webview/jsonSchema.ts';
 import { isSame, valueAt, withItem, withSwapped, withValue } from '../../webview/sandboxDraft.ts';
 import { type Control, NOT_IN_FORM } from '../../webview/sandboxFields.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import * as v from 'valibot';
-import { DEFINITIONS } from '../../helper/sandbox/spec.ts';
+import { DEFINITIONS } from '../../helper/sandbox/specification/spec.ts';
 import { sandboxFiles } from '../../scripts/sandboxFiles.mjs';
 import type { Json, JsonObject, JsonSchema } from '../../webview/jsonSchema.ts';
 import { valueAt } from '../../webview/sandboxDraft.ts';
@@ -80,7 +80,7 @@ describe('a field that is new in the definition', () => {
   });
 
   test('is in the reference', () => {
-    const reference = files['helper/sandbox/SPECIFICATION.md']!.split('\n');
+    const reference = files['helper/sandbox/specification/SPECIFICATION.md']!.split('\n');
     assert.ok(reference.includes('| `luck` | whole number from -20 to 19 | How much it has. |'));
     assert.ok(reference.includes('| `colour` | `"red"`, `"green"` | Of its row. |'));
     assert.ok(reference.includes('| `mtu` | number | Bytes. |'));

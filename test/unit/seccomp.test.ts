@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SYSCALL_TABLE, TABLE_VERSION } from '../../helper/kernel/syscallTable.ts';
 import type { SeccompOperator, SeccompProfile } from '../../helper/protocol/sandboxes.ts';
-import { compileSeccomp } from '../../helper/sandbox/seccomp.ts';
-import { defaultSeccompProfile } from '../../helper/sandbox/seccompDefault.ts';
-import { givenFilter, type RunningOn } from '../../helper/sandbox/seccompProfile.ts';
-import { SECCOMP_ACTIONS } from '../../helper/sandbox/spec.ts';
+import { compileSeccomp } from '../../helper/sandbox/seccomp/seccomp.ts';
+import { defaultSeccompProfile } from '../../helper/sandbox/seccomp/seccompDefault.ts';
+import { givenFilter, type RunningOn } from '../../helper/sandbox/seccomp/seccompProfile.ts';
+import { SECCOMP_ACTIONS } from '../../helper/sandbox/specification/spec.ts';
 
 const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;

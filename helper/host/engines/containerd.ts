@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { jsonOf } from '../../proc/json.ts';
 import { parsedFile } from './boundedFile.ts';
 import { absolutePaths, argumentsOf, type Daemon, option, tomlString } from './daemons.ts';
-import type { Description, EngineFiles, Shim } from './description.ts';
+import type { Description, EngineFiles, Shim } from './engineFiles.ts';
 
 /** containerd's own metadata is a database for itself alone; the bundle of each task has the annotations. In its `--state`: */
 const TASKS = ['io.containerd.runtime.v2.task', 'io.containerd.runtime.v1.linux'];

@@ -1,28 +1,11 @@
 /** What an engine's files tell about a container. They are data of others: bounded, validated, and only ever shown. */
 import type { CgroupClaim } from '../../proc/cgroupClaim.ts';
-import type { Container, Engine } from '../../protocol/containers.ts';
-import type { ProcessRecord } from '../processRecord.ts';
+import type { Engine } from '../../protocol/containers.ts';
 import { describeContainerd, namespaceOfShim } from './containerd.ts';
-import type { Daemon } from './daemons.ts';
 import { describeDocker } from './docker.ts';
+import type { Description, EngineFiles, Shim } from './engineFiles.ts';
 import { describeMachine } from './nspawn.ts';
 import { describePodman } from './podman.ts';
-
-export interface Description {
-  name: string;
-  image?: string;
-  pod?: Omit<NonNullable<Container['pod']>, 'uid'>;
-}
-
-/** Who may have started a container. */
-export type Shim = Pick<ProcessRecord, 'name' | 'uid' | 'arguments'>;
-
-/** Where engines keep their files. */
-export interface EngineFiles {
-  daemons: readonly Daemon[];
-  /** Told of each directory before it is looked into. */
-  tell(directory: string): void;
-}
 
 /** A container by what its cgroup says, and what started it. */
 export type Claimed = Pick<CgroupClaim, 'engine' | 'isGuess' | 'id' | 'uid'> & { shim?: Shim };

@@ -5,7 +5,7 @@ import { jsonOf } from '../../proc/json.ts';
 import { homeOf } from '../userFile.ts';
 import { parsedFile } from './boundedFile.ts';
 import { absolutePaths, argumentsOf, type Daemon, option } from './daemons.ts';
-import type { Description, EngineFiles } from './description.ts';
+import type { Description, EngineFiles } from './engineFiles.ts';
 
 /** The part of `config.v2.json` that is used (moby: container/container.go). */
 const Config = v.object({

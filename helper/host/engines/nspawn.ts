@@ -1,7 +1,7 @@
 /** Machines of systemd-nspawn that are registered. */
 import path from 'node:path';
 import { parsedFile } from './boundedFile.ts';
-import type { Description } from './description.ts';
+import type { Description } from './engineFiles.ts';
 
 /** What systemd-machined notes of a registered machine: the root directory stands for its image. */
 export function describeMachine(id: string): Description | undefined {

@@ -5,7 +5,7 @@ import { jsonOf } from '../../proc/json.ts';
 import { homeOf } from '../userFile.ts';
 import { parsedFile } from './boundedFile.ts';
 import { tomlString } from './daemons.ts';
-import type { Description, EngineFiles } from './description.ts';
+import type { Description, EngineFiles } from './engineFiles.ts';
 
 /** The storage drivers; each has its own list of containers. */
 const DRIVERS = ['overlay', 'vfs', 'btrfs', 'zfs'];

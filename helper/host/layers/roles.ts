@@ -1,18 +1,11 @@
 /** What each layer is for, as the files of the engine that made it tell: image layers with their digests and build steps. */
 import { Failure } from '../../failure.ts';
-import type { LayerRole } from '../../protocol/layers.ts';
 import { job } from '../../reading/job.ts';
 import { readers } from '../../reading/readers.ts';
 import type { Daemon } from '../engines/daemons.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
+import type { KnownLayer } from './knownLayer.ts';
 import type { LayerDirectory } from './layerDirectories.ts';
-
-/** What is known of a layer beyond its directory. */
-export interface KnownLayer {
-  role?: LayerRole;
-  digest?: string;
-  createdBy?: string;
-}
 
 export interface LayerStorage {
   /** By the layer's index. */

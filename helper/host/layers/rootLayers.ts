@@ -3,7 +3,7 @@
  * table leads nowhere; whoever made them knows where they are, and what they are for.
  */
 import type { OverlayOptions } from '../../proc/overlayOptions.ts';
-import type { KnownLayer } from './roles.ts';
+import type { KnownLayer } from './knownLayer.ts';
 
 export interface RootLayer extends KnownLayer {
   /** As the mount option has it. */

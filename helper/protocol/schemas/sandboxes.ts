@@ -1,6 +1,6 @@
 /** What the requests about sandboxes take. */
 import * as v from 'valibot';
-import { sandboxSpec } from '../../sandbox/spec.ts';
+import { sandboxSpec } from '../../sandbox/specification/spec.ts';
 import {
   SandboxesCreate,
   SandboxesExplain,
