@@ -70,6 +70,23 @@ const vscodeOnce = {
   },
 };
 
+/**
+ * A CommonJS module that is imported is kept, used or not, unless it is said to do nothing by itself. The protocol's lists import
+ * vscode-jsonrpc to make requests; a thread that reads files makes none, and carries none of it.
+ */
+const jsonrpcIfUsed = {
+  name: 'jsonrpc-if-used',
+  setup(bundler) {
+    const isOurs = 'isOurs';
+    bundler.onResolve({ filter: /^vscode-jsonrpc$/ }, async ({ path: name, pluginData, ...rest }) => {
+      if (pluginData === isOurs) return undefined;
+      const { importer, namespace, resolveDir, kind } = rest;
+      const found = await bundler.resolve(name, { importer, namespace, resolveDir, kind, pluginData: isOurs });
+      return { ...found, sideEffects: false };
+    });
+  },
+};
+
 /** Of the manifest only the version is asked for: its contributions are for VS Code. */
 const versionAlone = {
   name: 'version-alone',
@@ -157,7 +174,12 @@ const programs = [
     outfile: path.join(out, 'helper.js'),
     plugins: [koffiBinary, versionAlone, unsaid],
   },
-  { ...forNode, entryPoints: ['helper/reader.ts'], outfile: path.join(out, 'reader.js'), plugins: [koffiBinary] },
+  {
+    ...forNode,
+    entryPoints: ['helper/reader.ts'],
+    outfile: path.join(out, 'reader.js'),
+    plugins: [koffiBinary, jsonrpcIfUsed],
+  },
   {
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],

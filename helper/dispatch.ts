@@ -1,9 +1,9 @@
 /** Answers the requests of a connection: parameters are validated against a schema before a handler sees them. */
 import * as v from 'valibot';
-import type { CancellationToken, MessageConnection } from 'vscode-jsonrpc';
-import { Failure, responseErrorFrom } from './failure.ts';
+import { type CancellationToken, type MessageConnection, ResponseError } from 'vscode-jsonrpc';
+import { Failure, isSystemError, reasonOf } from './failure.ts';
 import { logError } from './log.ts';
-import type { ErrorData } from './protocol/errors.ts';
+import { ERROR_CODES, type ErrorData } from './protocol/errors.ts';
 import { METHODS, type Method, type Params, REQUESTS, type Result } from './protocol/requests.ts';
 
 /**
@@ -92,4 +92,20 @@ function wanted(expected: string): string {
     .replaceAll(' | ', ' or ')
     .replace(/^<=/, 'at most ')
     .replace(/^>=/, 'at least ');
+}
+
+/** The response for whatever a handler threw. An error that nobody foresaw becomes `kernel` and keeps its words. */
+function responseErrorFrom(error: unknown): ResponseError<ErrorData> {
+  if (error instanceof Failure) return new ResponseError(ERROR_CODES[error.reason], error.message, error.data);
+  if (isSystemError(error)) {
+    const reason = reasonOf(error.code);
+    const data: ErrorData = { reason, errno: error.code };
+    if (error.syscall !== undefined) data.syscall = error.syscall;
+    if (error.path !== undefined) data.path = error.path;
+    return new ResponseError(ERROR_CODES[reason], error.message, data);
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new ResponseError(ERROR_CODES.kernel, `The helper failed unexpectedly: ${message}. Its log has the details.`, {
+    reason: 'kernel',
+  });
 }

@@ -1,6 +1,5 @@
 /** The errors that a request is answered with: one class, one reason from the closed list, words for a person. */
-import { ResponseError } from 'vscode-jsonrpc';
-import { ERROR_CODES, type ErrorData, type Reason, type Unknown } from './protocol/errors.ts';
+import type { ErrorData, Reason, Unknown } from './protocol/errors.ts';
 
 /** A request that could not be done. `message` says what failed and what to do; it reaches the person as it is. */
 export class Failure extends Error {
@@ -79,20 +78,4 @@ export function unknownFrom(error: unknown): Unknown {
     return { unknown: error.reason, ...(error.data.errno === undefined ? {} : { errno: error.data.errno }) };
   if (!isSystemError(error)) throw error;
   return { unknown: error.code === 'ENOENT' ? 'gone' : reasonOf(error.code), errno: error.code };
-}
-
-/** The response for whatever a handler threw. An error that nobody foresaw becomes `kernel` and keeps its words. */
-export function responseErrorFrom(error: unknown): ResponseError<ErrorData> {
-  if (error instanceof Failure) return new ResponseError(ERROR_CODES[error.reason], error.message, error.data);
-  if (isSystemError(error)) {
-    const reason = reasonOf(error.code);
-    const data: ErrorData = { reason, errno: error.code };
-    if (error.syscall !== undefined) data.syscall = error.syscall;
-    if (error.path !== undefined) data.path = error.path;
-    return new ResponseError(ERROR_CODES[reason], error.message, data);
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return new ResponseError(ERROR_CODES.kernel, `The helper failed unexpectedly: ${message}. Its log has the details.`, {
-    reason: 'kernel',
-  });
 }
