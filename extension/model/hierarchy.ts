@@ -1,6 +1,7 @@
 /** The order and the hierarchies in which processes, containers and namespaces are shown. Pure functions of the model. */
 import type { Container } from '../../helper/protocol/containers.ts';
-import { NAMESPACE_KINDS, type Namespace, type NamespaceKind, type NamespaceRef } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
 import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './clientModel.ts';
 

@@ -1,6 +1,7 @@
 /** Which kinds of namespaces of a target can be entered, and which are proposed. Pure. */
 import type { InitializeResult } from '../../helper/protocol/host.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
 
 export interface KindChoice {

@@ -1,6 +1,7 @@
 /** What a person picks for a field of the sandbox form in VS Code's own dialogs. */
 import * as vscode from 'vscode';
-import { CAPABILITIES, SandboxesImages, SandboxesList } from '../../helper/protocol/sandboxes.ts';
+import { CAPABILITIES } from '../../helper/protocol/capabilities.ts';
+import { SandboxesImages, SandboxesList } from '../../helper/protocol/sandboxes.ts';
 import type { Json, Pick } from '../../webview/sandboxMessages.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { say } from '../plain/notify.ts';

@@ -1,6 +1,7 @@
 /** The questions that lead to a sandbox: which namespaces are its own, which root, which command. */
 import * as vscode from 'vscode';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { SandboxRoot } from '../../helper/protocol/sandboxes.ts';
 import { ask, createBox, setProblem } from '../plain/box.ts';
 import { pick, pickSeveral } from '../plain/pick.ts';

@@ -1,7 +1,8 @@
 /** The questions that lead to a program's target: which container, which process, which namespaces, whose identity. */
 import * as vscode from 'vscode';
 import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import { ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isContainer } from '../model/hierarchy.ts';

@@ -1,6 +1,6 @@
 /** What a sandbox is made of, in a few words. Pure. */
 import * as vscode from 'vscode';
-import { NAMESPACE_KINDS } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import type { Sandbox, SandboxRoot, SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { oneLine, shellWord } from '../plain/plainText.ts';
 

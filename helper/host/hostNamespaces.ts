@@ -1,6 +1,7 @@
 /** The helper's own namespaces, which stand for the host's. */
 import fs from 'node:fs';
-import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { NamespaceInos, ProcessRecord } from './processRecord.ts';
 
 /** A kind that the kernel lacks is absent. */

@@ -3,7 +3,8 @@
 import { close, openDirectory, readBytes, readNamespaceLink } from '../kernel/files.ts';
 import { AT_FDCWD, PF_KTHREAD } from '../kernel/numbers.ts';
 import { parseStat } from '../proc/stat.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 
 /** Fixed numbers (include/linux/proc_ns.h); `net` and `mnt` have theirs only since Linux 6.18. */
 const INITIAL: Partial<Record<NamespaceKind, number>> = {

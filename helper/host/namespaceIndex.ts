@@ -1,5 +1,6 @@
 /** Which processes are in each namespace, and which hold it otherwise: kept up to date record by record. */
-import { NAMESPACE_KINDS, type NamespaceKind, type Pin } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind, Pin } from '../protocol/namespaces.ts';
 import { type HeldNamespace, type ProcessRecord, refOf } from './processRecord.ts';
 
 /** A namespace that some process is in or holds. */

@@ -6,14 +6,8 @@ import { errnoName } from '../kernel/libc.ts';
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseIdMap } from '../proc/idMap.ts';
 import type { Unknown } from '../protocol/errors.ts';
-import {
-  NAMESPACE_KINDS,
-  type Namespace,
-  type NamespaceKind,
-  type NamespaceRef,
-  type NamespacesListResult,
-  type Pin,
-} from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { Namespace, NamespaceKind, NamespaceRef, NamespacesListResult, Pin } from '../protocol/namespaces.ts';
 import type { IdMapping, ProcessRef } from '../protocol/processes.ts';
 import type { ContainerTable } from './containers.ts';
 import type { HostModel } from './hostModel.ts';

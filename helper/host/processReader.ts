@@ -22,7 +22,8 @@ import { parseSocketLink } from '../proc/socketLink.ts';
 import { parseStat, type Stat } from '../proc/stat.ts';
 import { parseStatus } from '../proc/status.ts';
 import type { Unknown } from '../protocol/errors.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 import {
   type CgroupMembership,
   type DifferingThread,

@@ -2,7 +2,8 @@
 import type { CgroupPath } from '../proc/cgroup.ts';
 import type { CgroupClaim } from '../proc/cgroupClaim.ts';
 import type { Unknown } from '../protocol/errors.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 
 /**

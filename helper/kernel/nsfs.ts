@@ -1,6 +1,7 @@
 /** Questions to an open namespace: ioctl_ns(2). A namespace is any descriptor that opening `/proc/PID/ns/KIND` gives. */
 
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 import { lastErrno, libcFunction, openedOr } from './libc.ts';
 import {
   CLONE_NEWCGROUP,

@@ -1,5 +1,5 @@
 /** The bits of `CapEff` and its like: capabilities(7). */
-import { CAPABILITIES } from '../protocol/sandboxes.ts';
+import { CAPABILITIES } from '../protocol/capabilities.ts';
 
 /** A capability newer than this list is shown as capsh(1) does: by its number, `CAP_41`. */
 export function capabilityNames(mask: bigint): string[] {

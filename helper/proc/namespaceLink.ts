@@ -1,5 +1,6 @@
 /** The text of a link to a namespace, `net:[4026531840]`: namespaces(7), and of nsfs mounts and descriptors. */
-import { NAMESPACE_KINDS, type NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../protocol/namespaces.ts';
 
 export interface NamespaceLink {
   kind: NamespaceKind;

@@ -10,7 +10,8 @@ import { close, errorOf, O_DIRECTORY, openAt, readLinkText, readText } from '../
 import { AT_FDCWD, EACCES, ENOENT, EPERM, ESRCH, O_PATH, PF_KTHREAD } from '../kernel/numbers.ts';
 import { hasEnded, openPidfd } from '../kernel/pidfd.ts';
 import { parseStat } from '../proc/stat.ts';
-import { NAMESPACE_KINDS, type NamespaceKind, type NamespaceRef } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramTarget } from '../protocol/programs.ts';
 import { openAtSlowly } from '../reading/openAt.ts';

@@ -2,10 +2,8 @@
 import type { Unknown } from './errors.ts';
 import type { ListParams } from './host.ts';
 import { request } from './message.ts';
+import type { NAMESPACE_KINDS } from './namespaceKinds.ts';
 import type { IdMapping, ProcessRef } from './processes.ts';
-
-/** The eight kinds of namespace, by the names of their links in `/proc/PID/ns` (namespaces(7)). */
-export const NAMESPACE_KINDS = ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'time'] as const;
 
 export type NamespaceKind = (typeof NAMESPACE_KINDS)[number];
 

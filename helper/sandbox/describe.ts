@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import type { End } from '../kernel/spawn.ts';
 import { isOwnNamespace } from '../programs/target.ts';
-import { NAMESPACE_KINDS, type NamespaceRef } from '../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
+import type { NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';

@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { LayersList } from '../../helper/protocol/layers.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import {
-  NAMESPACE_KINDS,
   type Namespace,
   type NamespaceRef,
   NamespacesList,

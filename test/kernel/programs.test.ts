@@ -8,7 +8,8 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { CancellationTokenSource } from 'vscode-jsonrpc';
 import { spawn, waitForEnd } from '../../helper/kernel/spawn.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import {
   type ProgramParams,

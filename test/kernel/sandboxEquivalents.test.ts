@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { NAMESPACE_KINDS } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import { type SandboxEquivalent, SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';

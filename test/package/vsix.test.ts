@@ -72,6 +72,11 @@ for (const [target, machine] of [
       assert.deepEqual(strangers, []);
     });
 
+    test('has a program for reading files that carries nothing of the connection', () => {
+      const carries = (name: string) => readFileSync(path.join(unpacked, 'dist', name), 'utf8').includes('jsonrpc');
+      assert.deepEqual(['helper.js', 'reader.js'].map(carries), [true, false]);
+    });
+
     test('has its launcher and its binding for its own processor', () => {
       // Static: it must start in a container that has no loader and no C library.
       assert.deepEqual(readElf(path.join(unpacked, 'dist/launcher')), { machine, interpreter: false });

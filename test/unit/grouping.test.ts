@@ -8,7 +8,8 @@ import { NamespaceIndex } from '../../helper/host/namespaceIndex.ts';
 import { NO_SOCKETS, type ProcessRecord } from '../../helper/host/processRecord.ts';
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { claimOfCgroups } from '../../helper/proc/cgroupClaim.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 
 const ID = 'c5db98afcc8a0e0f099e5773e4c35ad3b7cb18e474b8c832f86b32de7f0f3e66';
 const OTHER = '58ddc2f7d1d8a1f0a8b1a5a1a0a9b8c7d6e5f4030201000f0e0d0c0b0a090807';

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../../helper/protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../../helper/protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../../helper/protocol/namespaces.ts';
 import { ProcessesInspect, type ProcessRef } from '../../../helper/protocol/processes.ts';
 import type { NamespaceChoice, SandboxSpec } from '../../../helper/protocol/sandboxes.ts';
 import type { CommandContribution } from '../../base/contributions.ts';

@@ -1,6 +1,6 @@
 /** Schemas of the parts that many requests share. Every bound here is far above any real value, and below any harm. */
 import * as v from 'valibot';
-import { NAMESPACE_KINDS } from '../namespaces.ts';
+import { NAMESPACE_KINDS } from '../namespaceKinds.ts';
 
 export const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 export const positive = (maximum: number) => v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(maximum));

@@ -4,7 +4,8 @@
  */
 import { Failure } from '../../failure.ts';
 import { append } from '../../lists.ts';
-import { NAMESPACE_KINDS, type NamespaceKind } from '../../protocol/namespaces.ts';
+import { NAMESPACE_KINDS } from '../../protocol/namespaceKinds.ts';
+import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { IdMappings, SandboxSpec } from '../../protocol/sandboxes.ts';
 import { job } from '../../reading/job.ts';
 import { readers } from '../../reading/readers.ts';
