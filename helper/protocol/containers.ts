@@ -1,7 +1,7 @@
 /** The part of the protocol about containers. Types and constants only. */
-import type { ListParams } from './host.ts';
+import type { ListParams } from './lists.ts';
 import { request } from './message.ts';
-import type { NamespaceKind } from './namespaces.ts';
+import type { NamespaceKind } from './namespaceKinds.ts';
 import type { ProcessRef } from './processes.ts';
 
 export const ENGINES = [

@@ -1,7 +1,7 @@
 /** The part of the protocol about the host as a whole: the first request, and what of it changes. Types and constants only. */
 import type { CgroupHierarchy } from './cgroups.ts';
 import { notification, request } from './message.ts';
-import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
+import type { NamespaceKind, NamespaceRef } from './namespaceKinds.ts';
 
 /** The protocol's version: raised when a method or a field changes its meaning, not when one is added. */
 export const PROTOCOL_VERSION = 1;
@@ -60,8 +60,3 @@ export interface HostWatchParams {
 
 /** Tells the helper what is visible. Until the first call nothing is watched, and lists are read afresh. */
 export const HostWatch = request('host/watch')<HostWatchParams, Record<string, never>>();
-
-export interface ListParams {
-  /** `revision` of an earlier answer: only what changed since then is sent. */
-  since?: number;
-}

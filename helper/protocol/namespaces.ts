@@ -1,18 +1,11 @@
 /** The part of the protocol about namespaces. Types and constants only. */
 import type { Unknown } from './errors.ts';
-import type { ListParams } from './host.ts';
+import type { ListParams } from './lists.ts';
 import { request } from './message.ts';
-import type { NAMESPACE_KINDS } from './namespaceKinds.ts';
+import type { NamespaceKind, NamespaceRef } from './namespaceKinds.ts';
 import type { IdMapping, ProcessRef } from './processes.ts';
 
-export type NamespaceKind = (typeof NAMESPACE_KINDS)[number];
-
-/** A namespace: its kind, and the device and inode number of its nsfs file. Shown as `net:[4026531840]`. */
-export interface NamespaceRef {
-  kind: NamespaceKind;
-  dev: number;
-  ino: number;
-}
+export type { NamespaceKind, NamespaceRef } from './namespaceKinds.ts';
 
 /** One reason for which a namespace is alive, beside the processes that are its members (namespaces(7), "Namespace lifetime"). */
 export type Pin =

@@ -1,8 +1,8 @@
 /** The part of the protocol about processes. Types and constants only. */
 import type { Unknown } from './errors.ts';
-import type { ListParams } from './host.ts';
+import type { ListParams } from './lists.ts';
 import { request } from './message.ts';
-import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
+import type { NamespaceKind, NamespaceRef } from './namespaceKinds.ts';
 
 /** A process. A PID alone is reused; a PID with its start time is not. */
 export interface ProcessRef {
