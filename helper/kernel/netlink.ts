@@ -96,8 +96,7 @@ export function sendBatch(descriptor: number, messages: readonly Buffer[]): void
     const length = checked('recv', Number(recv(descriptor, buffer, buffer.length, 0)));
     for (const message of messagesOf(Buffer.from(buffer.subarray(0, length)))) {
       if (message.type !== NLMSG_ERROR) continue;
-      const errno = -message.payload.readInt32LE(0);
-      if (errno !== 0) throw new NetlinkError(errno);
+      throwIfRefused(message.payload);
       if (message.sequence === last) return;
     }
   }
@@ -121,21 +120,30 @@ function exchange(
     for (const message of messagesOf(Buffer.from(buffer.subarray(0, length)))) {
       if (message.sequence !== sequence) continue;
       interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
-      if (message.type === NLMSG_DONE) {
-        // A dump that could not be made ends with why.
-        const errno = message.payload.length < 4 ? 0 : -message.payload.readInt32LE(0);
-        if (errno > 0) throw new NetlinkError(errno);
-        return { messages, interrupted };
-      }
-      if (message.type === NLMSG_ERROR) {
-        const errno = -message.payload.readInt32LE(0);
-        if (errno !== 0) throw new NetlinkError(errno);
-        return { messages, interrupted };
-      }
+      if (endsAnswer(message)) return { messages, interrupted };
       messages.push(message);
       if ((flags & NLM_F_DUMP) === 0) return { messages, interrupted };
     }
   }
+}
+
+/** Whether it says that nothing more comes, and is no part of the answer itself. @throws NetlinkError when it says why there is none */
+function endsAnswer({ type, payload }: NetlinkMessage): boolean {
+  if (type === NLMSG_ERROR) throwIfRefused(payload);
+  if (type === NLMSG_DONE) throwIfBroken(payload);
+  return type === NLMSG_ERROR || type === NLMSG_DONE;
+}
+
+/** `struct nlmsgerr`, whose error is 0 when the request was carried out. */
+function throwIfRefused(payload: Buffer): void {
+  const errno = -payload.readInt32LE(0);
+  if (errno !== 0) throw new NetlinkError(errno);
+}
+
+/** A dump that could not be made ends with why. */
+function throwIfBroken(payload: Buffer): void {
+  const errno = payload.length < 4 ? 0 : -payload.readInt32LE(0);
+  if (errno > 0) throw new NetlinkError(errno);
 }
 
 function* messagesOf(bytes: Buffer): Generator<NetlinkMessage & { flags: number; sequence: number }> {

@@ -7,7 +7,7 @@ import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol/programs.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
-import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, SYNCED } from './report.ts';
+import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, type Report, SYNCED } from './report.ts';
 import { startLauncher } from './startLauncher.ts';
 
 export interface LaunchOptions {
@@ -128,23 +128,27 @@ interface HelperEnd {
 function hear({ socket, ours }: HelperEnd, options: LaunchOptions): Promise<StepResult[]> {
   const results: StepResult[] = [];
   return new Promise((resolve, reject) => {
-    let rest: Buffer = Buffer.alloc(0);
     let hasArrived = false;
     /** What waits at a sync step: its pid as it sees itself, until the parent's report of the fork gives the helper's view. */
     const synchronise = syncs({ socket, ours }, options, results, reject);
-    socket.on('data', (chunk: Buffer) => {
-      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-      for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) {
-        const { kind, step, value } = decodeReport(rest);
-        if (kind === ARRIVED) hasArrived = true;
-        else if (kind === RESULTED) results.push({ step, value });
-        else if (kind === SYNCED) synchronise.arrived(step, value);
-        else if (kind === FAILED) reject(new StepFailure(options.program, step, value, results));
-        else if (kind === MALFORMED) reject(new Error(`the launcher refused a program of ours (line ${value})`));
-        synchronise.proceed();
-      }
+    onReport(socket, ({ kind, step, value }) => {
+      if (kind === ARRIVED) hasArrived = true;
+      else if (kind === RESULTED) results.push({ step, value });
+      else if (kind === SYNCED) synchronise.arrived(step, value);
+      else if (kind === FAILED) reject(new StepFailure(options.program, step, value, results));
+      else if (kind === MALFORMED) reject(new Error(`the launcher refused a program of ours (line ${value})`));
+      synchronise.proceed();
     });
     socket.on('close', () => (hasArrived ? resolve(results) : reject(new NeverBegan())));
+  });
+}
+
+/** One comes in several chunks, or several in one. */
+function onReport(socket: net.Socket, listener: (report: Report) => void): void {
+  let rest: Buffer = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) listener(decodeReport(rest));
   });
 }
 

@@ -45,19 +45,26 @@ function isAscii(text: string): boolean {
 function sequenceLength(bytes: string, at: number): number {
   const first = bytes.charCodeAt(at);
   if (first < 0x80) return 1;
-  const second = bytes.charCodeAt(at + 1);
-  if (first >= 0xc2 && first <= 0xdf) return within(second, 0x80, 0xbf) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    const low = first === 0xe0 ? 0xa0 : 0x80;
-    const high = first === 0xed ? 0x9f : 0xbf;
-    return within(second, low, high) && isContinuation(bytes, at + 2) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const low = first === 0xf0 ? 0x90 : 0x80;
-    const high = first === 0xf4 ? 0x8f : 0xbf;
-    return within(second, low, high) && isContinuation(bytes, at + 2) && isContinuation(bytes, at + 3) ? 4 : 0;
-  }
-  return 0;
+  const length = announcedLength(first);
+  if (length === 0 || !mayBeSecond(first, bytes.charCodeAt(at + 1))) return 0;
+  for (let next = at + 2; next < at + length; next += 1) if (!isContinuation(bytes, next)) return 0;
+  return length;
+}
+
+/** Of the sequence of several bytes that begins so; 0 when none does. */
+function announcedLength(first: number): number {
+  if (within(first, 0xc2, 0xdf)) return 2;
+  if (within(first, 0xe0, 0xef)) return 3;
+  return within(first, 0xf0, 0xf4) ? 4 : 0;
+}
+
+/** Whether it may follow: not where the sequence would be longer than it need be, a surrogate, or beyond U+10FFFF. */
+function mayBeSecond(first: number, second: number): boolean {
+  if (first === 0xe0) return within(second, 0xa0, 0xbf);
+  if (first === 0xed) return within(second, 0x80, 0x9f);
+  if (first === 0xf0) return within(second, 0x90, 0xbf);
+  if (first === 0xf4) return within(second, 0x80, 0x8f);
+  return within(second, 0x80, 0xbf);
 }
 
 /** False for NaN, beyond the end. */
