@@ -175,8 +175,8 @@ function othersWhoMayWrite(
 }
 
 /** That it is not known whether a container has a way out; undefined when it is. */
-function unknownRisk({ name }: Owner, found: Furthest | undefined): CgroupRisk | undefined {
-  if (found === undefined || (found.unknown.length === 0 && found.others === 0)) return undefined;
+function unknownRisk({ name }: Owner, found: Furthest): CgroupRisk | undefined {
+  if (found.unknown.length === 0 && found.others === 0) return undefined;
   const pids = found.unknown.slice(0, 5).map(({ pid }) => pid);
   const more = found.unknown.length - pids.length + found.others;
   const which = [...pids, ...(more > 0 ? [`${more} more`] : [])].join(', ');
@@ -196,62 +196,77 @@ function unknownRisk({ name }: Owner, found: Furthest | undefined): CgroupRisk |
 
 /** The risks of a cgroup; `owner` is the container that it belongs to, `members` the processes in it. */
 export function risksOf(
-  { releaseAgent, notifyOnRelease, agentFile, hierarchy, path }: ReleaseSettings,
+  settings: ReleaseSettings,
   owner: Owner | undefined,
   userName: (uid: number) => string,
   members: readonly ProcessRef[] = [],
 ): CgroupRisk[] {
-  const risks: CgroupRisk[] = [];
-  const found = owner?.isContainer === true ? furthest(owner, members) : undefined;
-  const reach = found?.reach;
-  const writable = reach?.writable ?? [];
-  const isFirst = found?.process.pid === owner?.leader.pid;
-  if (owner !== undefined && writable.length > 0 && reach?.isHostAdmin !== undefined) {
-    const where = writable.map(({ mountPoint, hierarchy: name }) => `${mountPoint} (${name})`).join(', ');
-    risks.push({
-      kind: 'writableByContainer',
-      severity: reach.isHostAdmin ? 'danger' : 'note',
-      evidence:
-        `The container ${owner.name} has cgroup v1 mounted writable at ${where}; its ${isFirst ? 'first process' : 'process'}, ${found?.process.pid}, ` +
-        (reach.isHostAdmin
-          ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
-          : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
-      fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
-    });
-  } else if (owner !== undefined && reach?.isHostAdmin === true && reach.writable !== undefined && reach.mayMount !== false) {
-    const holds = `The ${isFirst ? 'first process' : 'process'} of the container ${owner.name}, ${found?.process.pid}, holds CAP_SYS_ADMIN in the host’s user namespace and has no writable cgroup v1 mount`;
-    risks.push({
-      kind: 'writableByContainer',
-      severity: reach.mayMount ? 'danger' : 'note',
-      evidence: reach.mayMount
-        ? `${holds}, but can make one: neither a seccomp filter nor a security module confines it. With that it may write release_agent and so run a program as root of the host.`
-        : `${holds}. Whether it can make one is up to its seccomp filter or its security module.`,
-      fix: 'Take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged), or give it a user namespace of its own.',
-    });
-  }
-  const isTold = canEscape(reach) === true || risks.length > 0;
-  const unknown = owner === undefined || isTold ? undefined : unknownRisk(owner, found);
-  if (unknown !== undefined) risks.push(unknown);
-  if (releaseAgent !== undefined && releaseAgent !== '') {
-    risks.push({
-      kind: 'releaseAgent',
-      severity: 'note',
-      evidence:
-        `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
-        `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
-      fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
-    });
-  }
+  const ofContainer = owner?.isContainer === true ? containerRisk(owner, furthest(owner, members)) : undefined;
+  return [ofContainer, setAgentRisk(settings), openAgentRisk(settings, userName)].filter((risk) => risk !== undefined);
+}
+
+function containerRisk(owner: Owner, found: Furthest): CgroupRisk | undefined {
+  return mountedRisk(owner, found) ?? mountingRisk(owner, found) ?? unknownRisk(owner, found);
+}
+
+/** That a container has a hierarchy mounted writable. */
+function mountedRisk({ name, leader }: Owner, { process, reach }: Furthest): CgroupRisk | undefined {
+  const { isHostAdmin, writable = [] } = reach ?? UNREADABLE;
+  if (isHostAdmin === undefined || writable.length === 0) return undefined;
+  const where = writable.map(({ mountPoint, hierarchy }) => `${mountPoint} (${hierarchy})`).join(', ');
+  return {
+    kind: 'writableByContainer',
+    severity: isHostAdmin ? 'danger' : 'note',
+    evidence:
+      `The container ${name} has cgroup v1 mounted writable at ${where}; its ${calledIn(leader, process)}, ${process.pid}, ` +
+      (isHostAdmin
+        ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
+        : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
+    fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
+  };
+}
+
+/** That a container without such a mount may be able to make one. */
+function mountingRisk({ name, leader }: Owner, { process, reach }: Furthest): CgroupRisk | undefined {
+  if (reach?.isHostAdmin !== true || reach.writable === undefined || reach.mayMount === false) return undefined;
+  const holds = `The ${calledIn(leader, process)} of the container ${name}, ${process.pid}, holds CAP_SYS_ADMIN in the host’s user namespace and has no writable cgroup v1 mount`;
+  return {
+    kind: 'writableByContainer',
+    severity: reach.mayMount ? 'danger' : 'note',
+    evidence: reach.mayMount
+      ? `${holds}, but can make one: neither a seccomp filter nor a security module confines it. With that it may write release_agent and so run a program as root of the host.`
+      : `${holds}. Whether it can make one is up to its seccomp filter or its security module.`,
+    fix: 'Take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged), or give it a user namespace of its own.',
+  };
+}
+
+function calledIn(leader: ProcessRef, { pid }: ProcessRef): string {
+  return pid === leader.pid ? 'first process' : 'process';
+}
+
+/** That a program is set. */
+function setAgentRisk({ releaseAgent, notifyOnRelease, hierarchy, path }: ReleaseSettings): CgroupRisk | undefined {
+  if (releaseAgent === undefined || releaseAgent === '') return undefined;
+  return {
+    kind: 'releaseAgent',
+    severity: 'note',
+    evidence:
+      `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
+      `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
+    fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+  };
+}
+
+/** That others than root may open the file in which it is set. */
+function openAgentRisk({ agentFile, hierarchy }: ReleaseSettings, userName: (uid: number) => string): CgroupRisk | undefined {
   const others = agentFile === undefined ? undefined : othersWhoMayWrite(agentFile, userName);
-  if (others !== undefined) {
-    risks.push({
-      kind: 'releaseAgent',
-      severity: 'note',
-      evidence:
-        `release_agent of the hierarchy ${hierarchy} may be opened for writing by ${others} besides root; ` +
-        'since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
-      fix: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
-    });
-  }
-  return risks;
+  if (others === undefined) return undefined;
+  return {
+    kind: 'releaseAgent',
+    severity: 'note',
+    evidence:
+      `release_agent of the hierarchy ${hierarchy} may be opened for writing by ${others} besides root; ` +
+      'since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
+    fix: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
+  };
 }
