@@ -171,19 +171,26 @@ export class LayerWatches {
   }
 
   private receive(events: readonly InotifyEvent[]): void {
-    for (const { watch, mask, name } of events) {
-      if ((mask & IN_Q_OVERFLOW) !== 0) {
-        for (const users of this.users.values()) for (const watched of users) this.note(watched, true);
-        continue;
-      }
-      const users = this.users.get(watch);
-      // Of a watch that is not known here yet: whose it is comes with the others that are looked for.
-      if (users === undefined && this.arming > 0 && this.early.length < MAX_EARLY) this.early.push({ watch, mask, name });
-      for (const watched of users ?? []) this.receiveFor(watched, watch, mask, name);
-      if ((mask & IN_IGNORED) === 0) continue;
-      this.users.delete(watch);
-      for (const watched of users ?? []) watched.watches.delete(watch);
+    for (const event of events) {
+      if ((event.mask & IN_Q_OVERFLOW) !== 0) this.noteAll();
+      else this.receiveOne(event);
     }
+  }
+
+  /** What was lost may have been of any of them. */
+  private noteAll(): void {
+    for (const users of this.users.values()) for (const watched of users) this.note(watched, true);
+  }
+
+  private receiveOne(event: InotifyEvent): void {
+    const { watch, mask, name } = event;
+    const users = this.users.get(watch);
+    // Of a watch that is not known here yet: whose it is comes with the others that are looked for.
+    if (users === undefined && this.arming > 0 && this.early.length < MAX_EARLY) this.early.push(event);
+    for (const watched of users ?? []) this.receiveFor(watched, watch, mask, name);
+    if ((mask & IN_IGNORED) === 0) return;
+    this.users.delete(watch);
+    for (const watched of users ?? []) watched.watches.delete(watch);
   }
 
   private receiveFor(watched: Watched, watch: number, mask: number, name: Buffer): void {
