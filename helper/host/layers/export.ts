@@ -89,29 +89,45 @@ class Exporting {
     let inner = '';
     try {
       for (const [at, name] of names.entries()) {
-        const comparison = this.compare(directory, name);
         inner = inner === '' ? name : `${inner}/${name}`;
-        let goesOn = false;
-        try {
-          if (!this.has(comparison, whole)) throw notFound(path, whereOf(this.layer));
-          if (this.layer !== 'merged' && name.startsWith(WHITEOUT_PREFIX)) throw notRepresentable(inner);
-          yield* this.entry(directory, name, inner, comparison, whole);
-          if (comparison.inside === undefined && at === names.length - 1) return;
-          if (comparison.inside === undefined) throw notFound(path, whereOf(this.layer));
-          goesOn = true;
-        } finally {
-          // Also when nobody asks for the next piece any more.
-          if (!goesOn && comparison.inside !== undefined) closeCompared(comparison.inside);
-        }
-        const next = comparison.inside;
-        if (directory.own !== this.stack.roots[this.index]) closeCompared(directory);
-        whole ||= next.merged !== next.below;
-        directory = next;
+        const inside = yield* this.onTheWay(directory, name, inner, whole, path);
+        if (inside === undefined && at === names.length - 1) return;
+        if (inside === undefined) throw notFound(path, whereOf(this.layer));
+        this.closeUnlessRoot(directory);
+        whole ||= inside.merged !== inside.below;
+        directory = inside;
       }
       yield* this.walk(directory, inner, whole, 0);
     } finally {
-      if (names.length > 0 && directory.own !== this.stack.roots[this.index]) closeCompared(directory);
+      this.closeUnlessRoot(directory);
     }
+  }
+
+  /** One of the names of the path that is asked for. Returns the directory that it is, which is the caller's to close. */
+  private async *onTheWay(
+    directory: Compared,
+    name: string,
+    inner: string,
+    whole: boolean,
+    path: string,
+  ): AsyncGenerator<TarPiece, Compared | undefined> {
+    const comparison = this.compare(directory, name);
+    let isReturned = false;
+    try {
+      if (!this.has(comparison, whole)) throw notFound(path, whereOf(this.layer));
+      if (this.layer !== 'merged' && name.startsWith(WHITEOUT_PREFIX)) throw notRepresentable(inner);
+      const large = this.header(directory, name, inner, comparison, whole);
+      if (large !== undefined) yield* this.content(large);
+      isReturned = true;
+      return comparison.inside;
+    } finally {
+      // Also when nobody asks for the next piece any more.
+      if (!isReturned && comparison.inside !== undefined) closeCompared(comparison.inside);
+    }
+  }
+
+  private closeUnlessRoot(directory: Compared): void {
+    if (directory.own !== this.stack.roots[this.index]) closeCompared(directory);
   }
 
   /** What is left, and the end of the archive. */
@@ -138,43 +154,44 @@ class Exporting {
     for (let after = '', more = true; more; ) {
       const ahead = await leastNames(descriptors, after, this.stack.style.whiteoutFiles, this.pace);
       if (ahead.incomplete?.errno !== undefined) throw unreadable(path, ahead.incomplete.errno);
-      for (const name of ahead.names) {
-        if (this.pace.isDue) await this.pace.rest();
-        const comparison = this.compare(directory, name);
-        const { inside } = comparison;
-        try {
-          const inner = path === '' ? name : `${path}/${name}`;
-          if (!this.isWritten(comparison, inner, name, whole)) continue;
-          const large = this.header(directory, name, inner, comparison, whole);
-          if (large !== undefined) yield* this.content(large);
-          if (this.pendingBytes >= PIECE_BYTES) yield this.take();
-          if (inside !== undefined) yield* this.inside(inside, comparison, inner, whole, depth);
-        } finally {
-          if (inside !== undefined) closeCompared(inside);
-        }
-      }
+      yield* this.named(directory, ahead.names, path, whole, depth);
       after = ahead.names.at(-1) ?? '';
       more = ahead.more && after !== '';
     }
-    // A directory that was removed is read as an empty one.
-    for (const descriptor of descriptors) {
-      const status = statusOf(descriptor);
-      if (typeof status === 'number' || status.links === 0) throw changedMeanwhile(path, 'the directory was removed');
-    }
+    for (const descriptor of descriptors) throwIfRemoved(descriptor, path);
   }
 
-  private async *inside(
-    inside: Compared,
-    { own }: Comparison,
+  /** What a directory has under these names, and all that is below. */
+  private async *named(
+    directory: Compared,
+    names: readonly string[],
     path: string,
     whole: boolean,
     depth: number,
   ): AsyncGenerator<TarPiece> {
-    const wholeInside = whole || inside.merged !== inside.below;
-    if (wholeInside && !whole && (inside.below.length > 0 || own.part?.marks.opaque)) {
-      this.begin(whiteoutEntry(`${path}/${OPAQUE_FILE}`), path);
+    for (const name of names) {
+      if (this.pace.isDue) await this.pace.rest();
+      const comparison = this.compare(directory, name);
+      const { inside } = comparison;
+      try {
+        const inner = path === '' ? name : `${path}/${name}`;
+        if (!this.isWritten(comparison, inner, name, whole)) continue;
+        const large = this.header(directory, name, inner, comparison, whole);
+        if (large !== undefined) yield* this.content(large);
+        if (this.pendingBytes >= PIECE_BYTES) yield this.take();
+        if (inside === undefined) continue;
+        const wholeInside = whole || inside.merged !== inside.below;
+        if (wholeInside && !whole) this.opaque(inside, comparison, inner);
+        yield* this.walk(inside, inner, wholeInside, depth + 1);
+      } finally {
+        if (inside !== undefined) closeCompared(inside);
+      }
     }
-    yield* this.walk(inside, path, wholeInside, depth + 1);
+  }
+
+  /** That nothing of the layers below is seen in the directory, if they may have anything there. */
+  private opaque({ below }: Compared, { own }: Comparison, path: string): void {
+    if (below.length > 0 || own.part?.marks.opaque) this.begin(whiteoutEntry(`${path}/${OPAQUE_FILE}`), path);
   }
 
   /** Whether there is anything of that name for the archive. */
@@ -189,17 +206,6 @@ class Exporting {
     // No layer of an image can have such a name, so none below has one that could be deleted.
     else if (comparison.own.what !== 'whiteout' || whole) this.note('deletionName', path);
     return this.layer === 'merged';
-  }
-
-  private async *entry(
-    directory: Compared,
-    name: string,
-    path: string,
-    comparison: Comparison,
-    whole: boolean,
-  ): AsyncGenerator<TarPiece> {
-    const large = this.header(directory, name, path, comparison, whole);
-    if (large !== undefined) yield* this.content(large);
   }
 
   /** All of an entry but the content of a large file, which is returned open. */
@@ -316,6 +322,12 @@ class Exporting {
     if (to === sizeBytes) this.put(Buffer.alloc(tarPadding(sizeBytes)));
     return to;
   }
+}
+
+/** A directory that was removed is read as an empty one. */
+function throwIfRemoved(descriptor: number, path: string): void {
+  const status = statusOf(descriptor);
+  if (typeof status === 'number' || status.links === 0) throw changedMeanwhile(path, 'the directory was removed');
 }
 
 function whiteoutEntry(path: string): TarEntry {

@@ -41,28 +41,17 @@ export async function readDirectory(
   const isSeen = request.seen !== undefined || mounted !== undefined;
   const directory = isSeen ? directoryOrNone(stack, names) : directoryAt(stack, layer, path, names);
   try {
-    const own = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
-    const sources = request.seen === undefined ? own : [request.seen, ...own];
+    const sources = sourcesOfView(directory, mounted, request);
     const withWhiteoutFiles = stack.style.whiteoutFiles && mounted === undefined;
     const page: LayersReadDirectoryResult = { entries: [] };
-    let after = request.after === undefined ? '' : (bytesOfText(request.after) ?? '');
+    let after = bytesOfText(request.after ?? '') ?? '';
     for (;;) {
       const ahead =
         cache.take(`${cacheKey} ${layer} ${path} ${after}`) ?? (await leastNames(sources, after, withWhiteoutFiles, pace));
       if (ahead.incomplete !== undefined) page.incomplete ??= ahead.incomplete;
-      let at = 0;
-      for (; at < ahead.names.length && page.entries.length < limit; at += 1) {
-        after = ahead.names[at]!;
-        const entry =
-          seenBelow(request.seen, after) ??
-          coveredIf(
-            request.seen !== undefined,
-            await entryAt(stack, layer, directory, mounted, after, request.changedOnly === true, pace),
-          );
-        if (entry !== undefined) page.entries.push(entry);
-        if (pace.isDue) await pace.rest();
-      }
-      const rest = ahead.names.slice(at);
+      const taken = await fillPage(page.entries, ahead.names, { stack, request, directory, mounted, pace });
+      after = ahead.names[taken - 1] ?? after;
+      const rest = ahead.names.slice(taken);
       if (page.entries.length < limit && ahead.more) continue;
       if (rest.length === 0 && !ahead.more) return page;
       if (rest.length > 0) cache.put(`${cacheKey} ${layer} ${path} ${after}`, { ...ahead, names: rest });
@@ -71,6 +60,29 @@ export async function readDirectory(
   } finally {
     closeUnlessRoot(directory, names);
   }
+}
+
+/** A directory of which a page is asked for. */
+interface Listed {
+  stack: Stack;
+  request: ListingRequest;
+  directory: Compared;
+  /** What is mounted there. */
+  mounted: number | undefined;
+  pace: Pace;
+}
+
+/** Adds what is there under these names until the page is full. Returns how many of them it took for that. */
+async function fillPage(entries: LayerEntry[], names: readonly string[], listed: Listed): Promise<number> {
+  const { request, pace } = listed;
+  let taken = 0;
+  for (; taken < names.length && entries.length < request.limit; taken += 1) {
+    const name = names[taken]!;
+    const entry = seenBelow(request.seen, name) ?? coveredIf(request.seen !== undefined, await entryAt(listed, name));
+    if (entry !== undefined) entries.push(entry);
+    if (pace.isDue) await pace.rest();
+  }
+  return taken;
 }
 
 function closing(descriptor: number | undefined): Disposable {
@@ -112,20 +124,19 @@ function openMounted({ merged }: Stack, names: readonly string[]): number | unde
   return descriptor < 0 ? undefined : descriptor;
 }
 
+/** Of names: what is mounted there, or else the layers; and what another mount shows instead. */
+function sourcesOfView(directory: Compared, mounted: number | undefined, { layer, seen }: ListingRequest): number[] {
+  const own = mounted === undefined ? sourcesOf(directory, layer) : [mounted];
+  return seen === undefined ? own : [seen, ...own];
+}
+
 function sourcesOf({ own, merged }: Compared, layer: number | 'merged'): number[] {
   const parts: Part[] = own === undefined ? [] : [own];
   return [...parts, ...(layer === 'merged' ? merged : [])].map(({ descriptor }) => descriptor);
 }
 
-async function entryAt(
-  stack: Stack,
-  layer: number | 'merged',
-  directory: Compared,
-  mounted: number | undefined,
-  name: string,
-  changedOnly: boolean,
-  pace: Pace,
-): Promise<LayerEntry | undefined> {
+async function entryAt({ stack, request, directory, mounted, pace }: Listed, name: string): Promise<LayerEntry | undefined> {
+  const { layer, changedOnly = false } = request;
   const index = layer === 'merged' ? 0 : layer;
   const comparison = compare(stack, index, directory, name);
   const { inside } = comparison;

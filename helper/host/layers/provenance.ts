@@ -55,52 +55,79 @@ export function provenanceOf(stack: Stack, { path, noFollow = false }: Provenanc
   try {
     for (;;) {
       const [name, ...rest] = pending;
+      if (name === undefined && steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed, doubt);
       if (name === undefined) {
-        if (steps.length === 1) return resultOf(steps, rootWords(stack), undefined, followed, doubt);
         // It ended with "..": that directory is what is asked for.
-        const last = steps.pop()!;
-        closeParts(last.parts);
-        pending = [last.name];
+        pending = [leaveLast(steps)];
         continue;
       }
       pending = rest;
       if (name === '..') {
-        const last = steps.at(-1)!;
-        // As path_resolution(7) has it: only a directory has one above.
-        if (last.parts.every(({ hidden }) => hidden === true)) {
-          throw typeof last.exists === 'boolean' ? notDirectory(path, pathOf(steps)) : missing(path, 'merged', last.exists);
-        }
-        if (steps.length > 1) closeParts(steps.pop()!.parts);
+        goUp(steps, path);
         continue;
       }
       const directory = steps.at(-1)!;
       const found = lookFurther(stack, directory.parts, { ...lookupOf(name), passing: rest.length > 0 }, true);
-      const seen = found.find(({ what, hidden }) => what === 'present' && !hidden);
+      const seen = providerOf(found);
       const target = rest.length === 0 && noFollow ? undefined : targetOf(seen);
-      const here = pathOf([...steps, { ...directory, name }]);
-      steps.push({
-        name,
-        parts: tracedParts(found, directory.parts, here),
-        deciders: decidersWith(directory.deciders, found, here),
-        moved: movedWith(directory, found, here),
-        exists: existsWith(stack, directory, found),
-        ...unsureWith(stack, directory, found, here),
-      });
-      if (target !== undefined) {
-        const { exists } = steps.at(-1)!;
-        if (typeof exists !== 'boolean') doubt ??= exists;
-        followed.push({ path: pathOf(steps), target: textOfBytes(target) });
-        if (followed.length > MAX_SYMLINKS) throw tooManySymlinks(path);
-        pending = [...namesOfTarget(target), ...rest];
-        closeParts(steps.pop()!.parts);
-        if (target.startsWith('/')) for (const { parts } of steps.splice(1)) closeParts(parts);
-      } else if (rest.length === 0) {
-        return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed, doubt);
-      }
+      const step = stepTo(stack, steps, name, found);
+      steps.push(step);
+      if (target === undefined && rest.length > 0) continue;
+      if (target === undefined) return resultOf(steps, wordsOf(stack, found, directory, steps), seen, followed, doubt);
+      doubt ??= doubtOf(step);
+      followed.push({ path: pathOf(steps), target: textOfBytes(target) });
+      if (followed.length > MAX_SYMLINKS) throw tooManySymlinks(path);
+      pending = [...follow(steps, target), ...rest];
     }
   } finally {
-    for (const { parts } of steps.slice(1)) closeParts(parts);
+    leaveAll(steps);
   }
+}
+
+/** Why it is not known whether there is such a file; undefined when that is known. */
+function doubtOf({ exists }: Step): Unknown | undefined {
+  return typeof exists === 'boolean' ? undefined : exists;
+}
+
+function stepTo(stack: Stack, steps: readonly Step[], name: string, found: readonly Found[]): Step {
+  const directory = steps.at(-1)!;
+  const here = pathOf([...steps, { ...directory, name }]);
+  return {
+    name,
+    parts: tracedParts(found, directory.parts, here),
+    deciders: decidersWith(directory.deciders, found, here),
+    moved: movedWith(directory, found, here),
+    exists: existsWith(stack, directory, found),
+    ...unsureWith(stack, directory, found, here),
+  };
+}
+
+/** As path_resolution(7) has it: only a directory has one above, and that of the root is the root. */
+function goUp(steps: Step[], path: string): void {
+  const { parts, exists } = steps.at(-1)!;
+  if (parts.every(({ hidden }) => hidden === true)) {
+    throw typeof exists === 'boolean' ? notDirectory(path, pathOf(steps)) : missing(path, 'merged', exists);
+  }
+  if (steps.length > 1) leaveLast(steps);
+}
+
+/** From the symbolic link that is the last step; returns the names that lead on from there. */
+function follow(steps: Step[], target: string): string[] {
+  leaveLast(steps);
+  if (target.startsWith('/')) leaveAll(steps);
+  return target.split('/').filter((name) => name !== '' && name !== '.');
+}
+
+/** Tells what it was called. */
+function leaveLast(steps: Step[]): string {
+  const { name, parts } = steps.pop()!;
+  closeParts(parts);
+  return name;
+}
+
+/** Back to the root, which the stack keeps open. */
+function leaveAll(steps: Step[]): void {
+  for (const { parts } of steps.splice(1)) closeParts(parts);
 }
 
 function notDirectory(path: string, at: string): Failure {
@@ -116,10 +143,6 @@ function namesToFollow(path: string): string[] {
     field: ['path'],
     hint: 'Send a path as layers/readDirectory gives it: bytes that are not UTF-8 as U+DC80 to U+DCFF.',
   });
-}
-
-function namesOfTarget(target: string): string[] {
-  return target.split('/').filter((name) => name !== '' && name !== '.');
 }
 
 function targetOf(seen: Found | undefined): string | undefined {
@@ -184,6 +207,11 @@ function movedWith({ moved }: Step, found: readonly Found[], path: string): Step
   return [...moved, ...here.map(({ layer }) => ({ layer, path }))];
 }
 
+/** What is seen. */
+function providerOf(found: readonly Found[]): Found | undefined {
+  return found.find(({ what, hidden }) => what === 'present' && !hidden);
+}
+
 /** The topmost that decides: what is seen, or what deletes it. */
 function decisive(found: readonly Found[]): Found | undefined {
   return found.find(({ what, hidden }) => !hidden && (what === 'present' || what === 'whiteout'));
@@ -220,7 +248,7 @@ function rootWords({ roots }: Stack): LayerWord[] {
 }
 
 function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: readonly Step[]): LayerWord[] {
-  const provider = found.find(({ what, hidden }) => what === 'present' && !hidden);
+  const provider = providerOf(found);
   const isOpaque = found.some(({ part, hidden }) => !hidden && part?.marks.opaque === true);
   const [ones, parts] = [byLayer(found), byLayer(parent.parts)];
   const { unsure } = steps.at(-1)!;
@@ -239,13 +267,17 @@ function wordsOf(stack: Stack, found: readonly Found[], parent: Step, steps: rea
     if (one.what === 'whiteout') return { layer, has: part?.hidden ? 'nothing' : 'whiteout' };
     const at = textOfBytes(placeOf(one, part));
     const elsewhere = at === pathOf(steps) ? {} : { path: at };
-    if (!one.hidden) {
-      return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...elsewhere };
-    }
-    const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
-    if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because, ...elsewhere };
-    return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}), ...elsewhere };
+    if (one.hidden) return { ...hiddenWord(one, part, steps, isOpaque), ...elsewhere };
+    return { layer, has: seenAs(one, provider), ...becauseOf(steps, layer), ...elsewhere };
   });
+}
+
+/** `isOpaque`: a directory of that name hides what the layers below it have there. */
+function hiddenWord(one: Found, part: TracedPart | undefined, steps: readonly Step[], isOpaque: boolean): LayerWord {
+  const { layer } = one;
+  const entry = entryOf(steps.at(-1)!.name, one.status!, one.place);
+  if (part?.because !== undefined) return { layer, has: 'hiddenByParent', entry, because: part.because };
+  return { layer, has: 'hidden', entry, ...(isOpaque ? { because: pathOf(steps) } : {}) };
 }
 
 function seenAs(one: Found, provider: Found | undefined): LayerWord['has'] {
