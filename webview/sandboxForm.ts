@@ -9,6 +9,7 @@ import {
   isOwn,
   KINDS,
   type Kind,
+  type Line,
   type List,
   SECTIONS,
   type Section,
@@ -168,16 +169,8 @@ function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mist
   const { control, path, id } = one;
   const value = valueAt(draft, path);
   switch (control.type) {
-    case 'line': {
-      const place = placeAt(schema, draft, path);
-      const isRight =
-        value === undefined ? !isLacking(one, place?.required === true) : place === undefined || accepts(place.schema, value);
-      if (isRight) return [];
-      const { minimum, maximum } = place?.schema ?? {};
-      const values = minimum === undefined || maximum === undefined ? [] : [minimum, maximum];
-      if (control.title !== undefined) return [schemaMistake(id, control.notation, values, place?.schema)];
-      return [{ id, texts: [control.mistake ?? control.notation], values }];
-    }
+    case 'line':
+      return lineMistakes({ ...one, control }, draft, schema);
     case 'choice':
       return value !== undefined && chosenOf(control, value, one.around) === undefined && typeof value === 'string'
         ? [{ id, texts: ['choice'], values: [] }]
@@ -195,6 +188,19 @@ function mistakesIn(one: Placed, { draft }: FormState, schema: JsonSchema): Mist
   }
 }
 
+function lineMistakes(one: Placed & { control: Line }, draft: JsonObject, schema: JsonSchema): Mistake[] {
+  const { control, path, id } = one;
+  const value = valueAt(draft, path);
+  const place = placeAt(schema, draft, path);
+  const isRight =
+    value === undefined ? !isLacking(one, place?.required === true) : place === undefined || accepts(place.schema, value);
+  if (isRight) return [];
+  const { minimum, maximum } = place?.schema ?? {};
+  const values = minimum === undefined || maximum === undefined ? [] : [minimum, maximum];
+  if (control.title !== undefined) return [schemaMistake(id, control.notation, values, place?.schema)];
+  return [{ id, texts: [control.mistake ?? control.notation], values }];
+}
+
 /** Of a control that was made of the schema. */
 function schemaMistake(id: string, notation: string, values: number[], schema: JsonSchema | undefined): Mistake {
   const words = schema?.patternErrorMessage ?? schema?.items?.patternErrorMessage;
@@ -209,8 +215,7 @@ function isText(schema: JsonSchema, draft: JsonObject, path: Path): boolean {
 }
 
 /** A field that the schema requires of an object counts only where the object is there. */
-function isLacking({ control, path, around }: Placed, bySchema: boolean): boolean {
-  if (control.type !== 'line') return false;
+function isLacking({ control, path, around }: Placed & { control: Line }, bySchema: boolean): boolean {
   return control.required === true || (bySchema && valueAt(around.spec, path.slice(0, -1)) !== undefined);
 }
 

@@ -1,6 +1,6 @@
 /** The words of the monitor's page: its charts, its controls, and why a figure is not there. */
 import * as vscode from 'vscode';
-import type { CgroupIoDevice, CgroupsInspectResult, Figure, Lacking } from '../../helper/protocol/cgroups.ts';
+import type { CgroupIo, CgroupIoDevice, CgroupsInspectResult, Lacking } from '../../helper/protocol/cgroups.ts';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { MonitorChart, MonitorFigure, MonitorWords } from '../../webview/monitorMessages.ts';
 import { isUnknown, reasonText } from '../words/hostWords.ts';
@@ -146,43 +146,44 @@ export function lackingFigures(parts: readonly CgroupsInspectResult[]): Partial<
   return lacking;
 }
 
-function absence(part: CgroupsInspectResult, figure: MonitorFigure): Absent | undefined {
-  const { cpu, memory, io, pids } = part;
+function absence({ cpu, memory, io, pids }: CgroupsInspectResult, figure: MonitorFigure): Absent | undefined {
   switch (figure) {
     case 'cpu':
-      return 'lacking' in cpu ? cpu : absentOf(cpu.usageMicros);
+      return absenceIn(cpu, ({ usageMicros }) => usageMicros);
     case 'throttledPeriods':
-      return 'lacking' in cpu ? cpu : absentOf(cpu.throttledPeriods);
+      return absenceIn(cpu, ({ throttledPeriods }) => throttledPeriods);
     case 'throttledTime':
-      return 'lacking' in cpu ? cpu : absentOf(cpu.throttledMicros);
+      return absenceIn(cpu, ({ throttledMicros }) => throttledMicros);
     case 'cpuPressure':
-      return 'lacking' in cpu ? cpu : absentOf(cpu.pressure);
+      return absenceIn(cpu, ({ pressure }) => pressure);
     case 'memory':
-      return 'lacking' in memory ? memory : absentOf(memory.usageBytes);
+      return absenceIn(memory, ({ usageBytes }) => usageBytes);
     case 'workingSet':
-      return 'lacking' in memory ? memory : absentOf(memory.workingSetBytes);
+      return absenceIn(memory, ({ workingSetBytes }) => workingSetBytes);
     case 'memoryPressure':
-      return 'lacking' in memory ? memory : absentOf(memory.pressure);
+      return absenceIn(memory, ({ pressure }) => pressure);
     case 'read':
     case 'written':
     case 'readOperations':
     case 'writeOperations':
-      return 'lacking' in io ? io : (absentOf(io.devices) ?? uncountedOf(io.devices));
+      return absenceIn(io, ({ devices }) => devices) ?? uncountedIn(io);
     case 'ioPressure':
-      return 'lacking' in io ? io : absentOf(io.pressure);
+      return absenceIn(io, ({ pressure }) => pressure);
     case 'tasks':
-      return 'lacking' in pids ? pids : absentOf(pids.tasks);
+      return absenceIn(pids, ({ tasks }) => tasks);
   }
 }
 
-function absentOf<T>(figure: Figure<T>): Absent | undefined {
-  if (isUnknown(figure)) return figure;
-  return isLacking(figure) ? figure : undefined;
+/** Why a figure of a controller is not there: since nothing of the controller is, or for a reason of its own. */
+function absenceIn<T extends object>(controller: T | Lacking, figureOf: (controller: T) => unknown): Absent | undefined {
+  if (isLacking(controller)) return controller;
+  const figure = figureOf(controller);
+  return isUnknown(figure) || isLacking(figure) ? figure : undefined;
 }
 
 /** The sums over all devices are not known when one of them is not counted. */
-function uncountedOf(devices: Figure<CgroupIoDevice[]>): Absent | undefined {
-  const uncounted = Array.isArray(devices) ? devices.filter((device) => device.uncounted) : [];
+function uncountedIn(io: CgroupIo | Lacking): Absent | undefined {
+  const uncounted = 'devices' in io && Array.isArray(io.devices) ? io.devices.filter((device) => device.uncounted) : [];
   return uncounted.length === 0 ? undefined : { uncounted };
 }
 
