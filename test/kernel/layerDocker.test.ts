@@ -185,27 +185,28 @@ describe('layers of a Docker container', { skip }, () => {
   async function merged(covered: readonly string[]): Promise<Map<string, string>> {
     const seen = new Map<string, string>();
     const visit = async (directory: string): Promise<void> => {
-      let after: string | undefined;
-      do {
-        const request = {
-          overlay,
-          layer: 'merged' as const,
-          path: directory,
-          limit: 50,
-          ...(after === undefined ? {} : { after }),
-        };
-        const { entries, next } = await helper.request(LayersReadDirectory, request);
-        for (const entry of entries) {
-          const place = `${directory === '/' ? '' : directory}/${entry.name}`;
-          if (covered.includes(place)) continue;
-          seen.set(place, factsOf(entry, await digestOf(place, entry)));
-          if (entry.type === 'directory') await visit(place);
-        }
-        after = next;
-      } while (after !== undefined);
+      for (const entry of await entriesOf(directory)) {
+        const place = path.join(directory, entry.name);
+        if (covered.includes(place)) continue;
+        seen.set(place, factsOf(entry, await digestOf(place, entry)));
+        if (entry.type === 'directory') await visit(place);
+      }
     };
     await visit('/');
     return sorted(seen);
+  }
+
+  /** Of the merged view. */
+  async function entriesOf(directory: string): Promise<LayerEntry[]> {
+    const whole = { overlay, layer: 'merged' as const, path: directory, limit: 50 };
+    const all: LayerEntry[] = [];
+    let after: string | undefined;
+    do {
+      const page = await helper.request(LayersReadDirectory, { ...whole, ...(after === undefined ? {} : { after }) });
+      all.push(...page.entries);
+      after = page.next;
+    } while (after !== undefined);
+    return all;
   }
 
   async function digestOf(place: string, { type, sizeBytes, symlinkTarget }: LayerEntry): Promise<string> {

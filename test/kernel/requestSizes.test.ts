@@ -73,32 +73,42 @@ describe('of every request', () => {
     const value = place.reduce<unknown>((one, key) => (one as Record<string | number, unknown>)[key], params);
     const kind = Array.isArray(value) ? 'list' : typeof value === 'string' ? 'text' : 'number';
     if (kind === 'number' ? typeof value !== 'number' : (value as string | unknown[]).length === 0) return;
-    const at = (size: number) => replaced(params, place, sized(value, size));
-    /** Whether it is refused because of what is there. */
-    const isRefused = async (size: number): Promise<boolean> => {
-      const refusal = await refusalOf(method, at(size) as object);
-      if (refusal?.data?.reason !== 'invalid') return false;
-      const { field = [] } = refusal.data;
-      return (
-        place.every((key, index) => field[index] === undefined || String(field[index]) === String(key)) && field.length > 0
-      );
-    };
+    const refusalAt = (size: number) => refusalOf(method, replaced(params, place, sized(value, size)) as object);
+    const isRefused = async (size: number) => isAbout(await refusalAt(size), place);
     const from = kind === 'number' ? Math.max(1, value as number) : (value as string | unknown[]).length;
     // What a text must be like, others say: one that cannot be longer at all is a choice of a few.
     if (await isRefused(from)) return;
-    let [accepted, next] = [from, from * 2];
-    while (next <= MOST[kind] && !(await isRefused(next))) [accepted, next] = [next, next * 2];
-    if (next > MOST[kind]) return;
-    while (next - accepted > 1) {
-      const middle = Math.floor((accepted + next) / 2);
-      if (await isRefused(middle)) next = middle;
-      else accepted = middle;
-    }
-    const refusal = await refusalOf(method, at(next) as object);
-    assert.equal(refusal?.data?.reason, 'invalid', `${method} ${place.join('.')}: ${next}`);
+    const least = await leastRefused(from, MOST[kind], isRefused);
+    if (least === undefined) return;
+    const refusal = await refusalAt(least);
+    assert.equal(refusal?.data?.reason, 'invalid', `${method} ${place.join('.')}: ${least}`);
     assert.ok(refusal.message.length < 1000, 'the reason is for people');
   }
 });
+
+/** Whether something is refused because of what is in that place. */
+function isAbout(refusal: ResponseError<ErrorData> | undefined, place: Place): boolean {
+  if (refusal?.data?.reason !== 'invalid') return false;
+  const { field = [] } = refusal.data;
+  return place.every((key, index) => field[index] === undefined || String(field[index]) === String(key)) && field.length > 0;
+}
+
+/** The size next to the largest that is accepted; undefined when doubling one that is leads beyond `most` first. */
+async function leastRefused(
+  from: number,
+  most: number,
+  isRefused: (size: number) => Promise<boolean>,
+): Promise<number | undefined> {
+  let [accepted, refused] = [from, from * 2];
+  while (refused <= most && !(await isRefused(refused))) [accepted, refused] = [refused, refused * 2];
+  if (refused > most) return undefined;
+  while (refused - accepted > 1) {
+    const middle = Math.floor((accepted + refused) / 2);
+    if (await isRefused(middle)) refused = middle;
+    else accepted = middle;
+  }
+  return refused;
+}
 
 /** Every place in a value, also in what lies in it. */
 function placesIn(value: unknown): Place[] {

@@ -8,7 +8,8 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { openPipe } from '../../helper/kernel/pipe.ts';
-import { encodeProgram } from '../../helper/launcher/program.ts';
+import { encodeProgram, type SyscallProgram } from '../../helper/launcher/program.ts';
+import { decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, type Report, SYNCED } from '../../helper/launcher/report.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { mapText } from '../../helper/sandbox/idMaps/idMaps.ts';
 import { removeCgroups } from '../../helper/sandbox/limits/cgroupRemoval.ts';
@@ -89,28 +90,7 @@ describe('a sandbox that is interrupted', {
     try {
       const launcher = await firstNumber(shell);
       pids.add(launcher);
-      socket.write(encodeProgram(program));
-      await new Promise<void>((resolve, reject) => {
-        let rest = Buffer.alloc(0);
-        socket.on('close', () => resolve());
-        socket.on('data', (chunk: Buffer) => {
-          rest = Buffer.concat([rest, chunk]);
-          for (; rest.length >= 16; rest = rest.subarray(16)) {
-            const [kind, step, value] = [rest.readUInt32LE(0), rest.readUInt32LE(4), Number(rest.readBigInt64LE(8))];
-            if (kind === 4) reject(new Error(`malformed at line ${value}`));
-            if (kind === 1) reject(new Error(`${program.steps[step]?.purpose}: errno ${value}`));
-            // The second fork tells a pid of the new namespace.
-            if (kind === 2 && program.steps[step]?.kind === 'fork') pids.add(value);
-            if (kind !== 3) continue;
-            if (step === index) {
-              resolve();
-            } else {
-              writeIdMaps(plan, value);
-              socket.write('g');
-            }
-          }
-        });
-      });
+      await runUpTo(index, program, plan, socket, (pid) => pids.add(pid));
       interrupt(shell, launcher);
     } finally {
       plan.dispose();
@@ -193,6 +173,38 @@ describe('a sandbox of an ordinary user that is interrupted', {
     assert.match(stdout, /^. pass 2$/m);
   });
 });
+
+/** Answers as the helper would. Resolves when the program waits at the step at `index`, or its launcher is gone. */
+function runUpTo(
+  index: number,
+  program: SyscallProgram,
+  plan: SandboxPlan,
+  socket: Socket,
+  onFork: (pid: number) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.on('close', () => resolve());
+    onReport(socket, ({ kind, step, value }) => {
+      if (kind === MALFORMED) reject(new Error(`malformed at line ${value}`));
+      if (kind === FAILED) reject(new Error(`${program.steps[step]?.purpose}: errno ${value}`));
+      // The second fork tells a pid of the new namespace.
+      if (kind === RESULTED && program.steps[step]?.kind === 'fork') onFork(value);
+      if (kind !== SYNCED) return;
+      if (step === index) return resolve();
+      writeIdMaps(plan, value);
+      socket.write('g');
+    });
+    socket.write(encodeProgram(program));
+  });
+}
+
+function onReport(socket: Socket, tell: (report: Report) => void): void {
+  let rest = Buffer.alloc(0);
+  socket.on('data', (chunk: Buffer) => {
+    rest = Buffer.concat([rest, chunk]);
+    for (; rest.length >= REPORT_BYTES; rest = rest.subarray(REPORT_BYTES)) tell(decodeReport(rest));
+  });
+}
 
 /** What the helper does when the program waits for it; that of nft needs no test here. */
 function writeIdMaps({ idMaps }: SandboxPlan, pid: number): void {

@@ -95,6 +95,41 @@ function placesOf(control: Control, base: string): string[] {
   }
 }
 
+/** Every control, those of items included, with the place that it is for: `[]` for an item of a list. */
+function everyControl(controls: readonly Control[], base = ''): { control: Control; at: string }[] {
+  return controls.flatMap((control) => {
+    const at = `${base}${control.path.join('.')}`;
+    return [{ control, at }, ...(control.type === 'list' ? everyControl(control.item, `${at}[].`) : [])];
+  });
+}
+
+/** The values that the schema names for a place; undefined where it names none. */
+function valuesOf(at: string): unknown[] | undefined {
+  const path = at.replace('[]', '.0').split('.');
+  return placeAt(
+    schema,
+    undefined,
+    path.map((key) => (key === '0' ? 0 : key)),
+  )?.schema.enum;
+}
+
+/** The names of the texts that controls need, those of items included. */
+function* textsFor(controls: readonly Control[], base: readonly (string | number)[] = []): Generator<string> {
+  for (const control of controls) {
+    const names = [...base, ...control.path, ...(control.part === undefined ? [] : [control.part])];
+    const label = names.join('.');
+    // What was made of the schema is called by its title.
+    if (control.type !== 'kinds' && control.title === undefined) yield label;
+    if (control.hint !== undefined && control.title === undefined) yield control.hint;
+    if (control.type === 'line') yield `mistake.${control.mistake ?? control.notation}`;
+    if (control.type === 'optionLine') yield `mistake.${control.mistake}`;
+    if (control.type !== 'list') continue;
+    yield `${label}.add`;
+    yield `${label}.item`;
+    yield* textsFor(control.item, names);
+  }
+}
+
 describe('the form and the schema', () => {
   const places = SECTIONS.flatMap(({ controls }) => controls.flatMap((control) => placesOf(control, '')));
   const isFor = (place: string, leaf: string) => place === leaf || (place.endsWith('*') && leaf.startsWith(place.slice(0, -1)));
@@ -106,55 +141,21 @@ describe('the form and the schema', () => {
 
   test('each control is for a field of the schema, and offers each of its values', () => {
     const leaves = leavesOf(schema, '');
-    const check = (controls: readonly Control[], base: string) => {
-      for (const control of controls) {
-        const at = `${base}${control.path.join('.')}`;
-        assert.ok(
-          leaves.some((leaf) => leaf === at || leaf.startsWith(`${at}.`) || leaf.startsWith(`${at}[]`)),
-          at,
-        );
-        if (control.type === 'list') check(control.item, `${at}[].`);
-        if (control.type !== 'choice') continue;
-        const values = placeAt(
-          schema,
-          undefined,
-          at
-            .replace('[]', '.0')
-            .split('.')
-            .map((key) => (key === '0' ? 0 : key)),
-        )?.schema.enum;
-        const offered = Object.values(control.choices).filter((value) => value !== undefined);
-        if (values !== undefined) assert.deepEqual(offered.toSorted(), values.toSorted(), at);
-      }
-    };
-    for (const { controls } of SECTIONS) check(controls, '');
+    for (const { control, at } of SECTIONS.flatMap(({ controls }) => everyControl(controls))) {
+      assert.ok(
+        leaves.some((leaf) => leaf === at || leaf.startsWith(`${at}.`) || leaf.startsWith(`${at}[]`)),
+        at,
+      );
+      const values = valuesOf(at);
+      if (control.type !== 'choice' || values === undefined) continue;
+      const offered = Object.values(control.choices).filter((value) => value !== undefined);
+      assert.deepEqual(offered.toSorted(), values.toSorted(), at);
+    }
   });
 
   test('each control has a name, each list its words, and each mistake says what to do', () => {
-    const lacking: string[] = [];
-    const want = (name: string) => TEXTS.has(name) || lacking.push(name);
-    const check = (controls: readonly Control[], base: string) => {
-      for (const control of controls) {
-        const label = [
-          ...(base === '' ? [] : [base]),
-          ...control.path,
-          ...(control.part === undefined ? [] : [control.part]),
-        ].join('.');
-        // What was made of the schema is called by its title.
-        if (control.type !== 'kinds' && control.title === undefined) want(label);
-        if (control.hint !== undefined && control.title === undefined) want(control.hint);
-        if (control.type === 'line') want(`mistake.${control.mistake ?? control.notation}`);
-        if (control.type === 'optionLine') want(`mistake.${control.mistake}`);
-        if (control.type !== 'list') continue;
-        want(`${label}.add`);
-        want(`${label}.item`);
-        check(control.item, label);
-      }
-    };
-    for (const { key, controls } of SECTIONS) {
-      want(`section.${key}`);
-      check(controls, '');
-    }
+    const wanted = SECTIONS.flatMap(({ key, controls }) => [`section.${key}`, ...textsFor(controls)]);
+    const lacking = wanted.filter((name) => !TEXTS.has(name));
     assert.deepEqual(lacking, []);
   });
 });
@@ -252,6 +253,17 @@ const OTHERS: Record<string, SandboxSpec> = {
   'a quota that is no neat part of a period': { resources: { cpu: { quota: 12_345, period: 99_999 } } },
 };
 
+function checkGivenBack(one: Placed, draft: JsonObject): void {
+  const value = valueAt(draft, one.path);
+  if (value === undefined) return;
+  if (one.control.type !== 'line') assert.ok(canShow(one, value), one.id);
+  // What a line cannot give back is shown as JSON, which can hold anything.
+  else if (!canShow(one, value)) assert.ok(isSame(jsonOf(typeof value === 'string' ? value : JSON.stringify(value)), value));
+  // Where no words are the default, an empty list says nothing more.
+  else if (isSame(value, [])) assert.equal(textOf(one, draft), '');
+  else assert.deepEqual(valueOfText(one, draft, textOf(one, draft)), value, one.id);
+}
+
 describe('what the form holds', () => {
   for (const [what, spec] of Object.entries({ 'everything that there is': FULL, ...OTHERS })) {
     const state = stateOf(spec);
@@ -262,17 +274,7 @@ describe('what the form holds', () => {
     });
 
     test(`is given back by each control as it is: ${what}`, () => {
-      for (const one of shownIn(state)) {
-        const value = valueAt(state.draft, one.path);
-        if (value === undefined) continue;
-        if (one.control.type !== 'line') assert.ok(canShow(one, value), one.id);
-        // What a line cannot give back is shown as JSON, which can hold anything.
-        else if (!canShow(one, value))
-          assert.ok(isSame(jsonOf(typeof value === 'string' ? value : JSON.stringify(value)), value));
-        // Where no words are the default, an empty list says nothing more.
-        else if (isSame(value, [])) assert.equal(textOf(one, state.draft), '');
-        else assert.deepEqual(valueOfText(one, state.draft, textOf(one, state.draft)), value, one.id);
-      }
+      for (const one of shownIn(state)) checkGivenBack(one, state.draft);
     });
 
     test(`stays where a control is not for it: ${what}`, () => {

@@ -21,24 +21,36 @@ const WAYS = {
 
 type Way = keyof typeof WAYS;
 
-/** What the kernel would answer. Classic BPF as seccomp allows it (kernel/seccomp.c). */
-function run(program: Buffer, nr: number, args: bigint[] = [], audit: number = WAYS.x64.audit): number {
+/** `struct seccomp_data`. */
+function seccompData(nr: number, args: bigint[], audit: number): Buffer {
   const data = Buffer.alloc(64);
   data.writeUInt32LE(nr, 0);
   data.writeUInt32LE(audit, 4);
   for (const [at, value] of args.entries()) data.writeBigUInt64LE(BigInt.asUintN(64, value), 16 + at * 8);
+  return data;
+}
+
+/** Whether a conditional jump is taken, by its code. */
+const JUMPS = new Map<number, (accumulator: number, k: number) => boolean>([
+  [0x15, (accumulator, k) => accumulator === k],
+  [0x25, (accumulator, k) => accumulator > k],
+  [0x35, (accumulator, k) => accumulator >= k],
+]);
+
+/** What the kernel would answer. Classic BPF as seccomp allows it (kernel/seccomp.c). */
+function run(program: Buffer, nr: number, args: bigint[] = [], audit: number = WAYS.x64.audit): number {
+  const data = seccompData(nr, args, audit);
   let accumulator = 0;
   for (let at = 0; at < program.length / 8; at += 1) {
     const code = program.readUInt16LE(at * 8);
     const jt = program[at * 8 + 2] ?? 0;
     const jf = program[at * 8 + 3] ?? 0;
     const k = program.readUInt32LE(at * 8 + 4);
-    if (code === 0x20) accumulator = data.readUInt32LE(k);
+    const isTaken = JUMPS.get(code)?.(accumulator, k);
+    if (isTaken !== undefined) at += isTaken ? jt : jf;
+    else if (code === 0x20) accumulator = data.readUInt32LE(k);
     else if (code === 0x54) accumulator = (accumulator & k) >>> 0;
     else if (code === 0x05) at += k;
-    else if (code === 0x15) at += accumulator === k ? jt : jf;
-    else if (code === 0x25) at += accumulator > k ? jt : jf;
-    else if (code === 0x35) at += accumulator >= k ? jt : jf;
     else if (code === 0x06) return k;
     else assert.fail(`instruction ${code}`);
   }
@@ -189,32 +201,46 @@ test('every comparison of 64 bits is exact at its edges', () => {
   }
 });
 
-test('of every argument that the kernel takes a part of, that part is compared, whatever stands above it', () => {
-  const shapes = new Set<string>();
-  const masked = (argument: bigint, mask: bigint, second: bigint) => (argument & mask) === second;
-  for (const [name, [nr, , , , widths = '']] of Object.entries(SYSCALL_TABLE)) {
-    if (nr === null) continue;
+/** An argument that the kernel takes only the lowest bits of. */
+interface PartialArgument {
+  name: string;
+  nr: number;
+  index: number;
+  bits: bigint;
+}
+
+/** One for each place and width, which tells of all of them. */
+function partialArguments(): PartialArgument[] {
+  const byShape = new Map<string, PartialArgument>();
+  for (const [name, [nr, , , , widths = '']] of Object.entries(SYSCALL_TABLE))
     for (const [index, digit] of [...widths].entries()) {
-      // One call for each place and width tells of all.
-      if (digit === '8' || shapes.has(`${index} ${digit}`)) continue;
-      shapes.add(`${index} ${digit}`);
-      const bits = BigInt(digit) * 8n;
-      const values = [0, 1, 40, 2 ** Number(bits) - 1, 2 ** Number(bits), 2 ** 40 + 1];
-      for (const value of values) {
-        for (const low of [0n, 1n, 39n, 40n, 41n, (1n << bits) - 1n]) {
-          for (const high of [0n, 1n << bits, 0xffffffffn << 32n]) {
-            const args = new Array<bigint>(6).fill(7n).with(index, high | low);
-            const why = `${name} ${index}: ${high | low} and ${value}`;
-            for (const [op, holds] of Object.entries(COMPARISONS)) {
-              const program = refusing(name, [{ index, value, op: op as keyof typeof COMPARISONS }]);
-              assert.equal(run(program, nr, args), holds(low, BigInt(value)) ? EPERM : ALLOW, `${why} ${op}`);
-            }
-            const program = refusing(name, [{ index, value, valueTwo: 40, op: 'SCMP_CMP_MASKED_EQ' }]);
-            assert.equal(run(program, nr, args), masked(low, BigInt(value), 40n) ? EPERM : ALLOW, `${why} masked`);
-          }
-        }
-      }
+      const shape = `${index} ${digit}`;
+      if (nr === null || digit === '8' || byShape.has(shape)) continue;
+      byShape.set(shape, { name, nr, index, bits: BigInt(digit) * 8n });
     }
+  return [...byShape.values()];
+}
+
+/** Compares the argument with `value` in every way, and looks that the lowest bits alone decide. */
+function comparePart({ name, nr, index, bits }: PartialArgument, value: number): void {
+  const lows = [0n, 1n, 39n, 40n, 41n, (1n << bits) - 1n];
+  const highs = [0n, 1n << bits, 0xffffffffn << 32n];
+  const compare = (op: SeccompOperator, holds: (low: bigint) => boolean, valueTwo?: number) => {
+    const program = refusing(name, [{ index, value, op, ...(valueTwo === undefined ? {} : { valueTwo }) }]);
+    for (const [low, high] of lows.flatMap((low) => highs.map((high) => [low, high] as const))) {
+      const args = new Array<bigint>(6).fill(7n).with(index, high | low);
+      assert.equal(run(program, nr, args), holds(low) ? EPERM : ALLOW, `${name} ${index}: ${high | low} ${op} ${value}`);
+    }
+  };
+  for (const [op, holds] of Object.entries(COMPARISONS))
+    compare(op as keyof typeof COMPARISONS, (low) => holds(low, BigInt(value)));
+  compare('SCMP_CMP_MASKED_EQ', (low) => (low & BigInt(value)) === 40n, 40);
+}
+
+test('of every argument that the kernel takes a part of, that part is compared, whatever stands above it', () => {
+  for (const part of partialArguments()) {
+    const size = 2 ** Number(part.bits);
+    for (const value of [0, 1, 40, size - 1, size, 2 ** 40 + 1]) comparePart(part, value);
   }
 });
 
