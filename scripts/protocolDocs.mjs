@@ -28,21 +28,23 @@ const config = path.join(ROOT, 'tsconfig.json');
 const api = new API({ cwd: ROOT });
 const { checker, program } = api.updateSnapshot({ openProjects: [config] }).getProject(config);
 
-/** What the protocol's files export, by its name, and of each in which file it is. */
-const exported = new Map();
-for (const name of fs.readdirSync(path.join(ROOT, FOLDER)).filter((name) => name.endsWith('.ts'))) {
-  const module = checker.getSymbolAtLocation(program.getSourceFile(path.join(ROOT, FOLDER, name)));
-  for (const [exportedAs, symbol] of module.getExports()) exported.set(exportedAs, { symbol, file: name });
-}
-/** Objects with a name, which are told of once: by it, with their schema. */
-const named = new Map();
-
-const textOf = (type) => checker.typeToString(type, undefined, WHOLE);
 const saidOf = (symbol) =>
   symbol
     .getDocumentationComment(checker)
     .trim()
     .replace(/\s*\n\s*/g, ' ');
+/** What the protocol's files export, by its name, and of each in which file it is: where something is said of it, and not where it is only passed on. */
+const exported = new Map();
+for (const name of fs.readdirSync(path.join(ROOT, FOLDER)).filter((name) => name.endsWith('.ts'))) {
+  const module = checker.getSymbolAtLocation(program.getSourceFile(path.join(ROOT, FOLDER, name)));
+  for (const [exportedAs, symbol] of module.getExports()) {
+    if (saidOf(symbol) !== '' || !exported.has(exportedAs)) exported.set(exportedAs, { symbol, file: name });
+  }
+}
+/** Objects with a name, which are told of once: by it, with their schema. */
+const named = new Map();
+
+const textOf = (type) => checker.typeToString(type, undefined, WHOLE);
 const typeOf = (symbol) => checker.getNonNullableType(checker.getTypeOfSymbol(symbol));
 const code = (text) => `\`${text}\``;
 const table = (head, rows) =>
