@@ -12,7 +12,7 @@ import { ROOT } from './prerequisites.mjs';
 const FOLDER = 'helper/protocol';
 const OUTPUT = path.join(ROOT, FOLDER, 'PROTOCOL.md');
 /** What has a page of its own. */
-const ELSEWHERE = { SandboxSpec: '../sandbox/SPECIFICATION.md' };
+const ELSEWHERE = { SandboxSpec: '../sandbox/specification/SPECIFICATION.md' };
 /** Of what a type is written with: no part of it is left out (`TypeFormatFlags.NoTruncation`). */
 const WHOLE = 1;
 /** Of every text that is measured in bytes, which is said once. */
