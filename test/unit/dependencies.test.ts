@@ -82,31 +82,50 @@ function holdsSchemas(file: string): boolean {
 }
 
 /** What is wrong with an import, or undefined. */
-function violation({ from, to, typeOnly }: Import): string | undefined {
-  const [top, room = ''] = from.split('/');
-  if (to === 'vscode' && top !== 'extension') return 'only the extension knows VS Code';
+function violation(one: Import): string | undefined {
+  const [top = ''] = one.from.split('/');
+  return packageViolation(one) ?? VIOLATIONS[top]?.(one);
+}
+
+/** By where the import stands. */
+const VIOLATIONS: Record<string, (one: Import) => string | undefined> = {
+  extension: extensionViolation,
+  helper: helperViolation,
+  webview: webviewViolation,
+};
+
+function packageViolation({ from, to }: Import): string | undefined {
+  if (to === 'vscode' && !from.startsWith('extension/')) return 'only the extension knows VS Code';
   if (to === 'koffi' && !from.startsWith('helper/kernel/')) return 'only helper/kernel/ calls the C library';
   if (to.startsWith('@vscode/webview-ui-toolkit') && from !== 'webview/toolkit.ts')
     return 'only webview/toolkit.ts knows the toolkit';
-  if (top === 'helper' && /^(extension|webview)\//.test(to)) return 'the helper knows nothing of its clients';
-  if (top === 'webview' && /^(extension|helper)\//.test(to) && !typeOnly) return 'a webview takes only types from others';
-  if (top === 'extension' && to.startsWith('helper/') && !mayUseOfHelper(from, to))
-    return 'the extension knows only the protocol';
-  if (top === 'extension' && holdsSchemas(to) && !typeOnly) return 'the extension takes only types of what checks requests';
-  if (top === 'extension' && to.startsWith('webview/') && !/^webview\/(messages|\w+Messages)\.ts$/.test(to))
-    return 'the extension knows only the messages';
-  if (Object.hasOwn(OWN_PROGRAMS, from))
-    return to.startsWith('node:') || OWN_PROGRAMS[from]?.includes(to)
-      ? undefined
-      : 'a program of its own knows nothing of the extension';
-  if (top === 'extension' && to.startsWith('extension/')) return extensionViolation(from, to);
-  if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
-  if (from.startsWith('helper/sandbox/') && to.startsWith('helper/sandbox/')) return sandboxViolation(from, to);
-  if (top === 'helper' && to.startsWith('helper/')) return helperViolation(room, to);
   return undefined;
 }
 
-function sandboxViolation(from: string, to: string): string | undefined {
+function webviewViolation({ to, typeOnly }: Import): string | undefined {
+  return /^(extension|helper)\//.test(to) && !typeOnly ? 'a webview takes only types from others' : undefined;
+}
+
+function extensionViolation({ from, to, typeOnly }: Import): string | undefined {
+  const uses = OWN_PROGRAMS[from];
+  if (uses !== undefined)
+    return to.startsWith('node:') || uses.includes(to) ? undefined : 'a program of its own knows nothing of the extension';
+  if (to.startsWith('helper/') && !isProtocol(to)) return 'the extension knows only the protocol';
+  if (holdsSchemas(to) && !typeOnly) return 'the extension takes only types of what checks requests';
+  if (to.startsWith('webview/') && !/^webview\/(messages|\w+Messages)\.ts$/.test(to))
+    return 'the extension knows only the messages';
+  return to.startsWith('extension/') ? extensionRoomViolation(from, to) : undefined;
+}
+
+function helperViolation({ from, to }: Import): string | undefined {
+  const [, room = ''] = from.split('/');
+  if (/^(extension|webview)\//.test(to)) return 'the helper knows nothing of its clients';
+  if (room === 'proc' && /^node:(fs|child_process|net)/.test(to)) return 'a parser does no I/O';
+  if (room === 'sandbox' && to.startsWith('helper/sandbox/')) return sandboxRoomViolation(from, to);
+  return to.startsWith('helper/') ? helperRoomViolation(room, to) : undefined;
+}
+
+function sandboxRoomViolation(from: string, to: string): string | undefined {
   const [roomOfFrom, roomOfTo] = [from, to].map((file) => roomInSandbox(file));
   if (roomOfFrom === undefined || roomOfFrom === roomOfTo) return undefined;
   if (roomOfTo === undefined) return `${from} does not use ${to}, which puts it together with others`;
@@ -119,7 +138,7 @@ function roomInSandbox(file: string): string | undefined {
   return room.endsWith('.ts') ? undefined : room;
 }
 
-function extensionViolation(from: string, to: string): string | undefined {
+function extensionRoomViolation(from: string, to: string): string | undefined {
   const [, roomOfFrom = '', areaOfFrom = ''] = from.split('/');
   const [, roomOfTo = '', areaOfTo = ''] = to.split('/');
   // main.ts, and one for each view.
@@ -132,12 +151,7 @@ function extensionViolation(from: string, to: string): string | undefined {
   return areaOfTo.endsWith('.ts') || areaOfTo === areaOfFrom ? undefined : `${from} knows nothing of commands/${areaOfTo}/`;
 }
 
-/** attach.ts speaks the frames of a terminal's stream. */
-function mayUseOfHelper(from: string, to: string): boolean {
-  return isProtocol(to) || (from === 'extension/programs/attach.ts' && to === 'helper/stream/frame.ts');
-}
-
-function helperViolation(room: string, to: string): string | undefined {
+function helperRoomViolation(room: string, to: string): string | undefined {
   if (room === 'protocol' && !isProtocol(to) && to !== SPECIFICATION) return 'the protocol knows nothing of its sides';
   const rooms = HELPER_ROOMS[room];
   if (rooms === undefined || isProtocol(to)) return undefined;
