@@ -5,6 +5,8 @@ import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { SandboxEquivalent } from '../../protocol/sandboxes.ts';
+import type { Option } from '../plan/plannedMounts.ts';
+import type { RootPlan } from '../plan/planRoot.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { runcOf } from './ociBundle.ts';
 
@@ -19,6 +21,8 @@ const UNSHARE_OPTIONS: Record<NamespaceKind, string> = {
   time: '--time',
 };
 
+const BWRAP_KINDS = ['user', 'ipc', 'pid', 'net', 'uts', 'cgroup'] as const;
+
 export function equivalents(plan: SandboxPlan): SandboxEquivalent[] {
   const own = plan.joined.length > 0 ? [] : [unshareOf(plan), bwrapOf(plan)];
   return [...own, runcOf(plan)].filter((equivalent) => equivalent !== undefined);
@@ -26,35 +30,56 @@ export function equivalents(plan: SandboxPlan): SandboxEquivalent[] {
 
 /** unshare(1) builds no root: it takes a directory, or a tmpfs is made by hand whose old root stays reachable. */
 function unshareOf(plan: SandboxPlan): SandboxEquivalent | undefined {
-  const { spec, fresh, root } = plan;
+  const { spec, root } = plan;
   if (root.type === 'overlay') return undefined;
   if (root.type === 'tmpfs' && (root.files !== undefined || spec.oldRoot === undefined)) return undefined;
-  const words = [...fresh].map((kind) => UNSHARE_OPTIONS[kind]);
+  const words = root.type === 'tmpfs' ? ['--', 'sh', '-c', shellText(inTmpfs(plan, root.options))] : inDirectory(plan);
+  return { tool: 'unshare', command: [...unshareWords(plan), ...words].join(' '), differences: unshareDifferences(plan) };
+}
+
+/** With the namespaces that it makes. */
+function unshareWords({ spec, fresh }: SandboxPlan): string[] {
+  const words = [own().uid === 0 || fresh.has('user') ? 'unshare' : 'sudo unshare'];
+  for (const kind of fresh) words.push(UNSHARE_OPTIONS[kind]);
   if (fresh.has('pid')) words.push('--fork', '--kill-child');
   if (fresh.has('user')) words.push(spec.idMappings === 'user' ? '--map-current-user' : '--map-root-user');
-  const differences = [
-    'unshare keeps capabilities, your environment, open files, terminal and seccomp state.',
-    ...(plan.mounts.filter(({ place }) => place.destination !== '/proc').length > 0
-      ? ['It mounts nothing but /proc: the other mounts have to be made by hand.']
-      : []),
-  ];
-  if (fresh.has('uts')) differences.push('It sets no host name.');
-  if (fresh.has('net') && spec.network.type === 'loopback') differences.push('lo stays down.');
-  const run = commandOf(plan);
-  const prefix = own().uid === 0 || fresh.has('user') ? 'unshare' : 'sudo unshare';
-  const line = (more: readonly string[]) => [prefix, ...words, ...more].join(' ');
-  if (root.type === 'tmpfs') {
-    const options = root.options.map((option) => option.join('=')).join(',');
-    const old = (spec.oldRoot ?? '').replace(/^\//, '');
-    const enter = `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${shellWord(old)} && pivot_root . ${shellWord(old)} && cd /`;
-    return { tool: 'unshare', command: line(['--', 'sh', '-c', shellText(`${enter} && exec ${run}`)]), differences };
-  }
+  return words;
+}
+
+/** What a shell is told: to make the root, too. */
+function inTmpfs(plan: SandboxPlan, mountOptions: readonly Option[]): string {
+  const options = mountOptions.map((option) => option.join('=')).join(',');
+  const old = shellWord((plan.spec.oldRoot ?? '').replace(/^\//, ''));
+  return `mount -t tmpfs -o ${options} none /mnt && cd /mnt && mkdir -p ${old} && pivot_root . ${old} && cd / && exec ${commandOf(plan)}`;
+}
+
+function inDirectory(plan: SandboxPlan): string[] {
   const path = rootPathOf(plan);
-  const more = path === undefined || path === '/' ? [] : [`--root=${shellWord(path)}`];
-  if (spec.proc === 'own') more.push('--mount-proc');
-  if (path !== undefined && path !== '/') differences.push('It uses chroot, not pivot_root: the old root stays mounted below.');
-  if (root.type === 'bind' && root.readOnly) differences.push('The root stays writable.');
-  return { tool: 'unshare', command: line([...more, '--', run]), differences };
+  return [
+    ...(path === undefined || path === '/' ? [] : [`--root=${shellWord(path)}`]),
+    ...(plan.spec.proc === 'own' ? ['--mount-proc'] : []),
+    '--',
+    commandOf(plan),
+  ];
+}
+
+function unshareDifferences(plan: SandboxPlan): string[] {
+  const { spec, fresh, root, mounts } = plan;
+  return thoseThatHold([
+    [true, 'unshare keeps capabilities, your environment, open files, terminal and seccomp state.'],
+    [
+      mounts.some(({ place }) => place.destination !== '/proc'),
+      'It mounts nothing but /proc: the other mounts have to be made by hand.',
+    ],
+    [fresh.has('uts'), 'It sets no host name.'],
+    [fresh.has('net') && spec.network.type === 'loopback', 'lo stays down.'],
+    [(rootPathOf(plan) ?? '/') !== '/', 'It uses chroot, not pivot_root: the old root stays mounted below.'],
+    [root.type === 'bind' && root.readOnly, 'The root stays writable.'],
+  ]);
+}
+
+function thoseThatHold(differences: readonly [holds: boolean, text: string][]): string[] {
+  return differences.flatMap(([holds, text]) => (holds ? [text] : []));
 }
 
 function rootPathOf({ root }: SandboxPlan): string | undefined {
@@ -73,15 +98,9 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   // Layers that are unpacked have no name that another could be told.
   if (root.type === 'overlay' && !Array.isArray(root.lowers)) return undefined;
   const words = ['bwrap'];
-  for (const kind of ['user', 'ipc', 'pid', 'net', 'uts', 'cgroup'] as const)
-    if (fresh.has(kind)) words.push(`--unshare-${kind}`);
+  for (const kind of BWRAP_KINDS) if (fresh.has(kind)) words.push(`--unshare-${kind}`);
   if (fresh.has('uts') && spec.hostname !== undefined) words.push('--hostname', shellWord(spec.hostname));
-  if (root.type === 'bind') words.push(root.readOnly ? '--ro-bind' : '--bind', shellWord(root.path), '/');
-  if (root.type === 'overlay') {
-    for (const lower of Array.isArray(root.lowers) ? root.lowers.toReversed() : [])
-      words.push('--overlay-src', shellWord(lower));
-    words.push('--tmp-overlay', '/');
-  }
+  append(words, bwrapRoot(root));
   for (const mount of plan.mounts) append(words, bwrapMount(mount));
   words.push('--chdir', shellWord(spec.process.cwd), '--clearenv');
   for (const entry of plan.environment.entries()) {
@@ -90,20 +109,34 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   }
   if (plan.user.identity.capabilities.permitted === 0n) words.push('--cap-drop', 'ALL');
   append(words, ['--die-with-parent', '--new-session', '--', ...plan.command.map(shellText)]);
-  const differences = [
-    'bwrap loads no seccomp filter of its own, covers nothing in /proc, and leaves the bounding set of capabilities whole.',
-  ];
-  if (plan.mounts.some(({ what }) => what === 'content'))
-    differences.push('/etc/hosts and /etc/resolv.conf stay those of the root.');
-  if (plan.trees.some((tree) => tree.mapped !== undefined)) differences.push('It maps no owners of files.');
-  if (root.type === 'overlay' && root.mapped) {
-    differences.push("The image's files belong to nobody inside, and what an opaque directory hides is seen.");
-  }
-  if (fresh.has('time')) differences.push('It makes no time namespace.');
-  if (fresh.has('net') && spec.network.type === 'none') differences.push('It brings up lo.');
-  if (root.type === 'overlay') differences.push('It needs bubblewrap 0.11 for the overlay.');
-  if (root.type === 'overlay' && root.upper !== undefined) differences.push('Its changes are thrown away.');
-  return { tool: 'bwrap', command: words.join(' '), differences };
+  return { tool: 'bwrap', command: words.join(' '), differences: bwrapDifferences(plan) };
+}
+
+function bwrapDifferences({ spec, fresh, root, mounts, trees }: SandboxPlan): string[] {
+  const isOverlay = root.type === 'overlay';
+  return thoseThatHold([
+    [
+      true,
+      'bwrap loads no seccomp filter of its own, covers nothing in /proc, and leaves the bounding set of capabilities whole.',
+    ],
+    [mounts.some(({ what }) => what === 'content'), '/etc/hosts and /etc/resolv.conf stay those of the root.'],
+    [trees.some((tree) => tree.mapped !== undefined), 'It maps no owners of files.'],
+    [
+      isOverlay && root.mapped === true,
+      "The image's files belong to nobody inside, and what an opaque directory hides is seen.",
+    ],
+    [fresh.has('time'), 'It makes no time namespace.'],
+    [fresh.has('net') && spec.network.type === 'none', 'It brings up lo.'],
+    [isOverlay, 'It needs bubblewrap 0.11 for the overlay.'],
+    [isOverlay && root.upper !== undefined, 'Its changes are thrown away.'],
+  ]);
+}
+
+function bwrapRoot(root: RootPlan): string[] {
+  if (root.type === 'bind') return [root.readOnly ? '--ro-bind' : '--bind', shellWord(root.path), '/'];
+  if (root.type !== 'overlay') return [];
+  const lowers = Array.isArray(root.lowers) ? root.lowers.toReversed() : [];
+  return [...lowers.flatMap((lower) => ['--overlay-src', shellWord(lower)]), '--tmp-overlay', '/'];
 }
 
 function bwrapMount(mount: SandboxPlan['mounts'][number]): string[] {
