@@ -201,18 +201,25 @@ function withDefaults(given: SandboxSpec, name: string): ResolvedSpec {
     network: given.network ?? { type: namespaces.net === 'new' ? 'loopback' : 'host' },
     seccomp: given.seccomp ?? 'default',
     persistent: given.persistent ?? false,
-    process: {
-      ...given.process,
-      env: given.process?.env ?? {},
-      cwd: given.process?.cwd ?? '/',
-      // The terminal of the helper ends with the helper.
-      terminal: given.process?.terminal ?? given.persistent !== true,
-      noNewPrivileges: given.process?.noNewPrivileges ?? true,
-      init: given.process?.init ?? namespaces.pid === 'new',
-    },
+    process: processWithDefaults(given, namespaces),
   };
   if (namespaces.uts === 'new') spec.hostname = given.hostname ?? spec.name.replaceAll('_', '-');
   return spec;
+}
+
+function processWithDefaults(
+  { process = {}, persistent }: SandboxSpec,
+  namespaces: ResolvedSpec['namespaces'],
+): ResolvedSpec['process'] {
+  return {
+    ...process,
+    env: process.env ?? {},
+    cwd: process.cwd ?? '/',
+    // The terminal of the helper ends with the helper.
+    terminal: process.terminal ?? persistent !== true,
+    noNewPrivileges: process.noNewPrivileges ?? true,
+    init: process.init ?? namespaces.pid === 'new',
+  };
 }
 
 function defaultChoice(kind: NamespaceKind, given: SandboxSpec): NamespaceChoice {
@@ -241,6 +248,40 @@ function nameFor({ root, process }: SandboxSpec): string {
 /** What contradicts itself is refused with the field's name, and never silently done otherwise. */
 function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   const { namespaces, root } = spec;
+  checkNewNamespaces(spec, given);
+  if (spec.network.type === 'host' && namespaces.net === 'new') {
+    throw invalid(
+      ['network', 'type'],
+      '"network" is the host\'s and namespaces.net is "new".',
+      'Choose network.type "none" or "loopback", or namespaces.net "host".',
+    );
+  }
+  if (spec.persistent) checkPersistence(spec);
+  checkOldRoot(spec);
+  if (spec.proc === 'own' && namespaces.pid === 'host') {
+    throw invalid(
+      ['proc'],
+      'An own /proc needs a pid namespace of its own.',
+      'Set proc to "none", or namespaces.pid to "new".',
+    );
+  }
+  if (typeof namespaces.mnt === 'object' && root.type !== 'host') {
+    throw invalid(['root'], 'The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
+  }
+  if ('upper' in root && root.upper !== undefined && 'access' in root && root.access !== 'overlay') {
+    throw invalid(['root', 'upper'], '"root.upper" is for root.access "overlay" only.');
+  }
+  if (!own().privileged && namespaces.user === 'host' && Object.values(namespaces).includes('new')) {
+    throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
+      field: ['namespaces', 'user'],
+      hint: 'Set namespaces.user to "new", or restart the helper as root.',
+    });
+  }
+}
+
+/** What is asked for may need a namespace of its own. */
+function checkNewNamespaces(spec: ResolvedSpec, given: SandboxSpec): void {
+  const { namespaces, root } = spec;
   const needs = (asked: boolean, kind: NamespaceKind, name: string, value?: string, field: FieldPath = name.split('.')) => {
     if (!asked || namespaces[kind] === 'new') return;
     const told = value === undefined ? name : `${name}: ${value}`;
@@ -268,38 +309,14 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   needs(spec.network.type !== 'host', 'net', 'network');
   needs(given.hosts !== undefined, 'mnt', 'hosts');
   needs(given.process?.init === true, 'pid', 'process.init');
-  if (spec.network.type === 'host' && namespaces.net === 'new') {
-    throw invalid(
-      ['network', 'type'],
-      '"network" is the host\'s and namespaces.net is "new".',
-      'Choose network.type "none" or "loopback", or namespaces.net "host".',
-    );
-  }
-  if (spec.persistent) checkPersistence(spec);
-  if (spec.oldRoot !== undefined && spec.changeRoot !== 'pivot_root') {
+}
+
+function checkOldRoot({ oldRoot, changeRoot }: ResolvedSpec): void {
+  if (oldRoot === undefined) return;
+  if (changeRoot !== 'pivot_root') {
     throw invalid(['oldRoot'], '"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
   }
-  if (spec.oldRoot !== undefined && path.normalize(spec.oldRoot) === '/')
-    throw invalid(['oldRoot'], '"oldRoot" cannot be "/".');
-  if (spec.proc === 'own' && namespaces.pid === 'host') {
-    throw invalid(
-      ['proc'],
-      'An own /proc needs a pid namespace of its own.',
-      'Set proc to "none", or namespaces.pid to "new".',
-    );
-  }
-  if (typeof namespaces.mnt === 'object' && root.type !== 'host') {
-    throw invalid(['root'], 'The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
-  }
-  if ('upper' in root && root.upper !== undefined && 'access' in root && root.access !== 'overlay') {
-    throw invalid(['root', 'upper'], '"root.upper" is for root.access "overlay" only.');
-  }
-  if (!own().privileged && namespaces.user === 'host' && Object.values(namespaces).includes('new')) {
-    throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
-      field: ['namespaces', 'user'],
-      hint: 'Set namespaces.user to "new", or restart the helper as root.',
-    });
-  }
+  if (path.normalize(oldRoot) === '/') throw invalid(['oldRoot'], '"oldRoot" cannot be "/".');
 }
 
 /** What lives in the helper cannot outlive it. */

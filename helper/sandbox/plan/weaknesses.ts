@@ -87,30 +87,35 @@ function ofRoot({ spec, fresh, trees }: Judged): Said[] {
 
 /** Of the root, and of what the specification mounts. */
 function seenPaths({ spec, root, mounts }: Judged): Seen[] {
-  const found: Seen[] = [];
-  const ofTheRoot = { destination: '/', devices: false, setUserId: false };
-  if (root.type === 'asItIs') found.push({ ...ofTheRoot, path: root.path ?? '/', writable: true, devices: true });
-  if (root.type === 'bind') found.push({ ...ofTheRoot, path: root.path, writable: !root.readOnly });
-  if (root.type === 'overlay') {
-    if (root.image === undefined && Array.isArray(root.lowers))
-      for (const lower of root.lowers) found.push({ ...ofTheRoot, path: lower, writable: false });
-    if (root.upper !== undefined) found.push({ ...ofTheRoot, path: root.upper, writable: true });
-  }
   const asked = new Set(spec.mounts.filter(({ type }) => type === 'bind').map(({ destination }) => destination));
   if (spec.dev === 'host') asked.add('/dev');
-  for (const mount of mounts) {
-    const { destination } = mount.place;
-    if (mount.what === 'bind' && asked.has(destination)) found.push(seenOf(mount));
-    if (mount.what !== 'new' || mount.type !== 'overlay') continue;
-    const { lower, upper } = parseOverlayOptions(mount.options.map(([key, value]) => `${key}=${value}`));
-    const shared = { destination, mount, devices: false, setUserId: false };
-    for (const layer of lower) found.push({ ...shared, path: layer.path, writable: false });
-    if (upper !== undefined) found.push({ ...shared, path: upper, writable: true });
-  }
+  return [...seenOfRoot(root), ...mounts.flatMap((mount) => seenOfMount(mount, asked))];
+}
+
+function seenOfRoot(root: RootPlan): Seen[] {
+  const shared = { destination: '/', devices: false, setUserId: false };
+  if (root.type === 'asItIs') return [{ ...shared, path: root.path ?? '/', writable: true, devices: true }];
+  if (root.type === 'bind') return [{ ...shared, path: root.path, writable: !root.readOnly }];
+  if (root.type !== 'overlay') return [];
+  const lowers = root.image === undefined && Array.isArray(root.lowers) ? root.lowers : [];
+  const found: Seen[] = lowers.map((lower) => ({ ...shared, path: lower, writable: false }));
+  if (root.upper !== undefined) found.push({ ...shared, path: root.upper, writable: true });
   return found;
 }
 
-function seenOf(mount: BindMount): Seen {
+/** `asked`: where the specification has something of the host. */
+function seenOfMount(mount: PlannedMount, asked: ReadonlySet<string>): Seen[] {
+  const { destination } = mount.place;
+  if (mount.what === 'bind') return asked.has(destination) ? [seenOfBind(mount)] : [];
+  if (mount.what !== 'new' || mount.type !== 'overlay') return [];
+  const { lower, upper } = parseOverlayOptions(mount.options.map(([key, value]) => `${key}=${value}`));
+  const shared = { destination, mount, devices: false, setUserId: false };
+  const found: Seen[] = lower.map((layer) => ({ ...shared, path: layer.path, writable: false }));
+  if (upper !== undefined) found.push({ ...shared, path: upper, writable: true });
+  return found;
+}
+
+function seenOfBind(mount: BindMount): Seen {
   const lacks = (attribute: number) => (mount.set & attribute) === 0;
   return {
     path: mount.source,
