@@ -1,13 +1,14 @@
 /** Everything about layers: constructs the view, the file system, the panels and the commands, and wires them. */
 import * as vscode from 'vscode';
-import { Command } from './base/commandIds.ts';
+import type { Overlay } from '../helper/protocol/layers.ts';
+import { Command, type CommandId } from './base/commandIds.ts';
 import { ContextKey, View } from './base/ids.ts';
 import { registerCommand, registerRowCommand } from './commands/commandRegistration.ts';
 import { compareBelow } from './commands/layers/compareBelow.ts';
 import { compareContainers } from './commands/layers/compareContainers.ts';
 import { compareImage } from './commands/layers/compareImage.ts';
 import { exportChanges, exportLayer } from './commands/layers/exportLayer.ts';
-import { LayerPicks } from './commands/layers/layerPicks.ts';
+import { LayerPicks, type LayerSpot } from './commands/layers/layerPicks.ts';
 import { measureLayers } from './commands/layers/measureLayers.ts';
 import { openHiddenFile } from './commands/layers/openHiddenFile.ts';
 import { openLayerFile } from './commands/layers/openLayerFile.ts';
@@ -62,26 +63,33 @@ export function registerLayers({ context, log, connection, host, filter, contain
   const files = new LayerFiles(connection, watch);
   const panels = new StackPanels({ connection, host, layers, sizes, watch, extensionUri });
   const picks = new LayerPicks(host, layers);
+  const onSpot = (id: CommandId, run: (spot: LayerSpot) => unknown) => registerRowCommand(id, picks.onSpot(run));
+  const onLayer = (id: CommandId, run: (spot: LayerSpot) => unknown) => registerRowCommand(id, picks.onLayer(run));
+  const onOverlay = (id: CommandId, run: (overlay: Overlay) => unknown) => registerRowCommand(id, picks.onOverlay(run));
   watches.follow(tree);
   watches.follow(containers);
   containers.addSection(sections.section);
 
   return vscode.Disposable.from(
     ...[
-      registerRowCommand(Command.openLayerFile, (target?: LayerTarget) => openLayerFile(connection, host, picks, tree, target)),
-      registerRowCommand(Command.openHiddenFile, (target?: LayerTarget) =>
-        openHiddenFile(connection, host, picks, tree, target),
+      onSpot(Command.openLayerFile, (spot) => openLayerFile(connection, host, tree, spot)),
+      onSpot(Command.openHiddenFile, (spot) => openHiddenFile(connection, host, tree, spot)),
+      onSpot(Command.compareBelow, (spot) => compareBelow(connection, host, spot)),
+      onSpot(Command.compareImage, (spot) => compareImage(connection, host, spot)),
+      registerCommand(
+        Command.compareContainers,
+        picks.onLayer((spot) => compareContainers(connection, host, picks, spot)),
       ),
-      registerRowCommand(Command.compareBelow, (target?: LayerTarget) => compareBelow(connection, host, picks, target)),
-      registerRowCommand(Command.compareImage, (target?: LayerTarget) => compareImage(connection, host, picks, target)),
-      registerCommand(Command.compareContainers, (target?: LayerTarget) => compareContainers(connection, host, picks, target)),
-      registerRowCommand(Command.exportLayer, (target?: LayerTarget) => exportLayer(connection, host, picks, target)),
-      registerRowCommand(Command.exportChanges, (target?: LayerTarget) => exportChanges(connection, host, picks, target)),
+      onLayer(Command.exportLayer, (spot) => exportLayer(connection, host, spot)),
+      onOverlay(Command.exportChanges, (overlay) => exportChanges(connection, host, overlay)),
       registerRowCommand(Command.saveLayerCopy, (target?: LayerTarget) => saveLayerCopy(connection, files, picks, target)),
-      registerRowCommand(Command.showOnDisk, (target?: LayerTarget) => showOnDisk(connection, host, picks, target)),
+      onLayer(Command.showOnDisk, (spot) => showOnDisk(connection, host, spot)),
       registerCommand(Command.measureLayers, (target?: LayerTarget) => measureLayers(host, layers, sizes, tree, target)),
-      registerCommand(Command.whichLayer, (target?: LayerTarget) => whichLayer(picks, panels, target)),
-      registerRowCommand(Command.showStack, (target?: LayerTarget) => showStack(picks, panels, target)),
+      registerCommand(
+        Command.whichLayer,
+        picks.onSpot((spot) => whichLayer(panels, spot)),
+      ),
+      onOverlay(Command.showStack, (overlay) => showStack(panels, overlay)),
       registerRowCommand(Command.revealInLayers, (target?: CommandTarget & LayerTarget) =>
         revealInLayers(connection, host, layers, tree, target),
       ),

@@ -3,9 +3,8 @@ import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { copyAt, copyOf, copyUnder, mustBeComparable, showDifference, side } from '../../documents/layerCopies.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
-import type { LayerPicks } from './layerPicks.ts';
+import type { LayerSpot } from './layerPicks.ts';
 
 export const compareBelowCommand: CommandContribution = {
   id: 'isoscope.layers.compareBelow',
@@ -20,22 +19,11 @@ export const compareBelowCommand: CommandContribution = {
 };
 
 /** What a layer did to a file: the copy below it on the left, its own on the right. What is deleted or added has one side empty. */
-export async function compareBelow(
-  connection: HelperConnection,
-  host: Host,
-  picks: LayerPicks,
-  target?: LayerTarget,
-): Promise<void> {
-  const spot = await picks.spot(target);
-  if (spot === undefined) return;
-  const { overlay } = spot;
-  const { path } = spot.place;
-  const seen = await copyAt(connection, spot.place);
-  const layer = spot.place.layer === 'merged' ? (seen?.entry.providedBy ?? 0) : spot.place.layer;
-  const own =
-    spot.place.layer === 'merged'
-      ? await copyOf(connection, spot.place.overlay, path, layer)
-      : await copyAt(connection, spot.place);
+export async function compareBelow(connection: HelperConnection, host: Host, { overlay, place }: LayerSpot): Promise<void> {
+  const { path } = place;
+  const seen = await copyAt(connection, place);
+  const layer = place.layer === 'merged' ? (seen?.entry.providedBy ?? 0) : place.layer;
+  const own = place.layer === 'merged' ? await copyOf(connection, place.overlay, path, layer) : await copyAt(connection, place);
   const below = await copyUnder(connection, overlay, path, layer);
   mustBeComparable(own);
   mustBeComparable(below);

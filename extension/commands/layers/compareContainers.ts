@@ -6,7 +6,6 @@ import type { HelperConnection } from '../../connection/connection.ts';
 import { HelperError } from '../../connection/helperError.ts';
 import { type Copy, copyAt, mustBeComparable, showDifference, side } from '../../documents/layerCopies.ts';
 import { CHUNK_BYTES } from '../../documents/layerFileSystem.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import { compareNames } from '../../model/hierarchy.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { difference, layersNotShared, overlayRef } from '../../model/overlayStack.ts';
@@ -14,7 +13,7 @@ import { during } from '../../plain/notify.ts';
 import { pickWithButtons } from '../../plain/pick.ts';
 import { showFailure } from '../../words/failureMessage.ts';
 import { countText, overlayName, pathText } from '../../words/layerWords.ts';
-import { type LayerPicks, mustKnowLayers } from './layerPicks.ts';
+import { type LayerPicks, type LayerSpot, mustKnowLayers } from './layerPicks.ts';
 
 export const compareContainersCommand: CommandContribution = {
   id: 'isoscope.layers.compareContainers',
@@ -44,16 +43,13 @@ export async function compareContainers(
   connection: HelperConnection,
   host: Host,
   picks: LayerPicks,
-  target?: LayerTarget,
+  { overlay, place, entry }: LayerSpot,
 ): Promise<void> {
-  const spot = await picks.layer(target);
-  if (spot === undefined) return;
-  const { overlay, place } = spot;
   const other = await picks.other(overlay);
   if (other === undefined) return;
   for (const one of [overlay, other]) mustKnowLayers(one);
   const compare = new Comparison(connection, host, overlay, other);
-  if (target?.entry !== undefined && target.entry.type !== 'directory') return compare.show(place.path);
+  if (entry !== undefined && entry.type !== 'directory') return compare.show(place.path);
   const found = await compare.list(place.path);
   if (found.items.length === 0) throw new Error(nothingFound(place.path, compare.isWhole));
   await choose(compare, found);

@@ -3,10 +3,9 @@ import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { copyAt, copyUnder, mustBeComparable, showDifference, side } from '../../documents/layerCopies.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { lastOwnLayer } from '../../model/overlayStack.ts';
-import { type LayerPicks, mustKnowLayers } from './layerPicks.ts';
+import { type LayerSpot, mustKnowLayers } from './layerPicks.ts';
 
 export const compareImageCommand: CommandContribution = {
   id: 'isoscope.layers.compareImage',
@@ -17,15 +16,7 @@ export const compareImageCommand: CommandContribution = {
 };
 
 /** A file as the image has it on the left, as the container sees it on the right. */
-export async function compareImage(
-  connection: HelperConnection,
-  host: Host,
-  picks: LayerPicks,
-  target?: LayerTarget,
-): Promise<void> {
-  const spot = await picks.spot(target);
-  if (spot === undefined) return;
-  const { overlay, place } = spot;
+export async function compareImage(connection: HelperConnection, host: Host, { overlay, place }: LayerSpot): Promise<void> {
   const { path } = place;
   mustKnowLayers(overlay);
   const last = lastOwnLayer(overlay);

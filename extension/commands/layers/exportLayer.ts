@@ -12,11 +12,10 @@ import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { layerWords, whereWords } from '../../documents/layerCopies.ts';
 import { safeFileName } from '../../documents/safeFileName.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { baseName, overlayRef } from '../../model/overlayStack.ts';
 import { bytesText, countText, overlayName, pathText } from '../../words/layerWords.ts';
-import { type LayerPicks, mustKnowLayers } from './layerPicks.ts';
+import { type LayerSpot, mustKnowLayers } from './layerPicks.ts';
 import { askWhere, saveStream } from './saveLayerCopy.ts';
 
 export const exportChangesCommand: CommandContribution = {
@@ -36,33 +35,7 @@ export const exportLayerCommand: CommandContribution = {
 };
 
 /** A layer, a directory of one, or all that the container sees, as a tar with the whiteouts of OCI image layers. */
-export async function exportLayer(
-  connection: HelperConnection,
-  host: Host,
-  picks: LayerPicks,
-  target?: LayerTarget,
-): Promise<void> {
-  const spot = await picks.layer(target);
-  if (spot === undefined) return;
-  await save(connection, host, spot.overlay, spot.place);
-}
-
-/** All that a container changed of its image, as a tar that can be laid over the image as one more layer. */
-export async function exportChanges(
-  connection: HelperConnection,
-  host: Host,
-  picks: LayerPicks,
-  target?: LayerTarget,
-): Promise<void> {
-  const overlay = await picks.overlay(target);
-  if (overlay === undefined) return;
-  mustKnowLayers(overlay);
-  const top = overlay.layers.find(({ role }) => role === 'readWrite');
-  if (top === undefined) throw new Error(vscode.l10n.t('This overlay is read-only: no layer takes changes.'));
-  await save(connection, host, overlay, { overlay: overlayRef(overlay), layer: top.index, path: '/' });
-}
-
-async function save(connection: HelperConnection, host: Host, overlay: Overlay, place: LayerPath): Promise<void> {
+export async function exportLayer(connection: HelperConnection, host: Host, { overlay, place }: LayerSpot): Promise<void> {
   const words = [overlayName(host.model, overlay), layerWords(overlay, place.layer), baseName(place.path)];
   const name = safeFileName(words.filter((word) => word !== '').join(' '));
   const chosen = await askWhere(`${name}.tar`, { [vscode.l10n.t('Tar archives')]: ['tar'] });
@@ -74,6 +47,14 @@ async function save(connection: HelperConnection, host: Host, overlay: Overlay, 
     (token, report) => archive(connection, place, token, report, notes),
     () => notes.map(noteText),
   );
+}
+
+/** All that a container changed of its image, as a tar that can be laid over the image as one more layer. */
+export async function exportChanges(connection: HelperConnection, host: Host, overlay: Overlay): Promise<void> {
+  mustKnowLayers(overlay);
+  const top = overlay.layers.find(({ role }) => role === 'readWrite');
+  if (top === undefined) throw new Error(vscode.l10n.t('This overlay is read-only: no layer takes changes.'));
+  await exportLayer(connection, host, { overlay, place: { overlay: overlayRef(overlay), layer: top.index, path: '/' } });
 }
 
 /** What a person should know of the archive before it is used. */

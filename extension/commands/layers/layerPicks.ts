@@ -1,6 +1,6 @@
 /** What a command on layers acts on: what it was given, the file in the editor, or what the person chooses. */
 import * as vscode from 'vscode';
-import type { LayerPath, Overlay } from '../../../helper/protocol/layers.ts';
+import type { LayerEntry, LayerPath, Overlay } from '../../../helper/protocol/layers.ts';
 import { Scheme } from '../../base/ids.ts';
 import { disconnected } from '../../connection/requestError.ts';
 import { layerPlace } from '../../documents/layerUri.ts';
@@ -15,7 +15,11 @@ import { layerCountText, overlayContainer, overlayName, pathText } from '../../w
 export interface LayerSpot {
   overlay: Overlay;
   place: LayerPath;
+  /** What is there, where it came with the place. */
+  entry?: LayerEntry | undefined;
 }
+
+type LayerCommand = (target?: LayerTarget) => Promise<void>;
 
 export class LayerPicks {
   private readonly host: Host;
@@ -26,17 +30,31 @@ export class LayerPicks {
     this.layers = layers;
   }
 
-  /** An overlay; undefined when the person chose none. */
-  async overlay(target: LayerTarget | undefined): Promise<Overlay | undefined> {
+  /** A command on an overlay. Where none was given the person chooses one. */
+  onOverlay(run: (overlay: Overlay) => unknown): LayerCommand {
+    return commandOn((target) => this.overlay(target), run);
+  }
+
+  /** A command on a place in a layer. Where none was given the person chooses an overlay and a path. */
+  onSpot(run: (spot: LayerSpot) => unknown): LayerCommand {
+    return commandOn((target) => this.spot(target), run);
+  }
+
+  /** A command on a layer, or a place in one. Where none was given the person chooses an overlay, and all that it shows is meant. */
+  onLayer(run: (spot: LayerSpot) => unknown): LayerCommand {
+    return commandOn((target) => this.layer(target), run);
+  }
+
+  private async overlay(target: LayerTarget | undefined): Promise<Overlay | undefined> {
     const given = target?.overlay ?? (target?.place === undefined ? undefined : await this.find(target.place));
     return given ?? (await this.pick());
   }
 
-  /** A place in a layer; undefined when the person chose none. `path` asks for a path where none was given. */
+  /** A place in a layer; undefined when the person chose none. */
   async spot(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
     const place = target?.place ?? activePlace();
     const known = target?.overlay ?? (place === undefined ? undefined : await this.find(place));
-    if (place !== undefined && known !== undefined) return { overlay: known, place };
+    if (place !== undefined && known !== undefined) return { overlay: known, place, entry: target?.entry };
     const overlay = known ?? (await this.pick());
     const path = overlay === undefined ? undefined : await this.path(overlay);
     if (overlay === undefined || path === undefined) return undefined;
@@ -48,11 +66,14 @@ export class LayerPicks {
     return await this.pick(overlay);
   }
 
-  /** A layer that was given, or one that the person chooses; undefined when none was. */
-  async layer(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
+  private async layer(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
     const overlay = await this.overlay(target);
     if (overlay === undefined) return undefined;
-    return { overlay, place: target?.place ?? { overlay: overlayRef(overlay), layer: 'merged', path: '/' } };
+    return {
+      overlay,
+      place: target?.place ?? { overlay: overlayRef(overlay), layer: 'merged', path: '/' },
+      entry: target?.entry,
+    };
   }
 
   private async find(place: LayerPath): Promise<Overlay> {
@@ -94,6 +115,14 @@ export class LayerPicks {
       text.startsWith('/') ? undefined : vscode.l10n.t('It begins with /.'),
     );
   }
+}
+
+/** A command on what was given or the person chooses. When they choose none it does nothing. */
+function commandOn<T>(choose: (target?: LayerTarget) => Promise<T | undefined>, run: (chosen: T) => unknown): LayerCommand {
+  return async (target) => {
+    const chosen = await choose(target);
+    if (chosen !== undefined) await run(chosen);
+  };
 }
 
 function activePlace(): LayerPath | undefined {

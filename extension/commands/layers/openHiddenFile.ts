@@ -3,12 +3,11 @@ import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { copyUnder } from '../../documents/layerCopies.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { hasContent } from '../../model/overlayStack.ts';
 import type { LayersTree } from '../../trees/layersTree.ts';
 import { pathText } from '../../words/layerWords.ts';
-import { type LayerPicks, mustKnowLayers } from './layerPicks.ts';
+import { type LayerSpot, mustKnowLayers } from './layerPicks.ts';
 import { openPlace } from './openLayerFile.ts';
 
 export const openHiddenFileCommand: CommandContribution = {
@@ -24,15 +23,11 @@ export const openHiddenFileCommand: CommandContribution = {
 export async function openHiddenFile(
   connection: HelperConnection,
   host: Host,
-  picks: LayerPicks,
   tree: LayersTree,
-  target?: LayerTarget,
+  { overlay, place, entry }: LayerSpot,
 ): Promise<void> {
-  const spot = await picks.spot(target);
-  if (spot === undefined) return;
-  const { overlay, place } = spot;
   mustKnowLayers(overlay);
-  const layer = place.layer === 'merged' ? (target?.entry?.providedBy ?? 0) : place.layer;
+  const layer = place.layer === 'merged' ? (entry?.providedBy ?? 0) : place.layer;
   const hidden = await copyUnder(connection, overlay, place.path, layer);
   if (hidden === undefined) throw new Error(vscode.l10n.t('No layer below has {0}: nothing is hidden.', pathText(place.path)));
   if (!hasContent(hidden.entry.type)) return tree.revealPlace(overlay, hidden.place);

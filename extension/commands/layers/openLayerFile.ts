@@ -7,12 +7,11 @@ import type { HelperConnection } from '../../connection/connection.ts';
 import { copyAt, whereWords } from '../../documents/layerCopies.ts';
 import { MOST_SHOWN_BYTES, offerCopy } from '../../documents/layerFileSystem.ts';
 import { layerUri } from '../../documents/layerUri.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { overlayRef } from '../../model/overlayStack.ts';
 import type { LayersTree } from '../../trees/layersTree.ts';
 import { pathText, typeText } from '../../words/layerWords.ts';
-import type { LayerPicks, LayerSpot } from './layerPicks.ts';
+import type { LayerSpot } from './layerPicks.ts';
 
 export const openLayerFileCommand: CommandContribution = {
   id: 'isoscope.layers.openFile',
@@ -30,14 +29,11 @@ export const openLayerFileCommand: CommandContribution = {
 export async function openLayerFile(
   connection: HelperConnection,
   host: Host,
-  picks: LayerPicks,
   tree: LayersTree,
-  target?: LayerTarget,
+  spot: LayerSpot,
 ): Promise<void> {
-  const spot = await picks.spot(target);
-  if (spot === undefined) return;
   const { overlay, place } = spot;
-  const entry = target?.entry ?? (await copyAt(connection, place))?.entry;
+  const entry = spot.entry ?? (await copyAt(connection, place))?.entry;
   if (entry === undefined) throw new Error(vscode.l10n.t('{0} is not there.', pathText(place.path)));
   switch (entry.type) {
     case 'file':

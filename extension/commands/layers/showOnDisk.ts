@@ -5,7 +5,6 @@ import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { copyAt, copyOf } from '../../documents/layerCopies.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { childPath } from '../../model/overlayStack.ts';
 import { pick } from '../../plain/pick.ts';
@@ -14,7 +13,7 @@ import { createTerminal } from '../../plain/titled.ts';
 import { namespacePlace } from '../../words/hostWords.ts';
 import { overlayContainer, pathText } from '../../words/layerWords.ts';
 import { copyText } from '../copyText.ts';
-import type { LayerPicks, LayerSpot } from './layerPicks.ts';
+import type { LayerSpot } from './layerPicks.ts';
 
 export const showOnDiskCommand: CommandContribution = {
   id: 'isoscope.layers.showOnDisk',
@@ -29,16 +28,9 @@ interface Choice extends vscode.QuickPickItem {
 }
 
 /** Where a layer, or a file in one, lies on the host's disk, and what can be done there. */
-export async function showOnDisk(
-  connection: HelperConnection,
-  host: Host,
-  picks: LayerPicks,
-  target?: LayerTarget,
-): Promise<void> {
-  const spot = await picks.layer(target);
-  if (spot === undefined) return;
+export async function showOnDisk(connection: HelperConnection, host: Host, spot: LayerSpot): Promise<void> {
   const onDisk = await diskPath(connection, host, spot);
-  const directory = target?.entry === undefined || target.entry.type === 'directory' ? onDisk.path : dirname(onDisk.path);
+  const directory = spot.entry === undefined || spot.entry.type === 'directory' ? onDisk.path : dirname(onDisk.path);
   const choices: Choice[] = [copyChoice(onDisk.path)];
   if (onDisk.elsewhere === undefined) choices.push(...(await choicesFor(directory)));
   const picked = await pick(choices, {

@@ -1,8 +1,7 @@
+import type { Overlay } from '../../../helper/protocol/layers.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { StackPanels } from '../../panels/stackPanels.ts';
-import type { LayerPicks } from './layerPicks.ts';
 
 export const showStackCommand: CommandContribution = {
   id: 'isoscope.layers.showStack',
@@ -17,7 +16,6 @@ export const showStackCommand: CommandContribution = {
 };
 
 /** Opens the stack of a container. */
-export async function showStack(picks: LayerPicks, panels: StackPanels, target?: LayerTarget): Promise<void> {
-  const overlay = await picks.overlay(target);
-  if (overlay !== undefined) panels.show(overlay);
+export function showStack(panels: StackPanels, overlay: Overlay): void {
+  panels.show(overlay);
 }

@@ -1,8 +1,7 @@
 import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
 import type { StackPanels } from '../../panels/stackPanels.ts';
-import type { LayerPicks } from './layerPicks.ts';
+import type { LayerSpot } from './layerPicks.ts';
 
 export const whichLayerCommand: CommandContribution = {
   id: 'isoscope.layers.provenance',
@@ -18,7 +17,6 @@ export const whichLayerCommand: CommandContribution = {
 };
 
 /** Opens the stack of a container with a path lit up in it: who provides it, who hides it, who deletes it. */
-export async function whichLayer(picks: LayerPicks, panels: StackPanels, target?: LayerTarget): Promise<void> {
-  const spot = await picks.spot(target);
-  if (spot !== undefined) panels.show(spot.overlay, spot.place.path);
+export function whichLayer(panels: StackPanels, { overlay, place }: LayerSpot): void {
+  panels.show(overlay, place.path);
 }
