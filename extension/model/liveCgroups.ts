@@ -29,11 +29,7 @@ export class Cgroups extends Disposable {
       failed: (error) => this.fail(error),
     }),
   );
-  private readonly viewers = new Viewers(
-    () => this.begin(),
-    () => this.end(),
-  );
-  private watching: vscode.Disposable | undefined;
+  private readonly viewers = this.register(new Viewers(() => this.begin()));
   private timer: NodeJS.Timeout | undefined;
   private everLoaded = false;
   private isOfPresent = false;
@@ -53,7 +49,6 @@ export class Cgroups extends Disposable {
         else if (this.viewers.any) void this.refresh();
       }),
     );
-    this.register(new vscode.Disposable(() => this.end()));
   }
 
   get loaded(): boolean {
@@ -75,16 +70,10 @@ export class Cgroups extends Disposable {
     return this.viewers.add();
   }
 
-  private begin(): void {
-    this.watching = this.connection.watch(PARTS);
+  private begin(): vscode.Disposable {
+    const watching = this.connection.watch(PARTS);
     void this.refresh();
-  }
-
-  private end(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    this.watching?.dispose();
-    this.watching = undefined;
+    return vscode.Disposable.from(watching, { dispose: () => clearTimeout(this.timer) });
   }
 
   /** Resolves when the model has been filled. Rejects with why it cannot be. */

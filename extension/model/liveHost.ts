@@ -57,11 +57,7 @@ export class Host extends Disposable {
       failed: (error) => this.fail(error),
     }),
   );
-  private watching: vscode.Disposable | undefined;
-  private readonly viewers = new Viewers(
-    () => this.begin(),
-    () => this.end(),
-  );
+  private readonly viewers = this.register(new Viewers(() => this.begin()));
   private revision: number | undefined;
   /** Counts helpers, so that an answer of an earlier one is not taken for the present one's. */
   private generation = 0;
@@ -86,7 +82,6 @@ export class Host extends Disposable {
     // What was shown before, a page of a window that was reloaded, could not start it.
     this.register(onFirstAct(() => this.viewers.any && this.startIfStopped()));
     this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => this.viewers.any && this.startIfStopped()));
-    this.register(new vscode.Disposable(() => this.watching?.dispose()));
   }
 
   get state(): ConnectionState {
@@ -123,20 +118,16 @@ export class Host extends Disposable {
     return this.viewers.add();
   }
 
-  private begin(): void {
-    this.watching = this.connection.watch(PARTS);
+  private begin(): vscode.Disposable {
+    const watching = this.connection.watch(PARTS);
     this.startIfStopped();
     // Anything may have changed while nothing was visible.
     this.onChanged(PARTS);
+    return watching;
   }
 
   private startIfStopped(): void {
     if (this.state.kind === 'stopped') void this.connection.start().catch(() => undefined);
-  }
-
-  private end(): void {
-    this.watching?.dispose();
-    this.watching = undefined;
   }
 
   /** Reads everything afresh. Resolves when the model has it, or when it could not be read. */

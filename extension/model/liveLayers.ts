@@ -21,11 +21,7 @@ export class Layers extends Disposable {
   private everLoaded = false;
   private isOfPresent = false;
   private lastProblem: unknown;
-  private readonly viewers = new Viewers(
-    () => this.begin(),
-    () => this.end(),
-  );
-  private watching: vscode.Disposable | undefined;
+  private readonly viewers = this.register(new Viewers(() => this.begin()));
   private readonly rounds = this.register(
     new Rounds({
       mayRead: () => !this.disposed,
@@ -48,7 +44,6 @@ export class Layers extends Disposable {
         else if (this.viewers.any) void this.reload();
       }),
     );
-    this.register(new vscode.Disposable(() => this.end()));
   }
 
   get overlays(): readonly Overlay[] {
@@ -100,16 +95,15 @@ export class Layers extends Disposable {
     return this.viewers.add();
   }
 
-  private begin(): void {
-    this.watching = this.connection.watch(PARTS);
+  private begin(): vscode.Disposable {
+    const watching = this.connection.watch(PARTS);
     if (this.connection.state.kind === 'ready') void this.reload();
+    return vscode.Disposable.from(watching, { dispose: () => this.forgetTimer() });
   }
 
-  private end(): void {
+  private forgetTimer(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.watching?.dispose();
-    this.watching = undefined;
   }
 
   /** Resolves when the list was read once, or could not be. */

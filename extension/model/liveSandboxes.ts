@@ -31,11 +31,7 @@ export class Sandboxes extends Disposable {
   private everLoaded = false;
   private lastFailure: unknown;
   private found: readonly vscode.Uri[] = [];
-  private readonly viewers = new Viewers(
-    () => this.begin(),
-    () => this.end(),
-  );
-  private watching: vscode.Disposable | undefined;
+  private readonly viewers = this.register(new Viewers(() => this.begin()));
   private readonly rounds = this.register(
     new Rounds({
       mayRead: () => this.connection.state.kind === 'ready' && !this.disposed,
@@ -58,7 +54,6 @@ export class Sandboxes extends Disposable {
     this.register(watcher.onDidCreate(() => void this.findFiles()));
     this.register(watcher.onDidDelete(() => void this.findFiles()));
     this.register(vscode.workspace.onDidGrantWorkspaceTrust(() => void this.findFiles()));
-    this.register(new vscode.Disposable(() => this.watching?.dispose()));
   }
 
   /** Whether the present helper has told of them. */
@@ -86,15 +81,11 @@ export class Sandboxes extends Disposable {
     return this.viewers.add();
   }
 
-  private begin(): void {
-    this.watching = this.connection.watch(['sandboxes']);
+  private begin(): vscode.Disposable {
+    const watching = this.connection.watch(['sandboxes']);
     void this.read();
     void this.findFiles();
-  }
-
-  private end(): void {
-    this.watching?.dispose();
-    this.watching = undefined;
+    return watching;
   }
 
   /** Asks the helper afresh. Resolves when the list is current, or could not be read. */

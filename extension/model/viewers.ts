@@ -1,14 +1,13 @@
 import * as vscode from 'vscode';
 
-/** Who looks at something that is kept current only meanwhile: calls `begin` for the first and `end` after the last. */
-export class Viewers {
-  private readonly begin: () => void;
-  private readonly end: () => void;
+/** Who looks at something that is kept current only meanwhile: what `begin` gives for the first is disposed of after the last. */
+export class Viewers implements vscode.Disposable {
+  private readonly begin: () => vscode.Disposable;
+  private begun: vscode.Disposable | undefined;
   private count = 0;
 
-  constructor(begin: () => void, end: () => void) {
+  constructor(begin: () => vscode.Disposable) {
     this.begin = begin;
-    this.end = end;
   }
 
   get any(): boolean {
@@ -18,13 +17,19 @@ export class Viewers {
   /** One more, until disposed of. */
   add(): vscode.Disposable {
     this.count += 1;
-    if (this.count === 1) this.begin();
+    if (this.count === 1) this.begun = this.begin();
     let ended = false;
     return new vscode.Disposable(() => {
       if (ended) return;
       ended = true;
       this.count -= 1;
-      if (this.count === 0) this.end();
+      if (this.count === 0) this.dispose();
     });
+  }
+
+  /** Ends what was begun, whoever still looks. */
+  dispose(): void {
+    this.begun?.dispose();
+    this.begun = undefined;
   }
 }
