@@ -161,8 +161,11 @@ static void validate_step(const struct step *step, uint32_t index) {
   REQUIRE(step->condition <= index && (step->condition == 0 || step->kind == SYSCALL));
   REQUIRE((step->flags & IF_FAILED) == 0 || step->condition != 0);
   for (int i = 0; i < 6; i++) validate_argument(step, index, i);
-  if (step->kind == TETHER) REQUIRE(step->arguments[0] >= 1 && step->arguments[0] <= LAST_SIGNAL);
-  if (step->kind == FORK || step->kind == INIT) REQUIRE(step->kinds[2] == POINTER || step->arguments[2] == 0);
+  /* What these look into themselves is what it says, and never the result of a step. */
+  if (step->kind == TETHER)
+    REQUIRE(step->kinds[0] == INTEGER && step->arguments[0] >= 1 && step->arguments[0] <= LAST_SIGNAL);
+  if (step->kind == FORK || step->kind == INIT)
+    REQUIRE(step->kinds[2] == POINTER || (step->kinds[2] == INTEGER && step->arguments[2] == 0));
 }
 
 static void validate_program(void) {

@@ -382,6 +382,11 @@ const MUTATIONS: Record<string, (encoded: Buffer, next: Random) => Buffer> = {
     encoded.writeBigUInt64LE(next(2) === 0 ? 0n : BigInt(65 + next(1000)), HEADER_BYTES + 5 * STEP_BYTES + 8);
     return encoded;
   },
+  'signal of a tether that is a result': (encoded) => {
+    encoded.writeBigUInt64LE(1n, HEADER_BYTES + 5 * STEP_BYTES + 8);
+    return put8(encoded, HEADER_BYTES + 5 * STEP_BYTES + 56, 2);
+  },
+  'keeper that is a result': (encoded) => put8(encoded, HEADER_BYTES + 3 * STEP_BYTES + 56 + 2, 2),
   'relocation outside of the data': (encoded, next) => {
     const { relocationsAt, relocations, data } = layoutOf(encoded);
     return put32(encoded, relocationsAt + (relocations - 1) * 4, (Math.ceil(data / 8) + next(1000)) * 8);
