@@ -11,6 +11,7 @@ import { openPipe } from '../../helper/kernel/pipe.ts';
 import { encodeProgram, type SyscallProgram } from '../../helper/launcher/program.ts';
 import { decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, type Report, SYNCED } from '../../helper/launcher/report.ts';
 import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { withinDeadline } from '../../helper/reading/deadline.ts';
 import { mapText } from '../../helper/sandbox/idMaps/idMaps.ts';
 import { removeCgroups } from '../../helper/sandbox/limits/cgroupRemoval.ts';
 import type { SandboxPlan } from '../../helper/sandbox/plan/sandboxPlan.ts';
@@ -20,7 +21,7 @@ import { hasIpv6, inGuest, isHelperRoot, isRoot } from '../fixtures/environment.
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { planHere } from '../fixtures/planHere.ts';
 import { withSyncAt } from '../fixtures/syncAt.ts';
-import { until } from '../fixtures/until.ts';
+import { until, WAIT_MILLIS } from '../fixtures/until.ts';
 
 /** An emulated machine takes its time. */
 const STRIDE = inGuest ? 11 : 1;
@@ -79,8 +80,8 @@ describe('a sandbox that is interrupted', {
     const [status, memory] = [openPipe(), openPipe()];
     const compiled = compileSandbox(plan, { statusPipe: status.write, memoryPipe: memory.write });
     const program = withSyncAt(compiled.program, index);
-    // The shell stands for the helper: the launcher is its child, and it can be killed.
-    const shell = spawn('sh', ['-c', '"$0" & echo $! >&2; wait', LAUNCHER], {
+    // The shell stands for the helper: the launcher is its child, and it can be killed. Only the launcher has the socket then.
+    const shell = spawn('sh', ['-c', '"$0" & exec 3>&-; echo $! >&2; wait', LAUNCHER], {
       stdio: ['ignore', 'ignore', 'pipe', 'pipe', ...compiled.descriptors],
       env: {},
     });
@@ -92,17 +93,14 @@ describe('a sandbox that is interrupted', {
       pids.add(launcher);
       await runUpTo(index, program, plan, socket, (pid) => pids.add(pid));
       interrupt(shell, launcher);
-    } finally {
-      plan.dispose();
-      for (const end of [status.read, status.write, memory.read, memory.write]) fs.closeSync(end);
-    }
-    try {
       const states = () => [...pids].map((pid) => `${pid} ${stateOf(pid)}`).join(', ');
       await until(
         () => [...pids].every(hasEnded),
         () => `all have ended, at step ${index}: ${states()}`,
       );
     } finally {
+      plan.dispose();
+      for (const end of [status.read, status.write, memory.read, memory.write]) fs.closeSync(end);
       shell.kill('SIGKILL');
       socket.destroy();
     }
@@ -174,7 +172,10 @@ describe('a sandbox of an ordinary user that is interrupted', {
   });
 });
 
-/** Answers as the helper would. Resolves when the program waits at the step at `index`, or its launcher is gone. */
+/**
+ * Answers as the helper would. Resolves when the program waits at the step at `index`, or has started: one of several places to execute it from
+ * comes before the others. Rejects when it does neither in time.
+ */
 function runUpTo(
   index: number,
   program: SyscallProgram,
@@ -182,7 +183,7 @@ function runUpTo(
   socket: Socket,
   onFork: (pid: number) => void,
 ): Promise<void> {
-  return new Promise((resolve, reject) => {
+  const reached = new Promise<void>((resolve, reject) => {
     socket.on('close', () => resolve());
     onReport(socket, ({ kind, step, value }) => {
       if (kind === MALFORMED) reject(new Error(`malformed at line ${value}`));
@@ -196,6 +197,7 @@ function runUpTo(
     });
     socket.write(encodeProgram(program));
   });
+  return withinDeadline(reached, WAIT_MILLIS, () => new Error(`neither at step ${index} nor started`));
 }
 
 function onReport(socket: Socket, tell: (report: Report) => void): void {
