@@ -89,11 +89,11 @@ describe('Namespaces', { timeout: 400_000 }, () => {
   test('by kind, the host’s comes first and a container’s is called by its name', async () => {
     const net = namespaceOf(container.pid, 'net');
     await view.expand('Network');
-    await view.row(net);
+    // "At least one" as long as some process of the host, just started, could not be looked into.
+    await view.row(new RegExp(`^${net.replace(/[[\]]/g, '\\$&')} ${NAME} · 1 process$`));
     const rows = (await view.rows()).filter(({ level }) => level === 2);
     assert.equal(rows[0]?.label, namespaceOf(process.pid, 'net'));
     assert.match(rows[0]?.description ?? '', /^host$/);
-    assert.equal(rows.find(({ label }) => label === net)?.description, `${NAME} · 1 process`);
   });
 
   test('below a net namespace are its interfaces, its listening sockets with their processes, its members and what keeps it alive', async () => {
@@ -222,6 +222,9 @@ describe('Namespaces', { timeout: 400_000 }, () => {
 
   test('a list of many shows 500 and then more', async () => {
     using crowd = engine.run(named('crowd'), ['sh', '-c', 'for i in $(seq 620); do sleep 5000 & done; wait']);
+    const started = () => readFileSync(`/proc/${crowd.pid}/task/${crowd.pid}/children`, 'utf8').trim().split(' ').length;
+    // VS Code can lose what is below a row that is unfolded in the moment in which the list is drawn again.
+    await eventually('all of them to run', async () => started() === 620);
     const containers = workbench.view('Containers');
     await containers.expand(crowd.name);
     await containers.row(/^Processes 621$/);
