@@ -12,6 +12,7 @@ import { manifestParts, sortedBy } from './contributes.mjs';
 
 const ROOT = path.join(import.meta.dirname, '..');
 const KINDS = ['Command', 'View', 'Setting', 'Other'];
+const DECLARED = new RegExp(`^.*\\bconst\\b.*\\b(?:${KINDS.join('|')})Contribution\\b.*$`, 'gm');
 
 /** Of modules, only what is used is in a bundle: not `vscode`, which only VS Code has, nor the code beside the declarations. */
 const onlyWhatIsUsed = {
@@ -32,8 +33,11 @@ function read(name) {
 function declarations() {
   const files = readdirSync(path.join(ROOT, 'extension'), { recursive: true }).filter((name) => name.endsWith('.ts'));
   return files.sort().flatMap((file) =>
-    [...read(`extension/${file}`).matchAll(/^export const (\w+): (\w+)Contribution = /gm)].map(([, name, kind]) => {
-      if (!KINDS.includes(kind)) throw new Error(`${file}: there are no contributions of the kind ${kind}`);
+    // Also what would not be found, and so be in no file, without a word.
+    [...read(`extension/${file}`).matchAll(DECLARED)].map(([line]) => {
+      const [, name, kind] = /^export const (\w+): (\w+)Contribution = /.exec(line) ?? [];
+      if (name === undefined)
+        throw new Error(`${file}: "${line.trim()}" should begin with "export const NAME: …Contribution = "`);
       return { name, kind, file };
     }),
   );

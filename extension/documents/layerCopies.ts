@@ -10,7 +10,7 @@ import {
 } from '../../helper/protocol/layers.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import { baseName, copyBelow, overlayRef, pathIn } from '../model/overlayStack.ts';
 import { compare } from '../plain/titled.ts';
 import { entryName, layerName, overlayName } from '../words/layerWords.ts';
@@ -89,7 +89,7 @@ export function layerWords(overlay: Overlay, layer: LayerPath['layer']): string 
 }
 
 /** "web, Image layer 3". */
-export function whereWords(model: HostModel, overlay: Overlay, layer: LayerPath['layer']): string {
+export function whereWords(model: ClientModel, overlay: Overlay, layer: LayerPath['layer']): string {
   return `${overlayName(model, overlay)}, ${layerWords(overlay, layer)}`;
 }
 
@@ -99,7 +99,7 @@ export interface Side {
   name: string;
 }
 
-export function side(model: HostModel, overlay: Overlay, copy: Copy | undefined, path: string, otherwise: string): Side {
+export function side(model: ClientModel, overlay: Overlay, copy: Copy | undefined, path: string, otherwise: string): Side {
   if (copy === undefined || copy.entry.type === 'whiteout') return { uri: emptyUri(path, otherwise), name: otherwise };
   const { layer } = copy.place;
   return { uri: layerUri(copy.place, whereWords(model, overlay, layer)), name: layerWords(overlay, layer) };

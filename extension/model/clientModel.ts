@@ -72,7 +72,7 @@ export function isEmpty(delta: HostDelta): boolean {
 
 const NO_PIDS: ReadonlySet<number> = new Set();
 
-export class HostModel {
+export class ClientModel {
   readonly processes = new Map<number, Process>();
   readonly containers = new Map<string, Container>();
   readonly namespaces = new Map<NamespaceKey, Namespace>();

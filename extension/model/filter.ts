@@ -2,7 +2,7 @@
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Namespace, NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
-import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './clientModel.ts';
+import { type ClientModel, keyOf, type NamespaceKey, namespaceKey } from './clientModel.ts';
 
 /** Whether a text has all the words of the filter, in any order, whatever their case. */
 export function matcher(filter: string): (text: string) => boolean {
@@ -22,7 +22,7 @@ export function matcher(filter: string): (text: string) => boolean {
  */
 export class Findings {
   readonly text: string;
-  private readonly model: HostModel;
+  private readonly model: ClientModel;
   private readonly found: (text: string) => boolean;
   /** Processes found by their own text, and all their ancestors, so that the way to each stays visible. */
   private readonly processes = new Set<number>();
@@ -32,7 +32,7 @@ export class Findings {
   private readonly namespaces = new Set<NamespaceKey>();
   private readonly namespacesWithFindings = new Set<NamespaceKey>();
 
-  constructor(model: HostModel, text: string) {
+  constructor(model: ClientModel, text: string) {
     this.text = text;
     this.model = model;
     this.found = matcher(text);

@@ -3,7 +3,7 @@ import type { Container } from '../../helper/protocol/containers.ts';
 import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
-import { type HostModel, keyOf, type NamespaceKey, namespaceKey } from './clientModel.ts';
+import { type ClientModel, keyOf, type NamespaceKey, namespaceKey } from './clientModel.ts';
 
 /** The order of kinds in lists: what people look for first comes first. */
 export const KIND_ORDER: readonly NamespaceKind[] = ['net', 'pid', 'mnt', 'user', 'uts', 'ipc', 'cgroup', 'time'];
@@ -13,13 +13,13 @@ export const GROUPINGS = ['kind', 'owner', 'pid'] as const;
 export type Grouping = (typeof GROUPINGS)[number];
 
 /** The processes of a container that no other process of it started: the roots of its process tree, by pid. */
-export function containerRoots(model: HostModel, container: string): Process[] {
+export function containerRoots(model: ClientModel, container: string): Process[] {
   const members = model.processesOf(container);
   return byPid(model, members).filter((process) => !members.has(process.parentPid) || process.parentPid === process.pid);
 }
 
 /** Children of a process that belong to the same container as it, by pid. */
-export function childProcesses(model: HostModel, process: Process): Process[] {
+export function childProcesses(model: ClientModel, process: Process): Process[] {
   return byPid(model, model.childrenOf(process.pid)).filter(
     (child) => child.container === process.container && child.pid !== process.pid,
   );
@@ -29,7 +29,7 @@ export function childProcesses(model: HostModel, process: Process): Process[] {
  * Members of a namespace: those of containers first, in the order of the containers' names, then the host's, and kernel
  * threads, of which there are many and all alike, last; each by pid.
  */
-export function members(model: HostModel, namespace: NamespaceKey): Process[] {
+export function members(model: ClientModel, namespace: NamespaceKey): Process[] {
   const name = (process: Process) => containerOf(model, process)?.name;
   const rank = (process: Process) => (process.kernelThread ? 2 : name(process) === undefined ? 1 : 0);
   return byPid(model, model.membersOf(namespace)).sort(
@@ -46,12 +46,12 @@ export function isContainer(container: Container): boolean {
 }
 
 /** The container of a process when it is one that isolates; a plain service of the host gives its processes no other name. */
-export function containerOf(model: HostModel, process: Process): Container | undefined {
+export function containerOf(model: ClientModel, process: Process): Container | undefined {
   const container = process.container === undefined ? undefined : model.containers.get(process.container);
   return container !== undefined && isContainer(container) ? container : undefined;
 }
 
-function byPid(model: HostModel, pids: ReadonlySet<number>): Process[] {
+function byPid(model: ClientModel, pids: ReadonlySet<number>): Process[] {
   return [...pids]
     .sort((a, b) => a - b)
     .map((pid) => model.processes.get(pid))
@@ -64,7 +64,7 @@ export function compareNames(a: string, b: string): number {
   return collator.compare(a, b);
 }
 
-export function sortedContainers(model: HostModel, isolated: boolean): Container[] {
+export function sortedContainers(model: ClientModel, isolated: boolean): Container[] {
   return [...model.containers.values()]
     .filter((container) => isContainer(container) === isolated)
     .sort((a, b) => compareNames(a.name, b.name) || compareNames(a.key, b.key));
@@ -74,7 +74,7 @@ export function sortedContainers(model: HostModel, isolated: boolean): Container
 const MAX_OUTER = 16;
 
 /** The container that one runs in; undefined when it runs on the host, or when answers contradict each other. */
-export function outerContainer(model: HostModel, container: Container): Container | undefined {
+export function outerContainer(model: ClientModel, container: Container): Container | undefined {
   const outer = outerOf(model, container);
   let at = outer;
   for (let depth = 0; at !== undefined && depth < MAX_OUTER; depth += 1) {
@@ -84,12 +84,12 @@ export function outerContainer(model: HostModel, container: Container): Containe
   return at === undefined ? outer : undefined;
 }
 
-function outerOf(model: HostModel, { outer }: Container): Container | undefined {
+function outerOf(model: ClientModel, { outer }: Container): Container | undefined {
   return outer === undefined ? undefined : model.containers.get(outer);
 }
 
 /** Those that run directly in a container, by name. */
-export function containersWithin(model: HostModel, container: Container): Container[] {
+export function containersWithin(model: ClientModel, container: Container): Container[] {
   return sortedContainers(model, true).filter((one) => outerContainer(model, one)?.key === container.key);
 }
 
@@ -97,7 +97,7 @@ export function containersWithin(model: HostModel, container: Container): Contai
  * The isolated containers whose leader is in a namespace: first the one that made it, which it is known by, then the others by name, and those
  * without an engine last.
  */
-export function containersIn(model: HostModel, namespace: NamespaceRef): Container[] {
+export function containersIn(model: ClientModel, namespace: NamespaceRef): Container[] {
   const maker = model.namespaces.get(keyOf(namespace))?.container;
   return namedFirst(sortedContainers(model, true))
     .filter((container) => container.namespaces[namespace.kind] === namespace.ino || container.key === maker)
@@ -110,7 +110,7 @@ function namedFirst(containers: Container[]): Container[] {
 }
 
 /** Namespaces in the order of a list: the host's first, then by the name that the row shows, then by number. */
-export function sortedNamespaces(model: HostModel, namespaces: Iterable<Namespace>): Namespace[] {
+export function sortedNamespaces(model: ClientModel, namespaces: Iterable<Namespace>): Namespace[] {
   const names = new Map<Namespace, string>();
   const containers = containerNames(model);
   for (const namespace of namespaces) {
@@ -127,7 +127,7 @@ export function sortedNamespaces(model: HostModel, namespaces: Iterable<Namespac
 }
 
 /** The name of every namespace's first container, if it has one; one pass over the containers, for sorting many namespaces. */
-function containerNames(model: HostModel): Map<NamespaceKey, string> {
+function containerNames(model: ClientModel): Map<NamespaceKey, string> {
   const names = new Map<NamespaceKey, string>();
   for (const container of namedFirst(sortedContainers(model, true))) {
     for (const kind of NAMESPACE_KINDS) {
@@ -140,7 +140,7 @@ function containerNames(model: HostModel): Map<NamespaceKey, string> {
   return names;
 }
 
-export function namespacesOfKind(model: HostModel, kind: NamespaceKind): Namespace[] {
+export function namespacesOfKind(model: ClientModel, kind: NamespaceKind): Namespace[] {
   return sortedNamespaces(
     model,
     [...model.namespaces.values()].filter((namespace) => namespace.kind === kind),
@@ -158,7 +158,7 @@ export interface NamespaceForest {
  * Namespaces below the one that owns them (`owner`), or pid namespaces below their parents (`pid`). One whose parent is
  * unknown or out of sight is a root, so that nothing that exists is ever missing.
  */
-export function namespaceForest(model: HostModel, grouping: 'owner' | 'pid'): NamespaceForest {
+export function namespaceForest(model: ClientModel, grouping: 'owner' | 'pid'): NamespaceForest {
   const forest: NamespaceForest = { roots: [], above: new Map(), below: new Map() };
   for (const namespace of model.namespaces.values()) {
     if (grouping === 'pid' && namespace.kind !== 'pid') continue;
@@ -175,7 +175,7 @@ export function namespaceForest(model: HostModel, grouping: 'owner' | 'pid'): Na
   return forest;
 }
 
-function parentIn(model: HostModel, grouping: 'owner' | 'pid', namespace: Namespace): Namespace | undefined {
+function parentIn(model: ClientModel, grouping: 'owner' | 'pid', namespace: Namespace): Namespace | undefined {
   const above = grouping === 'owner' ? namespace.owner : namespace.parent;
   if (above === null || above === undefined || 'unknown' in above) return undefined;
   return model.namespaces.get(keyOf(above));

@@ -17,7 +17,7 @@ import { isUnanswered } from '../connection/helperError.ts';
 import { onFirstAct } from '../connection/personActs.ts';
 import { disconnected } from '../connection/requestError.ts';
 import type { Log } from '../plain/logChannel.ts';
-import { emptyDelta, type HostDelta, HostModel, isEmpty, keyOf, type NamespaceKey } from './clientModel.ts';
+import { ClientModel, emptyDelta, type HostDelta, isEmpty, keyOf, type NamespaceKey } from './clientModel.ts';
 import { Cgroups } from './liveCgroups.ts';
 import { Rounds } from './rounds.ts';
 import { Viewers } from './viewers.ts';
@@ -39,7 +39,7 @@ const PARTS: readonly HostPart[] = ['processes', 'namespaces', 'containers', 'ne
 const MOST_NETWORKS = 50;
 
 export class Host extends Disposable {
-  readonly model = new HostModel();
+  readonly model = new ClientModel();
   /** Read only while something shows cgroups: there may be thousands. */
   readonly cgroups: Cgroups;
   private readonly connection: HelperConnection;

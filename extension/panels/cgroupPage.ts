@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import * as vscode from 'vscode';
 import type { CgroupCpu, CgroupRisk, CgroupsInspectResult, Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Button, Fact, Page, Section } from '../../webview/messages.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import { oneLine } from '../plain/plainText.ts';
 import {
   bytesText,
@@ -48,7 +48,7 @@ const MOST_MEMBERS = 100;
 const CLOSE = 0.9;
 
 /** `before`: the answers of a moment ago, where there are some: they tell what goes on now. */
-export function cgroupPage(model: HostModel, answers: CgroupAnswers, privileged: boolean, before?: CgroupAnswers): Page {
+export function cgroupPage(model: ClientModel, answers: CgroupAnswers, privileged: boolean, before?: CgroupAnswers): Page {
   const named = answers.find(({ title }) => title !== undefined) ?? answers[0];
   const key = answers.find(({ container }) => container !== undefined)?.container;
   const container = key === undefined ? undefined : model.containers.get(key);

@@ -4,7 +4,7 @@ import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { CapabilitySets, IdMapping, ProcessesInspectResult, RootView } from '../../helper/protocol/processes.ts';
 import type { Block, Button, Fact, Page, Section, Table, Value } from '../../webview/messages.ts';
-import { type HostModel, keyOf } from '../model/clientModel.ts';
+import { type ClientModel, keyOf } from '../model/clientModel.ts';
 import { containerOf, KIND_ORDER } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { dangerOf } from '../words/dangerousCapabilities.ts';
@@ -22,7 +22,7 @@ import {
 
 const COMMAND_LENGTH = 4096;
 
-export function processPage(model: HostModel, process: ProcessesInspectResult, privileged: boolean): Page {
+export function processPage(model: ClientModel, process: ProcessesInspectResult, privileged: boolean): Page {
   const container = containerOf(model, process);
   return {
     title: processTitle(process),
@@ -76,7 +76,7 @@ function fact(label: string, value: Value): Fact {
 }
 
 /** The list of containers may not be there yet, or not be had. */
-function containerWords(model: HostModel, process: ProcessesInspectResult): string {
+function containerWords(model: ClientModel, process: ProcessesInspectResult): string {
   const container = containerOf(model, process);
   if (container !== undefined) return vscode.l10n.t('in container {0}', containerName(container));
   const isListed = process.container === undefined || model.containers.has(process.container);
@@ -114,7 +114,7 @@ function pids(process: ProcessesInspectResult): Value {
   return { text: chain, note: vscode.l10n.t('on the host, then in each pid namespace inwards') };
 }
 
-function namespacesSection(model: HostModel, process: ProcessesInspectResult): Section {
+function namespacesSection(model: ClientModel, process: ProcessesInspectResult): Section {
   const byKind = new Map(process.isolation.map((entry) => [entry.namespace.kind, entry]));
   const rows = KIND_ORDER.flatMap((kind) => {
     const entry = byKind.get(kind);
@@ -135,7 +135,7 @@ function namespacesSection(model: HostModel, process: ProcessesInspectResult): S
 }
 
 /** "separate", and whose it is when the process is a guest in it. */
-function separateText(model: HostModel, process: ProcessesInspectResult, ref: NamespaceRef): string {
+function separateText(model: ClientModel, process: ProcessesInspectResult, ref: NamespaceRef): string {
   const namespace = model.namespaces.get(keyOf(ref));
   const holder = namespace === undefined ? undefined : namespaceHolder(model, namespace);
   const container = containerOf(model, process);

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { Layer, LayerCover, LayerPath, LayerSize, LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 import type { Light, Slab, Stack, StackButton } from '../../webview/stackMessages.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import type { Measurement } from '../model/layerSizes.ts';
 import { entryOf, overlayRef, savedSize, sharers } from '../model/overlayStack.ts';
 import { parts, reasonText, unknownText } from '../words/hostWords.ts';
@@ -27,7 +27,7 @@ import {
 } from '../words/layerWords.ts';
 
 export interface StackState {
-  model: HostModel;
+  model: ClientModel;
   overlay: Overlay;
   /** The overlay of a key, when it is still mounted. */
   other(key: string): Overlay | undefined;

@@ -4,7 +4,7 @@ import { Command, type CommandId } from '../base/commandIds.ts';
 import { Disposable } from '../base/disposable.ts';
 import { ContextKey, type ContextKeyId, View, type ViewId } from '../base/ids.ts';
 import { noteAct } from '../connection/personActs.ts';
-import { type HostDelta, type HostModel, isEmpty } from '../model/clientModel.ts';
+import { type ClientModel, type HostDelta, isEmpty } from '../model/clientModel.ts';
 import type { Findings } from '../model/filter.ts';
 import type { Host } from '../model/liveHost.ts';
 import { createView, setViewTexts } from '../plain/titled.ts';
@@ -72,7 +72,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
     this.watchWhile(this.view.visible);
   }
 
-  get model(): HostModel {
+  get model(): ClientModel {
     return this.host.model;
   }
 

@@ -1,7 +1,7 @@
 /** Why a namespace is alive, in words: one row for each thing that pins it (namespaces(7), "Namespace lifetime"). */
 import * as vscode from 'vscode';
 import type { NamespaceRef, Pin } from '../../helper/protocol/namespaces.ts';
-import { type HostModel, keyOf, namespaceKey } from '../model/clientModel.ts';
+import { type ClientModel, keyOf, namespaceKey } from '../model/clientModel.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { namespaceHolder, namespaceId, parts, processName } from '../words/hostWords.ts';
 
@@ -13,7 +13,7 @@ export interface PinText {
   icon: string;
 }
 
-export function pinText(model: HostModel, pin: Pin): PinText {
+export function pinText(model: ClientModel, pin: Pin): PinText {
   switch (pin.by) {
     case 'thread':
       return {
@@ -81,17 +81,17 @@ export function pinText(model: HostModel, pin: Pin): PinText {
 }
 
 /** The name in a thread's pin is the thread's own; its process has another. */
-function processOf(model: HostModel, pid: number, otherwise: string): string {
+function processOf(model: ClientModel, pid: number, otherwise: string): string {
   return processName({ pid, name: model.processes.get(pid)?.name ?? otherwise });
 }
 
-function mountPlace(model: HostModel, ino: number): string {
+function mountPlace(model: ClientModel, ino: number): string {
   const namespace = model.namespaces.get(namespaceKey('mnt', ino));
   const holder = namespace === undefined ? undefined : namespaceHolder(model, namespace);
   return holder === undefined ? `mnt:[${ino}]` : `mnt:[${ino}] (${holder})`;
 }
 
-function described(model: HostModel, ref: NamespaceRef): string {
+function described(model: ClientModel, ref: NamespaceRef): string {
   const namespace = model.namespaces.get(keyOf(ref));
   return (namespace === undefined ? undefined : namespaceHolder(model, namespace)) ?? '';
 }

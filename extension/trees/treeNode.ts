@@ -7,7 +7,7 @@ import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { Command } from '../base/commandIds.ts';
 import type { CommandContribution } from '../base/contributions.ts';
 import { NEVER } from '../base/when.ts';
-import type { HostDelta, HostModel } from '../model/clientModel.ts';
+import type { ClientModel, HostDelta } from '../model/clientModel.ts';
 import type { CommandTarget } from '../model/commandTarget.ts';
 import type { Findings } from '../model/filter.ts';
 import type { Host } from '../model/liveHost.ts';
@@ -26,7 +26,7 @@ export const CHUNK = 500;
 /** What rows need of the tree that they are in. */
 export interface TreeContext {
   readonly host: Host;
-  readonly model: HostModel;
+  readonly model: ClientModel;
   readonly extensionUri: vscode.Uri;
   /** What the filter finds; undefined without a filter. */
   readonly findings: Findings | undefined;
@@ -98,7 +98,7 @@ export abstract class TreeNode implements CommandTarget {
     return undefined;
   }
 
-  protected get model(): HostModel {
+  protected get model(): ClientModel {
     return this.tree.model;
   }
 

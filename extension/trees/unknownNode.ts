@@ -3,7 +3,7 @@ import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
 import { Command } from '../base/commandIds.ts';
 import { HelperError } from '../connection/helperError.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { PERMISSION, processName, reasonText, UNKNOWN_ICON } from '../words/hostWords.ts';
 import { TreeNode } from './treeNode.ts';
@@ -64,7 +64,7 @@ export function unreadableRow(parent: TreeNode, what: string): UnknownNode {
 }
 
 /** The first of them, as a tooltip tells them. */
-export function processNames(model: HostModel, processes: readonly ProcessRef[]): string {
+export function processNames(model: ClientModel, processes: readonly ProcessRef[]): string {
   const named = processes.slice(0, 20).map(({ pid }) => processName({ pid, name: model.processes.get(pid)?.name ?? '?' }));
   return named.join(', ');
 }

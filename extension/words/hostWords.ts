@@ -4,7 +4,7 @@ import type { Container, Engine } from '../../helper/protocol/containers.ts';
 import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
 import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
-import { type HostModel, keyOf } from '../model/clientModel.ts';
+import { type ClientModel, keyOf } from '../model/clientModel.ts';
 import { containerOf, containersIn } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
 
@@ -114,7 +114,7 @@ export function processCount(count: number): string {
 }
 
 /** A count of what one may see, where there may be more that one may not: in all of the host, or of what is `incomplete`. */
-export function processCountSeen(count: number, model: HostModel, incomplete = false): string {
+export function processCountSeen(count: number, model: ClientModel, incomplete = false): string {
   if (model.isComplete && !incomplete) return processCount(count);
   if (count === 0) return l10n.t('no process in sight');
   return count === 1 ? l10n.t('at least 1 process') : l10n.t('at least {0} processes', count);
@@ -152,7 +152,7 @@ export function containerName(container: Container): string {
 }
 
 /** Whose namespace it is: "host", a container's name with how many share it, or its first process. */
-export function namespaceHolder(model: HostModel, namespace: Namespace): string | undefined {
+export function namespaceHolder(model: ClientModel, namespace: Namespace): string | undefined {
   if (namespace.host) return l10n.t('host');
   const containers = containersIn(model, namespace);
   const first = containers[0] ?? leaderContainer(model, namespace);
@@ -163,13 +163,13 @@ export function namespaceHolder(model: HostModel, namespace: Namespace): string 
   return namespace.leader === undefined ? undefined : processName(namespace.leader);
 }
 
-function leaderContainer(model: HostModel, namespace: Namespace): Container | undefined {
+function leaderContainer(model: ClientModel, namespace: Namespace): Container | undefined {
   const leader = namespace.leader === undefined ? undefined : model.process(namespace.leader);
   return leader === undefined ? undefined : containerOf(model, leader);
 }
 
 /** Where something is: "the host", a container's name, or the namespace's id. */
-export function namespacePlace(model: HostModel, ref: NamespaceRef): string {
+export function namespacePlace(model: ClientModel, ref: NamespaceRef): string {
   const namespace = model.namespaces.get(keyOf(ref));
   if (namespace?.host) return l10n.t('the host');
   const [container] = containersIn(model, ref);

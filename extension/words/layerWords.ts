@@ -12,7 +12,7 @@ import type {
   LayersProvenanceResult,
   Overlay,
 } from '../../helper/protocol/layers.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import { layerNumber, sharers } from '../model/overlayStack.ts';
 import { visibleBytes } from '../plain/fileNameText.ts';
 import { oneLine } from '../plain/plainText.ts';
@@ -31,14 +31,14 @@ export function pathText(path: string): string {
 }
 
 /** "web", or "web: /data" of what a container has mounted elsewhere, or where it is mounted on the host. */
-export function overlayName(model: HostModel, overlay: Overlay): string {
+export function overlayName(model: ClientModel, overlay: Overlay): string {
   const container = overlayContainer(model, overlay);
   const place = pathText(overlay.mountPoint);
   if (container === undefined) return place;
   return overlay.isRoot ? containerName(container) : `${containerName(container)}: ${place}`;
 }
 
-export function overlayContainer(model: HostModel, overlay: Overlay): Container | undefined {
+export function overlayContainer(model: ClientModel, overlay: Overlay): Container | undefined {
   return overlay.container === undefined ? undefined : model.containers.get(overlay.container);
 }
 

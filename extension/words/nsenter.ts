@@ -1,35 +1,25 @@
 /** The nsenter(1) command line that does what Isoscope does for a process or a namespace, to copy and run by hand. */
-import type { Namespace, NamespaceKind } from '../../helper/protocol/namespaces.ts';
+import { NAMESPACE_OPTIONS } from '../../helper/protocol/namespaceKinds.ts';
+import type { Namespace } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
-import type { HostModel } from '../model/clientModel.ts';
+import type { ClientModel } from '../model/clientModel.ts';
 import { KIND_ORDER } from '../model/hierarchy.ts';
 import { shellWord } from '../plain/plainText.ts';
 
-const OPTIONS: Record<NamespaceKind, string> = {
-  net: '--net',
-  pid: '--pid',
-  mnt: '--mount',
-  user: '--user',
-  uts: '--uts',
-  ipc: '--ipc',
-  cgroup: '--cgroup',
-  time: '--time',
-};
-
 /** Enters every namespace of `process` that is not the host's, its root and its working directory when its mounts are its own. */
-export function nsenterProcess(model: HostModel, process: Process): string {
+export function nsenterProcess(model: ClientModel, process: Process): string {
   const own = KIND_ORDER.filter((kind) => {
     const ino = process.namespaces[kind];
     return ino !== undefined && ino !== model.hostNamespace(kind)?.ino;
   });
-  const options = own.map((kind) => OPTIONS[kind]);
+  const options = own.map((kind) => NAMESPACE_OPTIONS[kind]);
   if (own.includes('mnt')) options.push('--root', '--wd');
   return ['nsenter', `--target ${process.pid}`, ...options].join(' ');
 }
 
 /** Enters one namespace, by a member if it has one, else by its file, a bind mount or an open descriptor, or by a socket. `undefined` when neither is known. */
 export function nsenterNamespace(namespace: Namespace): string | undefined {
-  const option = OPTIONS[namespace.kind];
+  const option = NAMESPACE_OPTIONS[namespace.kind];
   if (namespace.leader !== undefined) return `nsenter --target ${namespace.leader.pid} ${option}`;
   // Since util-linux 2.41, so what any nsenter takes comes first.
   let socket: string | undefined;

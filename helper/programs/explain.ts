@@ -1,6 +1,7 @@
 /** `programs/explain`: the very syscall program that would run, as text, and nsenter(1)'s way to do the same. */
+
 import { lineOf, shellWord } from '../launcher/text.ts';
-import type { NamespaceKind } from '../protocol/namespaces.ts';
+import { NAMESPACE_OPTIONS } from '../protocol/namespaceKinds.ts';
 import type { ProgramParams, ProgramsExplainResult } from '../protocol/programs.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
@@ -31,22 +32,11 @@ export function explainPlanned(plan: Plan): ProgramsExplainResult {
   }
 }
 
-const NSENTER_OPTIONS: Record<NamespaceKind, string> = {
-  user: '--user',
-  mnt: '--mount',
-  pid: '--pid',
-  net: '--net',
-  ipc: '--ipc',
-  uts: '--uts',
-  cgroup: '--cgroup',
-  time: '--time',
-};
-
 function nsenterLine(plan: Plan): string {
   const { process } = plan.target;
   const words = process === undefined ? [] : ['--target', String(process.ref.pid)];
   for (const { kind, name } of plan.target.namespaces) {
-    words.push(name.startsWith('/') ? NSENTER_OPTIONS[kind] : `${NSENTER_OPTIONS[kind]}=${shellWord(`<path of ${name}>`)}`);
+    words.push(name.startsWith('/') ? NAMESPACE_OPTIONS[kind] : `${NAMESPACE_OPTIONS[kind]}=${shellWord(`<path of ${name}>`)}`);
   }
   if (plan.root !== undefined) words.push('--root', '--wd');
   if (plan.identity.uid !== undefined) words.push('--setuid', String(plan.identity.uid));

@@ -10,3 +10,15 @@ export interface NamespaceRef {
   dev: number;
   ino: number;
 }
+
+/** Of each kind the option of nsenter(1) and unshare(1). */
+export const NAMESPACE_OPTIONS: Readonly<Record<NamespaceKind, string>> = {
+  user: '--user',
+  mnt: '--mount',
+  pid: '--pid',
+  net: '--net',
+  ipc: '--ipc',
+  uts: '--uts',
+  cgroup: '--cgroup',
+  time: '--time',
+};

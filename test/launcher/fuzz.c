@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ, EXIT_GROUP, CLONE, CLONE3, WAIT4, SIGTIMEDWAIT, RECVMSG, PIPE2, SENDTO, WRITE, EXECVE, SENDFILE, OPENAT2, PPOLL, DUP3 };
+enum { READ, EXIT_GROUP, CLONE, CLONE3, WAIT4, SIGTIMEDWAIT, RECVMSG, PIPE2, SENDTO, WRITE, EXECVE, SENDFILE, OPENAT2 };
 extern const long CALLS[];
 extern const unsigned BYTES_OF_HEADER, BYTES_OF_STEP;
 void run_launcher(char *arguments);
 void run_request(char *arguments, long length);
 
 enum { SOCKET = 3, CHILD = 4711, MOST_CALLS = 10000000, MALFORMED = 4 };
-enum { E_INTR = 4, E_AGAIN = 11, E_NOENT = 2 };
+enum { E_INTR = 4, E_AGAIN = 11 };
 
 static uint64_t state;
 static uint32_t below(uint32_t bound) {

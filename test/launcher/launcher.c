@@ -2,8 +2,9 @@
 #define PLAYED_KERNEL
 #include "../../helper/launcher/launcher.c"
 
-const long CALLS[] = {__NR_read,   __NR_exit_group, __NR_clone,  __NR_clone3,   __NR_wait4,   __NR_rt_sigtimedwait, __NR_recvmsg, __NR_pipe2,
-                      __NR_sendto, __NR_write,      __NR_execve, __NR_sendfile, __NR_openat2, __NR_ppoll,           __NR_dup3};
+/* In the order of fuzz.c. */
+const long CALLS[] = {__NR_read,  __NR_exit_group, __NR_clone, __NR_clone3, __NR_wait4,    __NR_rt_sigtimedwait, __NR_recvmsg,
+                      __NR_pipe2, __NR_sendto,     __NR_write, __NR_execve, __NR_sendfile, __NR_openat2};
 const unsigned BYTES_OF_HEADER = sizeof(struct header), BYTES_OF_STEP = sizeof(struct step);
 
 /* As a new process would find it: what the last program left is gone. */

@@ -1,7 +1,7 @@
 import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel } from '../../extension/model/clientModel.ts';
+import { ClientModel } from '../../extension/model/clientModel.ts';
 import type { CgroupCpu, CgroupMemory, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Page, Value } from '../../webview/messages.ts';
 import { ELSEWHERE, inspectAnswer, NOT_IN_V1, ownLimit } from '../fixtures/cgroupAnswers.ts';
@@ -73,7 +73,7 @@ function texts(page: Page): string[] {
   return page.sections.flatMap(({ blocks }) => blocks.flatMap((block) => (block.kind === 'text' ? [block.text] : [])));
 }
 
-const pageOf = (...answers: Parameters<typeof cgroupPage>[1]) => cgroupPage(new HostModel(), answers, true);
+const pageOf = (...answers: Parameters<typeof cgroupPage>[1]) => cgroupPage(new ClientModel(), answers, true);
 
 test('the limit is said in people’s words with the raw value and its file', () => {
   const values = valuesOf(pageOf(inspectAnswer('cpu', '/docker/shop', { cpu })));
@@ -93,7 +93,7 @@ test('what is throttled now is told of the last periods, and that since the cgro
   const at = (periods: number, throttledPeriods: number) =>
     inspectAnswer('cpu', '/docker/shop', { cpu: { ...cpu, periods, throttledPeriods } });
   const page = (now: [number, number], before?: [number, number]) =>
-    cgroupPage(new HostModel(), [at(...now)], true, before && [at(...before)]);
+    cgroupPage(new ClientModel(), [at(...now)], true, before && [at(...before)]);
   const told = (...args: Parameters<typeof page>) => {
     const { text } = valuesOf(page(...args)).get('CPU: Throttled now') ?? {};
     return [text, meterOf(page(...args), 'Throttled now')];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel, isEmpty } from '../../extension/model/clientModel.ts';
+import { ClientModel, isEmpty } from '../../extension/model/clientModel.ts';
 import type { Process, ProcessesListResult } from '../../helper/protocol/processes.ts';
 import { containerAnswer, hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
@@ -13,14 +13,14 @@ function changes(processes: Process[], gone: Process[] = []): ProcessesListResul
 }
 
 test('an answer that says the same again changes nothing', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const answer = everything(processAnswer(1, 0), processAnswer(2, 1));
   model.applyProcesses(answer);
   assert.ok(isEmpty(model.applyProcesses(structuredClone(answer))));
 });
 
 test('a new process is told with its parent, its container and its namespaces, and nothing else', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   model.applyProcesses(everything(processAnswer(1, 0), processAnswer(2, 1)));
   const delta = model.applyProcesses(changes([processAnswer(7, 2, { container: 'docker web', namespaces: { net: 99 } })]));
   assert.deepEqual([...delta.processes].sort(), [2, 7]);
@@ -30,7 +30,7 @@ test('a new process is told with its parent, its container and its namespaces, a
 });
 
 test('a process that moves to another namespace leaves the members of the old one', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   model.applyProcesses(everything(processAnswer(2, 1)));
   const delta = model.applyProcesses(changes([processAnswer(2, 1, { namespaces: { net: 99 } })]));
   assert.deepEqual([...model.membersOf('net:4')], []);
@@ -39,7 +39,7 @@ test('a process that moves to another namespace leaves the members of the old on
 });
 
 test('a pid that is used again is another process', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const before = processAnswer(2, 1, { container: 'docker web' });
   model.applyProcesses(everything(before));
   model.applyProcesses(changes([processAnswer(2, 1, { startTime: 999, name: 'other' })]));
@@ -49,7 +49,7 @@ test('a pid that is used again is another process', () => {
 });
 
 test('the end of an earlier process does not remove the one that has its pid now', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const before = processAnswer(2, 1);
   model.applyProcesses(everything(processAnswer(2, 1, { startTime: 999 })));
   model.applyProcesses(changes([], [before]));
@@ -57,7 +57,7 @@ test('the end of an earlier process does not remove the one that has its pid now
 });
 
 test('what a complete answer leaves out has ended, also after the helper was started anew', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   model.applyProcesses(everything(processAnswer(1, 0), processAnswer(2, 1), processAnswer(3, 2)));
   const delta = model.applyProcesses(everything(processAnswer(1, 0), processAnswer(2, 1)));
   assert.deepEqual([...model.processes.keys()], [1, 2]);
@@ -66,7 +66,7 @@ test('what a complete answer leaves out has ended, also after the helper was sta
 });
 
 test('a container whose processes are counted anew changes its row but not the list of containers', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   model.applyContainers({ revision: 1, containers: [containerAnswer('web', 7)] });
   const delta = model.applyContainers({ revision: 2, containers: [containerAnswer('web', 7, { processCount: 2 })] });
   assert.deepEqual([...delta.containers], ['docker web']);
@@ -74,7 +74,7 @@ test('a container whose processes are counted anew changes its row but not the l
 });
 
 test('a container that ends changes the list of containers', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   model.applyContainers({ revision: 1, containers: [containerAnswer('web', 7)] });
   const delta = model.applyContainers({ revision: 2, containers: [] });
   assert.equal(delta.containerList, true);
@@ -82,7 +82,7 @@ test('a container that ends changes the list of containers', () => {
 });
 
 test('a namespace that is pinned by something new changes its row but not the list of namespaces', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const answer = {
     revision: 1,
     unreadable: { count: 0, processes: [] },
@@ -101,7 +101,7 @@ test('a namespace that is pinned by something new changes its row but not the li
 });
 
 test('one more process among five thousand touches only what shows it', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const many = Array.from({ length: 5000 }, (_, index) => processAnswer(index + 10, 1));
   model.applyProcesses(everything(processAnswer(1, 0), ...many));
   const delta = model.applyProcesses(changes([processAnswer(9000, 17)]));
@@ -109,7 +109,7 @@ test('one more process among five thousand touches only what shows it', () => {
 });
 
 test('a list is complete when every process could be read, but for the host’s init, which some hosts hide from everybody', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const answer = {
     revision: 1,
     namespaces: hostNamespaces(),
@@ -126,7 +126,7 @@ test('a list is complete when every process could be read, but for the host’s 
 });
 
 test('whether all net namespaces are known, and who owns them, hangs also on what sockets tell', () => {
-  const model = new HostModel();
+  const model = new ClientModel();
   const none = { count: 0, processes: [] };
   const answer = { revision: 1, namespaces: hostNamespaces(), unreadable: none, closed: none, unsupported: [] };
   const apply = (pending: number, refused: number) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel, keyOf } from '../../extension/model/clientModel.ts';
+import { ClientModel, keyOf } from '../../extension/model/clientModel.ts';
 import {
   childProcesses,
   containerRoots,
@@ -17,8 +17,8 @@ import type { Namespace } from '../../helper/protocol/namespaces.ts';
 import type { Process } from '../../helper/protocol/processes.ts';
 import { containerAnswer, HOST, hostNamespaces, namespaceAnswer, processAnswer, ref } from '../fixtures/hostAnswers.ts';
 
-function modelOf(processes: Process[], containers: Container[] = [], namespaces: Namespace[] = hostNamespaces()): HostModel {
-  const model = new HostModel();
+function modelOf(processes: Process[], containers: Container[] = [], namespaces: Namespace[] = hostNamespaces()): ClientModel {
+  const model = new ClientModel();
   model.applyProcesses({ revision: 1, complete: true, processes, gone: [] });
   model.applyContainers({ revision: 1, containers });
   model.applyNamespaces({
@@ -132,7 +132,8 @@ test('namespaces that claim to be above each other are still all shown, each onc
 });
 
 test('containers in containers are below the outer one, and answers that make a circle of it hide none', () => {
-  const within = (model: HostModel, key: string) => containersWithin(model, model.containers.get(key)!).map(({ name }) => name);
+  const within = (model: ClientModel, key: string) =>
+    containersWithin(model, model.containers.get(key)!).map(({ name }) => name);
   const node = containerAnswer('node', 60);
   const model = modelOf(
     [],

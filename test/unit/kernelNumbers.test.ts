@@ -13,16 +13,16 @@ const ROOT = path.resolve(import.meta.dirname, '../..');
 const FILE = 'helper/kernel/numbers.ts';
 const NUMBERS: Readonly<Record<string, number>> = { ...written };
 const OTHERS = sourceFiles('helper').filter((file) => file !== FILE);
-/** `const NAME = 0x1`, and `NAME: 0x1` of a table. */
+/** `const NAME = 0x1`, `const NAME = 1 << 0`, and `NAME: 0x1` of a table. */
 const SAID =
-  /(?:\bconst |[{,]\s*|^\s*)([A-Z][A-Z0-9]*_[A-Z0-9_]+|E[A-Z0-9]{2,})(?:: \w+)?\s*[=:]\s*(-?(?:0x[0-9a-f_]+|0o[0-7_]+|[0-9_]+))n?\b/gm;
+  /(?:\bconst |[{,]\s*|^\s*)([A-Z][A-Z0-9]*_[A-Z0-9_]+|E[A-Z0-9]{2,})(?:: \w+)?\s*[=:]\s*(-?(?:0x[0-9a-f_]+|0o[0-7_]+|[0-9_]+))n?\b(?: << ([0-9]+))?/gm;
 
 const saidIn = (file: string) => {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8');
-  return [...text.matchAll(SAID)].map(([, name = '', value = '']) => ({
+  return [...text.matchAll(SAID)].map(([, name = '', value = '', shift = '0']) => ({
     file,
     name,
-    value: BigInt(value.replaceAll('_', '')),
+    value: BigInt(value.replaceAll('_', '')) << BigInt(shift),
   }));
 };
 

@@ -1,7 +1,7 @@
 import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HostModel } from '../../extension/model/clientModel.ts';
+import type { ClientModel } from '../../extension/model/clientModel.ts';
 import type { LayersProvenanceResult, Overlay } from '../../helper/protocol/layers.ts';
 
 const { bothSizesText, hasText, markText, measuredText, sizeText } = await import('../../extension/words/layerWords.ts');
@@ -45,7 +45,7 @@ const OVERLAY: Overlay = {
 
 function stackWith(answer: Partial<LayersProvenanceResult>, sizes: { sizeBytes: number; allocatedBytes: number }[] = []) {
   return stackPage({
-    model: { containers: new Map() } as unknown as HostModel,
+    model: { containers: new Map() } as unknown as ClientModel,
     overlay: OVERLAY,
     other: () => undefined,
     measurement: ({ layer }) => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel } from '../../extension/model/clientModel.ts';
+import { ClientModel } from '../../extension/model/clientModel.ts';
 import { nsenterNamespace, nsenterProcess } from '../../extension/words/nsenter.ts';
 import { hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
-function hostModel(): HostModel {
-  const model = new HostModel();
+function hostModel(): ClientModel {
+  const model = new ClientModel();
   model.applyNamespaces({
     revision: 1,
     namespaces: hostNamespaces(),

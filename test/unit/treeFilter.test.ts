@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { HostModel } from '../../extension/model/clientModel.ts';
+import { ClientModel } from '../../extension/model/clientModel.ts';
 import { Findings } from '../../extension/model/filter.ts';
 import { containerAnswer, hostNamespaces, namespaceAnswer, processAnswer } from '../fixtures/hostAnswers.ts';
 
-function model(): HostModel {
-  const made = new HostModel();
+function model(): ClientModel {
+  const made = new ClientModel();
   const web = { container: 'docker web', namespaces: { net: 99 } };
   made.applyProcesses({
     revision: 1,
@@ -67,7 +67,7 @@ test('a namespace is found by its number, by its container and by its members', 
 });
 
 test('processes that claim to be each other’s parent do not keep the filter from ending', () => {
-  const host = new HostModel();
+  const host = new ClientModel();
   host.applyProcesses({ revision: 1, complete: true, gone: [], processes: [processAnswer(5, 6), processAnswer(6, 5)] });
   assert.ok(new Findings(host, 'process5').processOrBelow(host.processes.get(6)!));
 });

@@ -1,25 +1,15 @@
 /** What unshare(1), bwrap(1) and runc(8) would be told to make something similar, and in what it would differ. */
+
 import { MOUNT_ATTR_RDONLY } from '../../kernel/numbers.ts';
 import { shellText, shellWord } from '../../launcher/text.ts';
 import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
-import type { NamespaceKind } from '../../protocol/namespaces.ts';
+import { NAMESPACE_OPTIONS } from '../../protocol/namespaceKinds.ts';
 import type { SandboxEquivalent } from '../../protocol/sandboxes.ts';
 import type { Option } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { runcOf } from './ociBundle.ts';
-
-const UNSHARE_OPTIONS: Record<NamespaceKind, string> = {
-  user: '--user',
-  mnt: '--mount',
-  pid: '--pid',
-  net: '--net',
-  ipc: '--ipc',
-  uts: '--uts',
-  cgroup: '--cgroup',
-  time: '--time',
-};
 
 const BWRAP_KINDS = ['user', 'ipc', 'pid', 'net', 'uts', 'cgroup'] as const;
 
@@ -40,7 +30,7 @@ function unshareOf(plan: SandboxPlan): SandboxEquivalent | undefined {
 /** With the namespaces that it makes. */
 function unshareWords({ spec, fresh }: SandboxPlan): string[] {
   const words = [own().uid === 0 || fresh.has('user') ? 'unshare' : 'sudo unshare'];
-  for (const kind of fresh) words.push(UNSHARE_OPTIONS[kind]);
+  for (const kind of fresh) words.push(NAMESPACE_OPTIONS[kind]);
   if (fresh.has('pid')) words.push('--fork', '--kill-child');
   if (fresh.has('user')) words.push(spec.idMappings === 'user' ? '--map-current-user' : '--map-root-user');
   return words;

@@ -9,6 +9,10 @@ import {
   MOUNT_ATTR_NOEXEC,
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
   RLIMIT_NOFILE,
 } from '../../kernel/numbers.ts';
 import { shellText, shellWord } from '../../launcher/text.ts';
@@ -19,7 +23,6 @@ import { own } from '../../programs/identity.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { SandboxEquivalent, SandboxResources } from '../../protocol/sandboxes.ts';
 import type { PlannedMount } from '../plan/plannedMounts.ts';
-import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../plan/plannedMounts.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { defaultSeccompProfile } from '../seccomp/seccompDefault.ts';
 import { bytesOf } from '../specification/size.ts';

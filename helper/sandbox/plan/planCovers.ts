@@ -1,12 +1,11 @@
 /** What is covered in a sandbox: of the kernel's own file systems wherever they are mounted, and the paths that the specification names. */
 
 import { Failure, inField } from '../../failure.ts';
-import { MOUNT_ATTR_RDONLY } from '../../kernel/numbers.ts';
+import { MOUNT_ATTR_RDONLY, MS_SHARED } from '../../kernel/numbers.ts';
 import type { HostMounts } from '../hostFiles/hostMounts.ts';
 import { type Cover, coversOfHost, coversOfNew, pathOf, withoutWrites } from '../hostFiles/systemPaths.ts';
 import { isWithin } from '../hostFiles/within.ts';
 import type { BindMount, PlannedMount } from './plannedMounts.ts';
-import { MS_SHARED } from './plannedMounts.ts';
 import type { RootPlan } from './planRoot.ts';
 import type { ResolvedSpec } from './resolvedSpec.ts';
 

@@ -10,6 +10,10 @@ import {
   MOUNT_ATTR_NOEXEC,
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_UNBINDABLE,
 } from '../../kernel/numbers.ts';
 import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
@@ -20,8 +24,7 @@ import { resolveInRoot, split } from '../hostFiles/inRoot.ts';
 import type { HeldTree, HeldTrees } from '../idMaps/heldTrees.ts';
 import { bytesOf, SIZE_PATTERN } from '../specification/size.ts';
 import { nameFiles } from './nameFiles.ts';
-import type { BindMount, Device, Place, PlannedMount } from './plannedMounts.ts';
-import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE, type Option } from './plannedMounts.ts';
+import type { BindMount, Device, Option, Place, PlannedMount } from './plannedMounts.ts';
 import { type RootPlan, tmpfsOptions } from './planRoot.ts';
 import type { UserPlan } from './planUser.ts';
 import type { ResolvedSpec } from './resolvedSpec.ts';

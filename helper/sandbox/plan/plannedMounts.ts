@@ -7,12 +7,6 @@ import type { HeldTree } from '../idMaps/heldTrees.ts';
 /** Of a file system, as fsconfig(2) takes it. */
 export type Option = [key: string, value: string | true];
 
-/** How mounts propagate: mount(2). */
-export const MS_UNBINDABLE = 1 << 17;
-export const MS_PRIVATE = 1 << 18;
-export const MS_SLAVE = 1 << 19;
-export const MS_SHARED = 1 << 20;
-
 /** Where something goes: its path inside as asked for, and what it resolves to. */
 export interface Place extends InRoot {
   destination: string;

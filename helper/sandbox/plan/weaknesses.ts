@@ -5,7 +5,7 @@
 
 import fs from 'node:fs';
 import path from 'node:path';
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../kernel/numbers.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_SHARED, MS_SLAVE } from '../../kernel/numbers.ts';
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
@@ -14,7 +14,6 @@ import { isOfKernel } from '../hostFiles/systemPaths.ts';
 import { isWithin } from '../hostFiles/within.ts';
 import type { HeldTree } from '../idMaps/heldTrees.ts';
 import type { BindMount, PlannedMount } from './plannedMounts.ts';
-import { MS_SHARED, MS_SLAVE } from './plannedMounts.ts';
 import type { RootPlan } from './planRoot.ts';
 import type { UserPlan } from './planUser.ts';
 import { coverOf, reachedSockets, type SeenPath } from './reachedSockets.ts';

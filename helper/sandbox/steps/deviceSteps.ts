@@ -1,9 +1,8 @@
 /** Steps that give a sandbox the nodes of devices. */
-import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, S_IFCHR } from '../../kernel/numbers.ts';
+import { MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE, S_IFCHR } from '../../kernel/numbers.ts';
 import { type Argument, integer, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
 import type { Device, PlannedMount } from '../plan/plannedMounts.ts';
-import { MS_PRIVATE } from '../plan/plannedMounts.ts';
 import { cloneTree, closeDescriptor, makeFile, mountOnEntry, openSource, setAttributes } from './mountCalls.ts';
 
 /** A read-only mount keeps from changing the mode of a node, which is the host's own, and not from writing to the device. */

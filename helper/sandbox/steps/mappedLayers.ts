@@ -8,13 +8,12 @@ import fs from 'node:fs';
 import { Failure, isSystemError } from '../../failure.ts';
 import { close } from '../../kernel/files.ts';
 import { CLONE_FLAGS } from '../../kernel/nsfs.ts';
-import { EINVAL, MS_REC, SIGKILL } from '../../kernel/numbers.ts';
+import { EINVAL, MS_PRIVATE, MS_REC, SIGKILL } from '../../kernel/numbers.ts';
 import { openPidfd, takeDescriptor } from '../../kernel/pidfd.ts';
 import { launch, StepFailure, type StepResult } from '../../launcher/launch.ts';
 import { integer, string } from '../../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../../launcher/steps.ts';
 import { type IdMaps, rootOf } from '../idMaps/idMaps.ts';
-import { MS_PRIVATE } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import { overlayRoot } from './overlaySteps.ts';
 

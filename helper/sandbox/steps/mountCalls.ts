@@ -18,6 +18,9 @@ import {
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
+  MS_PRIVATE,
+  MS_SLAVE,
+  MS_UNBINDABLE,
   O_CLOEXEC,
   O_PATH,
   OPEN_TREE_CLONE,
@@ -28,7 +31,7 @@ import {
 } from '../../kernel/numbers.ts';
 import { type Argument, bytes, integer, named, string } from '../../launcher/program.ts';
 import type { StepFlags, Steps } from '../../launcher/steps.ts';
-import { MS_PRIVATE, MS_SLAVE, MS_UNBINDABLE, type Option } from '../plan/plannedMounts.ts';
+import type { Option } from '../plan/plannedMounts.ts';
 
 const ATTRIBUTES = {
   MOUNT_ATTR_IDMAP,

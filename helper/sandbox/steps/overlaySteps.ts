@@ -7,15 +7,14 @@
 import os from 'node:os';
 import { Failure } from '../../failure.ts';
 import { O_DIRECTORY } from '../../kernel/files.ts';
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY } from '../../kernel/numbers.ts';
+import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_PRIVATE } from '../../kernel/numbers.ts';
 import { type Argument, integer, named, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import { own } from '../../programs/identity.ts';
 import type { UnpackedLayers } from '../images/imageDescription.ts';
-import type { PlannedMount } from '../plan/plannedMounts.ts';
-import { MS_PRIVATE, type Option } from '../plan/plannedMounts.ts';
+import type { Option, PlannedMount } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import { LAYER_OPTIONS } from '../specification/specPaths.ts';
 import { awaitHelper } from './awaits.ts';

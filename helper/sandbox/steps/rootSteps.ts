@@ -2,13 +2,21 @@
 
 import fs from 'node:fs';
 import { O_DIRECTORY } from '../../kernel/files.ts';
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_RDONLY, MS_REC, O_CLOEXEC, O_PATH } from '../../kernel/numbers.ts';
+import {
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_RDONLY,
+  MS_PRIVATE,
+  MS_REC,
+  MS_SHARED,
+  MS_SLAVE,
+  O_CLOEXEC,
+  O_PATH,
+} from '../../kernel/numbers.ts';
 import { type Argument, integer, named, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
 import type { Cover } from '../hostFiles/systemPaths.ts';
 import type { CoverPlan } from '../plan/planCovers.ts';
 import type { BindMount, Place, PlannedMount } from '../plan/plannedMounts.ts';
-import { MS_PRIVATE, MS_SHARED, MS_SLAVE } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { coverMounts, maskPath, protectPath, Stage } from './coverSteps.ts';
