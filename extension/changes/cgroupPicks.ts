@@ -1,13 +1,14 @@
 /** Which cgroup a command is to act on: that of the row, that of the container in the right hierarchy, or one that the person chooses. */
 import * as vscode from 'vscode';
 import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
+import type { Container } from '../../helper/protocol/containers.ts';
 import { type CgroupModel, refOfCgroup } from '../model/cgroupModel.ts';
 import type { CommandTarget } from '../model/commandTarget.ts';
 import type { Host } from '../model/liveHost.ts';
 import { say } from '../plain/notify.ts';
 import { pick } from '../plain/pick.ts';
 import { cgroupTitle, figuresText, hierarchyTitle, shortPath } from '../words/cgroupWords.ts';
-import { parts } from '../words/hostWords.ts';
+import { containerName, parts } from '../words/hostWords.ts';
 
 /** What the hierarchy has to be able to: a controller by its name on v2, or `any`. */
 export type Ability = 'cpu' | 'memory' | 'pids' | 'io' | 'freezer' | 'any';
@@ -18,22 +19,32 @@ function able({ version, controllers }: CgroupHierarchy, ability: Ability): bool
   return controllers.includes(ability === 'io' ? 'blkio' : ability);
 }
 
-/** All cgroups of a target: the row's own, a container's in every hierarchy. Empty when it names none. */
-export async function cgroupsOf(host: Host, target: CommandTarget): Promise<readonly CgroupRef[]> {
+/**
+ * All cgroups of a target: the row's own, a container's in every hierarchy. Undefined when it names none. Rejects when those that it
+ * names are not in sight: to ask for others would be wrong.
+ */
+export async function cgroupsOf(host: Host, target: CommandTarget): Promise<readonly CgroupRef[] | undefined> {
   if (target.cgroups !== undefined) return target.cgroups;
   const { container } = target;
-  if (container === undefined) return [];
+  if (container === undefined) return undefined;
   await host.cgroups.load();
-  const { model } = host.cgroups;
-  const own = container.cgroups.map(({ hierarchy, path }) => model.at(hierarchy, path));
-  return model.inOrder(own.filter((cgroup) => cgroup !== undefined)).map(refOfCgroup);
+  // The container may be newer than the list of cgroups.
+  if (inSight(host.cgroups.model, container).length < container.cgroups.length) await host.cgroups.refresh();
+  const found = inSight(host.cgroups.model, container);
+  if (found.length > 0) return found;
+  throw new Error(vscode.l10n.t('No cgroup of {0} can be seen from here.', containerName(container)));
+}
+
+function inSight(model: CgroupModel, { cgroups }: Container): readonly CgroupRef[] {
+  const known = cgroups.map(({ hierarchy, path }) => model.at(hierarchy, path)).filter((cgroup) => cgroup !== undefined);
+  return model.inOrder(known).map(refOfCgroup);
 }
 
 /** Undefined when the person chose none. */
 export async function pickCgroup(host: Host, target: CommandTarget, ability: Ability): Promise<CgroupRef | undefined> {
   await host.cgroups.load();
   const { model } = host.cgroups;
-  const given = await cgroupsOf(host, target);
+  const given = (await cgroupsOf(host, target)) ?? [];
   const candidates = usable(model, withContainers(model, given, ability), ability);
   if (given.length > 0 && candidates.length === 0) {
     void say(vscode.l10n.t('{0} does not act on it: this cgroup is of another hierarchy.', ability));

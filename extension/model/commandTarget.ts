@@ -15,6 +15,22 @@ export interface CommandTarget {
   cgroups?: readonly CgroupRef[] | undefined;
 }
 
+/** The process that a target is, or that leads what it names. */
+export function processOf(target: CommandTarget): ProcessRef | undefined {
+  const process = target.process ?? target.container?.leader ?? target.namespace?.leader;
+  return process === undefined ? undefined : refOf(process);
+}
+
+/** A node's process has more fields than the helper accepts in a reference. */
+export function refOf({ pid, startTime }: ProcessRef): ProcessRef {
+  return { pid, startTime };
+}
+
+/** Whether a target names anything at all: from the palette it does not. */
+export function namesNothing({ process, container, namespace, cgroups }: CommandTarget): boolean {
+  return process === undefined && container === undefined && namespace === undefined && cgroups === undefined;
+}
+
 /** What a command on layers acts on: an overlay, or a layer of it, or a file or directory in one. */
 export interface LayerTarget {
   overlay?: Overlay | undefined;

@@ -6,10 +6,10 @@ import { ProcessesInspect, type ProcessRef } from '../../helper/protocol/process
 import type { ProgramParams } from '../../helper/protocol/programs.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { disconnected } from '../connection/requestError.ts';
-import type { CommandTarget } from '../model/commandTarget.ts';
+import { type CommandTarget, refOf } from '../model/commandTarget.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { type KindChoice, kindChoices, withHostTools } from './kinds.ts';
-import { pickIdentity, pickKinds, pickProcess } from './targetPicks.ts';
+import { pickIdentity, pickKinds, processOrPicked } from './targetPicks.ts';
 
 /** What is to be entered, and how a person knows it. */
 export interface Entry {
@@ -51,7 +51,7 @@ export async function askForEntry(
   if (namespace !== undefined && namespace.leader === undefined) {
     return { params: namespaceEntry(namespace), name: `${namespace.kind}:[${namespace.ino}]`, target, explain: false };
   }
-  const process = processOf(target) ?? (await pickProcess(connection));
+  const process = await processOrPicked(connection, target);
   if (process === undefined) return undefined;
   const details = await connection.request(ProcessesInspect, { process });
   const called = oneLine(target.container?.name ?? `${details.name} ${process.pid}`);
@@ -68,16 +68,6 @@ export async function askForEntry(
     target: { process, container: target.container, namespace },
     explain: choice.explain,
   };
-}
-
-function processOf(target: CommandTarget): ProcessRef | undefined {
-  const process = target.process ?? target.container?.leader ?? target.namespace?.leader;
-  return process === undefined ? undefined : refOf(process);
-}
-
-/** A node's process has more fields than the helper accepts in a reference. */
-function refOf({ pid, startTime }: ProcessRef): ProcessRef {
-  return { pid, startTime };
 }
 
 function kindNames(kinds: readonly NamespaceKind[], choices: readonly KindChoice[]): string {

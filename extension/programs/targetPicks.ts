@@ -5,6 +5,7 @@ import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import { ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { type CommandTarget, namesNothing, processOf } from '../model/commandTarget.ts';
 import { isContainer } from '../model/hierarchy.ts';
 import { pick, pickSeveral, pickWithButtons } from '../plain/pick.ts';
 import { oneLine } from '../plain/plainText.ts';
@@ -53,6 +54,17 @@ export async function pickProcess(connection: HelperConnection, head: QuestionHe
     matchOnDetail: true,
   });
   return picked?.value;
+}
+
+/**
+ * The process of a target, or the one that the person picks when the target names nothing: to ask for another than was meant would be
+ * wrong. Undefined when they picked none. Rejects when what is named has no process in sight.
+ */
+export async function processOrPicked(connection: HelperConnection, target: CommandTarget): Promise<ProcessRef | undefined> {
+  const process = processOf(target);
+  if (process !== undefined) return process;
+  if (namesNothing(target)) return await pickProcess(connection);
+  throw new Error(vscode.l10n.t('No process of it is in sight.'));
 }
 
 /** Undefined when the person chose none. */

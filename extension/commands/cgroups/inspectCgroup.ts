@@ -21,7 +21,7 @@ export const inspectCgroupCommand: CommandContribution = {
 /** Opens the page on a cgroup, or on a container's cgroups of every hierarchy together. */
 export async function inspectCgroup(host: Host, panels: CgroupPanels, target: CommandTarget = {}): Promise<void> {
   const given = await cgroupsOf(host, target);
-  if (given.length > 0) {
+  if (given !== undefined) {
     panels.show(given);
     return;
   }

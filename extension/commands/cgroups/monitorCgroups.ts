@@ -1,4 +1,3 @@
-import type { CgroupRef } from '../../../helper/protocol/cgroups.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import { cgroupsOf, pickCgroup } from '../../changes/cgroupPicks.ts';
@@ -27,10 +26,8 @@ export async function monitorCgroups(
   selected: readonly CommandTarget[] = [],
 ): Promise<void> {
   const targets = selected.length > 0 ? selected : [target];
-  const cgroups: CgroupRef[] = (await Promise.all(targets.map((one) => cgroupsOf(host, one)))).flat();
-  if (cgroups.length === 0) {
-    const picked = await pickCgroup(host, {}, 'any');
-    if (picked !== undefined) cgroups.push(picked);
-  }
-  if (cgroups.length > 0) panels.show(cgroups);
+  const named = (await Promise.all(targets.map((one) => cgroupsOf(host, one)))).filter((one) => one !== undefined);
+  if (named.length > 0) return panels.show(named.flat());
+  const picked = await pickCgroup(host, {}, 'any');
+  if (picked !== undefined) panels.show([picked]);
 }

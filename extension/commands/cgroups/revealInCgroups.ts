@@ -9,7 +9,7 @@ import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { say } from '../../plain/notify.ts';
 import { pick } from '../../plain/pick.ts';
-import { pickProcess } from '../../programs/targetPicks.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 import type { CgroupsTree } from '../../trees/cgroupsTree.ts';
 import type { TreeFilter } from '../../trees/treeFilter.ts';
 import { hierarchyTitle, shortPath } from '../../words/cgroupWords.ts';
@@ -53,8 +53,8 @@ async function candidates(
   target: CommandTarget,
 ): Promise<readonly CgroupRef[] | undefined> {
   const given = await cgroupsOf(host, target);
-  if (given.length > 0) return given;
-  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection));
+  if (given !== undefined) return given;
+  const process = await processOrPicked(connection, target);
   return process === undefined ? undefined : await ofProcess(host, process);
 }
 

@@ -7,7 +7,7 @@ import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { oneLine } from '../../plain/plainText.ts';
 import { compare } from '../../plain/titled.ts';
-import { pickProcess } from '../../programs/targetPicks.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 import { processName } from '../../words/hostWords.ts';
 
 export const compareMountsCommand: CommandContribution = {
@@ -29,13 +29,8 @@ export async function compareMounts(
   tables: MountTables,
   target: CommandTarget = {},
 ): Promise<void> {
-  const given = target.process ?? target.container?.leader ?? target.namespace?.leader;
-  if (given === undefined && target.namespace !== undefined) {
-    throw new Error(vscode.l10n.t('No process in sight is in this namespace, so that its mounts cannot be read.'));
-  }
-  const process = given ?? (await pickProcess(connection));
-  if (process === undefined) return;
-  const ref = { pid: process.pid, startTime: process.startTime };
+  const ref = await processOrPicked(connection, target);
+  if (ref === undefined) return;
   const known = host.model.process(ref);
   const name =
     target.container !== undefined

@@ -3,7 +3,7 @@ import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { ProcessPanels } from '../../panels/processPanels.ts';
-import { pickProcess } from '../../programs/targetPicks.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 
 export const inspectProcessCommand: CommandContribution = {
   id: 'isoscope.process.inspect',
@@ -24,6 +24,6 @@ export async function inspectProcess(
   panels: ProcessPanels,
   target: CommandTarget = {},
 ): Promise<void> {
-  const process = target.process ?? target.container?.leader ?? target.namespace?.leader ?? (await pickProcess(connection));
-  if (process !== undefined) panels.show({ pid: process.pid, startTime: process.startTime });
+  const process = await processOrPicked(connection, target);
+  if (process !== undefined) panels.show(process);
 }

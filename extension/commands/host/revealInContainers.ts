@@ -5,7 +5,7 @@ import type { HelperConnection } from '../../connection/connection.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { say } from '../../plain/notify.ts';
-import { pickProcess } from '../../programs/targetPicks.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 import type { ContainersTree } from '../../trees/containersTree.ts';
 import type { TreeFilter } from '../../trees/treeFilter.ts';
 
@@ -33,7 +33,7 @@ export async function revealInContainers(
 ): Promise<void> {
   const { container } = target;
   const process =
-    target.process ?? target.namespace?.leader ?? (container === undefined ? await pickProcess(connection) : undefined);
+    container === undefined ? await processOrPicked(connection, target) : (target.process ?? target.namespace?.leader);
   if (process === undefined && container === undefined) return;
   await host.load();
   const place = { container, process };

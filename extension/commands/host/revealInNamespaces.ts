@@ -9,7 +9,7 @@ import { KIND_ORDER } from '../../model/hierarchy.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { say } from '../../plain/notify.ts';
 import { pick } from '../../plain/pick.ts';
-import { pickProcess } from '../../programs/targetPicks.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 import type { NamespacesTree } from '../../trees/namespacesTree.ts';
 import type { TreeFilter } from '../../trees/treeFilter.ts';
 import type { TreeNode } from '../../trees/treeNode.ts';
@@ -56,7 +56,7 @@ async function rowFinder(
     await host.load();
     return () => tree.rowOf(namespace);
   }
-  const process = target.process ?? target.container?.leader ?? (await pickProcess(connection));
+  const process = await processOrPicked(connection, target);
   if (process === undefined) return undefined;
   await host.load();
   const known = host.model.process(process);

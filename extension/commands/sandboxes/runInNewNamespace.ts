@@ -8,13 +8,14 @@ import { IN_ANY_VIEW, NEVER } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { isUnprivileged } from '../../connection/privilege.ts';
 import { showExplanation } from '../../documents/sandboxExplanation.ts';
-import type { CommandTarget } from '../../model/commandTarget.ts';
+import { type CommandTarget, namesNothing } from '../../model/commandTarget.ts';
 import { oneLine } from '../../plain/plainText.ts';
 import { currentFolder, inFolder } from '../../programs/currentFolder.ts';
 import { firstChoices, type SandboxChoices } from '../../programs/firstChoices.ts';
 import { openAsFile } from '../../programs/sandboxParams.ts';
 import { askForCommandLine, askForKinds, askForRoot } from '../../programs/sandboxQuestions.ts';
 import type { SandboxStarter } from '../../programs/sandboxStarter.ts';
+import { processOrPicked } from '../../programs/targetPicks.ts';
 import { namespaceId } from '../../words/hostWords.ts';
 
 export const runInNewNamespaceCommand: CommandContribution = {
@@ -67,9 +68,10 @@ export async function runInNewNamespace(
   const before = memory.get<Partial<SandboxChoices>>(LAST);
   const last = { ...first, ...before };
   const asking: Asking = { connection, mustOwnUsers, last };
-  const process = target === undefined || target instanceof vscode.Uri ? undefined : processOf(target);
+  const shared = target === undefined || target instanceof vscode.Uri || namesNothing(target) ? undefined : target;
+  const process = shared === undefined ? undefined : await processOrPicked(connection, shared);
   const folder = process === undefined ? currentFolder(target) : undefined;
-  const namespaces = process === undefined ? await newOnes(asking) : await sharedOnes(asking, process, target as CommandTarget);
+  const namespaces = process === undefined ? await newOnes(asking) : await sharedOnes(asking, process, shared as CommandTarget);
   if (namespaces === undefined) return;
   const ownFiles = namespaces.mnt === 'new';
   const root = ownFiles
@@ -100,10 +102,6 @@ function chosenKinds(namespaces: Namespaces, { mustOwnUsers, last }: Asking): Na
 }
 
 type Namespaces = Partial<Record<NamespaceKind, NamespaceChoice>>;
-
-function processOf(target: CommandTarget): ProcessRef | undefined {
-  return target.process ?? target.container?.leader ?? target.namespace?.leader;
-}
 
 async function newOnes({ mustOwnUsers, last }: Asking): Promise<Namespaces | undefined> {
   const kinds = await askForKinds({
