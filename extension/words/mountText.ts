@@ -5,6 +5,7 @@
 import { l10n } from 'vscode';
 import type { MountEntry, MountsListResult } from '../../helper/protocol/mounts.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { propagationOf } from './mountComparison.ts';
 
 const MAX_FIELD = 4096;
 /** Columns at which fields begin, where the ones before are no longer. */
@@ -70,13 +71,4 @@ function propagationLines(mounts: readonly MountEntry[]): string[] {
     const more = points.length - MOST_NAMED;
     return `${kind}: ${more > 0 ? l10n.t('{0} and {1} more', named, more) : named}`;
   });
-}
-
-/** mount_namespaces(7), without the numbers of peer groups. */
-function propagationOf({ propagation }: MountEntry): string {
-  const names = propagation.map((word) => word.replace(/:.*/, ''));
-  if (names.includes('unbindable')) return 'unbindable';
-  const isShared = names.includes('shared');
-  if (names.includes('master')) return isShared ? 'slave, shared' : 'slave';
-  return isShared ? 'shared' : 'private';
 }

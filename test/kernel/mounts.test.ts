@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { mountView } from '../../extension/words/mountComparison.ts';
 import { parseStat } from '../../helper/proc/stat.ts';
 import { type MountEntry, MountsList } from '../../helper/protocol/mounts.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
@@ -112,6 +113,43 @@ describe('mounts/list', () => {
       differing.map(({ mountPoint, type, source }) => [mountPoint, type, source]),
       [[point, 'tmpfs', 'my tmpfs']],
     );
+  });
+
+  test('tells as much as decides which mount each path leads to, and which of them no path does', {
+    skip: unlessHelperIsRoot,
+  }, async (t) => {
+    const script = [
+      'mount -t tmpfs base "$1" && cd "$1" && mkdir -p a/b/c d f/g',
+      'mount -t tmpfs deep a/b/c && mount -t tmpfs over a/b && mkdir a/b/c',
+      'mount -t tmpfs one d && mount -t tmpfs two d && mkdir d/e && mount -t tmpfs inner d/e',
+      'mount -t tmpfs part f/g && mount --bind d a/b/c && mount -t tmpfs whole f && mkdir f/g',
+      // What each mount point leads to, as the kernel says of an open file.
+      'ids() { awk -v under="$1" \'index($5, under) == 1 { print $5 }\' /proc/self/mountinfo | sort -u | while read -r at; do',
+      '  { echo "$at $(sed -n "s/^mnt_id:[[:space:]]*//p" /proc/self/fdinfo/3)"; } 3<"$at"',
+      'done; }',
+      'said=$(ids "$1") && echo "$said" && read end',
+    ].join('\n');
+    let told = '';
+    const said = (text: string) => {
+      told = text;
+    };
+    const specimen = await startSpecimen(['unshare', '--mount', 'sh', '-c', script, 'sh', folder], { said });
+    t.after(specimen.stop);
+    const { mounts } = await list(refOf(specimen.pid));
+    const mine = mounts.filter(({ mountPoint }) => mountPoint.startsWith(folder));
+    const { seen, hidden } = mountView(mounts);
+    const leadsTo = Object.fromEntries(
+      told
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')),
+    ) as Record<string, string>;
+    const reached = mine.filter(({ id, mountPoint }) => leadsTo[mountPoint] === String(id));
+    assert.ok(reached.length >= 5 && reached.length < mine.length, 'some are hidden');
+    const found = [...seen.values()].map(({ mount }) => mount).filter((mount) => mine.includes(mount));
+    const byId = (list: MountEntry[]) => list.map(({ id }) => id).sort((one, other) => one - other);
+    assert.deepEqual(byId(found), byId(reached));
+    assert.equal(hidden.filter(({ mount }) => mine.includes(mount)).length, mine.length - reached.length);
   });
 
   test('sends what fits of a table that somebody made endless, and says how much is left out', {
