@@ -4,6 +4,7 @@ import { Command } from './base/commandIds.ts';
 import { Scheme } from './base/ids.ts';
 import { registerCommand, registerRowCommand } from './commands/commandRegistration.ts';
 import { compareMounts } from './commands/host/compareMounts.ts';
+import { compareMountsAsText } from './commands/host/compareMountsAsText.ts';
 import { copyId, copyNsenter, copyPid } from './commands/host/copy.ts';
 import { enterNamespaces } from './commands/host/enterNamespaces.ts';
 import { filterTrees } from './commands/host/filterTrees.ts';
@@ -24,6 +25,7 @@ import { ProgramOutputs } from './documents/programOutput.ts';
 import { SyscallDocuments } from './documents/syscallDocuments.ts';
 import type { CommandTarget } from './model/commandTarget.ts';
 import { Host } from './model/liveHost.ts';
+import { ComparePanels, type PairTarget } from './panels/comparePanels.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { createLog } from './plain/logChannel.ts';
 import { registerDocuments } from './plain/titled.ts';
@@ -49,6 +51,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const containers = new ContainersTree(host, filter, context.extensionUri);
   const namespaces = new NamespacesTree(host, filter, context.extensionUri, context.workspaceState);
   const panels = new ProcessPanels(connection, host, context.extensionUri);
+  const comparisons = new ComparePanels(connection, host, context.extensionUri);
 
   context.subscriptions.push(
     log,
@@ -86,10 +89,12 @@ export function activate(context: vscode.ExtensionContext): void {
     registerRowCommand(Command.copyPid, copyPid),
     registerRowCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
     registerDocuments(Scheme.mounts, mounts),
-    registerRowCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, mounts, target)),
+    registerRowCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, comparisons, target)),
+    registerCommand(Command.compareMountsAsText, (target?: Partial<PairTarget>) => compareMountsAsText(mounts, target)),
     registerRowCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),
     panels,
+    comparisons,
     registerLayers({ context, log, connection, host, filter, containers }),
     new RowDecorations(host),
     containers,

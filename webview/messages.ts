@@ -50,6 +50,7 @@ export type Action =
   | 'revealInNamespaces'
   | 'revealInCgroups'
   | 'compareMounts'
+  | 'compareMountsAsText'
   | 'monitor'
   | 'setCpuLimit'
   | 'setMemoryLimit'

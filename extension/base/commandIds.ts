@@ -50,6 +50,7 @@ export const Command = {
   stopMeasuring: 'isoscope.layers.stopMeasuring',
   groupNamespaces: 'isoscope.namespaces.group',
   compareMounts: 'isoscope.process.compareMounts',
+  compareMountsAsText: 'isoscope.process.compareMountsAsText',
   inspectProcess: 'isoscope.process.inspect',
   runInNamespaces: 'isoscope.program.runInNamespaces',
   showSyscalls: 'isoscope.program.showSyscalls',

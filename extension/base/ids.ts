@@ -21,6 +21,7 @@ export type ViewId = (typeof View)[keyof typeof View];
 /** Kinds of pages. Each comes back after a reload of the window: it has an activation event and a serializer. */
 export const PageType = {
   process: 'isoscope.process',
+  compare: 'isoscope.compare',
   cgroup: 'isoscope.cgroup',
   stack: 'isoscope.stack',
   monitor: 'isoscope.monitor',

@@ -207,11 +207,11 @@ function leadsTo(path: string, mount: MountEntry, { seen }: MountView): boolean 
 }
 
 /**
- * What a container engine does to every container. `masked`: an empty file or directory hides a part of /proc or /sys; `readOnly`: a part of them may not be
+ * What a container engine does to every container. `root`: an overlay of its own is its root directory; `masked`: an empty file or directory hides a part of /proc or /sys; `readOnly`: a part of them may not be
  * written; `kernelFiles`: file systems of the kernel of its own, or the part of the cgroups that is its own; `engineFile`: one of the three files in /etc that
  * the engine writes for it.
  */
-export type UsualPart = 'masked' | 'readOnly' | 'kernelFiles' | 'engineFile';
+export type UsualPart = 'root' | 'masked' | 'readOnly' | 'kernelFiles' | 'engineFile';
 
 /** Types of file systems that engines mount anew, by where. */
 const OWN_OF_CONTAINERS: Readonly<Record<string, string>> = {
@@ -235,8 +235,28 @@ export function usualPart({ mount, on }: SeenMount, other?: SeenMount): UsualPar
     if (isEmpty(mount)) return 'masked';
     if (mount.device === on.device && tellingOptions(mount).includes('ro')) return 'readOnly';
   }
+  if (mount.mountPoint === '/') return isOverlay(mount) && mount.device !== other?.mount.device ? 'root' : undefined;
   if (ENGINE_FILES.includes(mount.mountPoint)) return isOfEngine(mount) ? 'engineFile' : undefined;
   return isOwnKernelFiles(mount, other?.mount) ? 'kernelFiles' : undefined;
+}
+
+export function isOverlay({ type }: MountEntry): boolean {
+  return type === 'overlay' || type === 'fuse.fuse-overlayfs';
+}
+
+/** How many lower layers of an overlay two of them share, and how many mine has; undefined when one does not tell of its layers. */
+export function sharedLayers(mine: MountEntry, other: MountEntry): { shared: number; all: number } | undefined {
+  const [one, two] = [lowerLayers(mine), lowerLayers(other)];
+  if (one.length === 0 || two.length === 0) return undefined;
+  return { shared: one.filter((layer) => two.includes(layer)).length, all: one.length };
+}
+
+function lowerLayers({ superOptions }: MountEntry): string[] {
+  return superOptions.flatMap((option) => {
+    const [, name, value = ''] = /^(lowerdir\+?)=(.*)$/s.exec(option) ?? [];
+    // A colon in a name is escaped (Documentation/filesystems/overlayfs.rst).
+    return name === 'lowerdir' ? value.split(/(?<!\\):+/) : name === undefined ? [] : [value];
+  });
 }
 
 function isKernelTree(mount: MountEntry | undefined): mount is MountEntry {

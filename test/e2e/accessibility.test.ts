@@ -66,6 +66,13 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
       await webview().getByRole('heading', { name: 'Restrictions' }).waitFor();
       await unfoldAll();
     },
+    compare: async () => {
+      await findContainer();
+      await containers().contextMenu(NAME, 'Compare Mounts with the Host');
+      await webview().getByRole('heading', { name: 'As Docker does to every container' }).waitFor();
+      await workbench.screenshot('compare-mounts-folded');
+      await unfoldAll();
+    },
     cgroup: async () => {
       const view = await openCgroups(workbench);
       await groupCgroups(workbench, 'By container');

@@ -132,10 +132,18 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.screenshot('sandbox-revealed');
   });
 
-  test('the mounts that one sees stand beside those of the host', async () => {
+  test('the mounts that one sees are compared with those of the host, and stand beside them as text', async () => {
     await only('Sandboxes');
     await sandboxes().contextMenu(running('ns1'), 'Compare Mounts with the Host');
     await workbench.closePanel();
+    await eventually(
+      'what differs',
+      async () => /places differ/.test(await workbench.pageText()),
+      30_000,
+      () => workbench.pageText(),
+    );
+    await workbench.screenshot('sandbox-mounts-compared');
+    await workbench.webview().getByRole('button', { name: 'As text' }).click();
     await eventually(
       'both tables',
       async () =>

@@ -87,6 +87,8 @@ for (const [name, text, onRows] of [
       const asked: Asked[] = [];
       for (const id of commands) asked.push(...(await runCommand(id, [])));
       for (const id of commands) for (const row of onRows ? firsts : []) asked.push(...(await runCommand(id, [row])));
+      for (const panel of bench.panels) panel.received.fire({ type: 'action', action: 'compareMountsAsText' });
+      await until('the tables as text', () => bench.shown.some(({ where }) => where === `document ${Scheme.mounts}`));
       const kinds = new Set(bench.shown.map(({ where }) => where));
       for (const scheme of bench.documents.keys())
         assert.ok(kinds.has(`document ${scheme}`), `a document of ${scheme} was shown`);
@@ -127,6 +129,7 @@ test('every page that was open before a reload of the window comes back, and eve
   const cgroups = [{ hierarchy: 'unified', path: '/docker/web', ino: 1 }];
   const states: Record<string, unknown> = {
     [PageType.process]: { process: { pid, startTime } },
+    [PageType.compare]: { mine: { process: { pid, startTime }, name: 'web' } },
     [PageType.cgroup]: { cgroups },
     [PageType.monitor]: { cgroups },
     [PageType.stack]: { overlay: ANSWERS['layers/list'].overlays[0], path: '/etc' },
@@ -144,7 +147,7 @@ test('every page that was open before a reload of the window comes back, and eve
     useless.onDidDispose(() => {
       isClosed = true;
     });
-    await serializer?.deserializeWebviewPanel(useless, { process: 'x', cgroups: [1], overlay: {}, known: [] });
+    await serializer?.deserializeWebviewPanel(useless, { process: 'x', mine: {}, cgroups: [1], overlay: {}, known: [] });
     assert.ok(isClosed, 'what is no state of a page closes it');
   }
 });

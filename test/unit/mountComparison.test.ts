@@ -1,37 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { compareMountTables, mountView, pathOfSame, usualPart } from '../../extension/words/mountComparison.ts';
+import { compareMountTables, mountView, pathOfSame, sharedLayers, usualPart } from '../../extension/words/mountComparison.ts';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
-
-const HOST = `22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
-23 22 0:21 / /sys rw,nosuid,nodev,noexec shared:7 - sysfs sysfs rw
-24 22 0:22 / /proc rw,nosuid shared:5 - proc proc rw
-25 22 0:5 / /dev rw,nosuid shared:2 - devtmpfs udev rw
-26 25 0:23 / /dev/pts rw,nosuid,noexec shared:3 - devpts devpts rw
-27 25 0:24 / /dev/shm rw,nosuid,nodev shared:4 - tmpfs tmpfs rw
-28 23 0:26 / /sys/fs/cgroup rw shared:9 - cgroup2 cgroup2 rw
-29 22 8:2 / /srv rw shared:11 - ext4 /dev/sdb1 rw
-30 24 0:33 / /proc/sys/fs/binfmt_misc rw shared:12 - autofs systemd-1 rw
-31 30 0:40 / /proc/sys/fs/binfmt_misc rw shared:13 - binfmt_misc binfmt_misc rw`;
-
-/** What Docker makes of a container. */
-const docker = (id: string, device: number) => `${device}00 50 0:${device}0 / / rw,relatime master:1 - overlay overlay rw
-${device}01 ${device}00 0:${device}1 / /proc rw,nosuid,nodev,noexec - proc proc rw
-${device}02 ${device}00 0:${device}2 / /dev rw,nosuid - tmpfs tmpfs rw,mode=755
-${device}03 ${device}02 0:${device}3 / /dev/pts rw,nosuid,noexec - devpts devpts rw
-${device}04 ${device}00 0:${device}4 / /sys ro,nosuid,nodev,noexec - sysfs sysfs ro
-${device}05 ${device}04 0:26 /docker/${id} /sys/fs/cgroup ro,nosuid,nodev,noexec - cgroup2 cgroup rw
-${device}06 ${device}02 0:${device}5 / /dev/mqueue rw,nosuid,nodev,noexec - mqueue mqueue rw
-${device}07 ${device}02 0:${device}6 / /dev/shm rw,nosuid,nodev,noexec - tmpfs shm rw
-${device}08 ${device}00 8:1 /var/lib/docker/containers/${id}/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw
-${device}09 ${device}00 8:1 /var/lib/docker/containers/${id}/hostname /etc/hostname rw - ext4 /dev/sda1 rw
-${device}10 ${device}00 8:1 /var/lib/docker/containers/${id}/hosts /etc/hosts rw - ext4 /dev/sda1 rw
-${device}11 ${device}02 0:${device}3 /0 /dev/console rw,nosuid,noexec - devpts devpts rw
-${device}12 ${device}01 0:${device}1 /bus /proc/bus ro,nosuid,nodev,noexec - proc proc rw
-${device}13 ${device}01 0:${device}1 /sys /proc/sys ro,nosuid,nodev,noexec - proc proc rw
-${device}14 ${device}01 0:${device}7 / /proc/acpi ro - tmpfs tmpfs ro
-${device}15 ${device}01 0:${device}2 /null /proc/kcore rw,nosuid - tmpfs tmpfs rw,mode=755
-${device}16 ${device}04 0:${device}8 / /sys/firmware ro - tmpfs tmpfs ro`;
+import { dockerMounts as docker, HOST_MOUNTS as HOST } from '../fixtures/mountTables.ts';
 
 const compare = (mine: string, other: string) => compareMountTables(parseMountinfo(mine), parseMountinfo(other));
 const view = (table: string) => mountView(parseMountinfo(table));
@@ -188,9 +159,9 @@ describe('what an engine does to every container', () => {
     return Object.fromEntries([...view(table).seen].map(([place, seen]) => [place, usualPart(seen, there.get(place))]));
   };
 
-  test('is all of a plain one of Docker but its root', () => {
+  test('is all of a plain one of Docker', () => {
     assert.deepEqual(parts(docker('0123abcd', 6)), {
-      '/': undefined,
+      '/': 'root',
       '/dev': 'kernelFiles',
       '/dev/console': 'kernelFiles',
       '/dev/mqueue': 'kernelFiles',
@@ -239,9 +210,21 @@ describe('what an engine does to every container', () => {
     const isUsual = ({ mine, other }: (typeof changed)[number]) =>
       usualPart(mine) !== undefined && usualPart(mine) === usualPart(other);
     const unlike = changed.filter((one) => one.change !== 'own' && !isUsual(one));
-    assert.deepEqual(
-      unlike.map(({ place }) => place),
-      ['/'],
-    );
+    assert.deepEqual(unlike, []);
+  });
+});
+
+describe('layers that two overlays share', () => {
+  const overlay = (options: string) => parseMountinfo(`1 0 0:50 / / rw - overlay overlay rw,${options}`)[0]!;
+
+  test('are counted by their directories, however they were given', () => {
+    const mine = overlay('lowerdir=l/A-init:l/B:l/C,upperdir=u');
+    assert.deepEqual(sharedLayers(mine, overlay('lowerdir=l/D-init:l/B:l/C')), { shared: 2, all: 3 });
+    assert.deepEqual(sharedLayers(mine, overlay('lowerdir+=l/B,lowerdir+=l/E')), { shared: 1, all: 3 });
+    assert.deepEqual(sharedLayers(overlay('lowerdir=/a\\134:b:/c'), overlay('lowerdir=/c')), { shared: 1, all: 2 });
+  });
+
+  test('are unknown where one does not tell of them', () => {
+    assert.equal(sharedLayers(overlay('lowerdir=/a'), overlay('upperdir=u')), undefined);
   });
 });
