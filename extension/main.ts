@@ -5,6 +5,7 @@ import { Scheme } from './base/ids.ts';
 import { registerCommand, registerRowCommand } from './commands/commandRegistration.ts';
 import { compareMounts } from './commands/host/compareMounts.ts';
 import { compareMountsAsText } from './commands/host/compareMountsAsText.ts';
+import { compareWith } from './commands/host/compareWith.ts';
 import { copyId, copyNsenter, copyPid } from './commands/host/copy.ts';
 import { enterNamespaces } from './commands/host/enterNamespaces.ts';
 import { filterTrees } from './commands/host/filterTrees.ts';
@@ -90,6 +91,9 @@ export function activate(context: vscode.ExtensionContext): void {
     registerRowCommand(Command.copyNsenter, (target: CommandTarget) => copyNsenter(host, target)),
     registerDocuments(Scheme.mounts, mounts),
     registerRowCommand(Command.compareMounts, (target?: CommandTarget) => compareMounts(connection, host, comparisons, target)),
+    registerRowCommand(Command.compareWith, (target?: CommandTarget, selected?: readonly CommandTarget[]) =>
+      compareWith(connection, host, comparisons, target, selected),
+    ),
     registerCommand(Command.compareMountsAsText, (target?: Partial<PairTarget>) => compareMountsAsText(mounts, target)),
     registerRowCommand(Command.inspectProcess, (target?: CommandTarget) => inspectProcess(connection, panels, target)),
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),

@@ -32,6 +32,8 @@ export type Block =
   | { kind: 'table'; table: Table }
   | { kind: 'names'; label: string; names: { text: string; danger?: boolean }[] }
   | { kind: 'text'; text: string; tone: Tone }
+  /** Of a part of a section. */
+  | { kind: 'heading'; text: string }
   /** How much of a limit is used; `part` is 0 to 1. The text says it to whom the bar says nothing. */
   | { kind: 'meter'; label: string; text: string; part: number; close: boolean }
   /** Folded away until asked for. */
@@ -51,6 +53,7 @@ export type Action =
   | 'revealInCgroups'
   | 'compareMounts'
   | 'compareMountsAsText'
+  | 'compareWith'
   | 'monitor'
   | 'setCpuLimit'
   | 'setMemoryLimit'

@@ -69,6 +69,8 @@ function block(content: Block): HTMLElement {
       return names(content.label, content.names);
     case 'text':
       return make('p', `tone-${content.tone}`, content.text);
+    case 'heading':
+      return make('h3', '', content.text);
     case 'meter':
       return meter(content);
     case 'details':

@@ -51,6 +51,7 @@ export const Command = {
   groupNamespaces: 'isoscope.namespaces.group',
   compareMounts: 'isoscope.process.compareMounts',
   compareMountsAsText: 'isoscope.process.compareMountsAsText',
+  compareWith: 'isoscope.process.compareWith',
   inspectProcess: 'isoscope.process.inspect',
   runInNamespaces: 'isoscope.program.runInNamespaces',
   showSyscalls: 'isoscope.program.showSyscalls',

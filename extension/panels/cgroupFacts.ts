@@ -133,7 +133,7 @@ function isOneOf(ref: CgroupRef | undefined, answers: CgroupAnswers): boolean {
   return ref !== undefined && answers.some((answer) => keyOfCgroup(answer) === keyOfCgroup(ref));
 }
 
-function effectiveValue(effective: Limit['effective'], answers: CgroupAnswers, words: LimitWords): Value {
+export function effectiveValue(effective: Limit['effective'], answers: CgroupAnswers, words: LimitWords): Value {
   if (effective === null) return none(vscode.l10n.t('none, up to the root'));
   return plain(words.amount(effective.value), bindingNote(effective, answers));
 }

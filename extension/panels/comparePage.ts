@@ -1,16 +1,58 @@
-/** From what the helper says about two things to the page that compares them. */
+/** From what the helper says about two things to the page that compares them: what differs first, what is the same folded. */
 import * as vscode from 'vscode';
+import type { CgroupCpu, CgroupMemory, CgroupsInspectResult, Figure, Limit } from '../../helper/protocol/cgroups.ts';
+import type { Unknown } from '../../helper/protocol/errors.ts';
 import type { MountsListResult } from '../../helper/protocol/mounts.ts';
-import type { Button, Page } from '../../webview/messages.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaceKinds.ts';
+import type { CapabilitySets, ProcessesInspectResult, RootView } from '../../helper/protocol/processes.ts';
+import type { Block, Button, Page, Section, Value } from '../../webview/messages.ts';
+import { KIND_ORDER } from '../model/hierarchy.ts';
+import { oneLine } from '../plain/plainText.ts';
+import { bytesText, cpuText, lackingText, tasksText } from '../words/cgroupWords.ts';
+import { dangerOf } from '../words/dangerousCapabilities.ts';
+import { isUnknown, kindTitle, parts, unknownText } from '../words/hostWords.ts';
+import { mountView } from '../words/mountComparison.ts';
+import { type CgroupAnswers, effectiveValue, isLacking, none, plain, together } from './cgroupFacts.ts';
 import { type ComparedNames, type MountParts, mountParts } from './mountParts.ts';
+import { mapText, reachable, restrictionFacts } from './processPage.ts';
 
-/** What is mounted in each of the two. */
-export interface MountsOfTwo {
+/** What is known of one of the two. */
+export interface ComparedFacts {
+  mounts: MountsListResult | Unknown;
+  process: ProcessesInspectResult | Unknown;
+  /** Of each kind the number of the host's, by which that is known. */
+  hostNamespaces: Partial<Record<NamespaceKind, number>>;
+  /** Of the cgroups that it is in; `none` of the host, which is in none. */
+  limits: CgroupAnswers | Unknown | 'none';
+}
+
+/** What a page is on: of which only the mounts may have been asked for. */
+export interface Comparison {
+  mine: ComparedFacts;
+  other: ComparedFacts;
+}
+
+export interface ComparedMounts {
   mine: MountsListResult;
   other: MountsListResult;
 }
 
-export function compareMountsPage({ mine, other }: MountsOfTwo, names: ComparedNames, privileged: boolean): Page {
+/** How the two stand in one respect. */
+type Relation = 'same' | 'differs' | 'unknown';
+
+interface Row {
+  label: string;
+  mine: Value;
+  other: Value;
+  relation: Relation;
+}
+
+interface ComparedSection extends Section {
+  differing: number;
+  unknown: number;
+}
+
+export function compareMountsPage({ mine, other }: ComparedMounts, names: ComparedNames, privileged: boolean): Page {
   const found = mountParts(mine, other, names);
   return {
     title: comparisonTitle(names),
@@ -20,8 +62,36 @@ export function compareMountsPage({ mine, other }: MountsOfTwo, names: ComparedN
   };
 }
 
+/** Sections in which something differs stand before those in which something is unknown, and those that are the same come last. */
+export function comparePage({ mine, other }: Comparison, names: ComparedNames, privileged: boolean): Page {
+  const sections = [
+    namespacesSection(mine, other, names),
+    rootSection(mine, other, names),
+    capabilitiesSection(mine, other, names),
+    rowsSection(vscode.l10n.t('Restrictions'), restrictionRows(mine.process, other.process), names),
+    rowsSection(vscode.l10n.t('Users'), userRows(mine.process, other.process), names),
+    rowsSection(vscode.l10n.t('Limits that bind'), limitRows(mine.limits, other.limits), names),
+    mountsSection(mine.mounts, other.mounts, names),
+  ];
+  const rank = ({ differing, unknown }: ComparedSection) => (differing > 0 ? 0 : unknown > 0 ? 1 : 2);
+  const sorted = sections.toSorted((one, two) => rank(one) - rank(two));
+  return {
+    title: comparisonTitle(names),
+    subtitle: subtitle(sections),
+    buttons: buttons(privileged),
+    sections: sorted.map(({ heading, blocks }) => ({ heading, blocks })),
+  };
+}
+
 export function comparisonTitle({ mine, other }: ComparedNames): string {
   return `${mine} ↔ ${other}`;
+}
+
+function subtitle(sections: readonly ComparedSection[]): string {
+  const differing = sections.filter((one) => one.differing > 0).map((one) => `${one.heading} ${one.differing}`);
+  const isUnknown = sections.some((one) => one.unknown > 0);
+  if (differing.length > 0) return vscode.l10n.t('What differs: {0}', differing.join(' · '));
+  return isUnknown ? vscode.l10n.t('What is known is the same, the rest is unknown') : vscode.l10n.t('Nothing differs');
 }
 
 function mountsSubtitle({ unusual, different, isWhole }: MountParts): string {
@@ -37,8 +107,280 @@ function mountsSubtitle({ unusual, different, isWhole }: MountParts): string {
 function buttons(privileged: boolean): Button[] {
   const list: Button[] = [
     { action: 'refresh', label: vscode.l10n.t('Refresh') },
-    { action: 'compareMountsAsText', label: vscode.l10n.t('As text') },
+    { action: 'compareMountsAsText', label: vscode.l10n.t('Mounts as text') },
   ];
   if (!privileged) list.push({ action: 'restartAsRoot', label: vscode.l10n.t('Become root…') });
   return list;
+}
+
+function unknownValue(value: Unknown): Value {
+  return { text: unknownText(value), tone: 'unknown' };
+}
+
+/** A fact of both, the same when it reads the same. */
+function row<T>(label: string, mine: T | Unknown, other: T | Unknown, show: (value: T) => Value): Row {
+  const shown = (value: T | Unknown) => (isUnknown(value) ? unknownValue(value) : show(value));
+  const [one, two] = [shown(mine), shown(other)];
+  const isKnown = !isUnknown(mine) && !isUnknown(other) && one.tone !== 'unknown' && two.tone !== 'unknown';
+  return { label, mine: one, other: two, relation: isKnown ? (one.text === two.text ? 'same' : 'differs') : 'unknown' };
+}
+
+/** A fact of a process, which may be unknown as a whole. */
+function factOf<T>(
+  process: ProcessesInspectResult | Unknown,
+  read: (process: ProcessesInspectResult) => T | Unknown,
+): T | Unknown {
+  return isUnknown(process) ? process : read(process);
+}
+
+function rowsSection(heading: string, rows: readonly Row[], names: ComparedNames, more: Block[] = []): ComparedSection {
+  const shown = rows.filter(({ relation }) => relation !== 'same');
+  const same = rows.filter(({ relation }) => relation === 'same');
+  const blocks: Block[] = [];
+  if (shown.length > 0)
+    blocks.push({
+      kind: 'table',
+      table: {
+        caption: vscode.l10n.t('What differs: {0}', heading),
+        columns: [vscode.l10n.t('What'), names.mine, names.other],
+        rows: shown.map(({ label, mine, other }) => ({ cells: [plain(label), mine, other] })),
+      },
+    });
+  blocks.push(...more);
+  if (same.length > 0)
+    blocks.push({
+      kind: 'details',
+      summary: vscode.l10n.t('{0}: {1} the same', heading, same.length),
+      blocks: [{ kind: 'facts', facts: same.map(({ label, mine }) => ({ label, value: mine })) }],
+    });
+  if (blocks.length === 0) blocks.push({ kind: 'text', tone: 'muted', text: vscode.l10n.t('Neither has any.') });
+  const count = (relation: Relation) => rows.filter((one) => one.relation === relation).length;
+  return { heading, blocks, differing: count('differs'), unknown: count('unknown') };
+}
+
+function namespacesSection(mine: ComparedFacts, other: ComparedFacts, names: ComparedNames): ComparedSection {
+  const heading = vscode.l10n.t('Namespaces');
+  const numbers = ({ process }: ComparedFacts) => factOf(process, ({ namespaces }) => namespaces);
+  const [one, two] = [numbers(mine), numbers(other)];
+  const rows = KIND_ORDER.flatMap((kind): Row[] => {
+    const number = (list: typeof one): number | Unknown | undefined => {
+      if (isUnknown(list)) return list;
+      return list[kind] === null ? { unknown: 'permission' } : list[kind];
+    };
+    const [a, b] = [number(one), number(two)];
+    // What neither has this kernel has not.
+    if (a === undefined || b === undefined) return [];
+    const value = (ino: number): Value => ({
+      text: mine.hostNamespaces[kind] === ino ? vscode.l10n.t('the host’s') : vscode.l10n.t('separate'),
+      note: `${kind}:[${ino}]`,
+    });
+    const shown = row(kindTitle(kind), a, b, value);
+    if (isUnknown(a) || isUnknown(b)) return [shown];
+    return [{ ...shown, relation: a === b ? 'same' : 'differs' }];
+  });
+  return rowsSection(heading, rows, names);
+}
+
+function rootSection(mine: ComparedFacts, other: ComparedFacts, names: ComparedNames): ComparedSection {
+  const root = ({ process }: ComparedFacts) => factOf(process, (known) => known.root);
+  const [one, two] = [root(mine), root(other)];
+  const rows = [
+    row(vscode.l10n.t('Confined by'), one, two, (value: RootView) => plain(confinedBy(value))),
+    fileSystemRow(mine.mounts, other.mounts),
+    row(vscode.l10n.t('Host’s root'), one, two, reachable),
+  ];
+  return rowsSection(vscode.l10n.t('Root directory'), rows, names);
+}
+
+function confinedBy({ confinement, path }: RootView): string {
+  const at = oneLine(path, 200);
+  switch (confinement) {
+    case 'host':
+      return vscode.l10n.t('nothing: it sees the host’s files');
+    case 'mountNamespace':
+      return vscode.l10n.t('mounts of its own');
+    case 'chroot':
+      return vscode.l10n.t('chroot, to {0} of the host', at);
+    case 'chrootInMountNamespace':
+      return vscode.l10n.t('chroot, to {0} of mounts of its own', at);
+  }
+}
+
+/** Overlays all read the same: whether it is one and the same its device tells. */
+function fileSystemRow(mine: MountsListResult | Unknown, other: MountsListResult | Unknown): Row {
+  const rootMount = (table: MountsListResult | Unknown) => {
+    if (isUnknown(table)) return table;
+    return mountView(table.mounts).seen.get('/')?.mount ?? { unknown: 'notFound' as const };
+  };
+  const [one, two] = [rootMount(mine), rootMount(other)];
+  const label = vscode.l10n.t('File system');
+  const shown = row(label, one, two, ({ type, source, device }) => ({
+    text: oneLine(parts(type, source), 200),
+    code: true,
+    note: device,
+  }));
+  if (isUnknown(one) || isUnknown(two)) return shown;
+  return { ...shown, relation: one.device === two.device && one.root === two.root ? 'same' : 'differs' };
+}
+
+function capabilitiesSection(mine: ComparedFacts, other: ComparedFacts, names: ComparedNames): ComparedSection {
+  const heading = vscode.l10n.t('Capabilities');
+  const sets = ({ process }: ComparedFacts) => factOf(process, ({ capabilities }) => capabilities);
+  const [one, two] = [sets(mine), sets(other)];
+  if (isUnknown(one) || isUnknown(two)) {
+    const count = (value: CapabilitySets) => plain(vscode.l10n.t('{0} in effect', value.effective.length));
+    return rowsSection(heading, [row(vscode.l10n.t('In effect'), one, two, count)], names);
+  }
+  const effective = differences(one.effective, two.effective);
+  const bounding = differences(one.bounding, two.bounding);
+  const isAlsoBound = same(effective.onlyMine, bounding.onlyMine) && same(effective.onlyOther, bounding.onlyOther);
+  const isAny = effective.onlyMine.length + effective.onlyOther.length > 0;
+  const blocks = [
+    ...onlyBlocks(names.mine, effective.onlyMine, vscode.l10n.t('in effect'), isInHostUser(mine)),
+    ...onlyBlocks(names.other, effective.onlyOther, vscode.l10n.t('in effect'), !names.isOtherHost && isInHostUser(other)),
+    ...(isAlsoBound
+      ? []
+      : [
+          ...onlyBlocks(names.mine, bounding.onlyMine, vscode.l10n.t('may be gained'), false),
+          ...onlyBlocks(names.other, bounding.onlyOther, vscode.l10n.t('may be gained'), false),
+        ]),
+    ...ownUserBlocks(mine, names.mine, isAny),
+    ...ownUserBlocks(other, names.other, isAny),
+  ];
+  if (effective.both.length > 0)
+    blocks.push(namesDetails(vscode.l10n.t('{0} in effect in both', effective.both.length), effective.both));
+  if (blocks.length === 0) blocks.push({ kind: 'text', tone: 'muted', text: vscode.l10n.t('Neither has any in effect.') });
+  const count = new Set([...effective.onlyMine, ...effective.onlyOther, ...bounding.onlyMine, ...bounding.onlyOther]).size;
+  return { heading, blocks, differing: count, unknown: 0 };
+}
+
+function differences(mine: readonly string[], other: readonly string[]) {
+  return {
+    onlyMine: mine.filter((name) => !other.includes(name)),
+    onlyOther: other.filter((name) => !mine.includes(name)),
+    both: mine.filter((name) => other.includes(name)),
+  };
+}
+
+function same(one: readonly string[], two: readonly string[]): boolean {
+  return one.length === two.length && one.every((name) => two.includes(name));
+}
+
+function onlyBlocks(name: string, list: readonly string[], how: string, isDangerous: boolean): Block[] {
+  if (list.length === 0) return [];
+  const text = vscode.l10n.t('Only {0}, {1}: {2}', name, how, list.length);
+  const names = list.map((one) => ({ text: oneLine(one), danger: isDangerous && dangerOf(one) !== undefined }));
+  return [
+    { kind: 'text', tone: 'plain', text },
+    { kind: 'names', label: text, names },
+  ];
+}
+
+function namesDetails(summary: string, list: readonly string[]): Block {
+  const names = list.map((text) => ({ text: oneLine(text) }));
+  return { kind: 'details', summary, blocks: [{ kind: 'names', label: summary, names }] };
+}
+
+/** Only there they hold against the host. */
+function isInHostUser({ process, hostNamespaces }: ComparedFacts): boolean {
+  return !isUnknown(process) && process.namespaces.user === hostNamespaces.user;
+}
+
+function ownUserBlocks(facts: ComparedFacts, name: string, isAny: boolean): Block[] {
+  const { process, hostNamespaces } = facts;
+  const isOwn = !isUnknown(process) && typeof process.namespaces.user === 'number' && hostNamespaces.user !== undefined;
+  if (!isAny || !isOwn || isInHostUser(facts)) return [];
+  return [
+    { kind: 'text', tone: 'plain', text: vscode.l10n.t('Those of {0} hold only over what its own user namespace owns.', name) },
+  ];
+}
+
+function restrictionRows(mine: ProcessesInspectResult | Unknown, other: ProcessesInspectResult | Unknown): Row[] {
+  if (isUnknown(mine) || isUnknown(other)) return [unknownRow(vscode.l10n.t('Process'), mine, other)];
+  const others = restrictionFacts(other);
+  return restrictionFacts(mine).map(({ label, value }, at) => row(label, value, others[at]!.value, (shown) => shown));
+}
+
+function userRows(mine: ProcessesInspectResult | Unknown, other: ProcessesInspectResult | Unknown): Row[] {
+  if (isUnknown(mine) || isUnknown(other)) return [unknownRow(vscode.l10n.t('Process'), mine, other)];
+  return [
+    row(vscode.l10n.t('User'), mine, other, ({ user, uid }) => plain(parts(oneLine(user), `uid ${uid}`))),
+    row(vscode.l10n.t('Uids'), mine.uidMap, other.uidMap, mapText),
+    row(vscode.l10n.t('Gids'), mine.gidMap, other.gidMap, mapText),
+  ];
+}
+
+function unknownRow(label: string, mine: ProcessesInspectResult | Unknown, other: ProcessesInspectResult | Unknown): Row {
+  return { ...row(label, mine, other, ({ pid }) => plain(String(pid))), relation: 'unknown' };
+}
+
+type Limits = ComparedFacts['limits'];
+
+function limitRows(mine: Limits, other: Limits): Row[] {
+  const cpu = (answers: CgroupAnswers) => together<CgroupCpu>(answers, (answer) => answer.cpu)?.limit;
+  const memory = (answers: CgroupAnswers) => together<CgroupMemory>(answers, (answer) => answer.memory);
+  const tasks = (answers: CgroupAnswers) =>
+    together<Exclude<CgroupsInspectResult['pids'], { lacking: unknown }>>(answers, (answer) => answer.pids)?.limit;
+  return [
+    limitRow(vscode.l10n.t('CPU'), mine, other, cpu, cpuText),
+    limitRow(vscode.l10n.t('Memory'), mine, other, (answers) => memory(answers)?.limit, bytesText),
+    limitRow(vscode.l10n.t('Swap'), mine, other, (answers) => memory(answers)?.swapLimit, bytesText),
+    limitRow(vscode.l10n.t('Tasks'), mine, other, tasks, tasksText),
+  ];
+}
+
+function limitRow(
+  label: string,
+  mine: Limits,
+  other: Limits,
+  read: (answers: CgroupAnswers) => Figure<Limit> | undefined,
+  amount: (value: number) => string,
+): Row {
+  const [one, two] = [mine, other].map((limits) => limitValue(limits, read, amount));
+  const isKnown = one!.tone !== 'unknown' && two!.tone !== 'unknown';
+  return {
+    label,
+    mine: one!,
+    other: two!,
+    relation: isKnown ? (one!.text === two!.text ? 'same' : 'differs') : 'unknown',
+  };
+}
+
+/** The tightest limit, its own or that of a cgroup above. All CPUs that the host has are none. */
+function limitValue(
+  limits: Limits,
+  read: (answers: CgroupAnswers) => Figure<Limit> | undefined,
+  amount: (value: number) => string,
+): Value {
+  const unlimited = none(vscode.l10n.t('not limited'));
+  if (limits === 'none') return unlimited;
+  if (isUnknown(limits)) return unknownValue(limits);
+  const figure = read(limits);
+  if (figure === undefined) return unknownValue({ unknown: 'notFound' });
+  if (isUnknown(figure)) return unknownValue(figure);
+  if (isLacking(figure)) {
+    // Of a controller that is elsewhere what is above may have a limit.
+    return figure.lacking === 'controller'
+      ? { text: lackingText(figure), tone: 'unknown' }
+      : { ...unlimited, note: lackingText(figure) };
+  }
+  const { effective } = figure as Limit;
+  if (effective === null || effective.by === undefined) return unlimited;
+  return effectiveValue(effective, limits, { own: amount, amount, headroom: false });
+}
+
+function mountsSection(
+  mine: MountsListResult | Unknown,
+  other: MountsListResult | Unknown,
+  names: ComparedNames,
+): ComparedSection {
+  const heading = vscode.l10n.t('Mounts');
+  if (isUnknown(mine) || isUnknown(other)) {
+    const count = ({ mounts }: MountsListResult) => plain(vscode.l10n.t('{0} mounts', mounts.length));
+    const counted = row(vscode.l10n.t('All'), mine, other, count);
+    return rowsSection(heading, [counted], names);
+  }
+  const found = mountParts(mine, other, names);
+  const blocks = found.parts.flatMap((part): Block[] => [{ kind: 'heading', text: part.heading }, ...part.blocks]);
+  return { heading, blocks, differing: found.different, unknown: found.isWhole ? 0 : 1 };
 }

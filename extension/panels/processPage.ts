@@ -44,6 +44,7 @@ export function processPage(model: ClientModel, process: ProcessesInspectResult,
 function buttons(inContainer: boolean, privileged: boolean): Button[] {
   const list: Button[] = [
     { action: 'enterNamespaces', label: vscode.l10n.t('Enter namespaces…') },
+    { action: 'compareWith', label: vscode.l10n.t('Compare with…') },
     { action: 'compareMounts', label: vscode.l10n.t('Compare mounts with the host') },
     { action: 'revealInNamespaces', label: vscode.l10n.t('Reveal in Namespaces') },
     { action: 'revealInCgroups', label: vscode.l10n.t('Reveal in Cgroups') },
@@ -233,7 +234,7 @@ function isAtHostRoot({ hostRootReachableAt }: RootView): boolean {
 }
 
 /** What is left of the host's root: nothing, what its own paths lead to, or what chroot only hides. */
-function reachable(root: RootView): Value {
+export function reachable(root: RootView): Value {
   const { hostRootReachableAt: places } = root;
   if (root.confinement === 'host') return plain(vscode.l10n.t('is its own root'));
   if (isUnknown(places))
@@ -351,7 +352,12 @@ function setsTable(sets: CapabilitySets): Table {
 }
 
 function restrictionsSection(process: ProcessesInspectResult): Section {
-  const facts = [
+  return { heading: vscode.l10n.t('Restrictions'), blocks: [{ kind: 'facts', facts: restrictionFacts(process) }] };
+}
+
+/** Each in a line, in the same order for every process. */
+export function restrictionFacts(process: ProcessesInspectResult): Fact[] {
+  return [
     fact(
       'seccomp',
       known(process.seccomp, ({ mode, filters }) => {
@@ -380,7 +386,6 @@ function restrictionsSection(process: ProcessesInspectResult): Section {
         : known(process.securityLabel, (label) => code(label)),
     ),
   ];
-  return { heading: vscode.l10n.t('Restrictions'), blocks: [{ kind: 'facts', facts }] };
 }
 
 function mapsSection(process: ProcessesInspectResult): Section {
@@ -394,7 +399,7 @@ function mapsSection(process: ProcessesInspectResult): Section {
 /** Number of all ids, 2³² − 1: the map of the initial user namespace. */
 const ALL_IDS = 4294967295;
 
-function mapText(map: IdMapping[]): Value {
+export function mapText(map: IdMapping[]): Value {
   if (map.length === 0) return plain(vscode.l10n.t('not mapped: all appear as the overflow id'));
   if (map.some((range) => range.inside === range.outside && range.count === ALL_IDS))
     return plain(vscode.l10n.t('the same inside and outside'));

@@ -43,6 +43,7 @@ export class ProcessPanels extends PagePanels<ProcessRef, ProcessesInspectResult
       touchedBy: (delta) => delta.processes.has(process.pid),
       commands: {
         compareMounts: Command.compareMounts,
+        compareWith: Command.compareWith,
         enterNamespaces: Command.enterNamespaces,
         revealInContainers: Command.revealInContainers,
         revealInNamespaces: Command.revealInNamespaces,

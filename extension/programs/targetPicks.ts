@@ -16,40 +16,67 @@ type Carrying<T> = vscode.QuickPickItem & { value: T };
 
 /** Undefined when the person chose none. */
 export async function pickContainer(connection: HelperConnection): Promise<Container | undefined> {
-  const containers = connection.request(ContainersList, {}).then((answer) =>
-    answer.containers.filter(isContainer).map(
-      (container): Carrying<Container> => ({
-        label: oneLine(container.name),
-        description: oneLine([container.engine, container.image ?? ''].join(' ').trim()),
-        detail: vscode.l10n.t('{0}, process {1}', container.state, container.leader.pid),
-        value: container,
-      }),
-    ),
-  );
-  const picked = await pick(containers, {
+  const picked = await pick(containerItems(connection), {
     placeHolder: vscode.l10n.t('Container'),
     matchOnDescription: true,
   });
   return picked?.value;
 }
 
+async function containerItems(connection: HelperConnection): Promise<Carrying<Container>[]> {
+  const { containers } = await connection.request(ContainersList, {});
+  return containers.filter(isContainer).map((container) => ({
+    label: oneLine(container.name),
+    description: oneLine([container.engine, container.image ?? ''].join(' ').trim()),
+    detail: vscode.l10n.t('{0}, process {1}', container.state, container.leader.pid),
+    value: container,
+  }));
+}
+
 /** Undefined when the person chose none. */
 export async function pickProcess(connection: HelperConnection, head: QuestionHead = {}): Promise<ProcessRef | undefined> {
-  const processes = connection.request(ProcessesList, {}).then((answer) =>
-    answer.processes
-      .filter((process) => !process.kernelThread && process.state !== 'Z')
-      .map(
-        (process): Carrying<ProcessRef> => ({
-          label: oneLine(process.name),
-          description: `${process.pid}  ${oneLine(process.user)}`,
-          ...(Array.isArray(process.arguments) ? { detail: oneLine(process.arguments.join(' ')) } : {}),
-          value: { pid: process.pid, startTime: process.startTime },
-        }),
-      ),
-  );
-  const picked = await pick(processes, {
+  const picked = await pick(processItems(connection), {
     ...head,
     placeHolder: vscode.l10n.t('Process: its name, pid, user or command line'),
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  return picked?.value;
+}
+
+async function processItems(connection: HelperConnection): Promise<Carrying<ProcessRef>[]> {
+  const { processes } = await connection.request(ProcessesList, {});
+  return processes
+    .filter((process) => !process.kernelThread && process.state !== 'Z')
+    .map((process) => ({
+      label: oneLine(process.name),
+      description: `${process.pid}  ${oneLine(process.user)}`,
+      ...(Array.isArray(process.arguments) ? { detail: oneLine(process.arguments.join(' ')) } : {}),
+      value: { pid: process.pid, startTime: process.startTime },
+    }));
+}
+
+/** What a process is to be compared with: the host first, then containers, then processes. Undefined when the person chose none. */
+export async function pickCounterpart(
+  connection: HelperConnection,
+  { pid }: ProcessRef,
+): Promise<CommandTarget | 'host' | undefined> {
+  const items = async (): Promise<Carrying<CommandTarget | 'host'>[]> => {
+    const [containers, processes] = await Promise.all([containerItems(connection), processItems(connection)]);
+    return [
+      {
+        label: vscode.l10n.t('The host'),
+        description: vscode.l10n.t('Its namespaces, its mounts, its first process'),
+        value: 'host',
+      },
+      ...containers
+        .filter(({ value }) => value.leader.pid !== pid)
+        .map((item) => ({ ...item, value: { container: item.value } })),
+      ...processes.filter(({ value }) => value.pid !== pid).map((item) => ({ ...item, value: { process: item.value } })),
+    ];
+  };
+  const picked = await pick(items(), {
+    placeHolder: vscode.l10n.t('Compare with: the host, a container or a process'),
     matchOnDescription: true,
     matchOnDetail: true,
   });

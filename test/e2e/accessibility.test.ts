@@ -28,7 +28,11 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
     engine = await startDocker();
     // As much as a page can show: a danger, limits, a layer with changes.
     const script = 'rm /bin/wc; echo x > /new; while :; do sleep 1000; done';
-    container = engine.run(NAME, ['sh', '-c', script], ['--cpu-quota=2000', '--memory=64m', '--cap-add=SYS_ADMIN']);
+    container = engine.run(
+      NAME,
+      ['sh', '-c', script],
+      ['--cpu-quota=2000', '--memory=64m', '--cap-add=SYS_ADMIN', `--volume=${folder}:/data:ro`],
+    );
     writeFileSync(path.join(folder, 'wrong.sandbox.json'), JSON.stringify(WRONG));
     workbench = await openWorkbench({ width: 1500, height: 1200, folder });
   });
@@ -68,9 +72,10 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
     },
     compare: async () => {
       await findContainer();
-      await containers().contextMenu(NAME, 'Compare Mounts with the Host');
+      await containers().contextMenu(NAME, 'Compare With…');
+      await workbench.pick('The host');
       await webview().getByRole('heading', { name: 'As Docker does to every container' }).waitFor();
-      await workbench.screenshot('compare-mounts-folded');
+      await workbench.screenshot('compared-with-host');
       await unfoldAll();
     },
     cgroup: async () => {
@@ -133,6 +138,13 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
       await judge(kind);
     });
   }
+
+  test('mounts that are compared', async () => {
+    await findContainer();
+    await containers().contextMenu(NAME, 'Compare Mounts with the Host');
+    await webview().getByRole('heading', { name: 'Only in' }).waitFor();
+    await judge('compare-mounts');
+  });
 
   test('the monitor as a table', async () => {
     await OPEN.monitor();

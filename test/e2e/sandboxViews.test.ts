@@ -153,6 +153,17 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await workbench.runCommand('View: Close All Editors');
   });
 
+  test('two that run are compared in all respects, what differs before what is the same', async () => {
+    await only('Sandboxes');
+    await sandboxes().contextMenu(running('ns1'), 'Compare With…');
+    await workbench.pick('ns2');
+    const page = () => workbench.pageText();
+    await eventually('what differs', async () => /What differs: Namespaces \d/.test(await page()), 30_000, page);
+    assert.match(await page(), /ns1 ↔ ns2[\s\S]*Host name\s+separate[\s\S]*Capabilities/);
+    await workbench.screenshot('sandbox-compared');
+    await workbench.runCommand('View: Close All Editors');
+  });
+
   test('chroot and pivot_root side by side: which confines it, and what of the old root is in reach', async () => {
     await run('chrooted');
     await workbench.notificationShows(/chroot changes only where paths begin/);

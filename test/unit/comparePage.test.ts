@@ -2,11 +2,15 @@ import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseMountinfo } from '../../helper/proc/mountinfo.ts';
+import type { Limit } from '../../helper/protocol/cgroups.ts';
 import type { MountsListResult } from '../../helper/protocol/mounts.ts';
+import type { ProcessesInspectResult } from '../../helper/protocol/processes.ts';
 import type { Block, Page, Section, Value } from '../../webview/messages.ts';
+import { inspectAnswer, NOT_IN_V1, ownLimit } from '../fixtures/cgroupAnswers.ts';
+import { ANSWERS } from '../fixtures/hostileAnswers.ts';
 import { dockerMounts, HOST_MOUNTS } from '../fixtures/mountTables.ts';
 
-const { compareMountsPage } = await import('../../extension/panels/comparePage.ts');
+const { compareMountsPage, comparePage } = await import('../../extension/panels/comparePage.ts');
 
 const WITH_HOST = { mine: 'web', other: 'the host', isOtherHost: true, engine: 'Docker' };
 const WITH_DB = { mine: 'web', other: 'db', isOtherHost: false, engine: 'Docker' };
@@ -32,6 +36,10 @@ function said(block: Block): string[] {
       return block.table.rows.map(({ cells }) => cells.map(valueText).join(' | '));
     case 'text':
       return [block.text];
+    case 'heading':
+      return [`# ${block.text}`];
+    case 'names':
+      return [block.names.map(({ text, danger }) => (danger ? `${text}!` : text)).join(' ')];
     case 'details':
       return [`▸ ${block.summary}`];
     default:
@@ -150,5 +158,144 @@ describe('the mounts of two containers', () => {
     assert.deepEqual(section(two, 'With other options: 1'), [
       '/sys | writable, nosuid, nodev, noexec | read-only, nosuid, nodev, noexec',
     ]);
+  });
+});
+
+describe('two things in all respects', () => {
+  const KINDS = { user: 1, mnt: 2, pid: 3, net: 4, ipc: 5, uts: 6, cgroup: 7, time: 8 };
+  const ALL = ['CAP_CHOWN', 'CAP_KILL', 'CAP_SYS_ADMIN', 'CAP_SYS_MODULE'];
+  const setsOf = (names: string[]) => ({ effective: names, permitted: names, bounding: names, inheritable: [], ambient: [] });
+  const everyId = [{ inside: 0, outside: 0, count: 4294967295 }];
+
+  const processOf = (given: Partial<ProcessesInspectResult> = {}): ProcessesInspectResult => ({
+    ...ANSWERS['processes/inspect'],
+    user: 'root',
+    uid: 0,
+    namespaces: KINDS,
+    root: { confinement: 'host', path: '/', hostRootReachableAt: ['/'] },
+    capabilities: setsOf(ALL),
+    noNewPrivileges: false,
+    seccomp: { mode: 'disabled' },
+    securityLabel: 'unconfined',
+    uidMap: everyId,
+    gidMap: everyId,
+    ...given,
+  });
+  const first = { mounts: host, process: processOf(), limits: 'none' as const, hostNamespaces: KINDS };
+  const memory = (limit: Limit) => [
+    inspectAnswer('memory', '/docker/web', {
+      memory: {
+        usageBytes: 1,
+        workingSetBytes: 1,
+        peakBytes: 1,
+        anonBytes: 1,
+        fileBytes: 1,
+        kernelBytes: 1,
+        slabBytes: 1,
+        swapBytes: 1,
+        minBytes: NOT_IN_V1,
+        lowBytes: NOT_IN_V1,
+        highBytes: NOT_IN_V1,
+        limit,
+        swapLimit: { lacking: 'kernel' },
+        events: {},
+        oomGroup: NOT_IN_V1,
+        pressure: NOT_IN_V1,
+      },
+    }),
+  ];
+  const inWeb = {
+    ...first,
+    mounts: web(),
+    process: processOf({
+      namespaces: { ...KINDS, mnt: 20, pid: 30, net: 40, ipc: 50, uts: 60 },
+      root: { confinement: 'mountNamespace', path: '/', hostRootReachableAt: [] },
+      capabilities: setsOf(['CAP_CHOWN', 'CAP_KILL']),
+      seccomp: { mode: 'filter', filters: 1 },
+    }),
+    limits: memory(
+      ownLimit({ hierarchy: 'memory', path: '/docker/web' }, 64 * 2 ** 20, '67108864', 'memory.limit_in_bytes'),
+    ) as never,
+  };
+  const compared = (mine: typeof first, other = first, names: typeof WITH_HOST = WITH_HOST) =>
+    comparePage({ mine, other }, names, true);
+
+  test('tell of a container and the host what differs, and fold what is the same', () => {
+    const found = compared(inWeb);
+    assert.deepEqual(section(found, 'Namespaces'), [
+      'Network | separate (net:[40]) | the host’s (net:[4])',
+      'Process ids | separate (pid:[30]) | the host’s (pid:[3])',
+      'Mounts | separate (mnt:[20]) | the host’s (mnt:[2])',
+      'Host name | separate (uts:[60]) | the host’s (uts:[6])',
+      'IPC | separate (ipc:[50]) | the host’s (ipc:[5])',
+      '▸ Namespaces: 3 the same',
+    ]);
+    assert.deepEqual(section(found, 'Capabilities'), [
+      'Only the host, in effect: 2',
+      'CAP_SYS_ADMIN CAP_SYS_MODULE',
+      '▸ 2 in effect in both',
+    ]);
+    assert.deepEqual(section(found, 'Restrictions'), [
+      'seccomp | filtered | off: it may make every system call',
+      '▸ Restrictions: 2 the same',
+    ]);
+    assert.equal(section(found, 'Limits that bind').at(1), 'Memory | 64 MiB (its own binds) | not limited');
+    assert.match(section(found, 'Root directory')[0] ?? '', /^Confined by \| mounts of its own \| nothing: it sees/);
+    assert.deepEqual(section(found, 'Users'), ['▸ Users: 3 the same']);
+    assert.equal(section(found, 'Mounts')[0], '# As Docker does to every container: 17');
+    assert.equal(
+      found.subtitle,
+      'What differs: Namespaces 5 · Root directory 3 · Capabilities 2 · Restrictions 1 · Limits that bind 1 · Mounts 17',
+    );
+  });
+
+  test('have what is the same in both after all that differs', () => {
+    assert.equal(headings(compared(inWeb)).at(-1), 'Users');
+    const same = compared(first);
+    assert.equal(same.subtitle, 'Nothing differs');
+    assert.deepEqual(section(same, 'Capabilities'), ['▸ 4 in effect in both']);
+  });
+
+  test('say of capabilities in a user namespace of its own how far they reach', () => {
+    const own = {
+      ...first,
+      process: processOf({ namespaces: { ...KINDS, user: 10 }, capabilities: setsOf(['CAP_SYS_ADMIN']) }),
+    };
+    assert.deepEqual(section(compared(own, inWeb, WITH_DB), 'Capabilities'), [
+      'Only web, in effect: 1',
+      'CAP_SYS_ADMIN',
+      'Only db, in effect: 2',
+      'CAP_CHOWN CAP_KILL',
+      'Those of web hold only over what its own user namespace owns.',
+    ]);
+    const strong = { ...first, process: processOf({ capabilities: setsOf(['CAP_SYS_ADMIN']) }) };
+    assert.equal(section(compared(strong, inWeb, WITH_DB), 'Capabilities')[1], 'CAP_SYS_ADMIN!', 'they hold against the host');
+  });
+
+  test('tell of what may be gained where that differs otherwise than what is in effect', () => {
+    const user = { ...first, process: processOf({ capabilities: { ...setsOf([]), bounding: ALL } }) };
+    const confined = { ...first, process: processOf({ capabilities: setsOf([]) }) };
+    assert.deepEqual(section(compared(user, confined, WITH_DB), 'Capabilities'), ['Only web, may be gained: 4', ALL.join(' ')]);
+  });
+
+  test('are never called the same where one of them is unknown', () => {
+    const unknown = { unknown: 'permission' as const };
+    const closed = { ...first, process: unknown as never, mounts: unknown as never, limits: unknown as never };
+    const found = compared(inWeb, closed);
+    assert.equal(found.subtitle, 'What is known is the same, the rest is unknown');
+    assert.doesNotMatch(JSON.stringify(found), /Nothing differs|: \d+ the same|Neither/);
+    assert.equal(section(found, 'Capabilities')[0], 'In effect | 2 in effect | unknown: permission denied');
+    for (const [heading, lines] of found.sections.map((one) => [one.heading, one.blocks.flatMap(said)] as const))
+      assert.ok(lines.length > 0 && lines.every((line) => line.includes('unknown')), heading);
+  });
+
+  test('are told of by parts where only some is unknown', () => {
+    const half = {
+      ...inWeb,
+      process: { ...inWeb.process, namespaces: { ...KINDS, net: null }, seccomp: { unknown: 'permission' as const } },
+    };
+    const found = compared(half);
+    assert.deepEqual(section(found, 'Namespaces')[0], 'Network | unknown: permission denied | the host’s (net:[4])');
+    assert.match(section(found, 'Restrictions')[0] ?? '', /^seccomp \| unknown/);
   });
 });

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { ProcessRef } from '../../../helper/protocol/processes.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
-import type { ComparedSide } from '../../panels/comparePanels.ts';
+import type { ComparedSide } from '../../panels/factsToCompare.ts';
 import { containerName, processName } from '../../words/hostWords.ts';
 
 /** A process with the name of what it stands for: the container that a target is, or itself. */

@@ -30,6 +30,7 @@ const BLOCKS: { [Kind in Block['kind']]: Extract<Block, { kind: Kind }> } = {
     },
   },
   names: { kind: 'names', label: 'Names', names: [{ text: 'CAP_CHOWN' }, { text: 'CAP_SYS_ADMIN', danger: true }] },
+  heading: { kind: 'heading', text: 'A part' },
   text: { kind: 'text', text: 'A sentence.', tone: 'danger' },
   meter: { kind: 'meter', label: 'Memory', text: '60 of 64 MiB', part: 0.94, close: true },
   details: { kind: 'details', summary: 'More', blocks: [{ kind: 'text', text: 'A sentence.', tone: 'unknown' }] },

@@ -1,0 +1,119 @@
+/** What is asked about two things that are compared. What may not be read of one is unknown; what has ended rejects. */
+import type * as vscode from 'vscode';
+import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
+import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
+import { MountsList, type MountsListParams } from '../../helper/protocol/mounts.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaceKinds.ts';
+import {
+  ProcessesInspect,
+  type ProcessesInspectResult,
+  ProcessesList,
+  type ProcessRef,
+} from '../../helper/protocol/processes.ts';
+import type { HelperConnection } from '../connection/connection.ts';
+import { HelperError } from '../connection/helperError.ts';
+import { refOfCgroup } from '../model/cgroupModel.ts';
+import { refOf } from '../model/commandTarget.ts';
+import type { Host } from '../model/liveHost.ts';
+import { isUnknown } from '../words/hostWords.ts';
+import type { CgroupAnswers } from './cgroupFacts.ts';
+import type { ComparedFacts, Comparison } from './comparePage.ts';
+
+/** One of two that are compared: a process, which stands for its container too, by a name. */
+export interface ComparedSide {
+  process: ProcessRef;
+  name: string;
+}
+
+/** `other` left out: the host. */
+export interface Pair {
+  mine: ComparedSide;
+  other?: ComparedSide | undefined;
+  /** Everything is compared, and not only the mounts. */
+  all?: boolean;
+}
+
+/** Controllers whose limits are compared. */
+const LIMITING = ['cpu', 'memory', 'pids'];
+const NOT_IN_SIGHT: Unknown = { unknown: 'notFound' };
+
+export function mountsOf(side: ComparedSide | undefined): MountsListParams {
+  return side === undefined ? {} : { process: side.process };
+}
+
+export class FactsToCompare {
+  private readonly connection: HelperConnection;
+  private readonly host: Host;
+
+  constructor(connection: HelperConnection, host: Host) {
+    this.connection = connection;
+    this.host = host;
+  }
+
+  async ofBoth({ mine, other }: Pair, token: vscode.CancellationToken): Promise<{ of: 'all' } & Comparison> {
+    const [one, two] = await Promise.all([this.of(mine, token), this.of(other, token)]);
+    return { of: 'all', mine: one, other: two };
+  }
+
+  private async of(side: ComparedSide | undefined, token: vscode.CancellationToken): Promise<ComparedFacts> {
+    const [mounts, process] = await Promise.all([
+      orUnknown(this.connection.request(MountsList, mountsOf(side), token)),
+      this.process(side, token),
+    ]);
+    const limits = side === undefined ? 'none' : isUnknown(process) ? process : await this.limits(process, token);
+    return { mounts, process, limits, hostNamespaces: this.hostNamespaces() };
+  }
+
+  /** Of the host the first one, as far as it may be read. */
+  private async process(
+    side: ComparedSide | undefined,
+    token: vscode.CancellationToken,
+  ): Promise<ProcessesInspectResult | Unknown> {
+    const ref = side?.process ?? (await this.firstProcess(token));
+    if (ref === undefined) return NOT_IN_SIGHT;
+    return await orUnknown(this.connection.request(ProcessesInspect, { process: refOf(ref) }, token));
+  }
+
+  private async firstProcess(token: vscode.CancellationToken): Promise<ProcessRef | undefined> {
+    const known = this.host.model.processes.get(1);
+    if (known !== undefined) return known;
+    const { processes } = await this.connection.request(ProcessesList, {}, token);
+    return processes.find(({ pid }) => pid === 1);
+  }
+
+  private async limits({ cgroups }: ProcessesInspectResult, token: vscode.CancellationToken): Promise<CgroupAnswers | Unknown> {
+    if (isUnknown(cgroups)) return cgroups;
+    await this.host.cgroups.load();
+    const { model } = this.host.cgroups;
+    const refs = cgroups.flatMap(({ hierarchy, path }): CgroupRef[] => {
+      const { version, controllers = [] } = model.hierarchy(hierarchy) ?? {};
+      if (version !== 2 && !controllers.some((name) => LIMITING.includes(name))) return [];
+      const cgroup = model.at(hierarchy, path);
+      return cgroup === undefined ? [] : [refOfCgroup(cgroup)];
+    });
+    const asked = await Promise.all(
+      refs.map((cgroup) => orUnknown(this.connection.request(CgroupsInspect, { cgroup }, token), ['gone'])),
+    );
+    const [first, ...others] = asked.filter((answer): answer is CgroupsInspectResult => !isUnknown(answer));
+    return first === undefined ? (asked.find(isUnknown) ?? NOT_IN_SIGHT) : [first, ...others];
+  }
+
+  private hostNamespaces(): Partial<Record<NamespaceKind, number>> {
+    const { state } = this.host;
+    if (state.kind !== 'ready') return {};
+    return Object.fromEntries(Object.values(state.host.namespaces).map(({ kind, ino }) => [kind, ino]));
+  }
+}
+
+/** What a refusal leaves unknown. That it has ended, unless `also` says otherwise, or that no answer is to come, is no fact about it. */
+async function orUnknown<T>(answer: Promise<T>, also: readonly Reason[] = []): Promise<T | Unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (!(error instanceof HelperError)) throw error;
+    const { reason } = error;
+    if (reason === 'cancelled' || reason === 'disconnected') throw error;
+    if (reason === 'gone' && !also.includes(reason)) throw error;
+    return { unknown: reason };
+  }
+}
