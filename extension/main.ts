@@ -11,6 +11,7 @@ import { enterNamespaces } from './commands/host/enterNamespaces.ts';
 import { filterTrees } from './commands/host/filterTrees.ts';
 import { groupNamespaces } from './commands/host/groupNamespaces.ts';
 import { inspectProcess } from './commands/host/inspectProcess.ts';
+import { openOverview } from './commands/host/openOverview.ts';
 import { openTerminalInContainer } from './commands/host/openTerminalInContainer.ts';
 import { revealInContainers } from './commands/host/revealInContainers.ts';
 import { revealInNamespaces } from './commands/host/revealInNamespaces.ts';
@@ -26,7 +27,9 @@ import { ProgramOutputs } from './documents/programOutput.ts';
 import { SyscallDocuments } from './documents/syscallDocuments.ts';
 import type { CommandTarget } from './model/commandTarget.ts';
 import { Host } from './model/liveHost.ts';
+import { Layers } from './model/liveLayers.ts';
 import { ComparePanels, type PairTarget } from './panels/comparePanels.ts';
+import { OverviewPanels } from './panels/overviewPanels.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { createLog } from './plain/logChannel.ts';
 import { registerDocuments } from './plain/titled.ts';
@@ -48,11 +51,13 @@ export function activate(context: vscode.ExtensionContext): void {
   const mounts = new MountTables(connection);
 
   const host = new Host(connection, log);
+  const layers = new Layers(connection);
   const filter = new TreeFilter(host);
   const containers = new ContainersTree(host, filter, context.extensionUri);
   const namespaces = new NamespacesTree(host, filter, context.extensionUri, context.workspaceState);
   const panels = new ProcessPanels(connection, host, context.extensionUri);
   const comparisons = new ComparePanels(connection, host, context.extensionUri);
+  const overviews = new OverviewPanels(connection, host, layers, context.extensionUri);
 
   context.subscriptions.push(
     log,
@@ -67,6 +72,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.restartHelperAsUser, () => connection.restart('user')),
     registerCommand(Command.showHelperLog, () => log.show()),
     registerCommand(Command.showHelperActions, () => showHelperActions(connection)),
+    registerRowCommand(Command.openOverview, (target?: CommandTarget) => openOverview(connection, overviews, target)),
     registerRowCommand(Command.openTerminalInContainer, (target?: CommandTarget) =>
       openTerminalInContainer(connection, terminals, target),
     ),
@@ -99,7 +105,9 @@ export function activate(context: vscode.ExtensionContext): void {
     registerSandboxes({ context, log, connection, terminals, outputs, host, filter }),
     panels,
     comparisons,
-    registerLayers({ context, log, connection, host, filter, containers }),
+    registerLayers({ context, log, connection, host, layers, filter, containers }),
+    overviews,
+    layers,
     new RowDecorations(host),
     containers,
     namespaces,

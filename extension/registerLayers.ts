@@ -24,7 +24,7 @@ import { filterOverlays } from './model/layerFilter.ts';
 import { LayerSizes } from './model/layerSizes.ts';
 import { LayerWatch } from './model/layerWatch.ts';
 import type { Host } from './model/liveHost.ts';
-import { Layers } from './model/liveLayers.ts';
+import type { Layers } from './model/liveLayers.ts';
 import { StackPanels } from './panels/stackPanels.ts';
 import type { Log } from './plain/logChannel.ts';
 import { duringInView } from './plain/notify.ts';
@@ -43,13 +43,21 @@ export interface LayersWiring {
   log: Log;
   connection: HelperConnection;
   host: Host;
+  layers: Layers;
   filter: TreeFilter;
   containers: ContainersTree;
 }
 
-export function registerLayers({ context, log, connection, host, filter, containers }: LayersWiring): vscode.Disposable {
+export function registerLayers({
+  context,
+  log,
+  connection,
+  host,
+  layers,
+  filter,
+  containers,
+}: LayersWiring): vscode.Disposable {
   const { extensionUri } = context;
-  const layers = new Layers(connection);
   const watch = new LayerWatch(connection, log);
   const sizes = new LayerSizes(connection, watch);
   const watches = new DirectoryWatches(watch, sizes);
@@ -108,7 +116,6 @@ export function registerLayers({ context, log, connection, host, filter, contain
       options,
       watch,
       sizes,
-      layers,
     ],
   );
 }

@@ -13,6 +13,35 @@ export interface Value {
   code?: boolean;
   /** A few words beside it. */
   note?: string;
+  /** It leads to something: what is sent back when a person follows it. */
+  link?: string;
+}
+
+/** A word that stands for itself, such as a namespace, with what it says about it. */
+export interface Chip {
+  text: string;
+  note: string;
+  tone: Tone;
+  link?: string;
+}
+
+/** A layer of what a container is made of, from the top. */
+export interface LayerBar {
+  kind: 'readWrite' | 'image' | 'other';
+  text: string;
+  note?: string;
+}
+
+/** A figure as it is now, with how it came to be so: `points` are from the oldest on, of 0 to `top`; `null` is a gap. */
+export interface LiveFigure {
+  label: string;
+  text: string;
+  note?: string;
+  points: (number | null)[];
+  top: number;
+  /** Whether the top is a limit. */
+  isLimited: boolean;
+  close: boolean;
 }
 
 export interface Fact {
@@ -36,12 +65,19 @@ export type Block =
   | { kind: 'heading'; text: string }
   /** How much of a limit is used; `part` is 0 to 1. The text says it to whom the bar says nothing. */
   | { kind: 'meter'; label: string; text: string; part: number; close: boolean }
+  | { kind: 'chips'; label: string; chips: Chip[] }
+  | { kind: 'live'; figures: LiveFigure[] }
+  | { kind: 'layers'; label: string; layers: LayerBar[] }
+  /** What weakens isolation, worst first. */
+  | { kind: 'alerts'; alerts: { severity: 'danger' | 'caution'; text: string; detail: string; link?: string }[] }
   /** Folded away until asked for. */
   | { kind: 'details'; summary: string; blocks: Block[] };
 
 export interface Section {
   heading: string;
   blocks: Block[];
+  /** Among cards: it takes the whole width. */
+  isWide?: boolean;
 }
 
 /** What the page offers to do. */
@@ -54,6 +90,10 @@ export type Action =
   | 'compareMounts'
   | 'compareMountsAsText'
   | 'compareWith'
+  | 'openTerminal'
+  | 'showStack'
+  | 'inspectProcess'
+  | 'inspectCgroup'
   | 'monitor'
   | 'setCpuLimit'
   | 'setMemoryLimit'
@@ -73,6 +113,8 @@ export interface Page {
   subtitle: string;
   buttons: Button[];
   sections: Section[];
+  /** Sections stand beside each other where there is room. */
+  layout?: 'cards';
 }
 
 /** To the page: always everything that it is to show. */
@@ -87,4 +129,4 @@ type ToPageContent =
   | { type: 'failed'; title: string; text: string; buttons: Button[] };
 
 /** From the page. */
-export type FromPage = { type: 'ready' } | { type: 'action'; action: Action };
+export type FromPage = { type: 'ready' } | { type: 'action'; action: Action } | { type: 'follow'; link: string };

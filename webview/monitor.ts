@@ -3,13 +3,14 @@ import 'uplot/dist/uPlot.min.css';
 import './base.css';
 import './process.css';
 import './monitor.css';
+import { make } from './make.ts';
 import { Chart, swatch } from './monitorChart.ts';
 import { within } from './monitorColumns.ts';
 import { clock, fill, type Shown } from './monitorFormat.ts';
 import type { FromMonitor, MonitorPoint, MonitorState, ToMonitor } from './monitorMessages.ts';
 import { SummaryTable } from './monitorTable.ts';
 import { onThemeChange } from './monitorTheme.ts';
-import { banner, make, render } from './render.ts';
+import { banner, render } from './render.ts';
 import { button, checkbox, dropdown, iconButton } from './toolkit.ts';
 
 interface VsCode {

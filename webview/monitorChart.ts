@@ -1,5 +1,6 @@
 /** One chart of a monitor: the same figure of every cgroup, with its limits, as lines over time. */
 import uPlot from 'uplot';
+import { make } from './make.ts';
 import {
   axisTop,
   type Column,
@@ -12,7 +13,6 @@ import {
 import { axisFloor, axisSteps, axisText, clock, fill, formatValue, type Shown } from './monitorFormat.ts';
 import type { MonitorChart, MonitorPoint, MonitorSeries, MonitorWords } from './monitorMessages.ts';
 import { faint, lineStyle, themeColour } from './monitorTheme.ts';
-import { make } from './render.ts';
 
 const HEIGHT = 170;
 const LIMIT_DASH = [7, 4];

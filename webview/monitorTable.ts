@@ -1,8 +1,9 @@
 /** The monitor as a table: what a screen reader reads beside the charts, and what is seen instead of them when it is asked for. */
+
+import { make } from './make.ts';
 import { type Summary, summaryOf } from './monitorColumns.ts';
 import { formatValue, type Shown } from './monitorFormat.ts';
 import type { MonitorChart, MonitorPoint, MonitorSeries, MonitorWords } from './monitorMessages.ts';
-import { make } from './render.ts';
 import { scrollable } from './scrollable.ts';
 
 interface Line {

@@ -40,7 +40,13 @@ function show(message: ToPage): void {
   const focused = focusKey();
   const scrolled = new Map(tables().map((table) => [keyOf(table), table.scrollLeft]));
   const { scrollX, scrollY } = window;
-  main.replaceChildren(...render(message, ({ action }) => vscode.postMessage({ type: 'action', action })));
+  main.replaceChildren(
+    ...render(
+      message,
+      ({ action }) => vscode.postMessage({ type: 'action', action }),
+      (link) => vscode.postMessage({ type: 'follow', link }),
+    ),
+  );
   main.setAttribute('aria-busy', String(message.type === 'loading'));
   document.title = main.querySelector('h1')?.textContent ?? '';
   for (const element of main.querySelectorAll('details')) if (open.has(element.dataset.key)) element.open = true;
@@ -53,7 +59,7 @@ function show(message: ToPage): void {
 }
 
 function focusable(): HTMLElement[] {
-  return [...document.querySelectorAll<HTMLElement>('main vscode-button, main summary, main .table')];
+  return [...document.querySelectorAll<HTMLElement>('main vscode-button, main summary, main .table, main .link')];
 }
 
 function tables(): HTMLElement[] {

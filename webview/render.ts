@@ -1,11 +1,14 @@
 /** Builds the elements of a page. Everything that is shown is set as text, never as markup: most of it is hostile. */
-import type { Block, Button, Fact, Page, Section, Table, ToPage, Value } from './messages.ts';
+import { liveFigures } from './liveFigures.ts';
+import { make } from './make.ts';
+import type { Block, Button, Chip, Fact, LayerBar, Page, Section, Table, ToPage, Value } from './messages.ts';
 import { scrollable } from './scrollable.ts';
 import { button, progressRing } from './toolkit.ts';
 
 type OnButton = (button: Button) => void;
+type OnLink = (link: string) => void;
 
-export function render(message: ToPage, onButton: OnButton): HTMLElement[] {
+export function render(message: ToPage, onButton: OnButton, onLink: OnLink = () => undefined): HTMLElement[] {
   switch (message.type) {
     case 'loading':
       return [loading(message.text)];
@@ -13,18 +16,10 @@ export function render(message: ToPage, onButton: OnButton): HTMLElement[] {
       return [problem(message.title, message.text, message.buttons, onButton)];
     case 'page': {
       const { notice, page } = message;
-      const shown = [header(page, onButton), ...page.sections.map(section)];
+      const shown = [header(page, onButton), ...sections(page, onLink)];
       return notice === undefined ? shown : [banner(notice.text, notice.buttons, onButton), ...shown];
     }
   }
-}
-
-export function make(tag: keyof HTMLElementTagNameMap, className: string, ...children: (HTMLElement | string)[]): HTMLElement {
-  const element = document.createElement(tag);
-  if (className !== '') element.className = className;
-  // Strings become text nodes.
-  element.append(...children);
-  return element;
 }
 
 function loading(text: string): HTMLElement {
@@ -55,16 +50,22 @@ function header(page: Page, onButton: OnButton): HTMLElement {
   return make('header', '', make('h1', '', page.title), make('p', 'subtitle', page.subtitle), buttons(page.buttons, onButton));
 }
 
-function section(content: Section): HTMLElement {
-  return make('section', '', make('h2', '', content.heading), ...content.blocks.map(block));
+function sections({ sections: list, layout }: Page, onLink: OnLink): HTMLElement[] {
+  const made = list.map((one) => section(one, onLink));
+  return layout === 'cards' ? [make('div', 'cards', ...made)] : made;
 }
 
-function block(content: Block): HTMLElement {
+function section({ heading, blocks, isWide }: Section, onLink: OnLink): HTMLElement {
+  const title = heading === '' ? [] : [make('h2', '', heading)];
+  return make('section', isWide ? 'wide' : '', ...title, ...blocks.map((one) => block(one, onLink)));
+}
+
+function block(content: Block, onLink: OnLink): HTMLElement {
   switch (content.kind) {
     case 'facts':
-      return facts(content.facts);
+      return facts(content.facts, onLink);
     case 'table':
-      return table(content.table);
+      return table(content.table, onLink);
     case 'names':
       return names(content.label, content.names);
     case 'text':
@@ -73,8 +74,16 @@ function block(content: Block): HTMLElement {
       return make('h3', '', content.text);
     case 'meter':
       return meter(content);
+    case 'chips':
+      return chips(content.label, content.chips, onLink);
+    case 'live':
+      return liveFigures(content.figures);
+    case 'layers':
+      return layers(content.label, content.layers);
+    case 'alerts':
+      return alerts(content.alerts, onLink);
     case 'details':
-      return details(content.summary, content.blocks);
+      return details(content.summary, content.blocks, onLink);
   }
 }
 
@@ -88,19 +97,28 @@ function meter({ label, text, part, close }: Extract<Block, { kind: 'meter' }>):
   return make('div', 'meter', make('span', 'meter-label', label), bar, make('span', 'meter-text', text));
 }
 
-function facts(list: Fact[]): HTMLElement {
+function facts(list: Fact[], onLink: OnLink): HTMLElement {
   const element = make('dl', '');
-  for (const { label, value } of list) element.append(make('dt', '', label), make('dd', '', ...shownValue(value)));
+  for (const { label, value } of list) element.append(make('dt', '', label), make('dd', '', ...shownValue(value, onLink)));
   return element;
 }
 
-function shownValue(value: Value): HTMLElement[] {
+function shownValue(value: Value, onLink: OnLink): HTMLElement[] {
   const classes = [`tone-${value.tone ?? 'plain'}`, value.code ? 'code' : ''].join(' ').trim();
-  const text = make('span', classes, value.text);
+  const text = followed(make(value.link === undefined ? 'span' : 'button', classes, value.text), value.link, onLink);
   return value.note === undefined ? [text] : [text, make('span', 'note', value.note)];
 }
 
-function table({ caption, columns, rows }: Table): HTMLElement {
+/** Nothing of others is an address: what leads somewhere is a button, which tells the extension what was followed. */
+function followed(element: HTMLElement, link: string | undefined, onLink: OnLink): HTMLElement {
+  if (link === undefined) return element;
+  element.classList.add('link');
+  element.dataset.label = link;
+  element.addEventListener('click', () => onLink(link));
+  return element;
+}
+
+function table({ caption, columns, rows }: Table, onLink: OnLink): HTMLElement {
   const heads = columns.map((column) => {
     const cell = make('th', '', column);
     cell.setAttribute('scope', 'col');
@@ -109,15 +127,15 @@ function table({ caption, columns, rows }: Table): HTMLElement {
   const body = make('tbody', '');
   for (const { cells, muted } of rows) {
     const row = make('tr', muted ? 'muted' : '');
-    row.append(...cells.map((cell, position) => tableCell(cell, position)));
+    row.append(...cells.map((cell, position) => tableCell(cell, position, onLink)));
     body.append(row);
   }
   const content = make('table', '', make('caption', '', caption), make('thead', '', make('tr', '', ...heads)), body);
   return scrollable(make('div', 'table', content), caption);
 }
 
-function tableCell(value: Value, position: number): HTMLElement {
-  const cell = make(position === 0 ? 'th' : 'td', '', ...shownValue(value));
+function tableCell(value: Value, position: number, onLink: OnLink): HTMLElement {
+  const cell = make(position === 0 ? 'th' : 'td', '', ...shownValue(value, onLink));
   if (position === 0) cell.setAttribute('scope', 'row');
   return cell;
 }
@@ -129,8 +147,38 @@ function names(label: string, list: { text: string; danger?: boolean }[]): HTMLE
   return element;
 }
 
-function details(summary: string, blocks: Block[]): HTMLElement {
-  const element = make('details', '', make('summary', '', summary), ...blocks.map(block));
+function chips(label: string, list: Chip[], onLink: OnLink): HTMLElement {
+  const element = make('ul', 'chips');
+  element.setAttribute('aria-label', label);
+  for (const { text, note, tone, link } of list) {
+    const words = [make('span', 'chip-text', text), make('span', 'chip-note', note)];
+    const chip = followed(make(link === undefined ? 'span' : 'button', `chip chip-${tone}`, ...words), link, onLink);
+    element.append(make('li', '', chip));
+  }
+  return element;
+}
+
+function layers(label: string, list: LayerBar[]): HTMLElement {
+  const element = make('ol', 'layers');
+  element.setAttribute('aria-label', label);
+  for (const { kind, text, note } of list) {
+    const words = [make('span', 'layer-text', text), ...(note === undefined ? [] : [make('span', 'layer-note', note)])];
+    element.append(make('li', `layer layer-${kind}`, ...words));
+  }
+  return element;
+}
+
+function alerts(list: Extract<Block, { kind: 'alerts' }>['alerts'], onLink: OnLink): HTMLElement {
+  const element = make('ul', 'alerts');
+  for (const { severity, text, detail, link } of list) {
+    const title = followed(make(link === undefined ? 'span' : 'button', 'alert-text', text), link, onLink);
+    element.append(make('li', `alert alert-${severity}`, title, make('span', 'alert-detail', detail)));
+  }
+  return element;
+}
+
+function details(summary: string, blocks: Block[], onLink: OnLink): HTMLElement {
+  const element = make('details', '', make('summary', '', summary), ...blocks.map((one) => block(one, onLink)));
   element.dataset.key = summary;
   return element;
 }

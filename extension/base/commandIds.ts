@@ -22,6 +22,7 @@ export const Command = {
   switchController: 'isoscope.cgroups.switchController',
   thawCgroup: 'isoscope.cgroups.thaw',
   undoCgroupChange: 'isoscope.cgroups.undo',
+  openOverview: 'isoscope.container.open',
   copyId: 'isoscope.copy.id',
   copyNsenter: 'isoscope.copy.nsenter',
   copyPid: 'isoscope.copy.pid',

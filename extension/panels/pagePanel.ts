@@ -11,7 +11,8 @@ import type { Host } from '../model/liveHost.ts';
 import { createPanel, send, setPanelTitle } from '../plain/titled.ts';
 import { webviewHtml, webviewRoot } from './webviewHtml.ts';
 
-const KEPT = new Set(['state']);
+/** What the page gives back is no text that it shows. */
+const KEPT = new Set(['state', 'link']);
 
 /** What a panel is on. `R` is what the helper answers about it. */
 export interface PageSubject<R> {
@@ -34,9 +35,14 @@ export interface PageSubject<R> {
   touchedBy(delta: HostDelta): boolean;
   /** Asked again after this long, where no event tells of a change. */
   everyMillis?: number;
-  /** What a button runs, and on what. */
+  /** Fires when the page is another one though nothing was asked anew. */
+  onDidChange?: vscode.Event<void>;
   /** What the window remembers of it, and gives back after a reload. */
   state: Record<string, unknown>;
+  /** Where a link of the page leads; undefined when it is none of its. */
+  follow?(link: string): { command: CommandId; target: object } | undefined;
+  dispose?(): void;
+  /** What a button runs, and on what. */
   commands: Partial<Record<Action, CommandId>>;
   target: CommandTarget;
 }
@@ -70,7 +76,11 @@ export class PagePanel<R> extends Disposable {
     this.register(this.panel.onDidChangeViewState(() => this.onViewState()));
     this.register(host.onDidChange((delta) => subject.touchedBy(delta) && void this.load()));
     this.register(host.onDidChangeStatus(() => this.onStatus()));
+    if (subject.onDidChange !== undefined) {
+      this.register(subject.onDidChange(() => this.shown !== undefined && this.sendPage(this.shown)));
+    }
     this.register(new vscode.Disposable(() => this.stop()));
+    this.register(new vscode.Disposable(() => subject.dispose?.()));
     this.panel.onDidDispose(() => {
       this.dispose();
       onClosed();
@@ -109,7 +119,13 @@ export class PagePanel<R> extends Disposable {
       void this.load();
       return;
     }
-    void this.act(message.action);
+    if (message.type === 'follow') void this.follow(message.link);
+    else void this.act(message.action);
+  }
+
+  private async follow(link: string): Promise<void> {
+    const leads = this.subject.follow?.(String(link));
+    if (leads !== undefined) await vscode.commands.executeCommand(leads.command, leads.target);
   }
 
   private async act(action: Action): Promise<void> {

@@ -5,7 +5,7 @@ import type { ContainersListResult } from '../protocol/containers.ts';
 import type { HostPart } from '../protocol/host.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
 import type { Namespace, NamespaceRef, NamespacesListParams, NamespacesListResult } from '../protocol/namespaces.ts';
-import type { NetworkInspectResult } from '../protocol/network.ts';
+import type { InterfaceCounters, NetworkInspectResult } from '../protocol/network.ts';
 import type { Process, ProcessesInspectResult, ProcessesListResult, ProcessRef } from '../protocol/processes.ts';
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
@@ -18,7 +18,7 @@ import { MountPins } from './mountPins.ts';
 import { listMounts } from './mountTable.ts';
 import type { IndexedNamespace } from './namespaceIndex.ts';
 import { NamespaceLister, sameNamespace } from './namespaceList.ts';
-import { inspectNetwork, type OpenNetwork } from './network.ts';
+import { countNetwork, inspectNetwork, type OpenNetwork } from './network.ts';
 import { openNamespace } from './openNamespace.ts';
 import { namespaceOf, namespacesByKind, type ProcessRecord } from './processRecord.ts';
 import { namespaceRef, RelationTable } from './relations.ts';
@@ -163,15 +163,29 @@ export class Host {
   async inspectNetwork(target: { namespace: NamespaceRef } | { process: ProcessRef }): Promise<NetworkInspectResult> {
     await this.refreshNamespaces(this.sinceNow().since);
     if ('process' in target) this.model.reread([target.process.pid]);
-    const namespace = 'namespace' in target ? target.namespace : this.networkOf(target.process);
+    const namespace = this.networkOf(target);
     const others: NamespaceRef[] = [];
     for (const { kind, ino } of this.model.namespaces.namespaces) if (kind === 'net') others.push(namespaceRef(kind, ino));
     for (const { kind, ino } of this.mounts.namespaces()) if (kind === 'net') others.push(namespaceRef(kind, ino));
-    const own = ownNamespaces().net;
-    const open: OpenNetwork = (ref) =>
-      own !== undefined && sameNamespace(own, ref) ? undefined : openNamespace(ref, this.mounts);
-    return inspectNetwork(namespace, open, others, this.model.processes);
+    return inspectNetwork(namespace, this.openNetwork, others, this.model.processes);
   }
+
+  /** Of a namespace that is known already nothing is read but its counters. */
+  async countNetwork(
+    target: { namespace: NamespaceRef } | { process: ProcessRef },
+  ): Promise<{ interfaces: InterfaceCounters[] }> {
+    if ('process' in target) {
+      await this.refresh(this.sinceNow().since);
+      this.model.reread([target.process.pid]);
+    }
+    return { interfaces: countNetwork(this.networkOf(target), this.openNetwork) };
+  }
+
+  /** Undefined for the helper's own. */
+  private readonly openNetwork: OpenNetwork = (ref) => {
+    const own = ownNamespaces().net;
+    return own !== undefined && sameNamespace(own, ref) ? undefined : openNamespace(ref, this.mounts);
+  };
 
   async inspectProcess(process: ProcessRef): Promise<ProcessesInspectResult> {
     await this.refresh(this.sinceNow().since);
@@ -188,7 +202,9 @@ export class Host {
     return listMounts(process, this.model.namespaces);
   }
 
-  private networkOf({ pid, startTime }: ProcessRef): NamespaceRef {
+  private networkOf(target: { namespace: NamespaceRef } | { process: ProcessRef }): NamespaceRef {
+    if ('namespace' in target) return target.namespace;
+    const { pid, startTime } = target.process;
     const record = this.model.process(pid);
     if (record?.startTime !== startTime) {
       throw new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view.' });

@@ -21,6 +21,7 @@ import { append } from '../lists.ts';
 import { parseProtocols, parseRawSockets } from '../proc/rawSockets.ts';
 import type { NamespaceRef } from '../protocol/namespaces.ts';
 import type {
+  InterfaceCounters,
   NetworkInspectResult,
   NetworkInterface,
   NetworkProtocol,
@@ -93,6 +94,16 @@ export function inspectNetwork(
   } finally {
     close(route);
     close(diag);
+  }
+}
+
+/** What its interfaces have carried. */
+export function countNetwork(namespace: NamespaceRef, open: OpenNetwork): InterfaceCounters[] {
+  const [route] = openIn(namespace, open, [NETLINK_ROUTE]) as [number];
+  try {
+    return links(route).flatMap(({ index, name, counters }) => (counters === undefined ? [] : [{ index, name, ...counters }]));
+  } finally {
+    close(route);
   }
 }
 

@@ -25,6 +25,7 @@ export function hostHandlers(host: Host, streamSocket: string): HandlersOf<HostA
     'namespaces/list': (params) => host.listNamespaces(params),
     'namespaces/inspect': ({ namespace }) => host.inspectNamespace(namespace),
     'network/inspect': (params) => host.inspectNetwork(params),
+    'network/counters': (params) => host.countNetwork(params),
     'mounts/list': ({ process }) => host.listMounts(process),
   };
 }

@@ -15,7 +15,17 @@ import {
 } from './numbers.ts';
 
 /** IFLA_*, linux/if_link.h. */
-const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, LINK: 5, MASTER: 10, OPERSTATE: 16, LINKINFO: 18, LINK_NETNSID: 37 } as const;
+const IFLA = {
+  ADDRESS: 1,
+  IFNAME: 3,
+  MTU: 4,
+  LINK: 5,
+  MASTER: 10,
+  OPERSTATE: 16,
+  LINKINFO: 18,
+  STATS64: 23,
+  LINK_NETNSID: 37,
+} as const;
 /** IFA_*, linux/if_addr.h: on a point-to-point link ADDRESS is the far end's, LOCAL its own. */
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 /** RTA_*, linux/rtnetlink.h. */
@@ -47,6 +57,17 @@ export interface Link {
   /** Index of the far end or lower device, and the id by which this namespace knows the other one's namespace. */
   linkIndex: number | undefined;
   linkNamespaceId: number | undefined;
+  counters: LinkCounters | undefined;
+}
+
+/** What it has carried since it was made. */
+export interface LinkCounters {
+  receivedBytes: number;
+  sentBytes: number;
+  receivedPackets: number;
+  sentPackets: number;
+  receivedDropped: number;
+  sentDropped: number;
 }
 
 export interface LinkAddress {
@@ -121,6 +142,21 @@ function linkOf({ payload }: NetlinkMessage): Link {
     controllerIndex: number(IFLA.MASTER),
     linkIndex: number(IFLA.LINK),
     linkNamespaceId: found.get(IFLA.LINK_NETNSID)?.readInt32LE(0),
+    counters: countersOf(found.get(IFLA.STATS64)),
+  };
+}
+
+/** struct rtnl_link_stats64: packets, bytes, errors and drops, received before sent in each. It grows at its end. */
+function countersOf(bytes: Buffer | undefined): LinkCounters | undefined {
+  if (bytes === undefined || bytes.length < 64) return undefined;
+  const at = (position: number) => Number(bytes.readBigUInt64LE(position * 8));
+  return {
+    receivedPackets: at(0),
+    sentPackets: at(1),
+    receivedBytes: at(2),
+    sentBytes: at(3),
+    receivedDropped: at(6),
+    sentDropped: at(7),
   };
 }
 

@@ -126,3 +126,21 @@ export const NetworkInspect = request('network/inspect')<
   { namespace: NamespaceRef } | { process: ProcessRef },
   NetworkInspectResult
 >();
+
+/** What an interface has carried since it was made (`IFLA_STATS64`). */
+export interface InterfaceCounters {
+  index: number;
+  name: string;
+  receivedBytes: number;
+  sentBytes: number;
+  receivedPackets: number;
+  sentPackets: number;
+  receivedDropped: number;
+  sentDropped: number;
+}
+
+/** The counters of the interfaces of a net namespace, the loopback's among them. They cost little, so that they can be asked for often. */
+export const NetworkCounters = request('network/counters')<
+  { namespace: NamespaceRef } | { process: ProcessRef },
+  { interfaces: InterfaceCounters[] }
+>();

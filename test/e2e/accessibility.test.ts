@@ -27,7 +27,7 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
   before(async () => {
     engine = await startDocker();
     // As much as a page can show: a danger, limits, a layer with changes.
-    const script = 'rm /bin/wc; echo x > /new; while :; do sleep 1000; done';
+    const script = 'rm /bin/wc; echo x > /new; while :; do :; done';
     container = engine.run(
       NAME,
       ['sh', '-c', script],
@@ -64,6 +64,12 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
   }
 
   const OPEN: Record<keyof typeof PageType, () => Promise<void>> = {
+    overview: async () => {
+      await findContainer();
+      await containers().action(NAME, 'Open Container');
+      await webview().locator('.layer').first().waitFor();
+      await webview().getByText('throttled in').waitFor();
+    },
     process: async () => {
       await findContainer();
       await containers().contextMenu(NAME, 'Inspect Process');

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { readFileSync, statSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { Initialize } from '../../helper/protocol/host.ts';
-import { NetworkInspect, type NetworkInspectResult, type NetworkRule } from '../../helper/protocol/network.ts';
+import { NetworkCounters, NetworkInspect, type NetworkInspectResult, type NetworkRule } from '../../helper/protocol/network.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
 import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
@@ -13,6 +13,12 @@ import { refOfProcess, startSleeper, startSpecimen } from '../fixtures/zoo.ts';
 const AS_USER = process.env.ISOSCOPE_TEST_UID !== undefined;
 const skipAsUser = AS_USER && 'only root looks into the network namespaces of others';
 const NAMES = [`iso-a-${process.pid}`, `iso-b-${process.pid}`] as const;
+
+interface IpCounters {
+  bytes: number;
+  packets: number;
+  dropped: number;
+}
 
 interface IpLink {
   ifname: string;
@@ -173,6 +179,27 @@ describe('network/inspect', { skip: process.getuid?.() !== 0 ? 'namespaces are m
         addresses: link.addr_info.map((found) => simple(found.family, found.local, found.prefixlen, found.scope)),
       })),
     );
+  });
+
+  test('counters are those that ip shows inside', { skip: skipAsUser }, async () => {
+    ip('netns', 'exec', one, 'ping', '-c', '2', '-i', '0.2', '192.0.2.1');
+    const expected = JSON.parse(ip('-n', one, '-s', '-j', 'link')) as (IpLink & { stats64: Record<'rx' | 'tx', IpCounters> })[];
+    const { interfaces } = await helper.request(NetworkCounters, { namespace: refOf(one) });
+    assert.deepEqual(
+      interfaces,
+      expected.map(({ ifindex, ifname, stats64: { rx, tx } }) => ({
+        index: ifindex,
+        name: ifname,
+        receivedBytes: rx.bytes,
+        sentBytes: tx.bytes,
+        receivedPackets: rx.packets,
+        sentPackets: tx.packets,
+        receivedDropped: rx.dropped,
+        sentDropped: tx.dropped,
+      })),
+    );
+    const loopback = interfaces.find(({ name }) => name === 'lo');
+    assert.ok(loopback !== undefined && loopback.receivedBytes > 0);
   });
 
   test('an ordinary user sees the network of their own rootless container, as who is inside does', {

@@ -202,6 +202,7 @@ describe('the protocol', () => {
     'mounts/list': { process: nothing },
     'namespaces/inspect': { namespace },
     'network/inspect': { namespace },
+    'network/counters': { namespace },
     'programs/run': { ...program, stdin: 'eA==', timeoutMillis: 1000, outputLimitBytes: 1000 },
     'programs/explain': { ...program, terminal: true },
     'terminals/open': { ...program, columns: 80, rows: 24 },

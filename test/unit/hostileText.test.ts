@@ -128,6 +128,7 @@ test('every page that was open before a reload of the window comes back, and eve
   const [pid, startTime] = [1000, 10000];
   const cgroups = [{ hierarchy: 'unified', path: '/docker/web', ino: 1 }];
   const states: Record<string, unknown> = {
+    [PageType.overview]: { container: 'docker web' },
     [PageType.process]: { process: { pid, startTime } },
     [PageType.compare]: { mine: { process: { pid, startTime }, name: 'web' } },
     [PageType.cgroup]: { cgroups },
@@ -147,7 +148,14 @@ test('every page that was open before a reload of the window comes back, and eve
     useless.onDidDispose(() => {
       isClosed = true;
     });
-    await serializer?.deserializeWebviewPanel(useless, { process: 'x', mine: {}, cgroups: [1], overlay: {}, known: [] });
+    await serializer?.deserializeWebviewPanel(useless, {
+      container: 1,
+      process: 'x',
+      mine: {},
+      cgroups: [1],
+      overlay: {},
+      known: [],
+    });
     assert.ok(isClosed, 'what is no state of a page closes it');
   }
 });

@@ -4,7 +4,7 @@ import { ContainersList } from '../containers.ts';
 import { HostWatch, Initialize, type InitializeParams } from '../host.ts';
 import { MountsList } from '../mounts.ts';
 import { NamespacesInspect, NamespacesList } from '../namespaces.ts';
-import { NetworkInspect } from '../network.ts';
+import { NetworkCounters, NetworkInspect } from '../network.ts';
 import { ProcessesInspect, ProcessesList } from '../processes.ts';
 import { namespaceKind, namespaceRef, processRef, revision } from './parts.ts';
 import { takes } from './taken.ts';
@@ -15,6 +15,7 @@ const initializeParams: v.GenericSchema<unknown, InitializeParams> = v.looseObje
   protocolVersion: v.exactOptional(v.number()),
 });
 const since = v.exactOptional(revision);
+const network = v.union([v.strictObject({ namespace: namespaceRef }), v.strictObject({ process: processRef })]);
 const kinds = v.exactOptional(v.pipe(v.array(namespaceKind), v.maxLength(64)));
 
 export const HOST = [
@@ -25,6 +26,7 @@ export const HOST = [
   takes(ContainersList, v.strictObject({ since })),
   takes(NamespacesList, v.strictObject({ since, kinds, members: v.exactOptional(v.boolean()) })),
   takes(NamespacesInspect, v.strictObject({ namespace: namespaceRef })),
-  takes(NetworkInspect, v.union([v.strictObject({ namespace: namespaceRef }), v.strictObject({ process: processRef })])),
+  takes(NetworkInspect, network),
+  takes(NetworkCounters, network),
   takes(MountsList, v.strictObject({ process: v.exactOptional(processRef) })),
 ];

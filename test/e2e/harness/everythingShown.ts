@@ -18,7 +18,10 @@ const LIGHTS = Object.keys({
 } satisfies Record<Light, 0>) as Light[];
 const STATES: Slab['size']['state'][] = ['unmeasured', 'measuring', 'measured', 'failed'];
 
-const values = TONES.map((tone) => ({ text: `text that is ${tone}`, tone, note: 'a note' }));
+const values = TONES.flatMap((tone) => [
+  { text: `text that is ${tone}`, tone, note: 'a note' },
+  { text: `a link that is ${tone}`, tone, link: tone },
+]);
 const BLOCKS: { [Kind in Block['kind']]: Extract<Block, { kind: Kind }> } = {
   facts: { kind: 'facts', facts: values.map((value) => ({ label: 'Label', value })) },
   table: {
@@ -33,6 +36,37 @@ const BLOCKS: { [Kind in Block['kind']]: Extract<Block, { kind: Kind }> } = {
   heading: { kind: 'heading', text: 'A part' },
   text: { kind: 'text', text: 'A sentence.', tone: 'danger' },
   meter: { kind: 'meter', label: 'Memory', text: '60 of 64 MiB', part: 0.94, close: true },
+  chips: {
+    kind: 'chips',
+    label: 'Chips',
+    chips: TONES.map((tone) => ({ text: 'Network', note: tone, tone, link: `namespace ${tone}` })),
+  },
+  live: {
+    kind: 'live',
+    figures: [false, true].map((close) => ({
+      label: 'CPU',
+      text: '2 % of one CPU',
+      note: 'throttled in 12 % of its periods',
+      points: [0, 1, null, 2, 3],
+      top: 4,
+      isLimited: close,
+      close,
+    })),
+  },
+  layers: {
+    kind: 'layers',
+    label: 'Layers',
+    layers: (['readWrite', 'image', 'other'] as const).map((kind) => ({ kind, text: 'A layer', note: 'a note' })),
+  },
+  alerts: {
+    kind: 'alerts',
+    alerts: (['danger', 'caution'] as const).map((severity) => ({
+      severity,
+      text: 'A danger',
+      detail: 'why',
+      link: 'process',
+    })),
+  },
   details: { kind: 'details', summary: 'More', blocks: [{ kind: 'text', text: 'A sentence.', tone: 'unknown' }] },
 };
 
