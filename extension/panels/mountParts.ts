@@ -1,7 +1,7 @@
 /** What differs between two mount tables, as parts of a page: what is unusual first, then what engines do to every container, what is the same folded. */
 import * as vscode from 'vscode';
 import type { MountEntry, MountsListResult } from '../../helper/protocol/mounts.ts';
-import type { Block, Fact, Section, Table, Value } from '../../webview/messages.ts';
+import type { Block, Fact, Section, Value } from '../../webview/messages.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { parts } from '../words/hostWords.ts';
 import {
@@ -9,6 +9,7 @@ import {
   compareMountTables,
   type HiddenMount,
   isOverlay,
+  type MountChange,
   type MountComparison,
   type MountView,
   mountView,
@@ -92,9 +93,12 @@ class Parts {
     for (const seen of this.found.onlyOther) this.put(this.lacking, this.removed, seen);
   }
 
-  /** Whether it is compared with another container, or is one. */
+  /**
+   * Whether what engines do is to be looked for: in a container, which has a root of its own or hides what every container hides. Who only has mounts of its
+   * own may have made the same for other reasons.
+   */
   private get isOfContainers(): boolean {
-    return this.isApart || !this.names.isOtherHost;
+    return this.isApart || !this.names.isOtherHost || this.found.onlyMine.some((seen) => usualPart(seen) === 'masked');
   }
 
   /** Of what the host has and a container has not nothing is an engine's doing. */
@@ -185,11 +189,7 @@ class Parts {
   /** Places with what is mounted there; `elsewhere` is the other table, if the same directory is to be found there. */
   private mountList(caption: string, list: SeenMount[], elsewhere?: MountView, whose = ''): Block[] {
     const columns = [vscode.l10n.t('Place'), vscode.l10n.t('What is mounted there')];
-    return tableBlocks(
-      caption,
-      columns,
-      list.map(({ mount }) => [place(mount), this.mountValue(mount, elsewhere, whose)]),
-    );
+    return tableBlocks(caption, columns, list, ({ mount }) => [place(mount), this.mountValue(mount, elsewhere, whose)]);
   }
 
   /** "/srv/data of the host", or the file system. */
@@ -206,12 +206,17 @@ class Parts {
   private sourcePart(list: ChangedMount[]): Section | undefined {
     if (list.length === 0) return undefined;
     const heading = vscode.l10n.t('Something else than {0}', this.inOther);
-    const rows = list.map(({ mine: { mount }, other }) => [
+    const blocks = tableBlocks(heading, this.columns(), list, ({ mine: { mount }, other, change }) => [
       place(mount),
-      layersValue(mount, other.mount) ?? this.mountValue(mount, this.otherView, this.names.other),
+      layersValue(mount, other.mount) ?? this.otherSource(mount, change),
       { ...sourceValue(other.mount), note: mayText(other.mount) },
     ]);
-    return { heading: counted(heading, list.length), blocks: tableBlocks(heading, this.columns(), rows) };
+    return { heading: counted(heading, list.length), blocks };
+  }
+
+  private otherSource(mount: MountEntry, change: MountChange): Value {
+    if (change !== 'own') return this.mountValue(mount, this.otherView, this.names.other);
+    return { ...sourceValue(mount), note: parts(vscode.l10n.t('one of its own'), mayText(mount)) };
   }
 
   private columns(): string[] {
@@ -228,36 +233,34 @@ class Parts {
 
   private optionsTable(heading: string, list: ChangedMount[]): Section | undefined {
     if (list.length === 0) return undefined;
-    const rows = list.map(({ mine, other }) => [
+    const blocks = tableBlocks(heading, this.columns(), list, ({ mine, other }) => [
       place(mine.mount),
       { text: mayText(mine.mount) },
       { text: mayText(other.mount) },
     ]);
-    return { heading: counted(heading, list.length), blocks: tableBlocks(heading, this.columns(), rows) };
+    return { heading: counted(heading, list.length), blocks };
   }
 
   private hiddenPart(list: HiddenMount[], whose: string, where: string): Section | undefined {
     if (list.length === 0) return undefined;
     const heading = vscode.l10n.t('Mounted {0}, and hidden', where);
     const columns = [vscode.l10n.t('Place'), vscode.l10n.t('What is mounted there'), vscode.l10n.t('What is seen instead')];
-    const rows = list.map(({ mount, under }) => [
+    const blocks = tableBlocks(heading, columns, list, ({ mount, under }) => [
       place(mount),
       sourceValue(mount),
       under === undefined
         ? { text: vscode.l10n.t('what {0} has there', whose) }
         : { ...sourceValue(under), note: vscode.l10n.t('mounted at {0}', oneLine(under.mountPoint, PATH_LENGTH)) },
     ]);
-    return { heading: counted(heading, list.length), blocks: tableBlocks(heading, columns, rows) };
+    return { heading: counted(heading, list.length), blocks };
   }
 
   private usualHeading(): string {
     const { engine, isOtherHost } = this.names;
-    const who = engine ?? vscode.l10n.t('engines');
-    return isOtherHost
-      ? engine === undefined
-        ? vscode.l10n.t('As engines do to every container')
-        : vscode.l10n.t('As {0} does to every container', who)
-      : vscode.l10n.t('Only {0}, as engines do to every container', this.inMine);
+    if (!isOtherHost) return vscode.l10n.t('Only {0}, as engines do to every container', this.inMine);
+    return engine === undefined
+      ? vscode.l10n.t('As is usual in containers')
+      : vscode.l10n.t('As {0} does to every container', engine);
   }
 
   private usualPart(usual: Usual, heading: string): Section | undefined {
@@ -346,10 +349,11 @@ function counted(heading: string, count: number): string {
   return `${heading}: ${count}`;
 }
 
-function tableBlocks(caption: string, columns: string[], rows: Value[][]): Block[] {
-  const table: Table = { caption, columns, rows: rows.slice(0, MOST_ROWS).map((cells) => ({ cells })) };
-  const more = rows.length - MOST_ROWS;
-  const blocks: Block[] = [{ kind: 'table', table }];
+/** Cells are made only of the rows that are shown: a table may have as many mounts as somebody likes to make. */
+function tableBlocks<T>(caption: string, columns: string[], list: readonly T[], cells: (one: T) => Value[]): Block[] {
+  const rows = list.slice(0, MOST_ROWS).map((one) => ({ cells: cells(one) }));
+  const blocks: Block[] = [{ kind: 'table', table: { caption, columns, rows } }];
+  const more = list.length - rows.length;
   if (more > 0) blocks.push({ kind: 'text', tone: 'muted', text: vscode.l10n.t('{0} more are not shown.', more) });
   return blocks;
 }

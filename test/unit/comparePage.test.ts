@@ -96,11 +96,28 @@ describe('the mounts of a container beside those of the host', () => {
     const found = page(mounts(...own), host, { mine: 'sh (7)', other: 'the host', isOtherHost: true } as typeof WITH_HOST);
     assert.equal(found.subtitle, 'Mounts: 7 places differ');
     assert.deepEqual(section(found, 'Something else than on the host: 2'), [
-      '/dev/shm | tmpfs mine (writable) | tmpfs (writable, nosuid, nodev)',
+      '/dev/shm | tmpfs mine (one of its own · writable) | tmpfs (writable, nosuid, nodev)',
       '/proc | /jail of the host (writable · ext4 /dev/sda1[/jail]) | proc (writable, nosuid)',
     ]);
     assert.deepEqual(section(found, 'Read-only in sh (7): 1'), ['/srv | read-only, nosuid | writable']);
     assert.equal(section(found, 'Mounted in sh (7), and hidden: 3').length, 3);
+  });
+
+  test('are known as usual also in a container whose root is the host’s', () => {
+    const own = [HOST_MOUNTS, '90 24 0:90 / /proc rw - proc proc rw', '91 90 0:91 / /proc/acpi ro - tmpfs tmpfs ro'];
+    const names = { mine: 'box', other: 'the host', isOtherHost: true } as typeof WITH_HOST;
+    const found = page(mounts(...own), host, names);
+    assert.deepEqual(section(found, 'As is usual in containers: 2').length, 2);
+    assert.equal(found.subtitle, 'Mounts: 5 places differ, 3 of them not as in every container', 'it hides what it copied');
+  });
+
+  test('are told soon of a table that somebody made endless, the first of them by name', () => {
+    const many = Array.from({ length: 50_000 }, (_, at) => `${at + 1000} 600 8:2 /${at} /many/${at} rw - ext4 /dev/sdb1 rw`);
+    const started = performance.now();
+    const found = page(web(...many));
+    assert.ok(performance.now() - started < 5000);
+    assert.equal(section(found, 'Only in web: 50000').length, 201);
+    assert.equal(section(found, 'Only in web: 50000').at(-1), '49800 more are not shown.');
   });
 
   test('do not differ where they are the same', () => {
