@@ -22,7 +22,7 @@ export interface ComparedFacts {
   process: ProcessesInspectResult | Unknown;
   /** Of each kind the number of the host's, by which that is known. */
   hostNamespaces: Partial<Record<NamespaceKind, number>>;
-  /** Of the cgroups that it is in; `none` of the host, which is in none. */
+  /** Of the cgroups that it is in; `none` of the host itself, which is in none. */
   limits: CgroupAnswers | Unknown | 'none';
 }
 
@@ -125,6 +125,10 @@ function row<T>(label: string, mine: T | Unknown, other: T | Unknown, show: (val
   return { label, mine: one, other: two, relation: isKnown ? (one.text === two.text ? 'same' : 'differs') : 'unknown' };
 }
 
+function isHost({ limits }: ComparedFacts): boolean {
+  return limits === 'none';
+}
+
 /** A fact of a process, which may be unknown as a whole. */
 function factOf<T>(
   process: ProcessesInspectResult | Unknown,
@@ -160,7 +164,9 @@ function rowsSection(heading: string, rows: readonly Row[], names: ComparedNames
 
 function namespacesSection(mine: ComparedFacts, other: ComparedFacts, names: ComparedNames): ComparedSection {
   const heading = vscode.l10n.t('Namespaces');
-  const numbers = ({ process }: ComparedFacts) => factOf(process, ({ namespaces }) => namespaces);
+  // The host’s are the helper’s own, also where its first process is closed to everybody.
+  const numbers = (facts: ComparedFacts) =>
+    isHost(facts) ? facts.hostNamespaces : factOf(facts.process, ({ namespaces }) => namespaces);
   const [one, two] = [numbers(mine), numbers(other)];
   const rows = KIND_ORDER.flatMap((kind): Row[] => {
     const number = (list: typeof one): number | Unknown | undefined => {
@@ -182,27 +188,29 @@ function namespacesSection(mine: ComparedFacts, other: ComparedFacts, names: Com
 }
 
 function rootSection(mine: ComparedFacts, other: ComparedFacts, names: ComparedNames): ComparedSection {
-  const root = ({ process }: ComparedFacts) => factOf(process, (known) => known.root);
+  const root = (facts: ComparedFacts) => (isHost(facts) ? HOSTS_ROOT : factOf(facts.process, (known) => known.root));
   const [one, two] = [root(mine), root(other)];
   const rows = [
-    row(vscode.l10n.t('Confined by'), one, two, (value: RootView) => plain(confinedBy(value))),
+    row(vscode.l10n.t('What it sees'), one, two, (value: RootView) => plain(filesText(value))),
     fileSystemRow(mine.mounts, other.mounts),
     row(vscode.l10n.t('Host’s root'), one, two, reachable),
   ];
   return rowsSection(vscode.l10n.t('Root directory'), rows, names);
 }
 
-function confinedBy({ confinement, path }: RootView): string {
+const HOSTS_ROOT: RootView = { confinement: 'host', path: '/', hostRootReachableAt: ['/'] };
+
+function filesText({ confinement, path }: RootView): string {
   const at = oneLine(path, 200);
   switch (confinement) {
     case 'host':
-      return vscode.l10n.t('nothing: it sees the host’s files');
+      return vscode.l10n.t('the host’s files');
     case 'mountNamespace':
       return vscode.l10n.t('mounts of its own');
     case 'chroot':
-      return vscode.l10n.t('chroot, to {0} of the host', at);
+      return vscode.l10n.t('{0} of the host, by chroot', at);
     case 'chrootInMountNamespace':
-      return vscode.l10n.t('chroot, to {0} of mounts of its own', at);
+      return vscode.l10n.t('{0} of mounts of its own, by chroot', at);
   }
 }
 
@@ -233,17 +241,15 @@ function capabilitiesSection(mine: ComparedFacts, other: ComparedFacts, names: C
   }
   const effective = differences(one.effective, two.effective);
   const bounding = differences(one.bounding, two.bounding);
-  const isAlsoBound = same(effective.onlyMine, bounding.onlyMine) && same(effective.onlyOther, bounding.onlyOther);
+  // What is in effect in one alone it alone may gain, as a rule: that is said once.
+  const moreOf = (list: readonly string[], than: readonly string[]) => list.filter((name) => !than.includes(name));
   const isAny = effective.onlyMine.length + effective.onlyOther.length > 0;
+  const gained = vscode.l10n.t('may be gained');
   const blocks = [
     ...onlyBlocks(names.mine, effective.onlyMine, vscode.l10n.t('in effect'), isInHostUser(mine)),
     ...onlyBlocks(names.other, effective.onlyOther, vscode.l10n.t('in effect'), !names.isOtherHost && isInHostUser(other)),
-    ...(isAlsoBound
-      ? []
-      : [
-          ...onlyBlocks(names.mine, bounding.onlyMine, vscode.l10n.t('may be gained'), false),
-          ...onlyBlocks(names.other, bounding.onlyOther, vscode.l10n.t('may be gained'), false),
-        ]),
+    ...onlyBlocks(names.mine, moreOf(bounding.onlyMine, effective.onlyMine), gained, false),
+    ...onlyBlocks(names.other, moreOf(bounding.onlyOther, effective.onlyOther), gained, false),
     ...ownUserBlocks(mine, names.mine, isAny),
     ...ownUserBlocks(other, names.other, isAny),
   ];
@@ -260,10 +266,6 @@ function differences(mine: readonly string[], other: readonly string[]) {
     onlyOther: other.filter((name) => !mine.includes(name)),
     both: mine.filter((name) => other.includes(name)),
   };
-}
-
-function same(one: readonly string[], two: readonly string[]): boolean {
-  return one.length === two.length && one.every((name) => two.includes(name));
 }
 
 function onlyBlocks(name: string, list: readonly string[], how: string, isDangerous: boolean): Block[] {

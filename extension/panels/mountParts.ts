@@ -268,7 +268,7 @@ class Parts {
     return facts.length === 0 ? undefined : { heading: counted(heading, countOf(usual)), blocks: [{ kind: 'facts', facts }] };
   }
 
-  /** Of places that both have: what happens to mounts that are made there later. */
+  /** Of what both have: what happens to mounts that are made there later. */
   private propagationPart(): Section | undefined {
     const facts = this.found.propagation.map(
       ({ mine, other, places }): Fact => ({
@@ -297,7 +297,9 @@ class Parts {
     const own = alike.map(({ mine }) => mine);
     fold(vscode.l10n.t('{0} of the same kind, each its own', own.length), own);
     fold(vscode.l10n.t('{0} of the host that {1} does not have', left.length, names.mine), left);
-    return blocks.length === 0 ? [] : [{ heading: vscode.l10n.t('The rest'), blocks }];
+    return blocks.length === 0
+      ? []
+      : [{ heading: isNothingElse ? vscode.l10n.t('What is the same') : vscode.l10n.t('The rest'), blocks }];
   }
 }
 

@@ -55,7 +55,7 @@ export interface MountComparison {
   hiddenOther: HiddenMount[];
   /** Of mine, with the same meaning in both. */
   same: MountEntry[];
-  /** Places of both whose mounts tell others of new mounts in another way, by how. */
+  /** Places at which both have the same, of which new mounts are passed on in another way, by how. */
   propagation: { mine: Propagation; other: Propagation; places: string[] }[];
 }
 
@@ -73,7 +73,7 @@ export function compareMountTables(mine: readonly MountEntry[], other: readonly 
     hiddenMine: notHiddenIn(mineView, otherView),
     hiddenOther: notHiddenIn(otherView, mineView),
     same: both.filter((one) => !isChanged(one)).map((one) => one.mine.mount),
-    propagation: propagationChanges(both),
+    propagation: propagationChanges(both.filter(({ change }) => change === undefined || change === 'options')),
   };
 }
 

@@ -56,7 +56,7 @@ describe('the mounts of a container beside those of the host', () => {
     const plain = page(web());
     assert.equal(plain.title, 'web ↔ the host');
     assert.equal(plain.subtitle, 'Mounts: 17 places differ, all as in every container');
-    assert.deepEqual(headings(plain), ['As Docker does to every container: 17', 'Mounts that are made later', 'The rest']);
+    assert.deepEqual(headings(plain), ['As Docker does to every container: 17', 'The rest']);
     assert.deepEqual(
       section(plain, 'As Docker does to every container: 17').map((line) => line.replace(/ \(.*/, '')),
       [
@@ -123,7 +123,7 @@ describe('the mounts of a container beside those of the host', () => {
   test('do not differ where they are the same', () => {
     const same = page(host);
     assert.equal(same.subtitle, 'Mounts: no place differs');
-    assert.deepEqual(section(same, 'The rest'), ['Nothing differs.', '▸ 9 the same']);
+    assert.deepEqual(section(same, 'What is the same'), ['Nothing differs.', '▸ 9 the same']);
   });
 
   test('are not said to be the same, nor to be missing, where they could not all be read', () => {
@@ -257,7 +257,7 @@ describe('two things in all respects', () => {
       '▸ Restrictions: 2 the same',
     ]);
     assert.equal(section(found, 'Limits that bind').at(1), 'Memory | 64 MiB (its own binds) | not limited');
-    assert.match(section(found, 'Root directory')[0] ?? '', /^Confined by \| mounts of its own \| nothing: it sees/);
+    assert.match(section(found, 'Root directory')[0] ?? '', /^What it sees \| mounts of its own \| the host’s files$/);
     assert.deepEqual(section(found, 'Users'), ['▸ Users: 3 the same']);
     assert.equal(section(found, 'Mounts')[0], '# As Docker does to every container: 17');
     assert.equal(
@@ -304,6 +304,13 @@ describe('two things in all respects', () => {
     assert.equal(section(found, 'Capabilities')[0], 'In effect | 2 in effect | unknown: permission denied');
     for (const [heading, lines] of found.sections.map((one) => [one.heading, one.blocks.flatMap(said)] as const))
       assert.ok(lines.length > 0 && lines.every((line) => line.includes('unknown')), heading);
+  });
+
+  test('know the namespaces and the root of a host whose first process is closed to everybody', () => {
+    const found = compared(inWeb, { ...first, process: { unknown: 'permission' } as never });
+    assert.equal(section(found, 'Namespaces')[0], 'Network | separate (net:[40]) | the host’s (net:[4])');
+    assert.match(section(found, 'Root directory')[0] ?? '', /\| the host’s files$/);
+    assert.equal(section(found, 'Capabilities')[0], 'In effect | 2 in effect | unknown: permission denied');
   });
 
   test('are told of by parts where only some is unknown', () => {
