@@ -5,6 +5,8 @@ import { Failure, isSystemError, reasonOf } from './failure.ts';
 import { logError } from './log.ts';
 import { ERROR_CODES, type ErrorData } from './protocol/errors.ts';
 import { METHODS, type Method, type Params, REQUESTS, type Result } from './protocol/requests.ts';
+import type { Said, SaidArgument } from './protocol/said.ts';
+import { english, said } from './said.ts';
 
 /**
  * Answers a request. It is called only with parameters that the request's schema accepted, and throws a `Failure`, or any system error, to refuse.
@@ -65,33 +67,32 @@ function likeness({ issue, field }: Located): number {
 }
 
 /** A sentence for who wrote the field. What is wanted is said as the schema says it: `("a" | "b")`, `number`, `<=3`. */
-function issueWords(method: string, issue: v.BaseIssue<unknown>, field: readonly (string | number)[]): string {
+function issueWords(method: string, issue: v.BaseIssue<unknown>, field: readonly (string | number)[]): Said {
   // A specification is what a person writes; the rest of a request is made by programs.
   const named = field[0] === 'spec' && field.length > 1 ? field.slice(1) : field;
   const name = named
     .map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`))
     .join('')
     .replace(/^\./, '');
-  if (name === '') return `${method}: the parameters cannot be accepted: ${issue.message}.`;
-  if (issue.expected === 'never') return `There is no field "${name}".`;
-  if (issue.received === 'undefined') return `"${name}" is missing.`;
+  if (name === '') return said('parametersCannotBeAccepted', method, issue.message);
+  if (issue.expected === 'never') return said('noSuchField', name);
+  if (issue.received === 'undefined') return said('fieldIsMissing', name);
   // What the schema says in its own words says most; valibot's begin so.
-  if (!issue.message.startsWith('Invalid ')) return `"${name}" cannot be accepted: ${issue.message}.`;
+  if (!issue.message.startsWith('Invalid ')) return said('fieldCannotBeAccepted', name, issue.message);
   const received = issue.received.length > MAX_RECEIVED ? `${issue.received.slice(0, MAX_RECEIVED)}…` : issue.received;
-  if (issue.expected === null) return `"${name}" cannot be ${received}.`;
-  return `"${name}" must be ${wanted(issue.expected)}, not ${received}.`;
+  if (issue.expected === null) return said('fieldCannotBe', name, received);
+  return said('fieldMustBe', name, wanted(issue.expected), received);
 }
 
 /** More than a person reads of what they have written wrong. */
 const MAX_RECEIVED = 80;
 
 /** `("a" | "b")`, `<=3` */
-function wanted(expected: string): string {
-  return expected
-    .replace(/^\((.*)\)$/, '$1')
-    .replaceAll(' | ', ' or ')
-    .replace(/^<=/, 'at most ')
-    .replace(/^>=/, 'at least ');
+function wanted(expected: string): SaidArgument {
+  if (expected.startsWith('<=')) return said('atMost', expected.slice(2));
+  if (expected.startsWith('>=')) return said('atLeast', expected.slice(2));
+  const choices: SaidArgument[] = expected.replace(/^\((.*)\)$/, '$1').split(' | ');
+  return choices.reduce((before, choice) => said('eitherOr', before, choice));
 }
 
 /** The response for whatever a handler threw. An error that nobody foresaw becomes `kernel` and keeps its words. */
@@ -105,7 +106,6 @@ function responseErrorFrom(error: unknown): ResponseError<ErrorData> {
     return new ResponseError(ERROR_CODES[reason], error.message, data);
   }
   const message = error instanceof Error ? error.message : String(error);
-  return new ResponseError(ERROR_CODES.kernel, `The helper failed unexpectedly: ${message}. Its log has the details.`, {
-    reason: 'kernel',
-  });
+  const text = said('failedUnexpectedly', message);
+  return new ResponseError(ERROR_CODES.kernel, english(text), { reason: 'kernel', text });
 }

@@ -1,15 +1,21 @@
 /** The errors that a request is answered with: one class, one reason from the closed list, words for a person. */
 import type { ErrorData, Reason, Unknown } from './protocol/errors.ts';
+import type { Said } from './protocol/said.ts';
+import { english } from './said.ts';
 
-/** A request that could not be done. `message` says what failed and what to do; it reaches the person as it is. */
+/** A request that could not be done. `text` says what failed; the client shows it to the person. `message` is that in English. */
 export class Failure extends Error {
   override readonly name = 'Failure';
-  readonly data: ErrorData;
+  readonly data: ErrorData & { text: Said };
 
-  constructor(reason: Reason, message: string, details: Omit<ErrorData, 'reason'> = {}, options?: ErrorOptions) {
-    super(message, options);
-    // Details taken from another failure bring its reason along; this one's counts.
-    this.data = { ...details, reason };
+  constructor(reason: Reason, text: Said, details: Omit<ErrorData, 'reason' | 'text'> = {}, options?: ErrorOptions) {
+    super(english(text), options);
+    // Details taken from another failure bring its reason along, and its text; this one's count.
+    this.data = { ...details, reason, text };
+  }
+
+  get text(): Said {
+    return this.data.text;
   }
 
   get reason(): Reason {

@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc';
 import type { ErrorData } from '../../helper/protocol/errors.ts';
+import { saidText } from '../plain/saidText.ts';
 import { HelperError } from './helperError.ts';
 
-/** What a failed request is to its caller: the helper's refusal in its own words, or the end of the helper. */
+/** What a failed request is to its caller: the helper's refusal in the person's words, or the end of the helper. */
 export function requestErrorFrom(method: string, error: unknown, token?: vscode.CancellationToken): HelperError {
   if (token?.isCancellationRequested === true) return cancelled();
   if (!(error instanceof ResponseError)) return disconnected();
@@ -12,7 +13,9 @@ export function requestErrorFrom(method: string, error: unknown, token?: vscode.
     return new HelperError('unsupported', vscode.l10n.t('This helper does not know the request {0}.', method));
   }
   const data = error.data as ErrorData | undefined;
-  return new HelperError(data?.reason ?? 'kernel', error.message, data?.hint, data);
+  const message = data?.text === undefined ? error.message : saidText(data.text);
+  const hint = data?.hint === undefined ? undefined : saidText(data.hint);
+  return new HelperError(data?.reason ?? 'kernel', message, hint, data);
 }
 
 export function cancelled(): HelperError {

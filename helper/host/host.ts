@@ -7,6 +7,7 @@ import type { MountsListResult } from '../protocol/mounts.ts';
 import type { Namespace, NamespaceRef, NamespacesListParams, NamespacesListResult } from '../protocol/namespaces.ts';
 import type { InterfaceCounters, NetworkInspectResult } from '../protocol/network.ts';
 import type { Process, ProcessesInspectResult, ProcessesListResult, ProcessRef } from '../protocol/processes.ts';
+import { said } from '../said.ts';
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
 import { ContainerUsers } from './containerUsers.ts';
@@ -150,8 +151,8 @@ export class Host {
     const { namespaces } = await this.listNamespaces({ kinds: [ref.kind], ...this.sinceNow() });
     const found = namespaces.find((namespace) => sameNamespace(namespace, ref));
     if (found !== undefined) return found;
-    throw new Failure('gone', `The namespace ${formatNamespaceLink(ref)} has ended, or may not be looked at.`, {
-      hint: 'Refresh the view and choose another namespace.',
+    throw new Failure('gone', said('namespaceHasEnded', formatNamespaceLink(ref)), {
+      hint: said('refreshViewAndChooseAnotherNamespace'),
     });
   }
 
@@ -207,11 +208,11 @@ export class Host {
     const { pid, startTime } = target.process;
     const record = this.model.process(pid);
     if (record?.startTime !== startTime) {
-      throw new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view.' });
+      throw new Failure('gone', said('processHasEnded', pid), { hint: said('refreshView') });
     }
     const ino = namespaceOf(record, 'net');
     if (typeof ino === 'number') return namespaceRef('net', ino);
-    throw new Failure('permission', `The network namespace of process ${pid} may not be read by this user.`, {
+    throw new Failure('permission', said('netNamespaceMayNotBeRead', pid), {
       hint: rootHint(),
     });
   }

@@ -12,6 +12,7 @@ import type { Unknown } from '../protocol/errors.ts';
 import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
 import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { CapabilitySets, Process, ProcessesInspectResult, ProcessRef, ThreadIsolation } from '../protocol/processes.ts';
+import { said } from '../said.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { readProcessIn } from './processReader.ts';
@@ -57,7 +58,7 @@ export function inspectProcess({ pid, startTime }: ProcessRef, surroundings: Sur
 }
 
 function gone(pid: number): Failure {
-  return new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+  return new Failure('gone', said('processHasEnded', pid), { hint: said('refreshViewAndChooseAnotherProcess') });
 }
 
 function inspect(directory: number, record: ProcessRecord, surroundings: Surroundings): ProcessesInspectResult {

@@ -6,6 +6,8 @@ import { AT_FDCWD } from '../kernel/numbers.ts';
 import { parseMountinfo } from '../proc/mountinfo.ts';
 import type { MountsListResult } from '../protocol/mounts.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { type NamespaceTable, tableOfNamespace, tableThrough } from './namespaceRoot.ts';
 import { readProcessIn } from './processReader.ts';
@@ -19,7 +21,7 @@ const MAX_SENT_BYTES = 4 * 1024 * 1024;
  * `permission` when it may not be read.
  */
 export function listMounts(process: ProcessRef | undefined, index: NamespaceIndex): MountsListResult {
-  if (process === undefined) return sent(readable(tableThrough(AT_FDCWD, '/proc/self/'), 'the host'));
+  if (process === undefined) return sent(readable(tableThrough(AT_FDCWD, '/proc/self/'), said('theHost')));
   const { pid, startTime } = process;
   const directory = openDirectory(AT_FDCWD, `/proc/${pid}`);
   if (directory < 0) throw gone(pid);
@@ -28,24 +30,24 @@ export function listMounts(process: ProcessRef | undefined, index: NamespaceInde
     const mountNamespace = readNamespaceLink(directory, 'ns/mnt');
     const table = tableOfNamespace({ directory, mountNamespace, others: index.get(mountNamespace) });
     const root = readLinkText(directory, 'root');
-    return { ...sent(readable(table, `process ${pid}`)), root: typeof root === 'string' ? root : unreadable(root) };
+    return { ...sent(readable(table, said('theProcess', pid))), root: typeof root === 'string' ? root : unreadable(root) };
   } finally {
     close(directory);
   }
 }
 
 function gone(pid: number): Failure {
-  return new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+  return new Failure('gone', said('processHasEnded', pid), { hint: said('refreshViewAndChooseAnotherProcess') });
 }
 
-function readable(table: ReturnType<typeof tableOfNamespace> | number, whose: string): NamespaceTable {
+function readable(table: ReturnType<typeof tableOfNamespace> | number, whose: Said): NamespaceTable {
   const result = typeof table === 'number' ? unreadable(table) : table;
   if (!('unknown' in result)) return result;
   const { errno } = result;
   const reason = errno === undefined ? result.unknown : reasonOf(errno);
-  throw new Failure(reason, `The mounts of ${whose} cannot be read: ${errno ?? reason}.`, {
+  throw new Failure(reason, said('mountsCannotBeRead', whose, errno ?? reason), {
     ...(errno === undefined ? {} : { errno }),
-    hint: reason === 'permission' ? rootHint() : 'It may be ending; a zombie has no mounts any more.',
+    hint: reason === 'permission' ? rootHint() : said('itMayBeEnding'),
   });
 }
 

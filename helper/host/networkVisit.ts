@@ -11,6 +11,7 @@ import { inNetNamespace } from '../kernel/setns.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
+import { said } from '../said.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 import { rootHint } from './rootHint.ts';
 
@@ -65,7 +66,7 @@ function enteringSteps(namespace: number, owner: number): Steps {
 }
 
 function refuse(): never {
-  throw new Failure('permission', 'This network namespace belongs to a user namespace that you have no power over.', {
+  throw new Failure('permission', said('noPowerOverNetNamespace'), {
     errno: 'EPERM',
     syscall: 'setns',
     hint: rootHint(),

@@ -6,6 +6,7 @@ import { openOwner, openParent } from '../kernel/nsfs.ts';
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol/namespaces.ts';
+import { said } from '../said.ts';
 import { MountPins } from './mountPins.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
 import { isNamespace, nsfsDevice } from './nsfsFile.ts';
@@ -16,8 +17,8 @@ import { SocketTable } from './socketTable.ts';
 
 /** Levels of user or pid namespaces: the kernel allows 32 of each (user_namespaces(7), pid_namespaces(7)). */
 const MAX_LEVELS = 64;
-const REFRESH = 'Refresh the view and choose another namespace.';
-const AS_ROOT = 'If it is still listed there, restart the helper as root.';
+const REFRESH = said('refreshViewAndChooseAnotherNamespace');
+const AS_ROOT = said('ifListedRestartAsRoot');
 /** Of 128 sockets and 2 ms each: who asks waits for it. */
 const MAX_SOCKET_TURNS = 16;
 
@@ -31,11 +32,9 @@ const MAX_SOCKET_TURNS = 16;
 export function openNamespace(ref: NamespaceRef, known?: MountPins): number {
   const descriptor = ref.dev === nsfsDevice ? search(ref, known) : undefined;
   if (descriptor !== undefined) return descriptor;
-  throw new Failure(
-    'gone',
-    `The namespace ${formatNamespaceLink(ref)} cannot be found: it has ended, or may not be looked at.`,
-    { hint: process.geteuid?.() === 0 ? REFRESH : `${REFRESH} ${AS_ROOT}` },
-  );
+  throw new Failure('gone', said('namespaceCannotBeFound', formatNamespaceLink(ref)), {
+    hint: process.geteuid?.() === 0 ? REFRESH : said('sentences', REFRESH, AS_ROOT),
+  });
 }
 
 function search(ref: NamespaceRef, known: MountPins | undefined): number | undefined {

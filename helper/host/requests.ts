@@ -4,6 +4,7 @@ import type { HandlersOf } from '../dispatch.ts';
 import { Failure } from '../failure.ts';
 import { hasOpenat2 } from '../kernel/openat2.ts';
 import { type InitializeParams, PROTOCOL_VERSION } from '../protocol/host.ts';
+import { said } from '../said.ts';
 import type { Host } from './host.ts';
 import { identity } from './identity.ts';
 
@@ -33,13 +34,13 @@ export function hostHandlers(host: Host, streamSocket: string): HandlersOf<HostA
 /** Throws when helper and client, or helper and kernel, do not go together. */
 function refuseUnsupported({ protocolVersion }: InitializeParams): void {
   if (protocolVersion !== undefined && protocolVersion !== PROTOCOL_VERSION) {
-    throw new Failure('unsupported', `The helper speaks version ${PROTOCOL_VERSION} of its protocol, not ${protocolVersion}.`, {
-      hint: 'Reload the window, so that extension and helper are of one version.',
+    throw new Failure('unsupported', said('protocolVersionDiffers', PROTOCOL_VERSION, protocolVersion), {
+      hint: said('reloadWindow'),
     });
   }
   if (!hasOpenat2()) {
-    throw new Failure('unsupported', `Isoscope needs Linux 5.6 or newer, and this is ${os.release()}.`, {
-      hint: 'Without openat2(2) files of containers cannot be read safely.',
+    throw new Failure('unsupported', said('kernelIsTooOldForIsoscope', os.release()), {
+      hint: said('withoutOpenat2'),
     });
   }
 }

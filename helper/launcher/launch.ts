@@ -6,6 +6,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol/programs.ts';
+import { said } from '../said.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, type Report, SYNCED } from './report.ts';
 import { startLauncher } from './startLauncher.ts';
@@ -59,7 +60,7 @@ export class StepFailure extends Failure {
   constructor(program: SyscallProgram, index: number, errno: number, results: StepResult[]) {
     const step = program.steps[index]!;
     const syscall = step.kind === 'syscall' ? step.name : SYSCALL_OF[step.kind];
-    super(reasonOf(errnoName(errno)), `Could not ${step.purpose}: ${errnoName(errno)} (${syscall}).`, {
+    super(reasonOf(errnoName(errno)), said('couldNotDo', step.purpose, errnoName(errno), syscall), {
       errno: errnoName(errno),
       syscall,
     });
@@ -73,8 +74,8 @@ export class StepFailure extends Failure {
 /** It was killed before it had arrived at what it is for. */
 export class NeverBegan extends Failure {
   constructor() {
-    super('kernel', 'What was to start the program was killed before that began.', {
-      hint: "There may be no memory left, for the host or within a limit: the kernel's log tells. Otherwise try again.",
+    super('kernel', said('killedBeforeItBegan'), {
+      hint: said('maybeNoMemory'),
     });
   }
 }

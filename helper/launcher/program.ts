@@ -4,6 +4,8 @@
  */
 import * as numbers from '../kernel/numbers.ts';
 import { type SyscallName, syscallNumber } from '../kernel/syscalls.ts';
+import type { Said } from '../protocol/said.ts';
+import { english, said } from '../said.ts';
 
 /** An argument of a system call, with what is needed to show it to a person. */
 export type Argument =
@@ -118,30 +120,32 @@ export const result = (step: number): Argument => ({ type: 'result', step });
 
 /** A program is over one of the launcher's limits; `what` says of which things it has how many, and how many it may have. */
 export class ProgramTooLarge extends RangeError {
-  readonly what: string;
+  readonly text: Said;
 
-  constructor(what: string) {
-    super(`A syscall program has ${what}.`);
-    this.what = what;
+  constructor(text: Said) {
+    super(english(text));
+    this.text = text;
   }
 }
 
-function checkSize(count: number, most: number, what: string): void {
-  if (count > most) throw new ProgramTooLarge(`${count} ${what}, of which ${most} are possible`);
+type TooMany = 'tooManySteps' | 'tooManyOpenFiles' | 'tooManyBytes' | 'tooManyPointers';
+
+function checkSize(count: number, most: number, tooMany: TooMany): void {
+  if (count > most) throw new ProgramTooLarge(said(tooMany, count, most));
 }
 
 /** The program as the launcher reads it. Throws a `ProgramTooLarge`. */
 export function encodeProgram(program: SyscallProgram, architecture: string = process.arch): Buffer {
-  checkSize(program.steps.length, MAX_STEPS, 'steps');
-  checkSize(program.descriptors, MAX_DESCRIPTORS, 'open files');
+  checkSize(program.steps.length, MAX_STEPS, 'tooManySteps');
+  checkSize(program.descriptors, MAX_DESCRIPTORS, 'tooManyOpenFiles');
   const data = new DataSection();
   const steps = Buffer.alloc(program.steps.length * STEP_BYTES);
   program.steps.forEach((step, index) => {
     encodeStep(step, index, steps.subarray(index * STEP_BYTES, (index + 1) * STEP_BYTES), data, architecture);
   });
   const content = data.content();
-  checkSize(content.length, MAX_DATA_BYTES, 'bytes of text and data');
-  checkSize(data.relocations.length, MAX_RELOCATIONS, 'pointers');
+  checkSize(content.length, MAX_DATA_BYTES, 'tooManyBytes');
+  checkSize(data.relocations.length, MAX_RELOCATIONS, 'tooManyPointers');
   const header = Buffer.alloc(HEADER_BYTES);
   [MAGIC, VERSION, program.steps.length, content.length, data.relocations.length, program.descriptors].forEach(
     (field, index) => {

@@ -1,6 +1,7 @@
 /** Collecting the steps of a syscall program. */
 import { Failure } from '../failure.ts';
 import type { SyscallName } from '../kernel/syscalls.ts';
+import { said } from '../said.ts';
 import {
   type Argument,
   descriptor,
@@ -18,11 +19,11 @@ export interface CompiledSteps {
   descriptors: number[];
 }
 
-function tooLarge({ what }: ProgramTooLarge, lists: Readonly<Record<string, unknown>>): Failure {
+function tooLarge({ text }: ProgramTooLarge, lists: Readonly<Record<string, unknown>>): Failure {
   const lengths = Object.entries(lists).map(([field, list]): [string, number] => [field, JSON.stringify(list ?? []).length]);
   const [longest] = lengths.toSorted(([, one], [, other]) => other - one);
-  const hint = longest === undefined ? {} : { hint: `Make "${longest[0]}" shorter, which is the longest list.` };
-  return new Failure('invalid', `This comes to a program of ${what}.`, hint);
+  const hint = longest === undefined ? {} : { hint: said('makeListShorter', longest[0]) };
+  return new Failure('invalid', text, hint);
 }
 
 export type StepFlags = Pick<Step, 'ignoreError' | 'ignoreLacking' | 'reportResult' | 'note' | 'announce'>;

@@ -7,6 +7,7 @@ import { freezerState } from '../host/freezer.ts';
 import { close, errorOf, O_DIRECTORY, openAt } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type CgroupPath, parseCgroups } from '../proc/cgroup.ts';
+import { said } from '../said.ts';
 import type { HeldProcess } from './target.ts';
 
 /** Cgroups to join, held open. */
@@ -26,10 +27,10 @@ const MAX_CGROUP_BYTES = 32 * 1024;
 
 /** Throws a `Failure`: `busy` when the process is frozen, `permission` when its cgroups may not be joined. */
 export function holdCgroups(process: HeldProcess): HeldCgroups {
-  const theirs = parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, 'the cgroups'));
+  const theirs = parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, said('theCgroups')));
   if (freezerState(theirs) === 'paused') {
-    throw new Failure('busy', 'The container is paused: a program that joins its cgroup would be frozen as well.', {
-      hint: 'Unpause it, or the cgroup above it that is frozen, or enter its namespaces without joining its cgroups.',
+    throw new Failure('busy', said('containerIsPaused'), {
+      hint: said('unpauseOrEnterWithoutCgroups'),
     });
   }
   const mine = new Map(
@@ -67,9 +68,9 @@ function open(path: string, flags: number): number {
   const descriptor = openAt(AT_FDCWD, path, flags);
   if (descriptor >= 0) return descriptor;
   const error = errorOf(descriptor, 'openat', path);
-  throw new Failure('permission', `The cgroup of the process cannot be joined: ${error.message}.`, {
+  throw new Failure('permission', said('cgroupCannotBeJoined', error.message), {
     errno: error.code,
     path,
-    hint: 'Enter its namespaces without joining its cgroups, or restart the helper as root.',
+    hint: said('enterWithoutCgroups'),
   });
 }

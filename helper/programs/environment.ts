@@ -1,5 +1,7 @@
 /** The environment a program starts with. Its bytes may be anything but NUL, so it stays bytes throughout. */
 import fs from 'node:fs';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import type { HeldProcess } from './target.ts';
 
 /**
@@ -37,7 +39,7 @@ export class Environment {
    * set a title (setproctitle(3)): nginx, redis, postgres. Throws a `Failure` when it may not be read.
    */
   static of(process: HeldProcess): Environment | undefined {
-    const bytes = readChunks(process, 'environ', 'the environment');
+    const bytes = readChunks(process, 'environ', said('theEnvironment'));
     const entries = [...split(bytes)];
     const isIntact = entriesAreIntact(bytes, entries) && argumentsAreIntact(process);
     return isIntact ? Environment.from(entries) : undefined;
@@ -93,12 +95,12 @@ function argumentsAreIntact(process: HeldProcess): boolean {
   const stat = process.tryRead('stat', MAX_STAT_BYTES) ?? '';
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const [begin, end] = [Number(fields[ARG_START]), Number(fields[ARG_START + 1])];
-  const words = readChunks(process, 'cmdline', 'the arguments');
+  const words = readChunks(process, 'cmdline', said('theArguments'));
   // Zero: it may not be seen.
   return !(end > begin) || words.length <= end - begin;
 }
 
-function readChunks(process: HeldProcess, path: 'environ' | 'cmdline', what: string): Buffer {
+function readChunks(process: HeldProcess, path: 'environ' | 'cmdline', what: Said): Buffer {
   const file = process.open(path, 0, what);
   const chunks: Buffer[] = [];
   let length = 0;

@@ -7,6 +7,8 @@ import { EBUSY } from '../kernel/numbers.ts';
 import { readFilters } from '../kernel/ptrace.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseStatus } from '../proc/status.ts';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import { Remembered } from './remembered.ts';
 import type { HeldProcess } from './target.ts';
 
@@ -51,7 +53,7 @@ export async function filtersOf(
   { without, isShown }: FilterWish,
   differences: string[],
 ): Promise<SeccompFilter[]> {
-  const { seccompMode, seccompFilters: count } = parseStatus(process.read('status', MAX_STATUS_BYTES, 'the identity'));
+  const { seccompMode, seccompFilters: count } = parseStatus(process.read('status', MAX_STATUS_BYTES, said('theIdentity')));
   if (seccompMode !== MODE_FILTER) return [];
   if (without) {
     differences.push('The process is confined by a seccomp filter; this program runs without it, as was chosen.');
@@ -61,7 +63,7 @@ export async function filtersOf(
   if (known !== undefined) return known;
   try {
     // It would stop only when it is thawed, and stay traced until then.
-    if (freezerState(parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, 'the cgroups'))) === 'paused')
+    if (freezerState(parseCgroups(process.read('cgroup', MAX_CGROUP_BYTES, said('theCgroups')))) === 'paused')
       throw new SyscallError('ptrace', EBUSY);
     process.check();
     const loaded = await readFilters(process.ref.pid);
@@ -83,17 +85,17 @@ export async function filtersOf(
   }
 }
 
-const WHY: Readonly<Record<string, string>> = {
-  EPERM: 'it is traced by a debugger, or only root may look',
-  EACCES: 'that needs CAP_SYS_ADMIN, and a helper without a filter of its own',
-  EBUSY: 'it does not stop, being frozen or waiting in the kernel',
-  EINVAL: 'this kernel does not tell it (CONFIG_CHECKPOINT_RESTORE)',
+const WHY: Readonly<Record<string, Said>> = {
+  EPERM: said('whyTraced'),
+  EACCES: said('whyNeedsSysAdmin'),
+  EBUSY: said('whyDoesNotStop'),
+  EINVAL: said('whyKernelDoesNotTell'),
 };
 
 function unfiltered(pid: number, errno: string): Failure {
-  return new Failure('unfiltered', `The seccomp filter of process ${pid} cannot be read: ${WHY[errno] ?? errno}.`, {
+  return new Failure('unfiltered', said('filterCannotBeRead', pid, WHY[errno] ?? errno), {
     errno,
     syscall: 'ptrace',
-    hint: 'Restart the helper as root; or let the program run without the filter, by which more system calls are open to it.',
+    hint: said('runWithoutFilter'),
   });
 }

@@ -10,6 +10,7 @@ import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
 import type { IdMapping } from '../protocol/processes.ts';
+import { said } from '../said.ts';
 import { OOM_SCORE_ADJUSTMENT, startingLimits } from './cleanStart.ts';
 import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
 
@@ -78,9 +79,9 @@ export type Who =
 export function identityOf(as: Who, target: HeldTarget): Identity {
   if (as.who === 'root') return rootIdentity(target);
   if (target.process === undefined) {
-    throw new Failure('invalid', 'There is no process whose identity could be taken.', {
+    throw new Failure('invalid', said('noProcessForIdentity'), {
       field: ['identity'],
-      hint: 'Name a process, or ask for the identity of root.',
+      hint: said('nameProcessOrRoot'),
     });
   }
   return processIdentity(as, target, target.process);
@@ -92,7 +93,7 @@ export function runsInUserNamespaceOf(target: HeldTarget, process: HeldProcess):
 }
 
 function isInOwnUserNamespace(process: HeldProcess): boolean {
-  return isOwnNamespace('user', process.open('ns/user', 0, 'the user namespace'));
+  return isOwnNamespace('user', process.open('ns/user', 0, said('userNamespace')));
 }
 
 function entersUserNamespace(target: HeldTarget): boolean {
@@ -113,7 +114,7 @@ function rootIdentity(target: HeldTarget): Identity {
   return identity;
 }
 
-function rootOf(map: IdMapping[] | undefined, what: string, differences: string[]): number {
+function rootOf(map: IdMapping[] | undefined, what: 'user' | 'group', differences: string[]): number {
   if (map === undefined || map.some(({ inside }) => inside === 0)) return 0;
   const lowest = leastOf(map.map(({ inside }) => inside));
   if (!Number.isFinite(lowest)) {
@@ -153,8 +154,8 @@ function setGroups(identity: Identity, target: HeldTarget, outside: number[]): v
 
 function mapsOf(process: HeldProcess): { uid: IdMapping[]; gid: IdMapping[] } {
   return {
-    uid: parseIdMap(process.read('uid_map', MAX_MAP_BYTES, 'the uid map')),
-    gid: parseIdMap(process.read('gid_map', MAX_MAP_BYTES, 'the gid map')),
+    uid: parseIdMap(process.read('uid_map', MAX_MAP_BYTES, said('theUidMap'))),
+    gid: parseIdMap(process.read('gid_map', MAX_MAP_BYTES, said('theGidMap'))),
   };
 }
 
@@ -178,7 +179,7 @@ interface Credentials {
 
 /** Everything but the credentials is the process's: limits, label, umask and the like, which an engine gives each program of the container alike. */
 function processIdentity(as: Exclude<Who, { who: 'root' }>, target: HeldTarget, process: HeldProcess): Identity {
-  const text = process.read('status', MAX_STATUS_BYTES, 'the identity');
+  const text = process.read('status', MAX_STATUS_BYTES, said('theIdentity'));
   const status = parseStatus(text);
   const identity: Identity = {
     droppedBounding: 0n,
@@ -202,8 +203,8 @@ function processIdentity(as: Exclude<Who, { who: 'root' }>, target: HeldTarget, 
     setGroups(identity, target, [...new Set(outside.filter((group) => group !== undefined))]);
     setCapabilities(identity, capabilities, inside, process);
   } else if (status.uid[1] !== own().uid) {
-    throw new Failure('permission', `Process ${process.ref.pid} runs as another user, which only root can become.`, {
-      hint: 'Restart the helper as root.',
+    throw new Failure('permission', said('runsAsAnotherUser', process.ref.pid), {
+      hint: said('restartHelperAsRoot'),
     });
   }
   return identity;
@@ -233,21 +234,19 @@ function credentialsOf(
 }
 
 /** The status shows ids as the helper's user namespace has them. */
-function idInside(outside: number, map: IdMapping[] | undefined, what: string): number {
+function idInside(outside: number, map: IdMapping[] | undefined, what: 'user' | 'group'): number {
   const id = map === undefined ? outside : insideOf(map, outside);
   if (id !== undefined) return id;
   if (map === undefined || map.length === 0) throw unmapped(what);
-  throw new Failure('unsupported', `The process runs as a ${what} that its user namespace does not map.`, {
-    hint: 'Enter as root instead.',
+  throw new Failure('unsupported', said('runsAsUnmapped', said(what)), {
+    hint: said('enterAsRootInstead'),
   });
 }
 
 /** Nobody can be anybody in there; but its namespaces can be entered by who has power over them from outside, which is root. */
-function unmapped(what: string): Failure {
-  return new Failure('unsupported', `The user namespace has no map of ${what} ids yet, so nobody can run in it as anybody.`, {
-    hint: own().privileged
-      ? 'Enter its other namespaces without the user namespace.'
-      : `Write its map first (new${what === 'user' ? 'uid' : 'gid'}map(1), or /proc/PID/${what === 'user' ? 'uid' : 'gid'}_map); or restart the helper as root and enter its other namespaces without the user namespace.`,
+function unmapped(what: 'user' | 'group'): Failure {
+  return new Failure('unsupported', said('userNamespaceHasNoMap', said(what)), {
+    hint: own().privileged ? said('enterWithoutUserNamespace') : said('writeItsMapFirst', what === 'user' ? 'uid' : 'gid'),
   });
 }
 

@@ -8,6 +8,8 @@ import { O_PATH } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
@@ -69,7 +71,7 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
     const entersMount = target.namespaces.some(({ kind }) => kind === 'mnt');
     const takesRoot = target.process !== undefined && (params.root ?? (entersMount || target.complete));
     if (params.root === true && target.process === undefined) {
-      throw new Failure('invalid', 'A root directory can only be taken from a process, and none was named.', {
+      throw new Failure('invalid', said('rootNeedsProcess'), {
         field: ['root'],
       });
     }
@@ -112,11 +114,14 @@ export async function makePlan(params: ProgramParams, options: PlanOptions): Pro
 
 async function rootOf(held: HeldProcess): Promise<Required<Pick<Plan, 'root' | 'workingDirectory'>>> {
   const { pid } = held.ref;
-  const open = async (link: 'root' | 'cwd', what: string) => ({
+  const open = async (link: 'root' | 'cwd', what: Said) => ({
     descriptor: await held.openLinked(link, O_PATH | O_DIRECTORY, what),
     name: `/proc/${pid}/${link}`,
   });
-  return { root: await open('root', 'the root directory'), workingDirectory: await open('cwd', 'the working directory') };
+  return {
+    root: await open('root', said('theRootDirectory')),
+    workingDirectory: await open('cwd', said('theWorkingDirectory')),
+  };
 }
 
 /** What engines set is what images are made for: few have a description of another terminal (terminfo(5)). */
@@ -129,8 +134,7 @@ function setTerminal(environment: Environment, isAsEngine: boolean): void {
 function joinCgroups(plan: Plan, asked: boolean | undefined, disposables: (() => void)[]): void {
   const held = plan.target.process;
   if (!(asked ?? plan.target.complete)) return;
-  if (held === undefined)
-    throw new Failure('invalid', 'Cgroups can only be those of a process, and none was named.', { field: ['cgroup'] });
+  if (held === undefined) throw new Failure('invalid', said('cgroupsNeedProcess'), { field: ['cgroup'] });
   if (asked === undefined && !own().privileged) {
     plan.differences.push('The cgroups of the process are not joined: only root may.');
     return;

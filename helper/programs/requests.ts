@@ -10,6 +10,7 @@ import type {
   TerminalsOpenParams,
   TerminalsOpenResult,
 } from '../protocol/programs.ts';
+import { said } from '../said.ts';
 import { explainProgram } from './explain.ts';
 import { runProgram } from './run.ts';
 import type { OpenNamespace } from './target.ts';
@@ -48,8 +49,8 @@ function isForSandbox<P extends ProgramParams>(params: P): params is P & { sandb
     (field) => params[field] !== undefined,
   );
   if (contradicting === undefined) return true;
-  throw new Failure('invalid', `A sandbox is entered as a whole: "${contradicting}" cannot be chosen.`, {
+  throw new Failure('invalid', said('sandboxIsEnteredAsWhole', contradicting), {
     field: [contradicting],
-    hint: 'Leave it out, or name the process of the sandbox instead of the sandbox.',
+    hint: said('leaveOutOrNameProcess'),
   });
 }

@@ -3,7 +3,9 @@
 import { Failure } from '../failure.ts';
 import { E2BIG, EACCES, EAGAIN, ENOENT, ENOEXEC, ENOMEM } from '../kernel/numbers.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
+import type { Said } from '../protocol/said.ts';
 import { withinDeadline } from '../reading/deadline.ts';
+import { said } from '../said.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
 import type { Candidate, Plan } from './plan.ts';
@@ -33,8 +35,8 @@ export function start(
 async function confirm(plan: Plan, launched: Launched): Promise<Candidate> {
   const late = () => {
     launched.kill();
-    return new Failure('busy', `The program did not start within ${START_DEADLINE_MILLIS / 1000} seconds.`, {
-      hint: 'The container may be paused, or one of its file systems may not answer.',
+    return new Failure('busy', said('programDidNotStart', START_DEADLINE_MILLIS / 1000), {
+      hint: said('containerMayBePaused'),
     });
   };
   try {
@@ -56,46 +58,34 @@ function inWords(plan: Plan, failure: StepFailure): Failure {
   if (step.kind !== 'syscall') return failure;
   if (step.name === 'execve') return execveInWords(plan, failure);
   if (step.name === 'chdir' && plan.directory !== undefined && (errno === ENOENT || errno === EACCES)) {
-    return new Failure(
-      failure.reason,
-      `The directory ${plan.directory} cannot be used there: ${failure.data.errno}.`,
-      failure.data,
-    );
+    return new Failure(failure.reason, said('directoryCannotBeUsedThere', plan.directory, failure.data.errno!), failure.data);
   }
   if (failure.reason === 'permission') {
-    const hint = own().privileged
-      ? 'A security module or the namespaces around the helper may forbid it.'
-      : permissionHint(plan);
-    return new Failure('permission', failure.message, { ...failure.data, hint });
+    const hint = own().privileged ? said('maybeForbidden') : permissionHint(plan);
+    return new Failure('permission', failure.text, { ...failure.data, hint });
   }
   return failure;
 }
 
-function permissionHint(plan: Plan): string {
+function permissionHint(plan: Plan): Said {
   const user = plan.target.namespaces.some(({ kind }) => kind === 'user');
-  return user
-    ? 'Restart the helper as root: these namespaces belong to another user.'
-    : 'Restart the helper as root; or, for a container of your own, enter its user namespace as well.';
+  return user ? said('restartAsRootOtherOwner') : said('restartAsRootOrEnterUser');
 }
 
 function forkInWords(failure: StepFailure): Failure {
   if (failure.errno === ENOMEM) {
-    return new Failure(
-      'gone',
-      'Nothing can be started in that pid namespace any more: its first process has ended.',
-      failure.data,
-    );
+    return new Failure('gone', said('pidNamespaceHasEnded'), failure.data);
   }
   if (failure.errno === EAGAIN) {
-    return new Failure('busy', 'No further process may be started there: a limit on their number is reached.', {
+    return new Failure('busy', said('tasksLimitIsReachedThere'), {
       ...failure.data,
-      hint: 'End some processes, raise pids.max of the cgroup, or enter without joining the cgroups.',
+      hint: said('endProcessesOrRaiseLimit'),
     });
   }
   if (failure.errno === EACCES) {
-    return new Failure('permission', failure.message, {
+    return new Failure('permission', failure.text, {
       ...failure.data,
-      hint: 'Between its cgroup and that of the helper is one that you may not change: enter without joining the cgroups, or restart the helper as root.',
+      hint: said('cgroupBetweenIsClosed'),
     });
   }
   return failure;
@@ -109,28 +99,23 @@ function execveInWords(plan: Plan, failure: StepFailure): Failure {
   const name = plan.command[0]!;
   const details = { errno: failure.data.errno!, syscall: 'execve', path: name };
   if (plan.shell && [ENOENT, EACCES, ENOEXEC].includes(errno)) {
-    return new Failure('notFound', 'There is no shell that can be run there.', {
+    return new Failure('notFound', said('noShellThere'), {
       ...details,
-      hint: "Enter its other namespaces without mnt to use the host's tools in them.",
+      hint: said('enterWithoutMnt'),
     });
   }
   if (errno === ENOENT) {
-    const where = name.includes('/') ? '' : ' in a folder of PATH from which it may be executed';
-    return new Failure(
-      'notFound',
-      `${name} was not found there${where}, or the interpreter or loader that it needs was not.`,
-      details,
-    );
+    return new Failure('notFound', said(name.includes('/') ? 'programWasNotFound' : 'programWasNotFoundInPath', name), details);
   }
   if (errno === E2BIG) {
-    return new Failure('unsupported', `The environment of the process is larger than Linux lets ${name} have.`, {
+    return new Failure('unsupported', said('environmentIsTooLarge', name), {
       ...details,
-      hint: 'A string may have 128 KiB, all together a quarter of the limit of the stack. Enter without the root directory of the process.',
+      hint: said('environmentLimits'),
     });
   }
-  if (errno === EACCES) return new Failure('permission', `${name} may not be executed there.`, { ...details, errno: 'EACCES' });
+  if (errno === EACCES) return new Failure('permission', said('mayNotBeExecutedThere', name), { ...details, errno: 'EACCES' });
   if (errno === ENOEXEC) {
-    return new Failure('invalid', `${name} is not a program of this machine, nor a script.`, { ...details, errno: 'ENOEXEC' });
+    return new Failure('invalid', said('isNoProgramOfMachine', name), { ...details, errno: 'ENOEXEC' });
   }
   return failure;
 }

@@ -14,7 +14,9 @@ import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
 import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramTarget } from '../protocol/programs.ts';
+import type { Said } from '../protocol/said.ts';
 import { openAtSlowly } from '../reading/openAt.ts';
+import { said } from '../said.ts';
 
 export interface HeldNamespace {
   kind: NamespaceKind;
@@ -59,7 +61,7 @@ export class HeldProcess {
   }
 
   /** A file below `/proc/PID`, close-on-exec. Throws a `Failure` that names `what`. It lives until `dispose`. */
-  open(path: string, flags: number, what: string): number {
+  open(path: string, flags: number, what: Said): number {
     const descriptor = openAt(this.directory, path, flags);
     if (descriptor < 0) throw this.failure(descriptor, path, what);
     this.opened.push(descriptor);
@@ -67,7 +69,7 @@ export class HeldProcess {
   }
 
   /** Likewise what a link there leads to, which may be on any file system. Rejects with a `Failure`, `busy`, when that does not answer. */
-  async openLinked(link: 'root' | 'cwd', flags: number, what: string): Promise<number> {
+  async openLinked(link: 'root' | 'cwd', flags: number, what: Said): Promise<number> {
     const descriptor = await openAtSlowly(this.directory, link, flags);
     if (descriptor < 0) throw this.failure(descriptor, link, what);
     this.opened.push(descriptor);
@@ -75,7 +77,7 @@ export class HeldProcess {
   }
 
   /** The text of a file below `/proc/PID`, at most `limit` bytes. Throws a `Failure` that names `what`. */
-  read(path: string, limit: number, what: string): string {
+  read(path: string, limit: number, what: Said): string {
     const text = readText(this.directory, path, limit);
     if (typeof text === 'number') throw this.failure(text, path, what);
     return text;
@@ -112,39 +114,35 @@ export class HeldProcess {
     const stat = typeof text === 'number' ? undefined : parseStat(text);
     if (stat === undefined || stat.startTime !== this.ref.startTime) throw this.gone();
     if (stat.state === 'Z' || stat.state === 'X') {
-      throw new Failure('gone', `Process ${this.ref.pid} has ended; only its exit status is left (a zombie).`, {
-        hint: 'Choose a process that still runs.',
+      throw new Failure('gone', said('processIsZombie', this.ref.pid), {
+        hint: said('chooseRunningProcess'),
       });
     }
     if ((stat.flags & PF_KTHREAD) !== 0) {
-      throw new Failure(
-        'invalid',
-        `Process ${this.ref.pid} is a thread of the kernel: it has no program, root or user to enter.`,
-        {
-          hint: 'Choose a process that runs a program.',
-        },
-      );
+      throw new Failure('invalid', said('processIsKernelThread', this.ref.pid), {
+        hint: said('chooseProcessWithProgram'),
+      });
     }
   }
 
   private gone(): Failure {
-    return new Failure('gone', `Process ${this.ref.pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+    return new Failure('gone', said('processHasEnded', this.ref.pid), { hint: said('refreshViewAndChooseAnotherProcess') });
   }
 
-  private failure(result: number, path: string, what: string): Failure {
+  private failure(result: number, path: string, what: Said): Failure {
     const error = errorOf(result, 'openat', `/proc/${this.ref.pid}/${path}`);
     const details = { errno: error.code, syscall: error.syscall, path: error.path! };
     // A process that ends has no namespaces any more before it has no directory.
     if (result === -ESRCH || (result === -ENOENT && hasEnded(this.pidfd))) return this.gone();
     if (result === -EACCES || result === -EPERM) {
-      return new Failure('permission', `You may not look at ${what} of process ${this.ref.pid}: ${error.code}.`, {
+      return new Failure('permission', said('mayNotLookAt', what, this.ref.pid, error.code), {
         ...details,
-        hint: 'Restart the helper as root.',
+        hint: said('restartHelperAsRoot'),
       });
     }
     return new Failure(
       result === -ENOENT ? 'unsupported' : 'kernel',
-      `${what} of process ${this.ref.pid}: ${error.code}.`,
+      said('errorOfProcess', what, this.ref.pid, error.code),
       details,
     );
   }
@@ -157,13 +155,13 @@ export type OpenNamespace = (ref: NamespaceRef) => number;
 export function holdTarget(target: ProgramTarget, openNamespace: OpenNamespace): HeldTarget {
   const named = target.namespaces ?? [];
   if (target.process === undefined && named.length === 0) {
-    throw new Failure('invalid', 'Nothing to enter was named.', {
+    throw new Failure('invalid', said('nothingNamed'), {
       field: ['process'],
-      hint: 'Name a process, or at least one namespace.',
+      hint: said('nameProcessOrNamespace'),
     });
   }
   if (new Set(named.map(({ kind }) => kind)).size < named.length) {
-    throw new Failure('invalid', 'Two namespaces of one kind were named; a process is in exactly one of each.', {
+    throw new Failure('invalid', said('twoOfOneKind'), {
       field: ['namespaces'],
     });
   }
@@ -219,17 +217,13 @@ function ownerOf(namespaces: readonly HeldNamespace[]): HeldNamespace | undefine
  */
 function refuseHost({ kinds }: ProgramTarget, process: HeldProcess | undefined): void {
   if (kinds?.length === 0) return;
-  if (process === undefined)
-    throw new Failure('invalid', 'These are the host’s own namespaces: there is nothing to enter.', { field: ['namespaces'] });
+  if (process === undefined) throw new Failure('invalid', said('hostsOwnNamespaces'), { field: ['namespaces'] });
   if (kinds === undefined && readLinkText(process.directory, 'root') !== '/') return;
   const { pid } = process.ref;
-  const message =
-    kinds === undefined
-      ? `Process ${pid} is on the host: none of its namespaces differs from the host’s, so there is nothing to enter.`
-      : `Process ${pid} shares the namespaces of these kinds with the host (${kinds.join(', ')}): there is nothing to enter.`;
+  const message = kinds === undefined ? said('processIsOnHost', pid) : said('processSharesWithHost', pid, kinds);
   throw new Failure('invalid', message, {
     field: [kinds === undefined ? 'process' : 'kinds'],
-    hint: 'Use a terminal of the host, or choose a process that is inside.',
+    hint: said('useTerminalOfHost'),
   });
 }
 
@@ -239,12 +233,12 @@ function kindsOf(target: ProgramTarget): NamespaceKind[] {
   const asked = target.kinds ?? (named.length > 0 ? [] : NAMESPACE_KINDS.filter(isSupported));
   const twice = asked.find((kind) => named.includes(kind));
   if (twice !== undefined) {
-    throw new Failure('invalid', `A ${twice} namespace was named, and that of the process asked for as well.`, {
+    throw new Failure('invalid', said('namespaceNamedTwice', twice), {
       field: ['namespaces', named.indexOf(twice)],
     });
   }
   const lacking = asked.find((kind) => !isSupported(kind));
-  if (lacking !== undefined) throw new Failure('unsupported', `This kernel has no ${lacking} namespaces.`);
+  if (lacking !== undefined) throw new Failure('unsupported', said('kernelHasNoSuchNamespaces', lacking));
   return [...new Set(asked)];
 }
 
@@ -252,7 +246,7 @@ function openNamespacesOf(process: HeldProcess, kinds: NamespaceKind[]): HeldNam
   return kinds.map((kind) => ({
     kind,
     name: `/proc/${process.ref.pid}/ns/${kind}`,
-    descriptor: process.open(`ns/${kind}`, 0, `the ${kind} namespace`),
+    descriptor: process.open(`ns/${kind}`, 0, said('theNamespace', kind)),
   }));
 }
 

@@ -9,6 +9,7 @@ import { hasInput, isHungUp } from '../kernel/readiness.ts';
 import type { Launched } from '../launcher/launch.ts';
 import { log } from '../log.ts';
 import type { ExitStatus, TerminalsOpenParams, TerminalsOpenResult } from '../protocol/programs.ts';
+import { english, said } from '../said.ts';
 import { encodeFrame, type Frame, type FrameDecoder, TOKEN_BYTES } from '../stream/frame.ts';
 import { type Attachable, descriptorOf } from '../stream/server.ts';
 import { own } from './identity.ts';
@@ -194,7 +195,7 @@ class Terminal implements Attachable {
     frames: Iterable<Frame>,
   ): void {
     if (this.master.destroyed) {
-      connection.end(encodeFrame({ type: 'error', message: 'This terminal has been closed.' }));
+      connection.end(encodeFrame({ type: 'error', message: english(said('terminalHasBeenClosed')) }));
       return;
     }
     this.connection = connection;

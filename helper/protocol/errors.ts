@@ -1,4 +1,5 @@
 /** What every request may be answered with instead of its result, and every fact instead of itself. Types and constants only. */
+import type { Said } from './said.ts';
 
 /** Why a request failed. Programs decide on this, never on the message's words. */
 export type Reason = 'notFound' | 'gone' | 'permission' | 'unsupported' | 'invalid' | 'busy' | 'kernel' | 'unfiltered';
@@ -6,12 +7,14 @@ export type Reason = 'notFound' | 'gone' | 'permission' | 'unsupported' | 'inval
 /** The `data` of every error response. */
 export interface ErrorData {
   reason: Reason;
+  /** What failed, as `{ code, args }`: the error's `message` is its sentence in English. Absent where the kernel or Node says it in its own words. */
+  text?: Said;
   /** The kernel's error, by name: `EPERM`. */
   errno?: string;
   syscall?: string;
   path?: string;
-  /** What the person can do about it. */
-  hint?: string;
+  /** What the person can do about it, as `{ code, args }`. The sentences are in [texts](texts/), with `{0}` for the first argument. */
+  hint?: Said;
   /** Of a sandbox: the index of the step that failed, among the `steps` of `sandboxes/explain`. */
   step?: number;
   /** The field of the parameters that cannot be accepted, from the outermost: `['spec', 'mounts', 0, 'type']`. */

@@ -3,19 +3,21 @@
 import { Failure } from '../failure.ts';
 import { close, openAt } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import { deviceBehindLinks } from './blockedCall.ts';
 
 export interface DeafDevice {
   /** Its number; undefined where the kernel does not tell. */
   device: string | undefined;
   /** For people: which one it is, and what it was asked for. */
-  words: string;
+  words: Said;
 }
 
-export function unanswered(words: string, path?: string): Failure {
+export function unanswered(words: Said, path?: string): Failure {
   return new Failure('busy', words, {
     ...(path === undefined ? {} : { path }),
-    hint: 'Whoever serves it may have stopped. It is left alone until it answers.',
+    hint: said('itIsLeftAlone'),
   });
 }
 

@@ -4,7 +4,6 @@
  */
 import { Failure, isSystemError } from '../failure.ts';
 import { SyscallError } from '../kernel/libc.ts';
-import type { ErrorData } from '../protocol/errors.ts';
 import type { DeafDevice } from './deafDevices.ts';
 
 /** `params`, `result` and what is told are cloned from thread to thread: data, no functions. */
@@ -46,13 +45,13 @@ export const SHARED_WORDS = 2;
 
 /** An error as it goes from thread to thread, where it would lose its class. */
 export type SentError =
-  | { kind: 'failure'; message: string; data: ErrorData }
+  | { kind: 'failure'; data: Failure['data'] }
   | { kind: 'syscall'; syscall: string; errno: number; path?: string }
   | { kind: 'system'; message: string; code: string; syscall?: string; path?: string }
   | { kind: 'unforeseen'; message: string; stack?: string };
 
 export function sentError(error: unknown): SentError {
-  if (error instanceof Failure) return { kind: 'failure', message: error.message, data: error.data };
+  if (error instanceof Failure) return { kind: 'failure', data: error.data };
   if (error instanceof SyscallError) {
     const { syscall, errno, path } = error;
     return { kind: 'syscall', syscall, errno, ...(path === undefined ? {} : { path }) };
@@ -74,7 +73,7 @@ export function sentError(error: unknown): SentError {
 export function receivedError(sent: SentError): Error {
   switch (sent.kind) {
     case 'failure':
-      return new Failure(sent.data.reason, sent.message, sent.data);
+      return new Failure(sent.data.reason, sent.data.text, sent.data);
     case 'syscall':
       return new SyscallError(sent.syscall, sent.errno, sent.path);
     case 'system': {

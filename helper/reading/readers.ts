@@ -12,6 +12,8 @@ import type { CancellationToken } from 'vscode-jsonrpc';
 import { Failure } from '../failure.ts';
 import { close } from '../kernel/files.ts';
 import { log } from '../log.ts';
+import type { Said } from '../protocol/said.ts';
+import { english, said } from '../said.ts';
 import { blockedFileSystem, fileSystemName, waitingSince } from './blockedCall.ts';
 import { type DeafDevice, unanswered, whyDeafOnTheWay } from './deafDevices.ts';
 import { ABANDONED, CURRENT_JOB, type Job, type Order, type Report, receivedError, SHARED_WORDS } from './job.ts';
@@ -63,7 +65,14 @@ interface Pending {
 }
 
 /** The thread was given up because of another job. */
-class Displaced extends Error {}
+class Displaced extends Error {
+  readonly words: Said;
+
+  constructor(words: Said) {
+    super(english(words));
+    this.words = words;
+  }
+}
 
 /** A thread, and what it is doing. */
 export class Reader {
@@ -153,8 +162,8 @@ export class Reader {
     const found = blockedFileSystem(this.threadId!);
     const device = begun?.device ?? found.device;
     const asked = begun?.path ?? found.path;
-    const system = device === undefined ? 'A file system' : `The file system ${fileSystemName(device)}`;
-    const words = `${system} does not answer${asked === undefined ? '' : `, asked for ${asked}`}.`;
+    const system = device === undefined ? said('fileSystem') : said('fileSystemOfDevice', fileSystemName(device));
+    const words = asked === undefined ? said('doesNotAnswer', system) : said('doesNotAnswerFor', system, asked);
     for (const [id, { reject }] of this.pending) {
       reject(id === culprit ? unanswered(words, asked) : new Displaced(words));
     }
@@ -164,7 +173,7 @@ export class Reader {
   }
 
   private end(): void {
-    for (const { reject } of this.pending.values()) reject(new Failure('kernel', 'A reader thread of the helper has ended.'));
+    for (const { reject } of this.pending.values()) reject(new Failure('kernel', said('readerThreadHasEnded')));
     this.pending.clear();
     this.hasEnded = true;
     this.ended(this);
@@ -214,7 +223,7 @@ class Readers {
         return (await this.askOnce(name, begun, options as AskOptions<never>)) as R;
       } catch (error) {
         if (!(error instanceof Displaced)) throw error;
-        if (attempt >= MAX_LOST || typeof prepare !== 'function' || options.on !== undefined) throw unanswered(error.message);
+        if (attempt >= MAX_LOST || typeof prepare !== 'function' || options.on !== undefined) throw unanswered(error.words);
       }
     }
   }
@@ -250,7 +259,9 @@ class Readers {
 
   private whyFull(): Failure | undefined {
     if (this.lost.size < MAX_LOST) return undefined;
-    return unanswered([...this.lost.values()].map(({ words }) => words).join(' '));
+    return unanswered(
+      [...this.lost.values()].map(({ words }) => words).reduce((before, one) => said('sentences', before, one)),
+    );
   }
 
   private open(): Reader {
@@ -273,7 +284,7 @@ class Readers {
       this.current = undefined;
       const lost = current.abandon();
       this.lost.set(current, lost);
-      log('warn', lost.words);
+      log('warn', english(lost.words));
     } else if (current !== undefined && performance.now() - (current.idleSince ?? Number.POSITIVE_INFINITY) > IDLE_MILLIS) {
       this.current = undefined;
       current.stop();

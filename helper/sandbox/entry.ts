@@ -9,6 +9,7 @@ import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
 import { holdTarget } from '../programs/target.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
+import { said } from '../said.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 export interface Entered {
@@ -18,7 +19,7 @@ export interface Entered {
 
 /** Rejects with a `Failure` and holds nothing when it cannot be entered. */
 export async function planEntry({ sandbox, plan }: Entered, params: ProgramParams, terminal: boolean): Promise<Plan> {
-  if (sandbox.process === undefined) throw new Failure('gone', `Nothing runs in the sandbox ${sandbox.name} any more.`);
+  if (sandbox.process === undefined) throw new Failure('gone', said('nothingRunsInSandbox', sandbox.name));
   const target = holdTarget({ process: sandbox.process }, () => {
     throw new Error('no namespace was named');
   });
@@ -31,7 +32,7 @@ export async function planEntry({ sandbox, plan }: Entered, params: ProgramParam
     const cgroups = plan.cgroups.length === 0 ? undefined : holdCgroups(held);
     if (cgroups !== undefined) disposables.push(() => cgroups.dispose());
     const root = {
-      descriptor: await held.openLinked('root', O_PATH | O_DIRECTORY, 'the root directory'),
+      descriptor: await held.openLinked('root', O_PATH | O_DIRECTORY, said('theRootDirectory')),
       name: `/proc/${held.ref.pid}/root`,
     };
     const environment = environmentOf(plan, params, terminal);

@@ -7,6 +7,8 @@ import { StepFailure } from '../launcher/launch.ts';
 import type { Step } from '../launcher/program.ts';
 import { own } from '../programs/identity.ts';
 import type { ErrorData } from '../protocol/errors.ts';
+import type { Said } from '../protocol/said.ts';
+import { said } from '../said.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 /** What it means that a step failed so. */
@@ -19,10 +21,10 @@ interface Meaning {
   /** The failure's own without it. */
   reason?: ErrorData['reason'];
   /** What failed, where that says more than the purpose of the step. */
-  what?: (plan: SandboxPlan) => string;
+  what?: (plan: SandboxPlan) => Said;
   /** What the errno means there. */
-  why?: string;
-  hint?: string | ((plan: SandboxPlan) => string);
+  why?: Said;
+  hint?: Said | ((plan: SandboxPlan) => Said);
 }
 
 /** Of those that fit the first counts. */
@@ -31,89 +33,89 @@ const MEANINGS: readonly Meaning[] = [
     of: ['fork', 'init'],
     errno: ['EAGAIN'],
     reason: 'busy',
-    why: 'a limit on the number of processes is reached',
-    hint: 'Raise pids.max or RLIMIT_NPROC, or end some processes.',
+    why: said('whyProcessLimitReached'),
+    hint: said('raiseProcessLimit'),
   },
   {
     of: ['fork', 'init'],
     errno: ['ENOMEM'],
     reason: 'gone',
-    why: 'the first process of that pid namespace has ended',
-    hint: 'Choose a pid namespace that is in use, or a new one.',
+    why: said('whyPidNamespaceEnded'),
+    hint: said('choosePidNamespaceInUse'),
   },
-  { where: isOfCgroup, hint: 'Leave the limit out, or see what the cgroup above allows.' },
+  { where: isOfCgroup, hint: said('leaveLimitOutOrLookAbove') },
   {
     of: ['unshare'],
     errno: ['ENOSPC', 'EUSERS'],
     reason: 'busy',
-    why: 'the limit on the number of such namespaces is reached',
-    hint: 'Raise it in /proc/sys/user (max_user_namespaces and the like).',
+    why: said('whyNamespaceLimitReached'),
+    hint: said('raiseNamespaceLimit'),
   },
   {
     of: ['unshare'],
     errno: ['EINVAL'],
     reason: 'unsupported',
-    why: 'this kernel has no namespaces of one of these kinds',
+    why: said('whyKindsLacking'),
   },
   {
     of: ['unshare'],
     errno: ['EPERM'],
     where: ({ fresh }) => fresh.has('user'),
     reason: 'permission',
-    why: 'this host does not let ordinary users make user namespaces',
-    hint: 'Restart the helper as root, or have it allowed: sysctl kernel.unprivileged_userns_clone or kernel.apparmor_restrict_unprivileged_userns.',
+    why: said('whyUserNamespacesForbidden'),
+    hint: said('restartAsRootOrAllow'),
   },
-  { of: ['unshare'], reason: 'permission', hint: 'Restart the helper as root, or set namespaces.user to "new".' },
+  { of: ['unshare'], reason: 'permission', hint: said('restartAsRootOrNewUser') },
   {
     of: ['openat2'],
     errno: ['ELOOP'],
     reason: 'invalid',
-    why: 'it has a symbolic link where none may be, or did not have it a moment ago',
-    hint: 'Name the place that the link leads to.',
+    why: said('whyLinkOrGone'),
+    hint: said('nameWhereLinkLeads'),
   },
   {
     of: ['openat2'],
     errno: ['ENOENT'],
     reason: 'notFound',
-    why: 'it is not in the root, and could not be made there',
+    why: said('whyNotInRoot'),
     hint: hintForLacking,
   },
   {
     of: ['bind'],
     reason: 'unsupported',
-    why: 'the kernel did not give it',
-    hint: 'IPv6 may be off in new net namespaces (the kernel parameter ipv6.disable_ipv6): leave network.ipv6 and network.address6 out.',
+    why: said('whyNotGiven'),
+    hint: said('ipv6MayBeOff'),
   },
   {
     of: ['chdir'],
     errno: ['ENOENT', 'EACCES'],
-    what: ({ spec }) => `The directory ${spec.process.cwd} cannot be used in the sandbox`,
-    hint: 'Choose another "process.cwd", or mount something there.',
+    what: ({ spec }) => said('couldNotUseDirectory', spec.process.cwd),
+    hint: said('chooseAnotherCwd'),
   },
-  { of: ['fsopen'], errno: ['ENODEV'], reason: 'unsupported', why: 'this kernel has no such file system' },
+  { of: ['fsopen'], errno: ['ENODEV'], reason: 'unsupported', why: said('whyNoFileSystem') },
   {
     of: ['fsconfig'],
     errno: ['EINVAL'],
     where: ({ root, fresh }) => root.type === 'overlay' && fresh.has('user'),
     reason: 'unsupported',
-    why: 'other mounts lie on a layer, and in a new user namespace they are locked there',
-    hint: 'Choose a directory on which nothing is mounted, root.access "readOnly", or restart the helper as root.',
+    why: said('whyMountsLocked'),
+    hint: said('chooseDirectoryWithoutMounts'),
   },
   {
     of: ['fsconfig', 'fsmount'],
     errno: ['EINVAL'],
     reason: 'invalid',
-    why: 'the file system does not take this option, or not with the others',
+    why: said('whyOptionNotTaken'),
   },
   {
     of: ['fsmount'],
     errno: ['EPERM'],
     reason: 'permission',
-    why: "the kernel allows it only where nothing of the host's is hidden by other mounts",
-    hint: 'Inside a container, /proc and /sys have parts that are masked: choose "none" for it.',
+    why: said('whyMaskedByMounts'),
+    hint: said('chooseNoneInContainer'),
   },
-  { errno: ['ENOSPC'], reason: 'busy', why: 'there is no room left for it', hint: hintForRoom },
-  { errno: ['ENOSYS'], reason: 'unsupported', why: 'this kernel is too old; sandboxes need Linux 5.12' },
+  { errno: ['ENOSPC'], reason: 'busy', why: said('whyNoRoomLeft'), hint: hintForRoom },
+  { errno: ['ENOSYS'], reason: 'unsupported', why: said('whyKernelTooOld') },
   { where: (_, { reason }) => reason === 'permission', hint: hintForPermission },
 ];
 
@@ -123,10 +125,11 @@ export function inWords(plan: SandboxPlan, error: unknown): unknown {
   const data: Omit<ErrorData, 'reason'> = { ...error.data, step: error.index };
   if (step.kind === 'syscall' && step.name === 'execve') return execveInWords(plan, error, data);
   const meaning: Meaning = MEANINGS.find((one) => fits(one, plan, error)) ?? {};
-  const what = meaning.what?.(plan) ?? `Could not ${step.purpose}`;
-  const why = meaning.why === undefined ? '' : `: ${meaning.why}`;
+  const what = meaning.what?.(plan) ?? said('couldNot', step.purpose);
   const hint = typeof meaning.hint === 'function' ? meaning.hint(plan) : meaning.hint;
-  return new Failure(meaning.reason ?? error.reason, `${what}: ${error.data.errno}${why}.`, {
+  const errno = error.data.errno!;
+  const text = meaning.why === undefined ? said('becauseOf', what, errno) : said('becauseOfWhy', what, errno, meaning.why);
+  return new Failure(meaning.reason ?? error.reason, text, {
     ...data,
     ...(hint === undefined ? {} : { hint }),
   });
@@ -146,21 +149,17 @@ function isOfCgroup({ cgroups }: SandboxPlan, { step }: StepFailure): boolean {
   );
 }
 
-function hintForPermission(): string {
-  return own().privileged
-    ? 'A security module, or the namespaces around the helper, may forbid it.'
-    : 'Restart the helper as root, or set namespaces.user to "new".';
+function hintForPermission(): Said {
+  return own().privileged ? said('maybeForbiddenAround') : said('restartAsRootOrNewUser');
 }
 
-function hintForLacking({ root }: SandboxPlan): string {
-  return root.type === 'bind' && root.readOnly
-    ? 'The root is read-only: make the directory in it beforehand, set root.access to "overlay", or leave the mount out.'
-    : 'Make it beforehand; or let the user that the sandbox runs as write in the directory of the root.';
+function hintForLacking({ root }: SandboxPlan): Said {
+  return root.type === 'bind' && root.readOnly ? said('rootIsReadOnly') : said('makeItBeforehand');
 }
 
-function hintForRoom({ spec: { root } }: SandboxPlan): string {
+function hintForRoom({ spec: { root } }: SandboxPlan): Said {
   const isOfMemory = root.type === 'programs' || root.type === 'tmpfs';
-  return isOfMemory ? 'Give "root.size" more, or leave some of it out.' : 'Make room there, or leave some of it out.';
+  return isOfMemory ? said('giveRootMoreSize') : said('makeRoomThere');
 }
 
 function execveInWords(plan: SandboxPlan, failure: StepFailure, data: Omit<ErrorData, 'reason'>): Failure {
@@ -173,39 +172,33 @@ function execveInWords(plan: SandboxPlan, failure: StepFailure, data: Omit<Error
   const name = plan.command[0]!;
   const details = { ...data, path: name };
   if (errno === ENOENT) {
-    const missing = plan.shell ? 'No shell was' : `${name}: not found. It was not`;
-    return new Failure('notFound', `${missing} found in the sandbox${describeRoot(plan)}.`, {
+    const missing = plan.shell ? said('noShellWas') : said('notFoundItWasNot', name);
+    return new Failure('notFound', said('notFoundInSandbox', missing, describeRoot(plan)), {
       ...details,
       errno: 'ENOENT',
       hint: hintForProgram(plan, name),
     });
   }
   if (errno === EACCES) {
-    return new Failure(
-      'permission',
-      `${name} may not be executed in the sandbox: it is not executable, or is on a file system mounted noexec.`,
-      { ...details, errno: 'EACCES' },
-    );
+    return new Failure('permission', said('mayNotBeExecutedInSandbox', name), { ...details, errno: 'EACCES' });
   }
-  if (errno === ENOEXEC)
-    return new Failure('invalid', `${name} is not a program of this machine, nor a script.`, { ...details, errno: 'ENOEXEC' });
-  return new Failure(failure.reason, failure.message, details);
+  if (errno === ENOEXEC) return new Failure('invalid', said('isNoProgramOfMachine', name), { ...details, errno: 'ENOEXEC' });
+  return new Failure(failure.reason, failure.text, details);
 }
 
 function isExecve(_plan: SandboxPlan, failure: StepFailure, step: number): boolean {
   return step > failure.index - _plan.candidates.length;
 }
 
-function describeRoot({ spec, root }: SandboxPlan): string {
-  if (spec.root.type === 'tmpfs') return ', whose root is an empty tmpfs: there is no program in it, not even ls';
-  if (spec.root.type === 'programs') return `, whose root has only ${spec.root.programs.join(', ')}`;
-  if (root.type === 'bind' && root.path !== '/')
-    return `, whose root is ${root.path}, nor in a folder of its PATH; or its loader or interpreter is lacking there`;
-  return ', nor in a folder of its PATH; or its loader or interpreter is lacking';
+function describeRoot({ spec, root }: SandboxPlan): Said {
+  if (spec.root.type === 'tmpfs') return said('inEmptyRoot');
+  if (spec.root.type === 'programs') return said('inRootOfPrograms', spec.root.programs);
+  if (root.type === 'bind' && root.path !== '/') return said('inRootAt', root.path);
+  return said('inPath');
 }
 
-function hintForProgram({ spec, shell }: SandboxPlan, name: string): string {
+function hintForProgram({ spec, shell }: SandboxPlan, name: string): Said {
   const program = shell ? 'bash' : name;
-  if (spec.root.type === 'programs') return `Add "${program}" to root.programs.`;
-  return `Take the root "programs" and name ${program}: it brings the program with its loader and libraries, and nothing else.`;
+  if (spec.root.type === 'programs') return said('addToPrograms', program);
+  return said('takeRootOfPrograms', program);
 }

@@ -7,6 +7,7 @@ import { logError } from '../log.ts';
 import { killTree } from '../programs/processTree.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
+import { said } from '../said.ts';
 import { describe, isPersistent, pastOf, STOPPED, savedParams } from './describe.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 import type { HeldLayers } from './sandboxStart.ts';
@@ -81,7 +82,7 @@ export class SandboxRegistry {
     const { sandbox } = await this.findAny(idOrName);
     const live = this.live.get(sandbox.id);
     if (live !== undefined) return live;
-    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`, { hint: 'Restart it.' });
+    throw new Failure('gone', said('sandboxHasEnded', sandbox.name), { hint: said('restartIt') });
   }
 
   /** Running, or a persistent one that has ended. */
@@ -90,8 +91,8 @@ export class SandboxRegistry {
     const all = [...this.live.values(), ...this.past.values()];
     const found = all.find(({ sandbox }) => sandbox.id === idOrName) ?? all.find(({ sandbox }) => sandbox.name === idOrName);
     if (found !== undefined) return found;
-    throw new Failure('gone', `There is no sandbox ${idOrName} any more.`, {
-      hint: 'Refresh the view and choose another one.',
+    throw new Failure('gone', said('noSuchSandbox', idOrName), {
+      hint: said('refreshViewAndChooseAnother'),
     });
   }
 
@@ -176,7 +177,7 @@ export class SandboxRegistry {
   async processOf(idOrName: string): Promise<ProcessRef> {
     const { sandbox } = await this.find(idOrName);
     if (sandbox.process !== undefined) return sandbox.process;
-    throw new Failure('gone', `The sandbox ${sandbox.name} has ended.`);
+    throw new Failure('gone', said('sandboxHasEnded', sandbox.name));
   }
 
   /** A persistent one that has ended is there no more; what was noted of it is returned. */

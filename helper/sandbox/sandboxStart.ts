@@ -20,7 +20,9 @@ import { parseStat } from '../proc/stat.ts';
 import { own } from '../programs/identity.ts';
 import type { Candidate } from '../programs/plan.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
+import type { Said } from '../protocol/said.ts';
 import { withinDeadline } from '../reading/deadline.ts';
+import { said } from '../said.ts';
 import { inWords } from './failureWords.ts';
 import { type IdMaps, mapText } from './idMaps/idMaps.ts';
 import { mapOwners } from './idMaps/mapOwners.ts';
@@ -178,8 +180,8 @@ async function confirm(
   const seconds = unpacks(plan) ? UNPACKING_DEADLINE_SECONDS : START_DEADLINE_SECONDS;
   const late = () => {
     launched.kill();
-    return new Failure('busy', `The sandbox did not start within ${seconds} seconds.`, {
-      hint: 'One of the file systems that it is made of may not answer.',
+    return new Failure('busy', said('sandboxDidNotStart', seconds), {
+      hint: said('fileSystemMayNotAnswer'),
     });
   };
   try {
@@ -287,14 +289,18 @@ function asksTranslation({ spec: { network } }: SandboxPlan): boolean {
 }
 
 /** What a program of the host said when it failed. */
-function toolFailure(program: string, what: string, debianPackage: string, error: unknown): Failure {
+function toolFailure(program: string, what: Said, debianPackage: string, error: unknown): Failure {
   const isMissing = isSystemError(error) && error.code === 'ENOENT';
-  const said = String((error as { stderr?: unknown }).stderr ?? '')
+  const output = String((error as { stderr?: unknown }).stderr ?? '')
     .trim()
     .slice(0, 400);
-  return new Failure(isMissing ? 'notFound' : 'permission', `${program} could not ${what}${said === '' ? '' : `: ${said}`}.`, {
-    hint: isMissing ? `Install ${program} (Debian: the package ${debianPackage}).` : `It is ${program} itself that refused.`,
-  });
+  return new Failure(
+    isMissing ? 'notFound' : 'permission',
+    output === '' ? said('toolFailed', program, what) : said('toolFailedSaying', program, what, output),
+    {
+      hint: isMissing ? said('installTool', program, debianPackage) : said('toolRefused', program),
+    },
+  );
 }
 
 /** Writes the id maps, and mounts what is mounted by them: its descriptor is handed over. */
@@ -319,9 +325,9 @@ async function writeIdMaps(pid: number, { idMaps, trees }: SandboxPlan): Promise
     fs.writeFileSync(`/proc/${pid}/gid_map`, mapText(gid));
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new Failure('permission', `The id maps of the new user namespace cannot be written: ${error.code}.`, {
+    throw new Failure('permission', said('idMapsCannotBeWritten', error.code), {
       errno: error.code,
-      hint: 'The ranges must be mapped in the user namespace of the helper itself.',
+      hint: said('rangesMustBeMapped'),
     });
   }
   mapOwners(trees, pid);
@@ -332,6 +338,6 @@ async function runMapper(program: string, pid: number, mappings: IdMaps['uid']):
   try {
     await promisify(execFile)(program, [String(pid), ...numbers], { env: { PATH: SYSTEM_PATH } });
   } catch (error) {
-    throw toolFailure(program, 'write the id map', 'uidmap', error);
+    throw toolFailure(program, said('writeTheIdMap'), 'uidmap', error);
   }
 }

@@ -37,6 +37,7 @@ import type {
   SandboxParams,
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
+import { said } from '../said.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain/explained.ts';
@@ -101,7 +102,7 @@ export class Sandboxes {
 
   async create(params: SandboxesCreateParams, id = newId()): Promise<SandboxesCreateResult> {
     if (this.registry.running + this.reserved.size >= MAX_SANDBOXES) {
-      throw new Failure('busy', `There are ${MAX_SANDBOXES} sandboxes already.`, { hint: 'Remove some.' });
+      throw new Failure('busy', said('tooManySandboxes', MAX_SANDBOXES), { hint: said('removeSome') });
     }
     const plan = await this.planAs(params, id, 'made');
     let release: (() => void) | undefined;
@@ -155,9 +156,9 @@ export class Sandboxes {
   async run(params: SandboxesRunParams, token: CancellationToken): Promise<SandboxesRunResult> {
     const { spec } = params;
     if (spec.persistent) {
-      throw new Failure('invalid', 'A persistent sandbox is not run to its end.', {
+      throw new Failure('invalid', said('persistentIsNotRun'), {
         field: ['spec', 'persistent'],
-        hint: 'Create it with sandboxes/create.',
+        hint: said('createWithSandboxesCreate'),
       });
     }
     const quiet: SandboxSpec = { ...spec, process: { ...spec.process, terminal: false } };
@@ -348,8 +349,8 @@ export class Sandboxes {
     if (!isTaken(wish)) return wish;
     if (isGiven) {
       const holder = holderOf(wish);
-      throw new Failure('busy', `There is a sandbox named ${wish} already.`, {
-        hint: 'Choose another name, or remove that one.',
+      throw new Failure('busy', said('sandboxNameIsTaken', wish), {
+        hint: said('chooseAnotherSandboxName'),
         ...(holder === undefined ? {} : { taken: holder.id }),
       });
     }

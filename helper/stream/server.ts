@@ -2,6 +2,7 @@
 import net from 'node:net';
 import { peerCredentials } from '../kernel/peerCredentials.ts';
 import { log, logError } from '../log.ts';
+import { english, said } from '../said.ts';
 import { makeSocketFolder, removeDeadFolders } from './folder.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frame.ts';
 
@@ -82,7 +83,7 @@ function receive(connection: net.Socket, client: number, take: (token: Uint8Arra
 }
 
 function refuse(connection: net.Socket): void {
-  connection.end(encodeFrame({ type: 'error', message: 'This terminal is not waiting any more. Open a new one.' }));
+  connection.end(encodeFrame({ type: 'error', message: english(said('terminalIsNotWaiting')) }));
 }
 
 function peerUid(connection: net.Socket): number {

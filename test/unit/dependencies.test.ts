@@ -28,7 +28,14 @@ const HELPER_ROOMS: Record<string, string[]> = {
   sandbox: ['sandbox', 'programs', 'host', 'kernel', 'proc', 'launcher', 'stream', 'reading'],
 };
 /** Files of helper/ itself that every room may use. */
-const SHARED = ['helper/failure.ts', 'helper/log.ts', 'helper/dispatch.ts', 'helper/longTimer.ts', 'helper/lists.ts'];
+const SHARED = [
+  'helper/failure.ts',
+  'helper/said.ts',
+  'helper/log.ts',
+  'helper/dispatch.ts',
+  'helper/longTimer.ts',
+  'helper/lists.ts',
+];
 const SHARED_WITH_PARSERS = ['helper/lists.ts', 'helper/kernel/numbers.ts'];
 
 /** What a sandbox may be asked to be is a room's own subject: of its schema the protocol's is made. */

@@ -2,7 +2,9 @@
 import { Failure } from '../../failure.ts';
 import { BATCH_READS, type BatchedRead, ReadBatch } from '../../kernel/aio.ts';
 import { close } from '../../kernel/files.ts';
+import type { Said } from '../../protocol/said.ts';
 import { inPoolRoom, isRoomLost } from '../../reading/poolRoom.ts';
+import { said } from '../../said.ts';
 
 export const READ_MILLIS = 2000;
 /** What is read on the pool, or a `Failure`, `busy`, when it takes longer or too many others do; `unbegun` is called when it is never begun. */
@@ -11,15 +13,15 @@ export function readOnPool<T>(name: string, begin: () => Promise<T>, unbegun: ()
     begin,
     unbegun,
     millis,
-    refused: () => stuck(name, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
-    late: () => stuck(name, `Reading ${name} did not end within ${millis / 1000} s.`),
+    refused: () => stuck(name, said('earlierReadsHaveNotComeBack')),
+    late: () => stuck(name, said('readingDidNotEnd', name, millis / 1000)),
   });
 }
 
-export function stuck(name: string, message: string): Failure {
-  return new Failure('busy', message, {
+export function stuck(name: string, text: Said): Failure {
+  return new Failure('busy', text, {
     path: name,
-    hint: 'The kernel is holding the cgroup back, for example while it removes others. Try again in a moment.',
+    hint: said('kernelHoldsCgroupBack'),
   });
 }
 

@@ -7,6 +7,7 @@ import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupRef, CgroupsChangeParams, CgroupsChangeResult, ChangeWarning } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import { inPoolRoom } from '../../reading/poolRoom.ts';
+import { said } from '../../said.ts';
 import { stuck } from './boundedReads.ts';
 import { type OpenCgroup, openCgroup, refAt } from './directory.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';
@@ -53,8 +54,8 @@ export function inTurn<T>({ hierarchy, ino }: CgroupRef, action: () => Promise<T
 export function demandAcknowledged(warnings: readonly ChangeWarning[], acknowledged: readonly string[]): void {
   const open = warnings.filter(({ id }) => !acknowledged.includes(id));
   if (open.length === 0) return;
-  throw new Failure('busy', 'Nothing was changed: there is something to know first.', {
-    hint: open.map(({ id, message }) => `${id}: ${message}`).join('\n'),
+  throw new Failure('busy', said('nothingWasChanged'), {
+    hint: open.map(({ id, message }) => said('warningById', id, message)).reduce((before, one) => said('lines', before, one)),
   });
 }
 
@@ -111,7 +112,7 @@ function writeAndClose(cgroup: OpenCgroup, fd: number, file: string, text: strin
     begin: () => writeOnce(fd, bytesOfName(text) ?? Buffer.from(text)).finally(() => close(fd)),
     unbegun: () => close(fd),
     millis: WRITE_MILLIS,
-    refused: () => stuck(file, 'Earlier reads and writes of cgroup files have not come back from the kernel yet.'),
+    refused: () => stuck(file, said('earlierReadsHaveNotComeBack')),
     late: () => stillWriting(cgroup, file),
   });
 }
@@ -124,9 +125,9 @@ function writeOnce(fd: number, bytes: Buffer): Promise<void> {
 }
 
 function stillWriting({ directory }: OpenCgroup, file: string): Failure {
-  return new Failure('busy', `The kernel has not finished writing ${directory}/${file} after ${WRITE_MILLIS / 1000} s.`, {
+  return new Failure('busy', said('writingHasNotEnded', directory, file, WRITE_MILLIS / 1000), {
     path: `${directory}/${file}`,
-    hint: 'It may still come into effect: look at the file again in a while. A limit of memory below the usage takes long to reach.',
+    hint: said('writeMayStillComeIntoEffect'),
   });
 }
 
@@ -178,7 +179,7 @@ async function move(cgroup: OpenCgroup, process: ProcessRef): Promise<Undo> {
     const from = path === undefined ? undefined : refAt(cgroup.ref.hierarchy, path);
     await writeFile(cgroup, 'cgroup.procs', String(process.pid));
     if (hasEnded(pidfd)) {
-      throw new Failure('gone', `Process ${process.pid} ended while it was being moved.`, { hint: 'Refresh the view.' });
+      throw new Failure('gone', said('processEndedWhileMoved', process.pid), { hint: said('refreshView') });
     }
     return from === undefined || from.path === cgroup.ref.path ? [] : [{ cgroup: from, change: { kind: 'move', process } }];
   } finally {

@@ -8,6 +8,7 @@ import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
+import { said } from '../../said.ts';
 import { readOnPool, stuck } from './boundedReads.ts';
 import {
   directoryOf,
@@ -76,14 +77,10 @@ function componentsOf(path: Buffer): Buffer[] {
 function remounted({ mount }: OpenCgroup['hierarchy'], ref: CgroupRef): OpenCgroup {
   const now = readHierarchies().find(({ hierarchy }) => hierarchy === ref.hierarchy)?.mount;
   if (now !== undefined && (now.mountPoint !== mount.mountPoint || now.device !== mount.device)) return openCgroup(ref);
-  throw new Failure(
-    'unsupported',
-    `${mount.mountPoint} cannot be reached, so the hierarchy ${ref.hierarchy} cannot be either.`,
-    {
-      path: mount.mountPoint,
-      hint: 'Unmount what covers it, or mount the hierarchy in another place.',
-    },
-  );
+  throw new Failure('unsupported', said('hierarchyCannotBeReached', mount.mountPoint, ref.hierarchy), {
+    path: mount.mountPoint,
+    hint: said('unmountWhatCoversHierarchy'),
+  });
 }
 
 /** The text of one of its files, bytes that are not UTF-8 as in names. A read that the kernel does not end in 2 s gives a `Failure`, `busy`. */
@@ -99,18 +96,18 @@ export async function readFile(directory: number, name: string): Promise<string>
 export function openFile(directory: number, name: string, flags: number): number {
   const bytes = bytesOfName(name);
   if (bytes === undefined || !isComponent(bytes)) {
-    throw new Failure('invalid', `"${name}" is not the name of a file of a cgroup.`, {
+    throw new Failure('invalid', said('notNameOfCgroupFile', name), {
       field: ['file'],
-      hint: 'Give one name, such as cpu.max, without a folder.',
+      hint: said('giveNameOfCgroupFile'),
     });
   }
   const fd = openOnMount(directory, bytes, flags | fs.constants.O_NONBLOCK);
   if (fd < 0) throw errorOf(fd, 'openat2', name);
   if (fs.fstatSync(fd).isFile()) return fd;
   close(fd);
-  throw new Failure('invalid', `"${name}" is not a file.`, {
+  throw new Failure('invalid', said('isNoFile', name), {
     field: ['file'],
-    hint: 'A folder in a cgroup is a cgroup of its own.',
+    hint: said('folderIsCgroupOfItsOwn'),
   });
 }
 
@@ -143,7 +140,7 @@ export async function readDescriptor(fd: number, name: string, millis?: number):
 export async function answers(directory: string): Promise<void> {
   const file = path.join(directory, 'cgroup.procs');
   if (performance.now() - (answeredAt.get(file) ?? Number.NEGATIVE_INFINITY) < ANSWER_HOLD_MILLIS) return;
-  if (unanswered.has(file)) throw stuck(file, `Reading ${file} has not ended yet.`);
+  if (unanswered.has(file)) throw stuck(file, said('readingHasNotEndedYet', file));
   unanswered.add(file);
   const end = () => void unanswered.delete(file);
   await readOnPool(file, () => readFirstByte(file).finally(end), end);
@@ -190,12 +187,12 @@ const DOTS = /^\.\.?$/;
 function mountedHierarchy({ hierarchy: name }: CgroupRef): OpenCgroup['hierarchy'] {
   const hierarchy = hierarchyNamed(name);
   if (hierarchy === undefined) {
-    throw new Failure('notFound', `This host has no hierarchy of cgroups called ${name}.`, { hint: 'Refresh the view.' });
+    throw new Failure('notFound', said('noSuchHierarchy', name), { hint: said('refreshView') });
   }
   const { mount } = hierarchy;
   if (mount !== undefined) return { ...hierarchy, mount };
-  throw new Failure('unsupported', `The hierarchy ${name} is in use, but not mounted where the helper can see it.`, {
-    hint: `Mount it, for example: mount -t ${hierarchy.version === 2 ? 'cgroup2 none' : `cgroup -o ${name} none`} /mnt`,
+  throw new Failure('unsupported', said('hierarchyIsNotMounted', name), {
+    hint: said('mountHierarchy', hierarchy.version === 2 ? 'cgroup2 none' : `cgroup -o ${name} none`),
   });
 }
 
@@ -213,30 +210,30 @@ function openBelow(mount: HierarchyMount, path: Buffer): number | undefined {
 function openFailure(result: number, ref: CgroupRef): Failure {
   const error = errorOf(result, 'openat2', ref.path);
   if (error.code === 'EXDEV') {
-    return new Failure('unsupported', `Another file system is mounted over the cgroup ${ref.path} (${ref.hierarchy}).`, {
+    return new Failure('unsupported', said('cgroupIsCovered', ref.path, ref.hierarchy), {
       errno: error.code,
       path: ref.path,
-      hint: 'Unmount it, or mount the hierarchy in another place.',
+      hint: said('unmountCover'),
     });
   }
   // Whatever stands there now, it is not that cgroup.
   if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENODEV', 'ENAMETOOLONG'].includes(error.code)) return gone(ref);
-  return new Failure(reasonOf(error.code), `The cgroup ${ref.path} cannot be opened: ${error.code}.`, {
+  return new Failure(reasonOf(error.code), said('cgroupCannotBeOpened', ref.path, error.code), {
     errno: error.code,
     syscall: error.syscall,
     path: ref.path,
-    ...(error.code === 'EACCES' ? { hint: 'Restart the helper as root.' } : {}),
+    ...(error.code === 'EACCES' ? { hint: said('restartHelperAsRoot') } : {}),
   });
 }
 
 export function gone({ hierarchy, path }: CgroupRef): Failure {
-  return new Failure('gone', `The cgroup ${path} (${hierarchy}) is gone.`, {
-    hint: 'Refresh the view and choose another cgroup.',
+  return new Failure('gone', said('cgroupIsGone', path, hierarchy), {
+    hint: said('refreshViewAndChooseAnotherCgroup'),
   });
 }
 
 function outside({ path, hierarchy }: CgroupRef): Failure {
-  return new Failure('unsupported', `The cgroup ${path} (${hierarchy}) lies outside of what the helper sees.`, {
-    hint: 'The helper runs in a cgroup namespace or a container that hides it. Start it on the host itself.',
+  return new Failure('unsupported', said('cgroupIsOutOfSight', path, hierarchy), {
+    hint: said('startHelperOnHost'),
   });
 }

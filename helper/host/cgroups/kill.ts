@@ -6,6 +6,8 @@ import { close, readText } from '../../kernel/files.ts';
 import { AT_FDCWD, SIGKILL } from '../../kernel/numbers.ts';
 import { hasEnded, openPidfd, sendSignal } from '../../kernel/pidfd.ts';
 import { parseStat } from '../../proc/stat.ts';
+import type { SaidArgument } from '../../protocol/said.ts';
+import { said } from '../../said.ts';
 import type { OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, membersBelow } from './members.ts';
 
@@ -106,23 +108,27 @@ export async function awaitEnd(cgroup: OpenCgroup): Promise<void> {
 const SHOWN = 5;
 
 function notAllowed(pids: readonly number[], killed: number): Failure {
-  const others = killed === 0 ? '' : ` ${killed === 1 ? '1 other was' : `${killed} others were`} sent SIGKILL.`;
-  return new Failure('permission', `This user may not kill ${listed(pids)}.${others}`, {
-    hint: 'Restart the helper as root, or as the user whose processes they are.',
+  const refused = said('userMayNotKill', listed(pids));
+  const text =
+    killed === 0
+      ? refused
+      : said('sentences', refused, killed === 1 ? said('oneOtherWasKilled') : said('othersWereKilled', killed));
+  return new Failure('permission', text, {
+    hint: said('restartHelperAsTheirUser'),
   });
 }
 
-function listed(pids: readonly number[]): string {
+function listed(pids: readonly number[]): SaidArgument {
   const states = pids.slice(0, SHOWN).map((pid) => {
     const text = readText(AT_FDCWD, `/proc/${pid}/stat`, 4096);
     const stat = typeof text === 'string' ? parseStat(text) : undefined;
     return stat === undefined ? String(pid) : `${pid} (${stat.name}, ${stat.state})`;
   });
-  return `${states.join(', ')}${pids.length > SHOWN ? ` and ${pids.length - SHOWN} more` : ''}`;
+  return pids.length > SHOWN ? said('andMore', states, pids.length - SHOWN) : states;
 }
 
 function survivors(pids: readonly number[]): Failure {
-  return new Failure('busy', `SIGKILL was sent, but after ${END_MILLIS / 1000} s these have not ended: ${listed(pids)}.`, {
-    hint: 'A process in state D waits for a device or a file system and ends when that answers; one in a frozen cgroup ends when it is thawed.',
+  return new Failure('busy', said('killedHaveNotEnded', END_MILLIS / 1000, listed(pids)), {
+    hint: said('killedMayWait'),
   });
 }

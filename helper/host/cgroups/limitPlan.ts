@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { NO_LIMIT } from '../../proc/cgroupValues.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
+import { said } from '../../said.ts';
 import type { OpenCgroup } from './directory.ts';
 import { invalid, standing, type WriteStep, writeStep } from './steps.ts';
 
@@ -19,15 +20,15 @@ export async function planCpuLimit(cgroup: OpenCgroup, quota: number | null, per
   if (quota !== null && (quota < MIN_QUOTA_MICROS || quota > MAX_QUOTA_MICROS)) {
     throw invalid(
       ['quotaMicros'],
-      `A CPU quota of ${quota} µs is not possible.`,
-      `Give at least ${MIN_QUOTA_MICROS} µs; for a smaller share make the period longer, up to ${MAX_PERIOD_MICROS} µs.`,
+      said('quotaIsNotPossible', quota),
+      said('giveQuotaAtLeast', MIN_QUOTA_MICROS, MAX_PERIOD_MICROS),
     );
   }
   if (period !== undefined && (period < MIN_PERIOD_MICROS || period > MAX_PERIOD_MICROS)) {
     throw invalid(
       ['periodMicros'],
-      `A CPU period of ${period} µs is not possible.`,
-      `Give one from ${MIN_PERIOD_MICROS} to ${MAX_PERIOD_MICROS} µs.`,
+      said('periodIsNotPossible', period),
+      said('givePeriodFrom', MIN_PERIOD_MICROS, MAX_PERIOD_MICROS),
     );
   }
   if (quota !== null) await demandAboveBurst(cgroup, quota);
@@ -42,11 +43,7 @@ async function demandAboveBurst(cgroup: OpenCgroup, quota: number): Promise<void
   const file = cgroup.version === 2 ? 'cpu.max.burst' : 'cpu.cfs_burst_us';
   const burst = Number(await standing(cgroup, file, true));
   if (!(burst > quota)) return;
-  throw invalid(
-    ['quotaMicros'],
-    `A CPU quota of ${quota} µs is not possible: it is below the burst, which stands at ${burst} µs (${file}).`,
-    `Write ${quota} or less to ${file} first, or give a quota of at least ${burst} µs.`,
-  );
+  throw invalid(['quotaMicros'], said('quotaIsBelowBurst', quota, burst, file), said('writeBurstFirst', quota, file, burst));
 }
 
 async function planCpuLimitV1(cgroup: OpenCgroup, quota: number | null, period: number | undefined): Promise<WriteStep[]> {
@@ -85,7 +82,7 @@ export async function planCpuWeight(cgroup: OpenCgroup, weight: number): Promise
   const [lowest, highest] = WEIGHTS[cgroup.version];
   const file = cgroup.version === 2 ? 'cpu.weight' : 'cpu.shares';
   if (weight < lowest || weight > highest)
-    throw invalid(['weight'], `${file} cannot be ${weight}.`, `Give a number from ${lowest} to ${highest}.`);
+    throw invalid(['weight'], said('limitCannotBe', file, weight), said('giveNumberFrom', lowest, highest));
   return [await writeStep(cgroup, file, String(weight))];
 }
 
@@ -111,8 +108,8 @@ export function raisedMemoryAndSwap(limit: number | null, memory: number, both: 
 
 export async function planMemoryHigh(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
   if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.high', String(limit ?? 'max'))];
-  throw new Failure('unsupported', 'cgroup v1 has no limit above which memory is only slowed down.', {
-    hint: 'Set the hard limit; memory.soft_limit_in_bytes only says what is reclaimed first when the whole machine is short.',
+  throw new Failure('unsupported', said('noHighLimitInV1'), {
+    hint: said('setHardLimit'),
   });
 }
 
@@ -120,23 +117,15 @@ export async function planSwapLimit(cgroup: OpenCgroup, limit: number | null): P
   if (cgroup.version === 2) return [await writeStep(cgroup, 'memory.swap.max', String(limit ?? 'max'))];
   const memory = Number(await standing(cgroup, MEMORY_V1));
   if (limit !== null && limit < memory) {
-    const alone = memory >= NO_LIMIT ? 'memory alone has no limit' : `memory alone is limited to ${memory} bytes`;
-    throw invalid(
-      ['limitBytes'],
-      `Memory and swap together cannot be limited to ${limit} bytes: ${alone}.`,
-      'In cgroup v1 this limit counts memory and swap together. Give at least the limit of memory, or lower that one first.',
-    );
+    const alone = memory >= NO_LIMIT ? said('memoryAloneHasNoLimit') : said('memoryAloneIsLimited', memory);
+    throw invalid(['limitBytes'], said('memoryAndSwapCannotBeLimited', limit, alone), said('v1CountsMemoryAndSwap'));
   }
   return [await writeStep(cgroup, MEMORY_AND_SWAP_V1, String(limit ?? -1))];
 }
 
 export async function planTasksLimit(cgroup: OpenCgroup, limit: number | null): Promise<WriteStep[]> {
   if (limit !== null && limit > MAX_TASKS) {
-    throw invalid(
-      ['limit'],
-      `A limit of ${limit} tasks is not possible.`,
-      `Linux has at most ${MAX_TASKS} tasks. Give none for no limit.`,
-    );
+    throw invalid(['limit'], said('tasksLimitIsNotPossible', limit), said('linuxHasAtMostTasks', MAX_TASKS));
   }
   return [await writeStep(cgroup, 'pids.max', String(limit ?? 'max'))];
 }
@@ -152,12 +141,12 @@ type IoLimit = Extract<CgroupChange, { kind: 'ioLimit' }>;
 
 export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<WriteStep[]> {
   const given = IO_LIMITS.filter(({ key }) => change[key] !== undefined);
-  if (given.length === 0) throw invalid([], 'No limit of input or output was given.', 'Give at least one of the four.');
+  if (given.length === 0) throw invalid([], said('noIoLimitWasGiven'), said('giveOneOfFour'));
   const { device } = change;
   if (!fs.existsSync(`/sys/dev/block/${device}`)) {
-    throw new Failure('notFound', `This host has no block device ${device}.`, {
+    throw new Failure('notFound', said('noBlockDevice', device), {
       field: ['device'],
-      hint: 'Choose one of those that lsblk lists; a limit is for a whole disk, not a partition.',
+      hint: said('chooseDeviceOfLsblk'),
     });
   }
   if (cgroup.version === 1) {
@@ -179,9 +168,5 @@ export async function planIoLimit(cgroup: OpenCgroup, change: IoLimit): Promise<
 const MOST_V1_OPERATIONS = 2 ** 32 - 1;
 
 function tooManyOperations(field: string, limit: number): Failure {
-  return invalid(
-    [field],
-    `A limit of ${limit} operations a second is not possible.`,
-    `cgroup v1 keeps at most ${MOST_V1_OPERATIONS}. Give none for no limit.`,
-  );
+  return invalid([field], said('operationsLimitIsNotPossible', limit), said('v1KeepsAtMostOperations', MOST_V1_OPERATIONS));
 }

@@ -2,6 +2,7 @@
 import { Failure, unknownFrom } from '../../failure.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol/errors.ts';
+import { said } from '../../said.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';
@@ -75,7 +76,7 @@ export class CgroupList {
     const all = this.currentHierarchies();
     const wanted = all.filter(({ hierarchy }) => name === undefined || hierarchy === name);
     if (name !== undefined && wanted.length === 0) {
-      throw new Failure('notFound', `This host has no hierarchy of cgroups called ${name}.`, { hint: 'Refresh the view.' });
+      throw new Failure('notFound', said('noSuchHierarchy', name), { hint: said('refreshView') });
     }
     const owners = await this.host.cgroupOwners();
     const listed = await this.readTrees(wanted, figures);

@@ -6,6 +6,7 @@ import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
+import { said } from '../../said.ts';
 import { readStartTime } from '../processReader.ts';
 import { isComponent, listNames, type OpenCgroup, openFile } from './directory.ts';
 import {
@@ -78,18 +79,14 @@ async function stepsOfValue(cgroup: OpenCgroup, change: Exclude<CgroupChange, Wh
 // Processes
 
 async function planFreeze(cgroup: OpenCgroup, frozen: boolean): Promise<WriteStep[]> {
-  if (cgroup.ref.path === '/') throw invalid(['cgroup'], 'The root cgroup cannot be frozen.', 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/') throw invalid(['cgroup'], said('rootCgroupCannotBeFrozen'), said('chooseCgroupBelow'));
   if (cgroup.version === 2) return [await writeStep(cgroup, 'cgroup.freeze', frozen ? '1' : '0')];
   return [await writeStep(cgroup, 'freezer.state', frozen ? 'FROZEN' : 'THAWED')];
 }
 
 function planKill(cgroup: OpenCgroup): Step[] {
   if (cgroup.ref.path !== '/') return [{ do: 'kill' }];
-  throw invalid(
-    ['cgroup'],
-    'The processes of the root cgroup are not killed: that is the whole machine.',
-    'Choose a cgroup below it.',
-  );
+  throw invalid(['cgroup'], said('rootCgroupIsNotKilled'), said('chooseCgroupBelow'));
 }
 
 function planMove(cgroup: OpenCgroup, process: ProcessRef): Step[] {
@@ -100,7 +97,7 @@ function planMove(cgroup: OpenCgroup, process: ProcessRef): Step[] {
 
 /** A pidfd of exactly that process. Throws a `Failure`, `gone`. */
 export function holdProcess({ pid, startTime }: ProcessRef): number {
-  const gone = () => new Failure('gone', `Process ${pid} has ended.`, { hint: 'Refresh the view and choose another process.' });
+  const gone = () => new Failure('gone', said('processHasEnded', pid), { hint: said('refreshViewAndChooseAnotherProcess') });
   let pidfd: number;
   try {
     pidfd = openPidfd(pid);
@@ -119,32 +116,23 @@ export function holdProcess({ pid, startTime }: ProcessRef): number {
 function planCreate(cgroup: OpenCgroup, name: string): Step[] {
   const bytes = bytesOfName(name);
   if (bytes === undefined || !isComponent(bytes)) {
-    throw invalid(
-      ['name'],
-      'This is not a name that a cgroup can have.',
-      'Give one name of 1 to 255 bytes without a slash, other than "." and "..".',
-    );
+    throw invalid(['name'], said('isNoNameOfCgroup'), said('giveNameOfCgroup'));
   }
   // The kernel refuses it, so that /proc/PID/cgroup stays a line for each hierarchy.
-  if (name.includes('\n')) throw invalid(['name'], 'The name of a cgroup cannot have a line break.', 'Leave it out.');
+  if (name.includes('\n')) throw invalid(['name'], said('nameOfCgroupHasLineBreak'), said('leaveItOut'));
   demandWritable(cgroup, '.', name);
   return [{ do: 'mkdir', name }];
 }
 
 function planRemove(cgroup: OpenCgroup): Step[] {
-  if (cgroup.ref.path === '/')
-    throw invalid(['cgroup'], 'The root of a hierarchy cannot be removed.', 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/') throw invalid(['cgroup'], said('rootOfHierarchyCannotBeRemoved'), said('chooseCgroupBelow'));
   demandWritable(cgroup, '..', undefined);
   const children = listNames(cgroup.fd).cgroups.length;
   const processes = membersBelow(cgroup.fd).pids.size;
   if (children === 0 && processes === 0) return [{ do: 'rmdir' }];
-  throw new Failure(
-    'busy',
-    `${cgroup.directory} is in use: processes in it and below ${processes}, child cgroups ${children}.`,
-    {
-      hint: 'Move or kill its processes and remove its children first.',
-    },
-  );
+  throw new Failure('busy', said('cgroupIsInUse', cgroup.directory, processes, children), {
+    hint: said('moveOrKillProcessesFirst'),
+  });
 }
 
 /** Of the directory in which the name is made or, without one, this cgroup removed. */
@@ -158,13 +146,9 @@ function demandWritable(cgroup: OpenCgroup, directory: '.' | '..', name: string 
 
 async function planController(cgroup: OpenCgroup, controller: string, enabled: boolean): Promise<WriteStep[]> {
   if (cgroup.version === 1) {
-    throw new Failure(
-      'unsupported',
-      'In cgroup v1 a controller acts on every cgroup of its hierarchy; none is enabled for children.',
-      {
-        hint: 'Create the cgroup in the hierarchy of that controller.',
-      },
-    );
+    throw new Failure('unsupported', said('v1ControllersActEverywhere'), {
+      hint: said('createInHierarchyOfController'),
+    });
   }
   return [await writeStep(cgroup, 'cgroup.subtree_control', `${enabled ? '+' : '-'}${controller}`)];
 }
@@ -179,7 +163,7 @@ async function planWrite(cgroup: OpenCgroup, file: string, text: string): Promis
 }
 
 function inText(refusal: Failure): Failure {
-  return new Failure(refusal.reason, refusal.message, { ...refusal.data, field: ['text'] });
+  return new Failure(refusal.reason, refusal.text, { ...refusal.data, field: ['text'] });
 }
 
 /** What the kernel answers to text that it cannot read. */

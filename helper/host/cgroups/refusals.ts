@@ -3,6 +3,8 @@
 import { Failure, isSystemError, reasonOf } from '../../failure.ts';
 import { readText } from '../../kernel/files.ts';
 import { ENOENT } from '../../kernel/numbers.ts';
+import type { Said } from '../../protocol/said.ts';
+import { said } from '../../said.ts';
 import { gone, type OpenCgroup } from './directory.ts';
 import { acceptedFormat } from './formats.ts';
 import { hierarchyWith } from './hierarchies.ts';
@@ -24,51 +26,48 @@ export function fileRefusal(
   // From write(2) it speaks of what the text names.
   if (error.code === 'ENOENT' && details.syscall !== 'write') return missingFile(cgroup, file, details);
   const why = action === 'write' ? whyNotWritten(cgroup, file, error.code, text) : whyNotRead(error.code);
-  const message = `${path} was not ${action === 'write' ? 'written' : 'read'}: ${why.message} (${error.code}).`;
-  return new Failure(reasonOf(error.code), message, { ...details, ...(why.hint === undefined ? {} : { hint: why.hint }) });
+  const refusal = said(action === 'write' ? 'wasNotWritten' : 'wasNotRead', path, why.message, error.code);
+  return new Failure(reasonOf(error.code), refusal, { ...details, ...(why.hint === undefined ? {} : { hint: why.hint }) });
 }
 
 interface Why {
-  message: string;
-  hint?: string | undefined;
+  message: Said;
+  hint?: Said | undefined;
 }
 
-const AS_ROOT = 'Restart the helper as root, or ask whoever owns the cgroup.';
+const AS_ROOT = said('restartHelperAsRootOrAskOwner');
 
 function whyNotRead(errno: string): Why {
-  if (errno === 'EACCES' || errno === 'EPERM') return { message: 'you may not read it', hint: AS_ROOT };
-  if (errno === 'EOPNOTSUPP')
-    return { message: 'a threaded cgroup has no list of processes', hint: 'Read cgroup.threads, or its threaded domain.' };
-  return { message: 'the kernel does not let it be read', hint: 'Some files can only be written.' };
+  if (errno === 'EACCES' || errno === 'EPERM') return { message: said('whyMayNotRead'), hint: AS_ROOT };
+  if (errno === 'EOPNOTSUPP') return { message: said('whyThreadedHasNoProcesses'), hint: said('readThreadsOrDomain') };
+  return { message: said('whyNotReadable'), hint: said('someFilesCanOnlyBeWritten') };
 }
 
 function whyNotWritten(cgroup: OpenCgroup, file: string, errno: string, text: string | undefined): Why {
   const particular = PARTICULAR[file]?.(cgroup, errno, text);
-  return (
-    particular ?? { ...GENERAL[errno], message: GENERAL[errno]?.message ?? 'the kernel refused', hint: hintOf(file, errno) }
-  );
+  return particular ?? { ...GENERAL[errno], message: GENERAL[errno]?.message ?? said('whyRefused'), hint: hintOf(file, errno) };
 }
 
-function hintOf(file: string, errno: string): string | undefined {
+function hintOf(file: string, errno: string): Said | undefined {
   const general = GENERAL[errno]?.hint;
   if (general !== undefined) return general;
   const format = acceptedFormat(file);
-  return format === undefined ? undefined : `${file} accepts ${format}.`;
+  return format === undefined ? undefined : said('fileAccepts', file, format);
 }
 
 const GENERAL: Record<string, Why> = {
-  EINVAL: { message: 'the kernel does not accept this value' },
-  ERANGE: { message: 'the value is out of range' },
-  E2BIG: { message: 'the text is too long' },
-  EBUSY: { message: 'the cgroup is in use in a way that does not allow it' },
-  EOPNOTSUPP: { message: 'this cgroup does not support it' },
-  ENXIO: { message: 'there is no such device' },
-  ENODEV: { message: 'there is no such disk; a partition has no limit of its own' },
-  EACCES: { message: 'you may not write it', hint: AS_ROOT },
-  EPERM: { message: 'you may not do this', hint: AS_ROOT },
+  EINVAL: { message: said('whyValueNotAccepted') },
+  ERANGE: { message: said('whyOutOfRange') },
+  E2BIG: { message: said('whyTooLong') },
+  EBUSY: { message: said('whyInUse') },
+  EOPNOTSUPP: { message: said('whyNotSupported') },
+  ENXIO: { message: said('whyNoDevice') },
+  ENODEV: { message: said('whyNoDisk') },
+  EACCES: { message: said('whyMayNotWrite'), hint: AS_ROOT },
+  EPERM: { message: said('whyMayNotDo'), hint: AS_ROOT },
   EROFS: {
-    message: 'the file system of cgroups is mounted read-only where the helper sees it',
-    hint: 'Start the helper outside of the container, or mount it writable: mount -o remount,rw followed by the mount point.',
+    message: said('whyReadOnly'),
+    hint: said('startHelperOutsideContainer'),
   },
 };
 
@@ -81,14 +80,12 @@ const PARTICULAR: Record<string, (cgroup: OpenCgroup, errno: string, text?: stri
   'memory.limit_in_bytes': whyNotLimited,
   'memory.memsw.limit_in_bytes': whyNotLimited,
   'cgroup.kill': (_, errno) =>
-    errno === 'EOPNOTSUPP'
-      ? { message: 'a threaded cgroup cannot be killed apart from its domain', hint: 'Kill its threaded domain above it.' }
-      : undefined,
+    errno === 'EOPNOTSUPP' ? { message: said('whyThreadedIsNotKilled'), hint: said('killThreadedDomain') } : undefined,
   'cgroup.type': (_, errno) =>
     errno === 'EOPNOTSUPP' || errno === 'EBUSY'
       ? {
-          message: 'only a cgroup without processes and without controllers that cannot be threaded may become threaded',
-          hint: 'Move its processes away and disable its domain controllers first.',
+          message: said('whyNotThreaded'),
+          hint: said('moveProcessesAndDisableControllers'),
         }
       : undefined,
   'cpu.max': (cgroup, errno, text) => (errno === 'EINVAL' ? belowBurst(cgroup, 'cpu.max.burst', text) : undefined),
@@ -101,34 +98,31 @@ const PARTICULAR: Record<string, (cgroup: OpenCgroup, errno: string, text?: stri
   'cpu.shares': whyNoWeight,
 };
 
-const NO_INTERNAL_PROCESSES =
-  'by the no-internal-process rule of v2 a cgroup other than the root holds processes or hands controllers down to its children, not both';
+const NO_INTERNAL_PROCESSES = said('whyNoInternalProcesses');
 
 function whyNotMoved(cgroup: OpenCgroup, errno: string): Why | undefined {
-  if (errno === 'ESRCH') return { message: 'the process has ended', hint: 'Refresh the view.' };
+  if (errno === 'ESRCH') return { message: said('whyProcessHasEnded'), hint: said('refreshView') };
   if (errno === 'EBUSY' && cgroup.version === 2) {
     const handedDown = textOf(cgroup, 'cgroup.subtree_control');
     return {
-      message: `${NO_INTERNAL_PROCESSES}; this one hands down ${handedDown || 'some'}`,
-      hint: 'Choose one of its children, or disable its controllers for children first.',
+      message: said('whyItHandsDown', NO_INTERNAL_PROCESSES, handedDown || said('someControllers')),
+      hint: said('chooseChildOrDisableControllers'),
     };
   }
   if (errno === 'EOPNOTSUPP') {
     return {
-      message: `processes cannot join a cgroup of type "${textOf(cgroup, 'cgroup.type') || 'threaded'}"`,
-      hint: 'Make it threaded with its domain (write "threaded" to cgroup.type), or choose a cgroup of type "domain".',
+      message: said('whyTypeTakesNoProcesses', textOf(cgroup, 'cgroup.type') || 'threaded'),
+      hint: said('makeThreadedOrChooseDomain'),
     };
   }
-  if (errno === 'ENOSPC')
-    return { message: 'its cpuset has no CPUs or no memory nodes yet', hint: 'Set cpuset.cpus and cpuset.mems first.' };
+  if (errno === 'ENOSPC') return { message: said('whyCpusetIsEmpty'), hint: said('setCpusetFirst') };
   if (errno === 'EINVAL')
     return {
-      message: 'threads of the kernel that are bound to a CPU cannot be moved',
-      hint: `It accepts ${acceptedFormat('cgroup.procs')}.`,
+      message: said('whyBoundThreads'),
+      hint: said('itAccepts', acceptedFormat('cgroup.procs')!),
     };
-  if (errno === 'EACCES')
-    return { message: 'you may not write it, or not cgroup.procs of the nearest cgroup above both', hint: AS_ROOT };
-  if (errno === 'EAGAIN') return { message: 'the limit of tasks there is reached', hint: 'Raise pids.max first.' };
+  if (errno === 'EACCES') return { message: said('whyMayNotWriteOrAbove'), hint: AS_ROOT };
+  if (errno === 'EAGAIN') return { message: said('whyTasksLimitReached'), hint: said('raisePidsMaxFirst') };
   return undefined;
 }
 
@@ -136,19 +130,19 @@ function whyNotHandedDown(cgroup: OpenCgroup, errno: string): Why | undefined {
   if (errno === 'EBUSY' || errno === 'EOPNOTSUPP') {
     if (cgroup.ref.path !== '/' && textOf(cgroup, 'cgroup.procs') !== '') {
       return {
-        message: `${NO_INTERNAL_PROCESSES}; this one has processes`,
-        hint: 'Create a child, move the processes into it, and then enable the controller.',
+        message: said('whyItHasProcesses', NO_INTERNAL_PROCESSES),
+        hint: said('createChildAndMoveProcesses'),
       };
     }
     if (errno === 'EOPNOTSUPP') {
       return {
-        message: `a cgroup of type "${textOf(cgroup, 'cgroup.type')}" hands down only controllers that know threads: cpu, cpuset, perf_event, pids`,
-        hint: 'Choose a cgroup of type "domain".',
+        message: said('whyOnlyThreadedControllers', textOf(cgroup, 'cgroup.type') ?? ''),
+        hint: said('chooseDomain'),
       };
     }
     return {
-      message: 'a child still hands the controller down, or uses it',
-      hint: 'Disable it for the children of the children first.',
+      message: said('whyChildUsesController'),
+      hint: said('disableForGrandchildren'),
     };
   }
   if (errno === 'ENOENT' || errno === 'EINVAL') return notOffered(cgroup);
@@ -158,16 +152,16 @@ function whyNotHandedDown(cgroup: OpenCgroup, errno: string): Why | undefined {
 function notOffered(cgroup: OpenCgroup): Why {
   const offered = textOf(cgroup, 'cgroup.controllers');
   return {
-    message: `its parent offers it ${offered === '' ? 'no controllers' : `only ${offered}`}`,
-    hint: 'Enable the controller for the children of each cgroup above it, from the root downwards; one that a v1 hierarchy uses is not there.',
+    message: offered === '' ? said('whyNothingOffered') : said('whyNotOffered', offered ?? ''),
+    hint: said('enableFromRootDownwards'),
   };
 }
 
 function whyNotLimited(_: OpenCgroup, errno: string): Why | undefined {
   if (errno !== 'EBUSY') return undefined;
   return {
-    message: 'the cgroup uses more than that and the kernel cannot reclaim enough',
-    hint: 'Choose a limit above its usage, or end some of its processes first.',
+    message: said('whyCannotReclaim'),
+    hint: said('chooseLimitAboveUsage'),
   };
 }
 
@@ -179,8 +173,8 @@ function whyNoBandwidth(cgroup: OpenCgroup, errno: string, text?: string): Why |
   if (burst !== undefined) return burst;
   const [quota, period] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((file) => textOf(cgroup, file));
   return {
-    message: 'as a share of the period it must be at most the parent’s, and at least that of every child',
-    hint: `It stands at ${quota} of every ${period} µs. cpu.cfs_quota_us accepts ${acceptedFormat('cpu.cfs_quota_us')}.`,
+    message: said('whyShareOfPeriod'),
+    hint: said('standsAtOfPeriod', quota ?? '', period ?? '', acceptedFormat('cpu.cfs_quota_us')!),
   };
 }
 
@@ -190,8 +184,8 @@ function belowBurst(cgroup: OpenCgroup, file: string, text: string | undefined):
   const burst = Number(textOf(cgroup, file));
   if (!(burst > quota)) return undefined;
   return {
-    message: `the quota would be below the burst, which stands at ${burst} µs in ${file}`,
-    hint: `Write ${quota} or less to ${file} first, or give a quota of at least ${burst} µs.`,
+    message: said('whyBelowBurst', burst, file),
+    hint: said('writeBurstFirst', quota, file, burst),
   };
 }
 
@@ -200,39 +194,36 @@ function aboveQuota(cgroup: OpenCgroup, errno: string, file: string, text: strin
   const quota = Number.parseInt(textOf(cgroup, file) ?? '', 10);
   if (errno !== 'EINVAL' || !(quota > 0 && burst > quota)) return undefined;
   return {
-    message: `the burst would be above the quota, which stands at ${quota} µs in ${file}`,
-    hint: `Give at most ${quota}, or raise ${file} first.`,
+    message: said('whyAboveQuota', quota, file),
+    hint: said('giveAtMostOrRaise', quota, file),
   };
 }
 
 function whyNoWeight(cgroup: OpenCgroup, errno: string): Why | undefined {
   if (errno !== 'EINVAL' || textOf(cgroup, 'cpu.idle') !== '1') return undefined;
   return {
-    message: 'the cgroup runs only when nobody else wants the CPU (cpu.idle is 1), and then has no weight of its own',
-    hint: 'Write 0 to cpu.idle first.',
+    message: said('whyIdleHasNoWeight'),
+    hint: said('writeZeroToIdle'),
   };
 }
 
 function missingFile(cgroup: OpenCgroup, file: string, details: { errno: string; syscall: string; path: string }): Failure {
   const controller = file.split('.')[0] ?? '';
   const { hierarchy, version } = cgroup.hierarchy;
-  const fail = (message: string, hint: string) => new Failure('notFound', message, { ...details, hint });
+  const fail = (text: Said, hint: Said) => new Failure('notFound', text, { ...details, hint });
   const elsewhere = hierarchyWith(controller);
   if (elsewhere !== undefined && elsewhere.hierarchy !== hierarchy) {
     return fail(
-      `The hierarchy ${hierarchy} has no ${file}: the controller ${controller} is in the hierarchy ${elsewhere.hierarchy}.`,
-      `Choose the cgroup in the hierarchy ${elsewhere.hierarchy}.`,
+      said('hierarchyHasNoFile', hierarchy, file, controller, elsewhere.hierarchy),
+      said('chooseCgroupInHierarchy', elsewhere.hierarchy),
     );
   }
-  if (cgroup.ref.path === '/') return fail(`The root cgroup has no ${file}.`, 'Choose a cgroup below it.');
+  if (cgroup.ref.path === '/') return fail(said('rootCgroupHasNoFile', file), said('chooseCgroupBelow'));
   const enabled = (textOf(cgroup, 'cgroup.controllers') ?? '').split(' ');
   if (version === 2 && elsewhere !== undefined && !enabled.includes(controller)) {
-    return fail(
-      `The cgroup ${cgroup.ref.path} has no ${file}: the controller ${controller} is not enabled for it.`,
-      'Enable the controller for the children of its parent.',
-    );
+    return fail(said('controllerIsNotEnabled', cgroup.ref.path, file, controller), said('enableControllerInParent'));
   }
-  return fail(`The cgroup ${cgroup.ref.path} has no ${file}.`, 'This version of cgroups, or this kernel, does not have it.');
+  return fail(said('cgroupHasNoFile', cgroup.ref.path, file), said('kernelHasNoFile'));
 }
 
 /** A removed cgroup that is still held has no files any more; every one that is not removed has one of these. */
@@ -253,21 +244,26 @@ export function directoryRefusal(cgroup: OpenCgroup, name: string | undefined, e
   const details = { errno: error.code, syscall: name === undefined ? 'rmdir' : 'mkdir', path };
   if (error.code === 'ENOENT' || error.code === 'ENODEV') return gone(cgroup.ref);
   const why = (name === undefined ? NOT_REMOVED : NOT_CREATED)[error.code] ?? GENERAL[error.code];
-  const message = `${path} was not ${name === undefined ? 'removed' : 'created'}: ${why?.message ?? 'the kernel refused'} (${error.code}).`;
-  return new Failure(reasonOf(error.code), message, { ...details, ...(why?.hint === undefined ? {} : { hint: why.hint }) });
+  const text = said(
+    name === undefined ? 'wasNotRemoved' : 'wasNotCreated',
+    path,
+    why?.message ?? said('whyRefused'),
+    error.code,
+  );
+  return new Failure(reasonOf(error.code), text, { ...details, ...(why?.hint === undefined ? {} : { hint: why.hint }) });
 }
 
 const NOT_CREATED: Record<string, Why> = {
-  EEXIST: { message: 'there is a cgroup or a file of this name', hint: 'Choose another name.' },
-  EINVAL: { message: 'the kernel does not accept this name', hint: 'A name must not contain a line break.' },
-  ENAMETOOLONG: { message: 'the name is too long', hint: 'A name has at most 255 bytes.' },
+  EEXIST: { message: said('whyNameIsTaken'), hint: said('chooseAnotherName') },
+  EINVAL: { message: said('whyNameNotAccepted'), hint: said('nameMustHaveNoLineBreak') },
+  ENAMETOOLONG: { message: said('whyNameTooLong'), hint: said('nameHasAtMost255Bytes') },
   EAGAIN: {
-    message: 'a limit of the cgroups above it is reached',
-    hint: 'Raise cgroup.max.descendants or cgroup.max.depth above it.',
+    message: said('whyLimitOfCgroups'),
+    hint: said('raiseLimitOfCgroups'),
   },
-  ENOMEM: { message: 'the kernel has no room for it', hint: 'Remove cgroups that are not used any more.' },
+  ENOMEM: { message: said('whyNoRoom'), hint: said('removeUnusedCgroups') },
 };
 
 const NOT_REMOVED: Record<string, Why> = {
-  EBUSY: { message: 'it still has processes or children', hint: 'Move or kill its processes and remove its children first.' },
+  EBUSY: { message: said('whyStillInUse'), hint: said('moveOrKillProcessesFirst') },
 };

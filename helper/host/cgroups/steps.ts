@@ -2,6 +2,7 @@
 import { Failure, type FieldPath, isSystemError, unknownFrom } from '../../failure.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
+import type { Said } from '../../protocol/said.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
 import { filesForUndo, type Undo, undoOf } from './putBack.ts';
 import { fileRefusal } from './refusals.ts';
@@ -44,6 +45,6 @@ export async function standing(cgroup: OpenCgroup, file: string, optional = fals
 }
 
 /** `field`: of the change; or of the request, where it is the cgroup. */
-export function invalid(field: FieldPath, message: string, hint: string): Failure {
-  return new Failure('invalid', message, { field: [...field], hint });
+export function invalid(field: FieldPath, text: Said, hint: Said): Failure {
+  return new Failure('invalid', text, { field: [...field], hint });
 }

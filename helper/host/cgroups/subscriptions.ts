@@ -1,6 +1,7 @@
 /** What clients want sampled, and the timers that do it. Nothing runs without a subscription. */
 import { Failure } from '../../failure.ts';
 import type { CgroupRef, CgroupsSampledParams } from '../../protocol/cgroups.ts';
+import { said } from '../../said.ts';
 import { SampledCgroup, sampleTogether } from './sampling.ts';
 
 const MAX_SUBSCRIPTIONS = 64;
@@ -23,8 +24,8 @@ export class CgroupSubscriptions implements Disposable {
     this.running.delete(name);
     if (cgroups.length === 0) return;
     if (this.running.size >= MAX_SUBSCRIPTIONS) {
-      throw new Failure('busy', `The helper samples for ${MAX_SUBSCRIPTIONS} subscriptions already.`, {
-        hint: 'Close a monitor panel.',
+      throw new Failure('busy', said('tooManySubscriptions', MAX_SUBSCRIPTIONS), {
+        hint: said('closeMonitorPanel'),
       });
     }
     this.running.set(name, new Subscription(name, cgroups, intervalMillis, this.send));

@@ -5,6 +5,7 @@ import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf, O_DIRECTORY } from '../../kernel/files.ts';
 import { EXDEV, O_PATH } from '../../kernel/numbers.ts';
+import { said } from '../../said.ts';
 import { closeUnlessRoot, directoryAt } from './descent.ts';
 import { unknownOf } from './directory.ts';
 import { missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';
@@ -20,7 +21,7 @@ export function openFile(stack: Stack, layer: number | 'merged', path: string): 
 
 function checkOpened(opened: number | 'irregular' | 'elsewhere', layer: number | 'merged', path: string): number {
   if (opened === 'irregular') {
-    throw new Failure('invalid', `${path} in ${whereOf(layer)} is not a regular file, and nothing else is read.`, {
+    throw new Failure('invalid', said('isNoRegularFileIn', path, whereOf(layer)), {
       path,
       field: ['path'],
     });
@@ -33,14 +34,10 @@ function checkOpened(opened: number | 'irregular' | 'elsewhere', layer: number |
 }
 
 function contentBelow(path: string, layer: number | 'merged'): Failure {
-  return new Failure(
-    'unsupported',
-    `${path} in ${whereOf(layer)} has no content of its own: only its metadata was copied up.`,
-    {
-      path,
-      hint: 'Read it in the merged view, which takes the content from the layer below.',
-    },
-  );
+  return new Failure('unsupported', said('hasNoContentOfItsOwn', path, whereOf(layer)), {
+    path,
+    hint: said('readInMergedView'),
+  });
 }
 
 function openOfLayer(stack: Stack, layer: number, names: readonly string[]): number | 'irregular' | 'elsewhere' {

@@ -14,6 +14,8 @@ import { textOfBytes } from '../../proc/fileName.ts';
 import { TAR_END, type TarEntry, type TarType, tarHeader, tarPadding } from '../../proc/tar.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { LayerExportNote } from '../../protocol/layers.ts';
+import type { Said } from '../../protocol/said.ts';
+import { said } from '../../said.ts';
 import { type Compared, type Comparison, closeCompared, compare, comparedRoot } from './compared.ts';
 import { leastNames } from './directory.ts';
 import { typeOf } from './entries.ts';
@@ -197,7 +199,7 @@ class Exporting {
   /** Whether there is anything of that name for the archive. */
   private isWritten(comparison: Comparison, path: string, name: string, whole: boolean): boolean {
     if (!this.has(comparison, whole)) {
-      if (!whole) throw changedMeanwhile(path, 'it was removed');
+      if (!whole) throw changedMeanwhile(path, said('changedRemoved'));
       return false;
     }
     if (!name.startsWith(WHITEOUT_PREFIX)) return true;
@@ -315,7 +317,7 @@ class Exporting {
     for (let offset = from; offset < to; ) {
       const bytes = Buffer.allocUnsafe(to - offset);
       const bytesRead = fs.readSync(descriptor, bytes, 0, bytes.length, offset);
-      if (bytesRead === 0) throw changedMeanwhile(path, `it became shorter: ${offset} of ${sizeBytes} bytes`);
+      if (bytesRead === 0) throw changedMeanwhile(path, said('changedShorter', offset, sizeBytes));
       offset += bytesRead;
       this.put(bytes.subarray(0, bytesRead));
     }
@@ -327,7 +329,7 @@ class Exporting {
 /** A directory that was removed is read as an empty one. */
 function throwIfRemoved(descriptor: number, path: string): void {
   const status = statusOf(descriptor);
-  if (typeof status === 'number' || status.links === 0) throw changedMeanwhile(path, 'the directory was removed');
+  if (typeof status === 'number' || status.links === 0) throw changedMeanwhile(path, said('changedDirectoryRemoved'));
 }
 
 function whiteoutEntry(path: string): TarEntry {
@@ -375,40 +377,36 @@ function attributesAt(place: { directory: number; name: string }, path: string):
 }
 
 function unreadable(path: string, errno: string): Failure {
-  return new Failure('permission', `/${textOfBytes(path)} cannot be read, so the archive would be incomplete.`, {
+  return new Failure('permission', said('cannotBeExported', textOfBytes(path)), {
     errno,
     path: `/${textOfBytes(path)}`,
-    hint: 'Export as root, or begin at another directory.',
+    hint: said('exportAsRootOrElsewhere'),
   });
 }
 
 function incomplete({ unknown, errno }: Unknown): Failure {
-  return new Failure(unknown, 'The archive would be incomplete: some layer or attribute cannot be read.', {
+  return new Failure(unknown, said('archiveWouldBeIncomplete'), {
     ...(errno === undefined ? {} : { errno }),
-    hint: 'Export as root, or another layer.',
+    hint: said('exportAsRootOrAnotherLayer'),
   });
 }
 
-function changedMeanwhile(path: string, what: string): Failure {
-  return new Failure('gone', `/${textOfBytes(path)} changed while it was exported, so the archive is not complete: ${what}.`, {
+function changedMeanwhile(path: string, what: Said): Failure {
+  return new Failure('gone', said('changedDuringExport', textOfBytes(path), what), {
     path: `/${textOfBytes(path)}`,
-    hint: 'Export again when nothing writes there.',
+    hint: said('exportAgainWhenNothingWrites'),
   });
 }
 
 function notRepresentable(path: string): Failure {
-  return new Failure(
-    'unsupported',
-    `/${textOfBytes(path)} cannot be in a layer of an image: there its name means a deletion.`,
-    {
-      path: `/${textOfBytes(path)}`,
-      hint: 'Export it from the merged view, or save a copy of the file.',
-    },
-  );
+  return new Failure('unsupported', said('nameMeansDeletion', textOfBytes(path)), {
+    path: `/${textOfBytes(path)}`,
+    hint: said('exportFromMergedView'),
+  });
 }
 
 function tooDeep(path: string): Failure {
-  return new Failure('unsupported', `/${textOfBytes(path).slice(0, 200)}… is nested deeper than ${MAX_DEPTH} directories.`, {
-    hint: 'Begin the export at a directory further down.',
+  return new Failure('unsupported', said('nestedTooDeep', textOfBytes(path).slice(0, 200), MAX_DEPTH), {
+    hint: said('exportFurtherDown'),
   });
 }

@@ -4,6 +4,7 @@ import { Failure } from '../../failure.ts';
 import { logError } from '../../log.ts';
 import type { LayersExportReadResult } from '../../protocol/layers.ts';
 import type { Descriptors, JobContext } from '../../reading/answering.ts';
+import { said } from '../../said.ts';
 import { exportTar, type TarPiece } from './export.ts';
 import { unknownExport } from './fileJobs.ts';
 import type { Stack } from './merged.ts';
@@ -35,7 +36,7 @@ export class Exports {
   begin(stack: Stack, descriptors: Descriptors, layer: number | 'merged', path: string): { id: string } {
     if (this.running.size >= MAX_EXPORTS) {
       descriptors[Symbol.dispose]();
-      throw new Failure('busy', `${MAX_EXPORTS} exports are under way already.`, { hint: 'Wait until one of them has ended.' });
+      throw new Failure('busy', said('tooManyExports', MAX_EXPORTS), { hint: said('waitForAnExport') });
     }
     const id = randomUUID();
     const readBy = { context: undefined as JobContext<never> | undefined };
@@ -49,8 +50,7 @@ export class Exports {
   async read(id: string, context: JobContext<never>): Promise<LayersExportReadResult> {
     const one = this.running.get(id);
     if (one === undefined) throw unknownExport();
-    if (one.isBeingRead)
-      throw new Failure('busy', 'This export is being read already.', { hint: 'Await one read before the next.' });
+    if (one.isBeingRead) throw new Failure('busy', said('exportIsBeingRead'), { hint: said('awaitOneRead') });
     one.isBeingRead = true;
     one.readBy.context = context;
     clearTimeout(one.timer);

@@ -10,6 +10,7 @@ import type {
   LayersReadDirectoryResult,
 } from '../../protocol/layers.ts';
 import { job } from '../../reading/job.ts';
+import { said } from '../../said.ts';
 import type { Stack } from './merged.ts';
 
 /** The layer that a job is about. The descriptors of the stack come with it. */
@@ -67,7 +68,7 @@ export const ReadExport = job<{ id: string }, LayersExportReadResult>('layers.re
 export const EndExport = job<{ id: string }, Record<string, never>>('layers.endExport');
 
 export function unknownExport(): Failure {
-  return new Failure('gone', 'This export has ended: it was read to its end, given up, or not read for a minute.', {
-    hint: 'Export again.',
+  return new Failure('gone', said('exportHasEnded'), {
+    hint: said('exportAgain'),
   });
 }

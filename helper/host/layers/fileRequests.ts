@@ -7,6 +7,7 @@ import type { LayersReadDirectoryResult, OverlayRef } from '../../protocol/layer
 import { MAX_READ_BYTES } from '../../protocol/schemas/layers.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
+import { said } from '../../said.ts';
 import { coverOf, MountIndex, mountsIn } from './covers.ts';
 import {
   BeginExport,
@@ -162,7 +163,7 @@ export function layerFileHandlers(openStack: OpenStack, measuring: MeasuringSink
       if (!token.isCancellationRequested) return begun;
       // Nobody may hear of it, and so end it.
       await endExport(begun.id);
-      throw new Failure('gone', 'It was cancelled.');
+      throw new Failure('gone', said('wasCancelled'));
     },
 
     'layers/exportRead': async ({ id }, token) => {
@@ -187,8 +188,8 @@ export function layerFileHandlers(openStack: OpenStack, measuring: MeasuringSink
 const NO_MOUNTS = new MountIndex([]);
 
 function layersUnknown(): Failure {
-  return new Failure('unsupported', 'Nothing tells of which layers it is made: the process that serves it is not seen.', {
-    hint: 'Its files are at its mount point. As root, the helper sees more processes.',
+  return new Failure('unsupported', said('layersAreNotKnown'), {
+    hint: said('filesAreAtMountPoint'),
   });
 }
 
@@ -238,8 +239,8 @@ function inLayerOf(stack: Stack, key: string, layer: number | 'merged'): InLayer
   if (layer === 'merged' || layer < roots.length) return { stack, layer, isData: false, key };
   const data = dataRoots.find((root) => root.layer === layer);
   if (data === undefined) {
-    throw new Failure('notFound', `There is no layer ${layer}: the overlay has ${roots.length + dataRoots.length}.`, {
-      hint: 'Refresh the view.',
+    throw new Failure('notFound', said('noSuchLayer', layer, roots.length + dataRoots.length), {
+      hint: said('refreshView'),
     });
   }
   const alone: Stack = { roots: [{ ...data, layer: 0 }], dataRoots: [], style };

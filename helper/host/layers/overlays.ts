@@ -5,6 +5,7 @@ import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOpti
 import type { Container } from '../../protocol/containers.ts';
 import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
 import type { NamespaceRef } from '../../protocol/namespaces.ts';
+import { said } from '../../said.ts';
 import type { ContainerTable } from '../containers.ts';
 import { daemonsOf } from '../engines/daemons.ts';
 import type { HostModel } from '../hostModel.ts';
@@ -202,8 +203,8 @@ export class OverlayTable {
 }
 
 export function goneOverlay({ device, mountId }: OverlayRef): Failure {
-  return new Failure('gone', `The overlay ${device} (mount ${mountId}) is no longer mounted there.`, {
-    hint: 'Refresh the view and choose another overlay.',
+  return new Failure('gone', said('overlayIsNoLongerMounted', device, mountId), {
+    hint: said('refreshViewAndChooseAnotherOverlay'),
   });
 }
 

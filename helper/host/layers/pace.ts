@@ -1,6 +1,7 @@
 /** Long walks share a reader thread: every few milliseconds they let others have it, and look whether they are still wanted. */
 import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../../failure.ts';
+import { said } from '../../said.ts';
 
 const TURN_MILLIS = 5;
 
@@ -33,7 +34,7 @@ export class Pace {
     await setImmediate();
     this.walker?.resume();
     if (this.walker?.token.isCancellationRequested || performance.now() > this.ends)
-      throw new Failure('gone', 'It was cancelled.');
+      throw new Failure('gone', said('wasCancelled'));
     this.turnEnds = performance.now() + TURN_MILLIS;
   }
 }

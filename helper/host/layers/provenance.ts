@@ -7,6 +7,7 @@ import { linkBelow } from '../../kernel/directory.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { LayersProvenanceResult } from '../../protocol/layers.ts';
+import { said } from '../../said.ts';
 import { unknownOf } from './directory.ts';
 import { entryOf, isSymlink } from './entries.ts';
 import { missing } from './layerPath.ts';
@@ -131,17 +132,17 @@ function leaveAll(steps: Step[]): void {
 }
 
 function notDirectory(path: string, at: string): Failure {
-  return new Failure('notFound', `${path} leads through ${at}, which is not a directory.`, { path, errno: 'ENOTDIR' });
+  return new Failure('notFound', said('leadsThroughNoDirectory', path, at), { path, errno: 'ENOTDIR' });
 }
 
 function namesToFollow(path: string): string[] {
   const bytes = path.split('/').map((name) => bytesOfText(name));
   const names = bytes.filter((name) => name !== undefined && name !== '' && name !== '.') as string[];
   if (bytes.every((name) => name !== undefined) && names.length <= MAX_NAMES) return names;
-  throw new Failure('invalid', `The path ${JSON.stringify(path)} cannot be looked up.`, {
+  throw new Failure('invalid', said('pathCannotBeLookedUp', JSON.stringify(path)), {
     path,
     field: ['path'],
-    hint: 'Send a path as layers/readDirectory gives it: bytes that are not UTF-8 as U+DC80 to U+DCFF.',
+    hint: said('sendPathInBytes'),
   });
 }
 
@@ -152,11 +153,11 @@ function targetOf(seen: Found | undefined): string | undefined {
 }
 
 function tooManySymlinks(path: string): Failure {
-  return new Failure('invalid', `${path} leads through more than ${MAX_SYMLINKS} symbolic links.`, {
+  return new Failure('invalid', said('tooManyLinks', path, MAX_SYMLINKS), {
     path,
     field: ['path'],
     errno: 'ELOOP',
-    hint: 'The kernel refuses such a path too. Look one of the links up by itself.',
+    hint: said('kernelRefusesLinksToo'),
   });
 }
 

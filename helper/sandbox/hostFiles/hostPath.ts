@@ -10,6 +10,7 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { errorOf } from '../../kernel/files.ts';
 import { openBeneath, openRealPath } from '../../kernel/openat2.ts';
 import type { SandboxSpec } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { absolutePath, mapHostPaths, mapLayers } from '../specification/specPaths.ts';
 import { realIfThere } from './hostMounts.ts';
 import { isWithin } from './within.ts';
@@ -36,7 +37,7 @@ export function realPath(given: string, field: string): { path: string; isDirect
     return { path: real, isDirectory: fs.statSync(real).isDirectory() };
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'invalid', `"${field}": ${given} cannot be used: ${error.code}.`, {
+    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'invalid', said('fieldCannotBeUsed', field, given, error.code), {
       errno: error.code,
       path: given,
     });
@@ -49,12 +50,12 @@ export function realPath(given: string, field: string): { path: string; isDirect
  */
 export function plainDirectory(given: string, field: string, folder: string | undefined): string {
   const { path: real, isDirectory } = realPath(given, field);
-  if (!isDirectory) throw new Failure('invalid', `"${field}": ${given} is not a directory.`, { path: given });
+  if (!isDirectory) throw new Failure('invalid', said('fieldIsNoDirectory', field, given), { path: given });
   const base = folder !== undefined && isWithin(given, folder) ? folder : '/';
   if (real === path.resolve(fs.realpathSync.native(base), path.relative(base, given))) return real;
-  throw new Failure('invalid', `"${field}": ${given} goes through a symbolic link, to ${real}.`, {
+  throw new Failure('invalid', said('fieldGoesThroughLink', field, given, real), {
     path: given,
-    hint: 'Name the place that the link leads to, if that is what you want.',
+    hint: said('nameLinkTarget'),
   });
 }
 
@@ -83,10 +84,10 @@ export function plainUpper(given: string, folder: string | undefined): string {
   for (const name of ['upper', 'work']) {
     const stat = fs.lstatSync(path.join(real, name), { throwIfNoEntry: false });
     if (stat === undefined || stat.isDirectory()) continue;
-    const what = stat.isSymbolicLink() ? 'a symbolic link' : 'no directory';
-    throw new Failure('invalid', `"root.upper": ${path.join(given, name)} is ${what}.`, {
+    const what = stat.isSymbolicLink() ? said('aSymbolicLink') : said('noDirectory');
+    throw new Failure('invalid', said('upperHas', path.join(given, name), what), {
       path: path.join(real, name),
-      hint: 'Remove it, or choose another directory for the changes.',
+      hint: said('removeItOrChooseAnother'),
     });
   }
   return real;

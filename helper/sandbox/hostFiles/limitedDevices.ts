@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { Failure, inField } from '../../failure.ts';
 import type { SandboxResources } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 
 /** `major:minor` by each path that names one. Throws a `Failure` for what is none. */
 export function blockDevices(resources: SandboxResources | undefined): Map<string, string> {
@@ -18,5 +19,5 @@ export function blockDevices(resources: SandboxResources | undefined): Map<strin
 function numberOf(device: string): string {
   const stat = fs.statSync(device, { throwIfNoEntry: false });
   if (stat?.isBlockDevice()) return `${(stat.rdev >> 8) & 0xfff}:${(stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00)}`;
-  throw new Failure('invalid', `"resources.blockIO": ${device} is not a block device.`, { path: device });
+  throw new Failure('invalid', said('isNoBlockDevice', device), { path: device });
 }

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Failure, inField } from '../../failure.ts';
 import { type Elf, parseElf, type ReadAt } from '../../proc/elf.ts';
 import { parseLdCache } from '../../proc/ldCache.ts';
+import { said } from '../../said.ts';
 
 export interface ProgramFiles {
   /** `path` in the new root; `source` on the host, free of links. */
@@ -81,11 +82,11 @@ class Collector {
     }
     const script = /^#![ \t]*(\S+)(?:[ \t]+(.*\S))?/.exec(firstLine);
     if (script?.[1] === undefined) {
-      throw new Failure('invalid', `${place} is neither an ELF program nor a script.`, {
-        hint: 'Name a program, or a script that begins with #!.',
+      throw new Failure('invalid', said('isNeitherElfNorScript', place), {
+        hint: said('nameProgramOrScript'),
       });
     }
-    if (scriptsLeft === 0) throw new Failure('invalid', `${place}: its interpreters are scripts, one after another.`);
+    if (scriptsLeft === 0) throw new Failure('invalid', said('interpretersAreScripts', place));
     const interpreter = this.addProgram(script[1], scriptsLeft - 1);
     // "env python3" and "env -S python3 -u" stand for what they name.
     const named =
@@ -97,22 +98,21 @@ class Collector {
   private findProgram(name: string): string {
     if (name.startsWith('/')) {
       if (isRegular(name)) return path.normalize(name);
-      throw new Failure('notFound', `There is no program ${name} on this host.`, { path: name });
+      throw new Failure('notFound', said('noProgramOnHost', name), { path: name });
     }
     const found = this.searchPath.map((directory) => path.join(directory, name)).find(isExecutable);
     if (found !== undefined) return found;
-    throw new Failure('notFound', `There is no program ${name} in ${this.searchPath.join(', ')}.`, {
-      hint: 'Install it on the host, or give its whole path.',
+    throw new Failure('notFound', said('noProgramInPath', name, this.searchPath), {
+      hint: said('installOnHost'),
     });
   }
 
   /** Adds the file at a path, and the links that the path's last part goes through. @returns the file itself on the host. */
   private addFile(place: string): string {
-    if (this.files.size > MOST_FILES)
-      throw new Failure('invalid', 'These programs need more files than a minimal root is for.');
+    if (this.files.size > MOST_FILES) throw new Failure('invalid', said('tooManyFiles'));
     let at = place;
     for (let left = MOST_LINKS; ; left -= 1) {
-      if (left === 0) throw new Failure('invalid', `${place} goes through too many links.`);
+      if (left === 0) throw new Failure('invalid', said('tooManyLinksInPath', place));
       const target = linkTarget(at);
       if (target === undefined) break;
       this.links.set(at, target);
@@ -126,7 +126,7 @@ class Collector {
   private addLoader(place: string, { interpreter }: Elf): void {
     if (interpreter === undefined) return;
     if (!interpreter.startsWith('/') || !isRegular(interpreter)) {
-      throw new Failure('notFound', `${place} needs the loader ${interpreter}, which is not on this host.`);
+      throw new Failure('notFound', said('loaderIsLacking', place, interpreter));
     }
     this.addFile(path.normalize(interpreter));
   }
@@ -152,7 +152,7 @@ class Collector {
     const fits = (place: string) => isRegular(place) && this.inspect(fs.realpathSync(place)).elf?.machine === machine;
     if (name.includes('/')) {
       if (name.startsWith('/') && fits(name)) return path.normalize(name);
-      throw new Failure('notFound', `${object.path} needs ${name}, which is not there.`);
+      throw new Failure('notFound', said('libraryIsNotThere', object.path, name));
     }
     const directories = [...searchedFirst(object)];
     const own = directories.flatMap((directory) => variants(directory, name)).find(fits);
@@ -167,8 +167,8 @@ class Collector {
     }
     const found = trusted.flatMap((directory) => variants(directory, name)).find(fits);
     if (found !== undefined) return found;
-    throw new Failure('notFound', `${object.path} needs ${name}, which is not found on this host.`, {
-      hint: 'Install the library, or name another program.',
+    throw new Failure('notFound', said('libraryIsNotFound', object.path, name), {
+      hint: said('installLibrary'),
     });
   }
 

@@ -6,6 +6,7 @@
 import path from 'node:path';
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
+import { said } from '../../said.ts';
 import type { HostMounts, MountBelow } from './hostMounts.ts';
 import { isWithin } from './within.ts';
 
@@ -119,9 +120,9 @@ function maskedOf(type: string): [path: string, kind: 'directory' | 'file'][] {
 }
 
 function hidden(source: string): Failure {
-  return new Failure('invalid', `${source} is of what every sandbox is kept from.`, {
+  return new Failure('invalid', said('isKeptFromSandboxes', source), {
     path: source,
-    hint: 'Leave it out, or set systemPaths to "unmasked".',
+    hint: said('leaveOutOrUnmask'),
   });
 }
 

@@ -9,6 +9,7 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { cloneMounts } from '../../kernel/newMount.ts';
 import { leastOf } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
+import { said } from '../../said.ts';
 import { type IdMaps, insideOf, outsideOf } from './idMaps.ts';
 
 /** Mounts that are mounted nowhere, held by a descriptor of the helper. */
@@ -42,9 +43,9 @@ export class HeldTrees {
   /** The descriptor is closed with the plan. */
   private take(real: string, mapped?: HeldTree['mapped']): HeldTree {
     if (!own().privileged) {
-      throw new Failure('permission', `The owners of the files in ${real} can only be mapped by root.`, {
+      throw new Failure('permission', said('ownersCanOnlyBeMappedByRoot', real), {
         path: real,
-        hint: 'Leave "idmap" out, or restart the helper as root.',
+        hint: said('leaveIdmapOutOrRestart'),
       });
     }
     try {
@@ -54,7 +55,7 @@ export class HeldTrees {
       return tree;
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      throw new Failure('permission', `The mounts from ${real} on cannot be taken: ${error.code}.`, {
+      throw new Failure('permission', said('mountsCannotBeTaken', real, error.code), {
         errno: error.code,
         path: real,
       });

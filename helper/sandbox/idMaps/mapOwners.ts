@@ -2,6 +2,7 @@
 import fs from 'node:fs';
 import { Failure, isSystemError } from '../../failure.ts';
 import { mapMountIds } from '../../kernel/newMount.ts';
+import { said } from '../../said.ts';
 import type { HeldTree } from './heldTrees.ts';
 
 /** By the id maps of the user namespace that the process `pid`, which waits, is in. Throws a `Failure`. */
@@ -23,21 +24,20 @@ function mapOwnersOf({ descriptor, path: real, mapped }: HeldTree, namespace: nu
   } catch (error) {
     if (!isSystemError(error)) throw error;
     const details = { errno: error.code, syscall: 'mount_setattr', path: real };
-    const what = `The owners of the files in ${real} cannot be mapped`;
+    const what = said('ownersCannotBeMapped', real);
     if (error.code !== 'EINVAL') {
-      throw new Failure('permission', `${what}: ${error.code}. The helper has no privilege over that file system.`, {
-        ...details,
-        hint: 'Leave "idmap" out; a helper in a container can map only file systems that were mounted there.',
-      });
+      throw new Failure(
+        'permission',
+        said('sentences', said('becauseOf', what, error.code), said('noPrivilegeOverFileSystem')),
+        {
+          ...details,
+          hint: said('leaveIdmapOutInContainer'),
+        },
+      );
     }
-    const below = recursive ? ', or one that is mounted below it,' : '';
-    throw new Failure(
-      'unsupported',
-      `${what}: its file system${below} does not take id maps on this kernel, or has some already.`,
-      {
-        ...details,
-        hint: 'Leave "idmap" out. ext4, XFS and FAT take them since Linux 5.12, Btrfs since 5.15, tmpfs since 6.3; overlay, proc and sysfs do not.',
-      },
-    );
+    throw new Failure('unsupported', said(recursive ? 'fileSystemsTakeNoIdMaps' : 'fileSystemTakesNoIdMaps', what), {
+      ...details,
+      hint: said('leaveIdmapOutForTypes'),
+    });
   }
 }

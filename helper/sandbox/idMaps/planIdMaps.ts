@@ -4,6 +4,7 @@ import { Failure } from '../../failure.ts';
 import { readUsers } from '../../host/userFile.ts';
 import { own } from '../../programs/identity.ts';
 import type { IdMappings, SandboxIdMapping } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import type { IdMaps } from './idMaps.ts';
 
 const MAX_SUBID_BYTES = 1024 * 1024;
@@ -49,9 +50,9 @@ function subordinate(file: string): SandboxIdMapping[] {
     inside += size;
   }
   if (mappings.length > 0) return mappings;
-  throw new Failure('notFound', `${file} gives ${username} no range of ids.`, {
+  throw new Failure('notFound', said('noRangeOfIds', file, username), {
     path: file,
-    hint: `Add a line such as "${username}:100000:65536" to ${file}, or choose idMappings "root".`,
+    hint: said('addLineOfIds', username, file),
   });
 }
 
@@ -72,7 +73,7 @@ function checkOverlap(mappings: SandboxIdMapping[], field: string): void {
       return before !== undefined && before[side] + before.size > mapping[side];
     });
     if (overlapping !== undefined) {
-      const message = `"idMappings.${field}": the range at ${side} ${overlapping[side]} overlaps another.`;
+      const message = said('idRangesOverlap', field, side, overlapping[side]);
       throw new Failure('invalid', message, { field: [field, mappings.indexOf(overlapping), side] });
     }
   }

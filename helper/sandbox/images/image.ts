@@ -8,6 +8,7 @@ import { parsedFile, readBounded } from '../../host/engines/boundedFile.ts';
 import { jsonOf } from '../../proc/json.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { SandboxImage, StoredImage } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { DOCKER_ROOT, describedByConfig, type ImageFiles, MAX_LAYERS, PODMAN_ROOT, parseConfig } from './imageDescription.ts';
 
 const DOCKER_NAMES = path.join(DOCKER_ROOT, 'image/overlay2/repositories.json');
@@ -183,14 +184,14 @@ function fileNames(directory: string): string[] {
 
 function existing(directory: string | undefined, reference: string): string {
   if (directory !== undefined && fs.statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return directory;
-  throw new Failure('notFound', `A layer of the image ${reference} is not in the storage of the engine.`, {
-    hint: 'Only the storage drivers overlay2 of Docker and overlay of podman are known.',
+  throw new Failure('notFound', said('layerOfImageIsLacking', reference), {
+    hint: said('knownStorageDrivers'),
   });
 }
 
 function notFound(engine: string, reference: string): Failure {
-  return new Failure('notFound', `${engine} has no image ${reference} on this host, or its storage may not be read.`, {
-    hint: `"${engine === 'podman' ? 'podman' : 'docker'} images" lists them; only root may read them.`,
+  return new Failure('notFound', said('engineHasNoImage', engine, reference), {
+    hint: said('engineListsImages', engine === 'podman' ? 'podman' : 'docker'),
   });
 }
 

@@ -15,6 +15,7 @@ import { append } from '../../lists.ts';
 import { jsonOf } from '../../proc/json.ts';
 import { own } from '../../programs/identity.ts';
 import type { SandboxImage } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { type IdMaps, insideOf } from '../idMaps/idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './imageDescription.ts';
 import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
@@ -120,8 +121,8 @@ function checkOwnId(idMaps: IdMaps | undefined): void {
   const { uid, gid, privileged } = own();
   if (privileged || idMaps === undefined) return;
   if (insideOf(idMaps.uid, uid) !== undefined && insideOf(idMaps.gid, gid) !== undefined) return;
-  throw new Failure('permission', 'Without privilege an image can only be unpacked where your own ids are mapped.', {
-    hint: 'Choose idMappings "root", "user" or "subids", or restart the helper as root.',
+  throw new Failure('permission', said('imageNeedsMappedIds'), {
+    hint: said('chooseIdMappingsForImage'),
   });
 }
 
@@ -198,9 +199,9 @@ function makeFileSystem(): number {
     return makeDetachedMount('tmpfs', [['mode', '0755']], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new Failure('permission', `Only root can unpack an image for a sandbox: ${error.code}.`, {
+    throw new Failure('permission', said('onlyRootUnpacks', error.code), {
       errno: error.code,
-      hint: 'Restart the helper as root; or unpack it yourself, and take the directory as the root.',
+      hint: said('restartOrUnpackYourself'),
     });
   }
 }
@@ -259,7 +260,7 @@ async function parsedJson<T>(name: string, schema: v.GenericSchema<unknown, T>, 
   const parsed = v.safeParse(schema, jsonOf((await readAll(contentOf(image.path, name), image)).toString('utf8')));
   if (parsed.success) return parsed.output;
   const file = path.join(image.path, name);
-  throw new Failure('invalid', `${file} is not what an image has there.`, { path: file });
+  throw new Failure('invalid', said('isNotOfImage', file), { path: file });
 }
 
 async function readAll(stream: AsyncIterable<Buffer>, image: FileImage): Promise<Buffer> {
@@ -274,7 +275,7 @@ async function readAll(stream: AsyncIterable<Buffer>, image: FileImage): Promise
 }
 
 function tooLong(image: FileImage): Failure {
-  return new Failure('invalid', `The image ${image.path} describes itself at too great a length.`, { path: image.path });
+  return new Failure('invalid', said('imageDescriptionTooLong', image.path), { path: image.path });
 }
 
 function notOne(
@@ -282,10 +283,10 @@ function notOne(
   count: number,
   known: string[],
 ): Failure {
-  const what = reference === undefined ? 'an image for this machine' : `an image ${reference} for this machine`;
-  return new Failure(count === 0 ? 'notFound' : 'invalid', `${file} has ${count === 0 ? 'no' : 'more than one'}: ${what}.`, {
+  const what = reference === undefined ? said('anImageForMachine') : said('imageNamedForMachine', reference);
+  return new Failure(count === 0 ? 'notFound' : 'invalid', said(count === 0 ? 'hasNone' : 'hasSeveral', file, what), {
     path: file,
-    hint: known.length === 0 ? 'Give no reference.' : `Give one of these as the reference: ${known.slice(0, 20).join(', ')}.`,
+    hint: known.length === 0 ? said('giveNoReference') : said('giveOneAsReference', known.slice(0, 20)),
   });
 }
 
@@ -315,7 +316,7 @@ async function archiveContents(image: FileImage): Promise<Contents> {
     texts.set(name, text.toString('utf8'));
   });
   const images = v.safeParse(SavedImages, jsonOf(texts.get('manifest.json') ?? ''));
-  if (!images.success) throw new Failure('invalid', `${image.path} is not what docker save writes.`, { path: image.path });
+  if (!images.success) throw new Failure('invalid', said('isNoDockerArchive', image.path), { path: image.path });
   const { reference } = image as { reference?: string };
   const tags = (given: { RepoTags?: string[] | null | undefined }) => given.RepoTags ?? [];
   const wanted = images.output.filter(
@@ -335,7 +336,7 @@ async function unpackFromArchive(image: FileImage, layer: string, into: number, 
     leftOut = (await unpackLayer(content, into, name, options)).leftOut;
   });
   if (leftOut !== undefined) return leftOut;
-  throw new Failure('invalid', `${image.path} lacks the layer ${layer}.`, { path: image.path });
+  throw new Failure('invalid', said('lacksLayer', image.path, layer), { path: image.path });
 }
 
 async function eachEntry(image: FileImage, take: (header: tar.Header, content: Content) => Promise<void>): Promise<void> {
@@ -351,7 +352,7 @@ async function eachEntry(image: FileImage, take: (header: tar.Header, content: C
     await Promise.all([feed(await decompressed(contentOf(image.path), path.basename(image.path)), extract), taken]);
   } catch (error) {
     if (error instanceof Failure) throw error;
-    throw new Failure('invalid', `${image.path} is not a tar: ${error instanceof Error ? error.message : String(error)}.`, {
+    throw new Failure('invalid', said('isNoTar', image.path, error instanceof Error ? error.message : String(error)), {
       path: image.path,
     });
   }

@@ -12,6 +12,7 @@ import { launch, StepFailure } from '../../launcher/launch.ts';
 import { integer, named, string } from '../../launcher/program.ts';
 import { Steps } from '../../launcher/steps.ts';
 import { printable } from '../../launcher/text.ts';
+import { said } from '../../said.ts';
 import { type IdMaps, insideOf, outsideOf, rootOf } from '../idMaps/idMaps.ts';
 import type { Ids, Wanted } from './layerWriter.ts';
 
@@ -86,8 +87,8 @@ export class OwnersToGive {
     if (isSo) this.wanted.delete(stat.ino);
     else this.wanted.set(stat.ino, wanted);
     if (this.wanted.size > MAX_FILES)
-      throw new Failure('invalid', `More than ${MAX_FILES} files of the image belong to others than you.`, {
-        hint: 'Choose idMappings "root" or "user", or restart the helper as root.',
+      throw new Failure('invalid', said('tooManyOwners', MAX_FILES), {
+        hint: said('chooseIdMappingsRootOrUser'),
       });
   }
 
@@ -160,11 +161,12 @@ class Batch {
     const [user, group] = [insideOf(idMaps.uid, uid)!, insideOf(idMaps.gid, gid)!];
     const name = string(path);
     this.bytes += Buffer.byteLength(path) + 1;
-    const purpose = `give ${path} of the image its owner ${user}:${group}`;
+    const purpose = `give ${printable(path)} of the image its owner ${user}:${group}`;
     this.steps.call('fchownat', [HERE, name, integer(user), integer(group), AT_SYMLINK_NOFOLLOW], purpose);
     // The kernel takes these from what changes its owner. A link has no mode of its own, and none is wanted.
     const isLacking = mode !== undefined && ((mode & S_ISUID_ISGID) !== 0 || (stat.mode & PERMISSIONS) !== mode);
-    if (isLacking) this.steps.call('fchmodat', [HERE, name, integer(mode, `0${mode.toString(8)}`)], `give ${path} its mode`);
+    if (isLacking)
+      this.steps.call('fchmodat', [HERE, name, integer(mode, `0${mode.toString(8)}`)], `give ${printable(path)} its mode`);
   }
 
   async run(): Promise<void> {
@@ -172,9 +174,9 @@ class Batch {
     try {
       await launched.started;
     } catch (error) {
-      throw error instanceof StepFailure ? new Failure(error.data.reason, printable(error.message), error.data) : error;
+      throw error instanceof StepFailure ? new Failure(error.data.reason, error.text, error.data) : error;
     }
     const end = await launched.ended;
-    if (end.code !== 0) throw new Failure('kernel', 'What was to give the files of the image their owners was killed.');
+    if (end.code !== 0) throw new Failure('kernel', said('ownersWereKilled'));
   }
 }

@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../../failure.ts';
 import type { JobTable } from '../../reading/answering.ts';
+import { said } from '../../said.ts';
 import { openHostFile, openHostFileBelow } from '../hostFiles/hostPath.ts';
 import { findImage, listImages } from './image.ts';
 import { FindImage, ListImages, OpenImageFile, ReadPart } from './imageReading.ts';
@@ -36,11 +37,11 @@ function openImageFile(image: string, name: string | undefined): number {
     fs.closeSync(descriptor);
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const why = error.code === 'EXDEV' ? 'it leads out of the image' : error.code;
-    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', `The image ${file} cannot be read: ${why}.`, {
+    const why = error.code === 'EXDEV' ? said('whyLeadsOutOfImage') : error.code;
+    throw new Failure(error.code === 'ENOENT' ? 'notFound' : 'permission', said('imageCannotBeRead', file, why), {
       errno: error.code,
       path: file,
     });
   }
-  throw new Failure('invalid', `${file} is not a regular file.`, { path: file });
+  throw new Failure('invalid', said('isNoRegularFile', file), { path: file });
 }

@@ -13,6 +13,8 @@ import { close, errorOf, O_DIRECTORY } from '../../kernel/files.ts';
 import { ENOENT, O_PATH } from '../../kernel/numbers.ts';
 import { openInRootNow } from '../../kernel/openat2.ts';
 import { makeOpaque, makeWhiteout } from '../../kernel/whiteout.ts';
+import type { Said } from '../../protocol/said.ts';
+import { said } from '../../said.ts';
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_DEPTH = 256;
@@ -83,14 +85,11 @@ export async function unpackLayer(
     if (error instanceof Failure) throw error;
     const code = isSystemError(error) ? error.code : undefined;
     if (code === 'ENOSPC') {
-      throw new Failure('kernel', `There is not enough memory to unpack ${what}: it may take half of the machine's.`, {
+      throw new Failure('kernel', said('notEnoughMemoryToUnpack', what), {
         errno: code,
       });
     }
-    throw new Failure(
-      'invalid',
-      `${what} is not a tar that can be unpacked: ${error instanceof Error ? error.message : String(error)}.`,
-    );
+    throw new Failure('invalid', said('isNoTarToUnpack', what, error instanceof Error ? error.message : String(error)));
   }
   return { leftOut: writer.leftOut };
 }
@@ -143,9 +142,8 @@ export async function decompressed(source: AsyncIterable<Buffer>, what: string):
   if (compression !== undefined && compression.open === undefined) {
     await iterator.return?.();
     const { name } = compression;
-    const newer = name === 'zstd' ? `, or use a VS Code with Node 22.15 or newer (this one has ${process.versions.node})` : '';
-    throw new Failure('unsupported', `${what} is compressed by ${name}, which cannot be read here.`, {
-      hint: `Decompress it with ${name} -d, or save it again uncompressed or by gzip${newer}.`,
+    throw new Failure('unsupported', said('compressedBy', what, name), {
+      hint: name === 'zstd' ? said('decompressOrNewerNode', name, process.versions.node) : said('decompressIt', name),
     });
   }
   async function* whole(): AsyncGenerator<Buffer> {
@@ -193,14 +191,13 @@ class LayerWriter {
   async takeAll(extract: tar.Extract): Promise<void> {
     for await (const entry of extract) {
       this.entries += 1;
-      if (this.entries > MAX_ENTRIES) throw this.invalid(`more than ${MAX_ENTRIES} files`);
+      if (this.entries > MAX_ENTRIES) throw this.invalid(said('invalidFiles', MAX_ENTRIES));
       await this.take(entry.header, entry as unknown as Content);
     }
   }
 
   private async take(header: tar.Header, content: Content): Promise<void> {
-    if (isSparse(header))
-      throw this.invalid('a sparse file, or an entry of a type that is not known', 'Make the tar again, without --sparse.');
+    if (isSparse(header)) throw this.invalid(said('invalidEntryType'), said('makeTarWithoutSparse'));
     const parts = this.partsOf(header.name);
     const name = parts.pop();
     if (name === undefined) {
@@ -232,7 +229,7 @@ class LayerWriter {
   }
 
   private async makeDeletion(parent: number, name: string): Promise<void> {
-    if (name === '' || name === '.' || name === '..') throw this.invalid(`the deletion of "${name}"`);
+    if (name === '' || name === '.' || name === '..') throw this.invalid(said('invalidDeletion', name));
     await remove(`/proc/self/fd/${parent}/${name}`);
     if (!this.onTop) makeWhiteout(parent, name);
   }
@@ -293,7 +290,7 @@ class LayerWriter {
   private async makeHardLink(file: string, { linkname }: tar.Header): Promise<void> {
     const parts = this.partsOf(linkname ?? '');
     const name = parts.pop();
-    if (name === undefined) throw this.invalid('a link to nothing');
+    if (name === undefined) throw this.invalid(said('invalidLink'));
     const parent = this.openDirectory(parts);
     try {
       await remove(file);
@@ -306,7 +303,7 @@ class LayerWriter {
   private partsOf(name: string): string[] {
     const parts = name.split('/').filter((part) => part !== '' && part !== '.');
     if (parts.includes('..') || parts.length > MAX_DEPTH || name.includes('\0'))
-      throw this.invalid(`the path ${name.slice(0, 200)}`);
+      throw this.invalid(said('invalidPath', name.slice(0, 200)));
     return parts;
   }
 
@@ -329,8 +326,8 @@ class LayerWriter {
     return made;
   }
 
-  private invalid(what: string, hint?: string): Failure {
-    return new Failure('invalid', `${this.what} has ${what}, which no layer has.`, hint === undefined ? {} : { hint });
+  private invalid(what: Said, hint?: Said): Failure {
+    return new Failure('invalid', said('hasWhatNoLayerHas', this.what, what), hint === undefined ? {} : { hint });
   }
 }
 

@@ -7,6 +7,7 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { close } from '../../kernel/files.ts';
 import { SIGKILL } from '../../kernel/numbers.ts';
 import { openPidfd, sendSignal } from '../../kernel/pidfd.ts';
+import { said } from '../../said.ts';
 
 const REMOVAL_TRIES = 100;
 const REMOVAL_PAUSE_MILLIS = 20;
@@ -27,7 +28,7 @@ async function remove(directory: string): Promise<void> {
     killTree(Buffer.from(directory), MAX_DEPTH);
     await sleep(REMOVAL_PAUSE_MILLIS);
   }
-  throw new Failure('busy', `The cgroup ${directory} could not be removed: something is still in it.`, { path: directory });
+  throw new Failure('busy', said('cgroupCouldNotBeRemoved', directory), { path: directory });
 }
 
 /** From below, since one that has others is not removed. False when something is still in one of them. */

@@ -13,6 +13,7 @@ import { log, logError } from '../../log.ts';
 import { parseCgroups } from '../../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import { own } from '../../programs/identity.ts';
+import { said } from '../../said.ts';
 import { moveToScope } from './ownScope.ts';
 
 /** The system's systemd says so of the cgroups of its units with `Delegate=`. The user's does not, and all of its units' belong to the user. */
@@ -95,8 +96,8 @@ async function enterScope(mount: Mount): Promise<void> {
 export function placeInV1(mount: Mount, ownPath: string, controller: string): string {
   const place = delegatedDirectories(mount, ownPath).at(-1);
   if (place !== undefined) return place;
-  throw new Failure('permission', `No cgroup with the controller ${controller} is delegated to you, so limits cannot be set.`, {
-    hint: `Leave "resources" out, or restart the helper as root. systemd delegates nothing of version 1, which this host uses for ${controller}: root may give you a cgroup of ${mount.mountPoint}, with its "cgroup.procs" and "tasks", and start VS Code in it.`,
+  throw new Failure('permission', said('noControllerDelegated', controller), {
+    hint: said('leaveResourcesOutV1', controller, mount.mountPoint),
   });
 }
 
@@ -107,17 +108,17 @@ export function placeInV1(mount: Mount, ownPath: string, controller: string): st
 export function placeInV2(mount: Mount, ownPath: string, controllers: readonly string[]): string {
   const places = delegatedDirectories(mount, ownPath);
   if (places.length === 0) {
-    throw new Failure('permission', 'No cgroup is delegated to you, so limits cannot be set.', {
-      hint: 'Leave "resources" out, or restart the helper as root. The systemd of your user would be asked for one; it is not running, or not on its bus (Debian: the package dbus-user-session). To try it: systemd-run --user --scope -p Delegate=yes true',
+    throw new Failure('permission', said('nothingIsDelegated'), {
+      hint: said('leaveResourcesOutV2'),
     });
   }
   const offering = places.filter((place) => lackingIn(place, controllers).length === 0);
   if (offering.length === 0) throw notDelegated(places[0]!, lackingIn(places[0]!, controllers));
   const place = offering.find((directory) => canHandDown(directory, controllers));
   if (place !== undefined) return place;
-  throw new Failure('busy', `Processes are in the cgroup ${offering[0]}, so that it cannot set limits for cgroups below it.`, {
+  throw new Failure('busy', said('processesInDelegatedCgroup', offering[0]!), {
     path: offering[0]!,
-    hint: 'It is delegated to you: start them in a cgroup below it (DelegateSubgroup= of a systemd service does), or leave "resources" out.',
+    hint: said('startThemBelow'),
   });
 }
 
@@ -128,19 +129,15 @@ function lackingIn(directory: string, controllers: readonly string[]): string[] 
 
 function notDelegated(place: string, controllers: readonly string[]): Failure {
   if (own().uid === 0) return notAvailable(controllers);
-  return new Failure(
-    'unsupported',
-    `The cgroup controller ${controllers.join(', ')} is not delegated to you: ${place} does not have it.`,
-    {
-      path: place,
-      hint: 'Leave the limit out, restart the helper as root, or have it delegated: "Delegate=cpu cpuset io memory pids" for systemd’s user@.service.',
-    },
-  );
+  return new Failure('unsupported', said('controllerNotDelegated', controllers, place), {
+    path: place,
+    hint: said('haveItDelegated'),
+  });
 }
 
 export function notAvailable(controllers: readonly string[]): Failure {
-  return new Failure('unsupported', `The cgroup controller ${controllers.join(', ')} is not available on this host.`, {
-    hint: 'Leave the limit out, or mount the controller; /sys/fs/cgroup shows what there is.',
+  return new Failure('unsupported', said('controllerNotAvailable', controllers), {
+    hint: said('leaveLimitOutOrMount'),
   });
 }
 

@@ -11,6 +11,7 @@ import { parseCgroups } from '../../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import type { SandboxResources } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { bytesOf } from '../specification/size.ts';
 import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
 
@@ -131,8 +132,7 @@ function memorySetting({ limit, swap }: NonNullable<SandboxResources['memory']>)
     v2.push(['memory.max', String(bytesOf(limit))]);
   }
   if (swap !== undefined) {
-    if (limit === undefined)
-      throw new Failure('invalid', '"resources.memory.swap" needs a limit of memory beside it.', { field: ['swap'] });
+    if (limit === undefined) throw new Failure('invalid', said('swapNeedsMemoryLimit'), { field: ['swap'] });
     v1.push(['memory.memsw.limit_in_bytes', String(bytesOf(limit) + bytesOf(swap))]);
     v2.push(['memory.swap.max', String(bytesOf(swap))]);
   }

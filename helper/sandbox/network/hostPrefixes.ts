@@ -8,6 +8,8 @@ import { close } from '../../kernel/files.ts';
 import { openNetlink } from '../../kernel/netlink.ts';
 import { AF_INET, AF_INET6, NETLINK_ROUTE } from '../../kernel/numbers.ts';
 import { addresses, links, routes } from '../../kernel/rtnetlink.ts';
+import type { Said } from '../../protocol/said.ts';
+import { said } from '../../said.ts';
 import { numberOf6 } from '../specification/ipv6.ts';
 
 /** Numbers of 32 or 128 bits. */
@@ -22,7 +24,7 @@ export interface TakenPrefix extends Prefix {
   text: string;
   /** The host has this very address. */
   isAddress: boolean;
-  interface: string | undefined;
+  interface: string | Said | undefined;
 }
 
 /**
@@ -31,16 +33,16 @@ export interface TakenPrefix extends Prefix {
  */
 const SHORTEST_ROUTE = 8;
 
-const NEVER: readonly [prefix: string, is: string][] = [
-  ['0.0.0.0/8', 'means this network (RFC 1122)'],
-  ['127.0.0.0/8', 'is loopback'],
-  ['169.254.0.0/16', 'is link-local (RFC 3927)'],
-  ['224.0.0.0/4', 'is multicast'],
-  ['240.0.0.0/4', 'is reserved, and has the broadcast address'],
-  ['::/96', 'has loopback and the unspecified address'],
-  ['::ffff:0:0/96', 'has the addresses of IPv4 as sockets of IPv6 see them'],
-  ['fe80::/10', 'is link-local'],
-  ['ff00::/8', 'is multicast'],
+const NEVER: readonly [prefix: string, is: Said][] = [
+  ['0.0.0.0/8', said('prefixThisNetwork')],
+  ['127.0.0.0/8', said('prefixLoopback')],
+  ['169.254.0.0/16', said('prefixLinkLocal4')],
+  ['224.0.0.0/4', said('prefixMulticast')],
+  ['240.0.0.0/4', said('prefixReserved')],
+  ['::/96', said('prefixUnspecified')],
+  ['::ffff:0:0/96', said('prefixMapped')],
+  ['fe80::/10', said('prefixLinkLocal6')],
+  ['ff00::/8', said('prefixMulticast')],
 ];
 
 export function prefixOf(text: string): Prefix {
@@ -88,15 +90,15 @@ export function refuseTaken(field: string, given: string, taken: readonly TakenP
   const [text = ''] = given.split('/');
   const never = NEVER.find(([one]) => overlap(prefixOf(one), prefix));
   if (never !== undefined) {
-    throw new Failure('invalid', `"network.${field}": ${given} overlaps ${never[0]}, which ${never[1]}.`, refused);
+    throw new Failure('invalid', said('prefixOverlapsNever', field, given, never[0], never[1]), refused);
   }
   const same = taken.find((one) => one.isAddress && one.bits === prefix.bits && one.address === prefix.address);
-  if (same !== undefined) throw new Failure('busy', `"network.${field}": the host has ${text} itself.`, refused);
+  if (same !== undefined) throw new Failure('busy', said('hostHasPrefix', field, text), refused);
   const other = taken.find((one) => overlap(one, prefix));
   if (other === undefined) return;
-  const where = other.interface === undefined ? '' : ` (${other.interface})`;
-  const what = other.isAddress ? 'an address of the host' : 'to which the host has a route';
-  throw new Failure('busy', `"network.${field}": ${given} overlaps ${other.text}, ${what}${where}.`, refused);
+  const what = other.isAddress ? said('addressOfHost') : said('routeOfHost');
+  const where = other.interface === undefined ? what : said('byInterface', what, other.interface);
+  throw new Failure('busy', said('prefixOverlaps', field, given, other.text, where), refused);
 }
 
-const HINT = 'Choose another, or leave it out.';
+const HINT = said('chooseAnotherPrefix');

@@ -3,6 +3,7 @@ import dgram from 'node:dgram';
 import net from 'node:net';
 import { Failure, inFieldLater, isSystemError } from '../../failure.ts';
 import type { PortForward } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 
 export interface ForwardedPorts {
   close(): void;
@@ -48,8 +49,8 @@ function refusal({ hostPort, hostAddress = LOCAL, protocol = 'tcp' }: PortForwar
   const code = isSystemError(error) ? error.code : String(error);
   return new Failure(
     code === 'EADDRINUSE' ? 'busy' : 'permission',
-    `The ${protocol.toUpperCase()} port ${hostPort} of ${hostAddress} cannot be used: ${code}.`,
-    { errno: code, hint: 'Choose another "hostPort", or "hostAddress".' },
+    said('portCannotBeUsed', protocol.toUpperCase(), hostPort, hostAddress, code),
+    { errno: code, hint: said('chooseAnotherPort') },
   );
 }
 

@@ -8,7 +8,9 @@ import { NetlinkError } from '../../kernel/netlink.ts';
 import { type NftChain, type NftRule, type NftTable, openOwnedTable } from '../../kernel/nftables.ts';
 import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { own } from '../../programs/identity.ts';
+import type { Said } from '../../protocol/said.ts';
 import type { SandboxNetwork } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import {
   bytesOf6,
   isOfHost,
@@ -55,11 +57,11 @@ const POOL_PIECES = 1 << 14;
 const PIECE_PREFIX = 30;
 /** What the names of all our interfaces on the host begin with. */
 const OUTSIDE_PREFIX = 'iso';
-const CHOOSE = 'Choose another, or leave it out.';
+const CHOOSE = said('chooseAnotherPrefix');
 
 /** What is not for this sandbox: prefixes of the host, and of `taken` by other sandboxes. */
 export function takenPrefixes(id: string, taken: readonly string[]): TakenPrefix[] {
-  const ofSandboxes = taken.map((text) => ({ ...prefixOf(text), text, isAddress: false, interface: 'another sandbox' }));
+  const ofSandboxes = taken.map((text) => ({ ...prefixOf(text), text, isAddress: false, interface: said('anotherSandbox') }));
   return [...prefixesOfHost(outsideName(id)), ...ofSandboxes];
 }
 
@@ -76,21 +78,21 @@ export function resolveVeth(network: Veth, id: string, taken: readonly string[])
   const gateway = network.gateway ?? textOf(address === base + 1 ? base + 2 : base + 1);
   const isInside = (maskOf(Number(length)) & numberOf(gateway)) >>> 0 === base;
   const ofNobody = (number: number) =>
-    number === base ? 'network' : number === broadcastOf(base, length) ? 'broadcast' : undefined;
+    number === base ? 'isNetworkAddress' : number === broadcastOf(base, length) ? 'isBroadcastAddress' : undefined;
   for (const [field, one, whole] of [
     ['address', text, given],
     ['gateway', gateway, given],
   ] as const) {
     const kind = ofNobody(numberOf(one));
     if (kind !== undefined && isInside) {
-      throw new Failure('invalid', `"network.${field}": ${one} is the ${kind} address of ${whole}.`, {
+      throw new Failure('invalid', said(kind, field, one, whole), {
         field: [field],
         hint: CHOOSE,
       });
     }
   }
   if (!isInside || numberOf(gateway) === address) {
-    throw new Failure('invalid', `"network.gateway": ${gateway} is not another address of ${given}.`, {
+    throw new Failure('invalid', said('gatewayIsNotOfPrefix', gateway, given), {
       field: ['gateway'],
     });
   }
@@ -120,9 +122,9 @@ function resolveIpv6(
 ): Pick<Veth, 'ipv6' | 'address6' | 'gateway6'> {
   const isGiven = address6 !== undefined || gateway6 !== undefined;
   if (ipv6 === false && isGiven) {
-    throw new Failure('invalid', '"network.ipv6" is false, and an address of IPv6 is given.', {
+    throw new Failure('invalid', said('ipv6IsFalse'), {
       field: ['ipv6'],
-      hint: 'Leave "ipv6" out, or "address6" and "gateway6".',
+      hint: said('leaveIpv6Out'),
     });
   }
   if (ipv6 !== true && !isGiven) return {};
@@ -131,12 +133,12 @@ function resolveIpv6(
   const gateway = gateway6 === undefined ? own && lowestOther(own) : parseAddress6(gateway6);
   if (own === undefined || gateway === undefined) {
     const field = own === undefined ? 'address6' : 'gateway6';
-    throw new Failure('invalid', `"network.${field}" is no such address.`, { field: [field] });
+    throw new Failure('invalid', said('isNoSuchAddress', field), { field: [field] });
   }
   const [address, host] = [textOf6(own.address), textOf6(gateway)];
   const prefixed = `${address}/${own.prefixLength}`;
   if (gateway === own.address || !isOfHost(gateway, own)) {
-    throw new Failure('invalid', `"network.gateway6": ${host} is not another address of ${prefixed}.`, {
+    throw new Failure('invalid', said('gateway6IsNotOfPrefix', host, prefixed), {
       field: ['gateway6'],
     });
   }
@@ -148,8 +150,8 @@ function resolveIpv6(
 /** Before anything is made: of a new interface `default` counts, which a change of `all` changes, too. */
 function checkIpv6(): void {
   if (sysctl('net/ipv6/conf/default/disable_ipv6') === '0') return;
-  throw new Failure('unsupported', 'IPv6 is off on the host, and was asked for by "network".', {
-    hint: 'Allow it for new interfaces (sysctl net.ipv6.conf.default.disable_ipv6=0), or leave "ipv6" and "address6" out.',
+  throw new Failure('unsupported', said('ipv6IsOff'), {
+    hint: said('allowIpv6'),
   });
 }
 
@@ -165,16 +167,15 @@ function sysctl(name: string): string | undefined {
 
 export function planVeth(network: Veth, id: string, hasUserNamespace: boolean, disposables: (() => void)[]): VethPlan {
   if (!own().privileged) {
-    throw new Failure('permission', 'An interface on the host can only be made by root.', {
+    throw new Failure('permission', said('onlyRootMakesInterface'), {
       field: ['type'],
-      hint: 'Choose network.type "loopback" or "host", which an ordinary user can have; or restart the helper as root.',
+      hint: said('chooseAnotherNetworkType'),
     });
   }
   const ipv6 = planIpv6(network);
-  if (network.nat === true) checkForwarding('packets', 'ipv4.ip_forward');
+  if (network.nat === true) checkForwarding(said('packets'), 'ipv4.ip_forward');
   if (network.nat === true && ipv6 !== undefined) {
-    const also = ' It then heeds no router advertisements, unless net.ipv6.conf.*.accept_ra is 2.';
-    checkForwarding('packets of IPv6', 'ipv6.conf.all.forwarding', also);
+    checkForwarding(said('packetsOfIpv6'), 'ipv6.conf.all.forwarding', said('heedsNoAdvertisements'));
   }
   const [address = '', length = ''] = (network.address ?? '').split('/');
   const hostNamespace = fs.openSync('/proc/self/ns/net', fs.constants.O_RDONLY);
@@ -206,11 +207,12 @@ function planIpv6({ address6, gateway6 }: Veth): VethPlan['ipv6'] {
 }
 
 /** It is a decision about the whole host, which is not the helper's to make. */
-function checkForwarding(what: string, setting: 'ipv4.ip_forward' | 'ipv6.conf.all.forwarding', also = ''): void {
+function checkForwarding(what: Said, setting: 'ipv4.ip_forward' | 'ipv6.conf.all.forwarding', also?: Said): void {
   if (sysctl(`net/${setting.replaceAll('.', '/')}`) === '1') return;
-  throw new Failure('unsupported', `The host does not forward ${what}, so "network.nat" would reach nothing.`, {
+  const hint = said('allowForwarding', setting);
+  throw new Failure('unsupported', said('hostDoesNotForward', what), {
     field: ['nat'],
-    hint: `Allow it for the whole host (sysctl net.${setting}=1), or leave "nat" out.${also}`,
+    hint: also === undefined ? hint : said('sentences', hint, also),
   });
 }
 
@@ -224,9 +226,9 @@ function freeAddress(id: string, taken: readonly TakenPrefix[]): string {
       if (!around.some((one) => overlap(one, pieceOf(base, PIECE_PREFIX)))) return `${textOf(base + 2)}/${PIECE_PREFIX}`;
     }
   }
-  throw new Failure('busy', 'All of 10.77.0.0/16 and 198.18.0.0/16 is in use.', {
+  throw new Failure('busy', said('noFreePrefix'), {
     field: ['address'],
-    hint: 'Choose "network.address" yourself.',
+    hint: said('chooseAddressYourself'),
   });
 }
 
@@ -294,9 +296,9 @@ export function openTable({ rules }: VethPlan, nat: boolean, notes: string[]): n
     const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
     if (code === undefined) throw error;
     if (nat) {
-      throw new Failure(reasonOf(code), `Addresses cannot be translated: nftables says ${code}.`, {
+      throw new Failure(reasonOf(code), said('addressesCannotBeTranslated', code), {
         errno: code,
-        hint: 'The kernel may have no nftables, or have it in modules that are not loaded. Leave "nat" out.',
+        hint: said('maybeNoNftables'),
       });
     }
     notes.push(

@@ -9,6 +9,7 @@ import { NetlinkError, openNetlink } from '../../kernel/netlink.ts';
 import { NETLINK_ROUTE } from '../../kernel/numbers.ts';
 import { makeVethPair, type OwnAddress, setUpInterface } from '../../kernel/vethPair.ts';
 import { append } from '../../lists.ts';
+import { said } from '../../said.ts';
 import { bytesOf6 } from '../specification/ipv6.ts';
 import { advertisementsOf, bytesOf, HOST_SETTINGS, type VethPlan } from './sandboxNetwork.ts';
 
@@ -26,7 +27,7 @@ export function makeInterfaces(plan: VethPlan, pid: number): undefined {
   } catch (error) {
     const code = error instanceof NetlinkError ? errnoName(error.errno) : isSystemError(error) ? error.code : undefined;
     if (code === undefined) throw error;
-    throw new Failure(reasonOf(code), `The interfaces ${inside} and ${outside} could not be made: ${code}.`, { errno: code });
+    throw new Failure(reasonOf(code), said('interfacesCouldNotBeMade', inside, outside, code), { errno: code });
   } finally {
     for (const descriptor of opened) close(descriptor);
   }

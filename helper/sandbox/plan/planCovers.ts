@@ -2,6 +2,7 @@
 
 import { Failure, inField } from '../../failure.ts';
 import { MOUNT_ATTR_RDONLY, MS_SHARED } from '../../kernel/numbers.ts';
+import { said } from '../../said.ts';
 import type { HostMounts } from '../hostFiles/hostMounts.ts';
 import { type Cover, coversOfHost, coversOfNew, pathOf, withoutWrites } from '../hostFiles/systemPaths.ts';
 import { isWithin } from '../hostFiles/within.ts';
@@ -107,19 +108,15 @@ function checkedPaths(spec: ResolvedSpec, field: 'maskedPaths' | 'readonlyPaths'
 /** As `/a/b`. */
 function checked(path: string): string {
   const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw new Failure('invalid', `The path ${path} to be covered contains "..".`);
-  if (parts.length === 0) throw new Failure('invalid', `The path ${path} to be covered is the root itself.`);
+  if (parts.includes('..')) throw new Failure('invalid', said('coverHasParent', path));
+  if (parts.length === 0) throw new Failure('invalid', said('coverIsRoot', path));
   return `/${parts.join('/')}`;
 }
 
 function propagates(what: string, destination: string, { mounts }: ResolvedSpec): Failure {
   const index = mounts.findIndex((mount) => mount.destination === destination);
-  return new Failure(
-    'invalid',
-    `What would cover ${what} would be mounted on the host, too: the mount on ${destination} is shared.`,
-    {
-      field: ['mounts', index, 'options'],
-      hint: 'Choose "rslave" or "rprivate".',
-    },
-  );
+  return new Failure('invalid', said('coverWouldPropagate', what, destination), {
+    field: ['mounts', index, 'options'],
+    hint: said('choosePropagation'),
+  });
 }

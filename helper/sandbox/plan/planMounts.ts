@@ -18,6 +18,7 @@ import {
 import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
 import type { SandboxMount } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { type HostMounts, isRootOfHost } from '../hostFiles/hostMounts.ts';
 import { plainLayers, realPath } from '../hostFiles/hostPath.ts';
 import { resolveInRoot, split } from '../hostFiles/inRoot.ts';
@@ -96,11 +97,11 @@ export function placeIn(root: RootPlan, destination: string, strict: boolean): P
   const files =
     root.type === 'bind' ? root.path : root.type === 'overlay' && Array.isArray(root.lowers) ? root.lowers[0] : undefined;
   const resolved = files === undefined ? { parts: split(destination), existing: 0 } : resolveInRoot(files, destination);
-  if (resolved.parts.includes('..')) throw new Failure('invalid', `The destination ${destination} contains "..".`);
-  if (resolved.parts.length === 0) throw new Failure('invalid', `The destination ${destination} is the root itself.`);
+  if (resolved.parts.includes('..')) throw new Failure('invalid', said('destinationHasParent', destination));
+  if (resolved.parts.length === 0) throw new Failure('invalid', said('destinationIsRoot', destination));
   if (strict && resolved.parts.join('/') !== split(destination).join('/')) {
-    throw new Failure('invalid', `${destination} in the root is a symbolic link, to /${resolved.parts.join('/')}.`, {
-      hint: `Make it a directory, or set "${path.basename(destination)}" to "none".`,
+    throw new Failure('invalid', said('destinationIsLink', destination, resolved.parts.join('/')), {
+      hint: said('makeDirectoryOrNone', path.basename(destination)),
     });
   }
   return { ...resolved, destination, strict };
@@ -181,8 +182,7 @@ function devpts(place: Place, { hasUserNamespace, keep }: MountContext): Planned
 function bindOf(source: string, place: Place, set: number, propagation = MS_PRIVATE): BindMount {
   const { path: real, isDirectory } = realPath(source, 'mounts');
   if (place.kind !== undefined && (place.kind === 'directory') !== isDirectory) {
-    const [theirs, ours] = isDirectory ? ['directory', 'file'] : ['file', 'directory'];
-    throw new Failure('invalid', `${source} is a ${theirs}, and its destination ${place.destination} is a ${ours}.`);
+    throw new Failure('invalid', said(isDirectory ? 'directoryOnFile' : 'fileOnDirectory', source, place.destination));
   }
   // So that the mode of the host's own node stays: the device can be written to nevertheless.
   const nodes = isDevice(real) ? MOUNT_ATTR_RDONLY : 0;
@@ -252,15 +252,14 @@ function planMount(mount: SandboxMount, place: Place, context: MountContext): Pl
   for (const [index, option] of (mount.options ?? []).entries()) inField(['options', index], () => take(option));
   if (mount.type === 'bind') {
     const { source } = mount;
-    if (source === undefined)
-      throw new Failure('invalid', `The bind mount on ${mount.destination} has no source.`, { field: ['source'] });
+    if (source === undefined) throw new Failure('invalid', said('bindHasNoSource', mount.destination), { field: ['source'] });
     const bind = inField(['source'], () => bindOf(source, place, attributes, propagation));
     inField(['options'], () => checkPropagation(bind, context));
     const tree = inField([mapped === undefined ? 'source' : 'options'], () => context.trees.takeIfNeeded(bind.source, mapped));
     return tree === undefined ? bind : { ...bind, tree };
   }
   if (mount.source !== undefined) {
-    throw new Failure('invalid', `The ${mount.type} on ${mount.destination} has a source, which only a bind mount has.`, {
+    throw new Failure('invalid', said('mountHasSource', mount.type, mount.destination), {
       field: ['source'],
     });
   }
@@ -283,11 +282,9 @@ function checkPropagation(
     return;
   }
   if (hasUserNamespace || !has('shared:')) {
-    const reason = hasUserNamespace
-      ? 'with a new user namespace nothing can be mounted on the host'
-      : `${source} is not a shared mount`;
-    throw new Failure('invalid', `The mount on ${place.destination} cannot be shared: ${reason}.`, {
-      hint: 'Choose "rslave" or "rprivate", or make it shared on the host first: mount --make-rshared.',
+    const reason = hasUserNamespace ? said('whyNewUserNamespace') : said('whyNotSharedMount', source);
+    throw new Failure('invalid', said('cannotBeShared', place.destination, reason), {
+      hint: said('choosePropagationOrShare'),
     });
   }
 }
@@ -296,15 +293,15 @@ function dataOption({ type, destination }: SandboxMount, option: string): Option
   const equals = option.indexOf('=');
   const [key, value] = equals === -1 ? [option, true as const] : [option.slice(0, equals), option.slice(equals + 1)];
   if (type === 'bind' || !DATA[type].test(key)) {
-    throw new Failure('invalid', `The ${type} on ${destination} does not know the option "${option}".`, {
-      hint: 'mount(8) names them; propagation, ro, nosuid, nodev, noexec are known to every type.',
+    throw new Failure('invalid', said('unknownMountOption', type, destination, option), {
+      hint: said('mountNamesOptions'),
     });
   }
   if (key !== 'size') return [key, value];
   if (value !== true && SIZE_PATTERN.test(value)) return [key, String(bytesOf(value))];
   if (value !== true && /^[1-9][0-9]?%$|^100%$/.test(value)) return [key, value];
-  throw new Failure('invalid', `The ${type} on ${destination} has a size that is none: "${option}".`, {
-    hint: 'Write bytes, or K, M, G or T after them: size=64M.',
+  throw new Failure('invalid', said('unknownMountSize', type, destination, option), {
+    hint: said('writeSize'),
   });
 }
 

@@ -4,6 +4,7 @@ import { Failure, inField } from '../../failure.ts';
 import { tmpfsKeepsUserAttributes } from '../../kernel/memfd.ts';
 import { append } from '../../lists.ts';
 import type { SandboxRoot } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { plainDirectory, plainUpper, realPath } from '../hostFiles/hostPath.ts';
 import { type ProgramFiles, programFiles } from '../hostFiles/programFiles.ts';
 import type { HeldTree, HeldTrees } from '../idMaps/heldTrees.ts';
@@ -70,15 +71,11 @@ function planned(spec: ResolvedSpec, context: RootContext): RootPlan {
     case 'programs':
       return ofPrograms(root);
     case 'image': {
-      const { layers, notes: said, described = [] } = context.image!;
+      const { layers, notes: ofImage, described = [] } = context.image!;
       if (typeof spec.namespaces.user === 'object') {
-        throw new Failure(
-          'unsupported',
-          'The owners of the files of an image are mapped for a new user namespace only, not for one that is joined.',
-          { hint: 'Set namespaces.user to "new" or "host"; or unpack the image, and take the directory as the root.' },
-        );
+        throw new Failure('unsupported', said('ownersNeedNewUserNamespace'), { hint: said('setUserNamespaceOrUnpack') });
       }
-      append(context.notes, said);
+      append(context.notes, ofImage);
       const mapped = spec.namespaces.user === 'new' && Array.isArray(layers) ? ({ mapped: true } as const) : {};
       const upper = root.upper === undefined ? {} : { upper: upperOf(root.upper, folder) };
       return { type: 'overlay', lowers: layers, image: described, ...upper, ...mapped };
@@ -121,9 +118,9 @@ export function chrootPlace(root: RootPlan): string {
   if (root.type === 'bind' && root.path !== '/') return root.path;
   const folder = ['/mnt', '/media', '/srv', '/tmp'].find((one) => fs.statSync(one, { throwIfNoEntry: false })?.isDirectory());
   if (folder !== undefined) return realPath(folder, 'changeRoot').path;
-  throw new Failure('unsupported', 'The host has no /mnt, on which the root of a chroot could be mounted.', {
+  throw new Failure('unsupported', said('hostHasNoMnt'), {
     field: ['changeRoot'],
-    hint: 'Make the directory, or choose changeRoot "pivot_root".',
+    hint: said('makeMntOrPivot'),
   });
 }
 

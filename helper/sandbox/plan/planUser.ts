@@ -6,7 +6,9 @@ import { leastOf } from '../../lists.ts';
 import { capabilityBit } from '../../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../../proc/limits.ts';
 import { type Identity, own } from '../../programs/identity.ts';
+import type { Said } from '../../protocol/said.ts';
 import type { NamespaceChoice, SandboxCapabilities } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { type IdMaps, outsideOf } from '../idMaps/idMaps.ts';
 import type { ResolvedSpec } from './resolvedSpec.ts';
 
@@ -24,9 +26,9 @@ export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps |
   const inside = namespaces.user !== 'host';
   const mayChangeIds = inside || mine.privileged;
   if (!mayChangeIds && (uid !== mine.uid || gid !== mine.gid)) {
-    throw new Failure('permission', `Only root can run the program as user ${uid} and group ${gid} of the host.`, {
+    throw new Failure('permission', said('onlyRootRunsAsUser', uid, gid), {
       field: ['user'],
-      hint: 'Set namespaces.user to "new", or restart the helper as root.',
+      hint: said('newUserOrRestartAsRoot'),
     });
   }
   const capabilities = inField(['capabilities'], () => {
@@ -70,9 +72,9 @@ function checkIds(uid: number, gid: number, idMaps: IdMaps | undefined): void {
   if (idMaps === undefined) return;
   const check = (mappings: IdMaps['uid'], id: number, what: 'user' | 'group') => {
     if (outsideOf(mappings, id) !== undefined) return;
-    throw new Failure('invalid', `The ${what} id ${id} is not mapped in the new user namespace.`, {
+    throw new Failure('invalid', said('idIsNotMapped', what, id), {
       field: ['user', what === 'user' ? 'uid' : 'gid'],
-      hint: 'Widen idMappings, or choose another id.',
+      hint: said('widenIdMappings'),
     });
   };
   check(idMaps.uid, uid, 'user');
@@ -89,14 +91,10 @@ function groupsOf(
   if (own().privileged) return { ids, when: typeof choice === 'object' ? 'beforeUserNamespace' : 'afterUserNamespace' };
   if (idMaps?.writtenBy === 'newuidmap') return { ids, when: 'afterUserNamespace' };
   if (ids.length > 0) {
-    throw new Failure(
-      'permission',
-      '"process.user.additionalGids" cannot be set: without privilege, groups cannot be changed.',
-      {
-        field: ['user', 'additionalGids'],
-        hint: 'Leave it out, choose idMappings "subids", or restart the helper as root.',
-      },
-    );
+    throw new Failure('permission', said('groupsCannotBeSet'), {
+      field: ['user', 'additionalGids'],
+      hint: said('leaveGroupsOut'),
+    });
   }
   notes.push('Your own groups stay in effect: without privilege they cannot be given up (user_namespaces(7), "setgroups").');
   return undefined;
@@ -107,9 +105,9 @@ function maskOf(names: string[]): bigint {
   for (const [index, name] of names.entries()) {
     const bit = capabilityBit(name);
     if (bit === undefined || bit > own().lastCapability) {
-      throw new Failure('invalid', `There is no capability ${name} here.`, {
+      throw new Failure('invalid', said('noSuchCapability', name), {
         field: [index],
-        hint: 'capabilities(7) names them: CAP_NET_RAW.',
+        hint: said('capabilitiesAreNamed'),
       });
     }
     mask |= 1n << BigInt(bit);
@@ -141,15 +139,15 @@ export function boundingOf({ process }: Pick<ResolvedSpec, 'process'>): bigint {
 
 /** What capset(2) and prctl(2) would refuse, said with the field's name. */
 function checkCapabilities(masks: CapabilityMasks, inside: boolean): void {
-  const within = (part: bigint, whole: bigint, message: string) => {
-    if ((part & ~whole) !== 0n) throw new Failure('invalid', `process.capabilities: ${message}.`);
+  const within = (part: bigint, whole: bigint, text: Said) => {
+    if ((part & ~whole) !== 0n) throw new Failure('invalid', said('capabilitiesDoNotFit', text));
   };
-  within(masks.effective, masks.permitted, 'effective must be part of permitted');
-  within(masks.ambient, masks.permitted & masks.inheritable, 'ambient must be part of permitted and of inheritable');
-  within(masks.inheritable, masks.bounding | masks.permitted, 'inheritable must be part of bounding or permitted');
+  within(masks.effective, masks.permitted, said('effectiveOfPermitted'));
+  within(masks.ambient, masks.permitted & masks.inheritable, said('ambientOfPermitted'));
+  within(masks.inheritable, masks.bounding | masks.permitted, said('inheritableOfBounding'));
   if (!inside && (masks.permitted & ~own().status.capabilities.permitted) !== 0n) {
-    throw new Failure('permission', 'process.capabilities: the helper does not have all of them itself.', {
-      hint: 'Restart the helper as root, or set namespaces.user to "new".',
+    throw new Failure('permission', said('helperLacksCapabilities'), {
+      hint: said('restartAsRootOrNewUser'),
     });
   }
 }
@@ -159,13 +157,12 @@ function limitsOf(given: { type: string; soft: number | 'unlimited'; hard: numbe
   return given.map(({ type, soft, hard }, index) => {
     const resource = RESOURCE_NAMES.indexOf(type);
     if (resource === -1) {
-      throw new Failure('invalid', `There is no resource limit ${type}.`, {
+      throw new Failure('invalid', said('noSuchResource', type), {
         field: [index, 'type'],
-        hint: `There are ${RESOURCE_NAMES.join(', ')}.`,
+        hint: said('resourcesAre', RESOURCE_NAMES),
       });
     }
-    if (value(soft) > value(hard))
-      throw new Failure('invalid', `${type}: the soft limit is above the hard one.`, { field: [index, 'soft'] });
+    if (value(soft) > value(hard)) throw new Failure('invalid', said('softLimitAboveHard', type), { field: [index, 'soft'] });
     return { resource, soft: value(soft), hard: value(hard) };
   });
 }

@@ -11,7 +11,9 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import { NAMESPACE_KINDS } from '../../protocol/namespaceKinds.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
+import type { Said } from '../../protocol/said.ts';
 import type { NamespaceChoice, SandboxSpec } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import type { IdMaps } from '../idMaps/idMaps.ts';
 import type { ImageFiles } from '../images/imageDescription.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from '../limits/sandboxCgroup.ts';
@@ -155,8 +157,8 @@ function cgroupsOf(
     : cgroupsOfRunning(running, id);
 }
 
-function invalid(field: FieldPath, message: string, hint?: string): Failure {
-  return new Failure('invalid', message, { field: [...field], ...(hint === undefined ? {} : { hint }) });
+function invalid(field: FieldPath, text: Said, hint?: Said): Failure {
+  return new Failure('invalid', text, { field: [...field], ...(hint === undefined ? {} : { hint }) });
 }
 
 /** Those of the new user namespace that this makes, if it does. Rejects with a `Failure`. */
@@ -250,31 +252,23 @@ function checkCombination(spec: ResolvedSpec, given: SandboxSpec): void {
   const { namespaces, root } = spec;
   checkNewNamespaces(spec, given);
   if (spec.network.type === 'host' && namespaces.net === 'new') {
-    throw invalid(
-      ['network', 'type'],
-      '"network" is the host\'s and namespaces.net is "new".',
-      'Choose network.type "none" or "loopback", or namespaces.net "host".',
-    );
+    throw invalid(['network', 'type'], said('networkContradicts'), said('chooseNetworkOrHost'));
   }
   if (spec.persistent) checkPersistence(spec);
   checkOldRoot(spec);
   if (spec.proc === 'own' && namespaces.pid === 'host') {
-    throw invalid(
-      ['proc'],
-      'An own /proc needs a pid namespace of its own.',
-      'Set proc to "none", or namespaces.pid to "new".',
-    );
+    throw invalid(['proc'], said('ownProcNeedsPid'), said('setProcOrPid'));
   }
   if (typeof namespaces.mnt === 'object' && root.type !== 'host') {
-    throw invalid(['root'], 'The root of a mount namespace that is joined is the one it has.', 'Leave "root" out.');
+    throw invalid(['root'], said('rootOfJoinedMnt'), said('leaveRootOut'));
   }
   if ('upper' in root && root.upper !== undefined && 'access' in root && root.access !== 'overlay') {
-    throw invalid(['root', 'upper'], '"root.upper" is for root.access "overlay" only.');
+    throw invalid(['root', 'upper'], said('upperNeedsOverlay'));
   }
   if (!own().privileged && namespaces.user === 'host' && Object.values(namespaces).includes('new')) {
-    throw new Failure('permission', 'Without privilege, new namespaces need a new user namespace that owns them.', {
+    throw new Failure('permission', said('needsUserNamespace'), {
       field: ['namespaces', 'user'],
-      hint: 'Set namespaces.user to "new", or restart the helper as root.',
+      hint: said('newUserOrRestartAsRoot'),
     });
   }
 }
@@ -285,8 +279,8 @@ function checkNewNamespaces(spec: ResolvedSpec, given: SandboxSpec): void {
   const needs = (asked: boolean, kind: NamespaceKind, name: string, value?: string, field: FieldPath = name.split('.')) => {
     if (!asked || namespaces[kind] === 'new') return;
     const told = value === undefined ? name : `${name}: ${value}`;
-    const message = `"${told}" needs a new ${kind} namespace.`;
-    throw invalid(field, message, `Set namespaces.${kind} to "new", or leave "${told}" out.`);
+    const message = said('needsNewNamespace', told, kind);
+    throw invalid(field, message, said('setNamespaceOrLeaveOut', kind, told));
   };
   needs((given.mounts ?? []).length > 0, 'mnt', 'mounts');
   needs(given.proc === 'own', 'mnt', 'proc');
@@ -314,27 +308,22 @@ function checkNewNamespaces(spec: ResolvedSpec, given: SandboxSpec): void {
 function checkOldRoot({ oldRoot, changeRoot }: ResolvedSpec): void {
   if (oldRoot === undefined) return;
   if (changeRoot !== 'pivot_root') {
-    throw invalid(['oldRoot'], '"oldRoot" is for pivot_root only: after chroot the old root stays where it was, below.');
+    throw invalid(['oldRoot'], said('oldRootNeedsPivot'));
   }
-  if (path.normalize(oldRoot) === '/') throw invalid(['oldRoot'], '"oldRoot" cannot be "/".');
+  if (path.normalize(oldRoot) === '/') throw invalid(['oldRoot'], said('oldRootCannotBeRoot'));
 }
 
 /** What lives in the helper cannot outlive it. */
 function checkPersistence({ process, namespaces, network }: ResolvedSpec): void {
   if (process.terminal) {
-    throw invalid(
-      ['process', 'terminal'],
-      'A persistent sandbox has no terminal of its own.',
-      'Set process.terminal to false, and open terminals in it.',
-    );
+    throw invalid(['process', 'terminal'], said('persistentHasNoTerminal'), said('setTerminalFalse'));
   }
-  const needsInit = 'A persistent sandbox needs a new pid namespace, with an init.';
+  const needsInit = said('persistentNeedsPidNamespace');
   if (namespaces.pid !== 'new') throw invalid(['namespaces', 'pid'], needsInit);
   if (!process.init) throw invalid(['process', 'init'], needsInit);
-  if (process.timeout !== undefined)
-    throw invalid(['process', 'timeout'], '"process.timeout" is kept by the helper, which a persistent sandbox outlives.');
+  if (process.timeout !== undefined) throw invalid(['process', 'timeout'], said('timeoutNeedsHelper'));
   if (network.type === 'veth' && (network.ports ?? []).length > 0) {
-    throw invalid(['network', 'ports'], '"network.ports" are kept by the helper, which a persistent sandbox outlives.');
+    throw invalid(['network', 'ports'], said('portsNeedHelper'));
   }
 }
 
@@ -353,13 +342,13 @@ async function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposab
   const join = async (kind: NamespaceKind, choice: Exclude<NamespaceChoice, string>): Promise<HeldNamespace> => {
     if ('namespace' in choice) {
       if (choice.namespace.kind !== kind)
-        throw invalid(['namespace', 'kind'], `namespaces.${kind} names a ${choice.namespace.kind} namespace.`);
+        throw invalid(['namespace', 'kind'], said('namespaceOfOtherKind', kind, choice.namespace.kind));
       const descriptor = context.openNamespace(choice.namespace);
       disposables.push(() => close(descriptor));
       return { kind, name: `${kind}:[${choice.namespace.ino}]`, descriptor };
     }
     const ref = 'process' in choice ? choice.process : await context.sandboxProcess(choice.sandbox);
-    const descriptor = processOf(ref).open(`ns/${kind}`, 0, `the ${kind} namespace`);
+    const descriptor = processOf(ref).open(`ns/${kind}`, 0, said('theNamespace', kind));
     return { kind, name: `/proc/${ref.pid}/ns/${kind}`, descriptor };
   };
   for (const kind of NAMESPACE_KINDS) {

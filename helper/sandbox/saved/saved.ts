@@ -10,6 +10,7 @@ import { log } from '../../log.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import type { SandboxExit, SandboxParams } from '../../protocol/sandboxes.ts';
 import { processRef } from '../../protocol/schemas/parts.ts';
+import { said } from '../../said.ts';
 import { isOwnFolder, runtimeFolder } from '../../stream/folder.ts';
 import { sandboxSpec } from '../specification/spec.ts';
 
@@ -64,7 +65,7 @@ function writeFresh(sandbox: SavedSandbox): void {
   const text = JSON.stringify({ ...sandbox, bootId: bootId() });
   // What is longer could neither be read again nor, by that, be known to be over.
   if (Buffer.byteLength(text) > MAX_BYTES) {
-    throw new Failure('invalid', 'The specification is too long to be noted.', { hint: 'Shorten its longest list.' });
+    throw new Failure('invalid', said('specificationIsTooLong'), { hint: said('shortenLongestList') });
   }
   fs.rmSync(fresh, { force: true });
   fs.writeFileSync(fresh, text, { mode: 0o600, flag: 'wx' });
@@ -108,9 +109,9 @@ function makeFolder(): void {
     fs.mkdirSync(folder(), { mode: 0o700 });
   } catch (error) {
     if (!isSystemError(error) || error.code !== 'EEXIST') throw error;
-    throw new Failure('permission', `${folder()}, where sandboxes are noted, belongs to somebody else.`, {
+    throw new Failure('permission', said('notesBelongToSomebodyElse', folder()), {
       path: folder(),
-      hint: 'Have it removed, or set XDG_RUNTIME_DIR.',
+      hint: said('removeNotesOrSetDirectory'),
     });
   }
 }

@@ -10,7 +10,9 @@ import { Failure } from '../../failure.ts';
 import { ENOSYS, EPERM } from '../../kernel/numbers.ts';
 import { SYSCALL_TABLE, type SyscallEntry } from '../../kernel/syscallTable.ts';
 import { append } from '../../lists.ts';
+import type { SaidArgument } from '../../protocol/said.ts';
 import type { SeccompAction, SeccompProfile } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import {
   ARCHITECTURE_OFFSET,
   answer,
@@ -67,7 +69,7 @@ const FARTHEST = 255;
 /** Throws a `Failure`: `unsupported` on another processor. */
 export function waysOf(architecture: string): readonly [CallingWay, ...CallingWay[]] {
   const [own, ...others] = WAYS[architecture] ?? [];
-  if (own === undefined) throw new Failure('unsupported', `There is no seccomp filter for ${architecture}.`);
+  if (own === undefined) throw new Failure('unsupported', said('noFilterForArchitecture', architecture));
   return [own, ...others];
 }
 
@@ -111,13 +113,13 @@ export function compileSeccomp(profile: SeccompProfile, architecture: string = p
     append(instructions, [instruction(JUMP_EQUAL, audit, 1, 0), instruction(JUMP, section.length), ...section]);
   }
   instructions.push(answer(RETURN.SCMP_ACT_KILL_PROCESS));
-  if (instructions.length > MOST_INSTRUCTIONS) throw tooLong(String(instructions.length));
+  if (instructions.length > MOST_INSTRUCTIONS) throw tooLong(instructions.length);
   return encode(instructions);
 }
 
-function tooLong(length: string): Failure {
-  return new Failure('invalid', `The seccomp profile comes to ${length} instructions; the kernel takes ${MOST_INSTRUCTIONS}.`, {
-    hint: 'Shorten seccomp.syscalls: fewer rules about arguments, or fewer architectures.',
+function tooLong(length: SaidArgument): Failure {
+  return new Failure('invalid', said('profileTooLong', length, MOST_INSTRUCTIONS), {
+    hint: said('shortenSyscalls'),
   });
 }
 
@@ -143,7 +145,7 @@ function leavesOf(profile: SeccompProfile, rules: RulesByName, ways: readonly Ca
     if (leaves.at(-1)?.key === leaf.key) return;
     leaves.push({ from, ...leaf });
     length += leaf.code.length;
-    if (length > MOST_INSTRUCTIONS) throw tooLong(`more than ${MOST_INSTRUCTIONS}`);
+    if (length > MOST_INSTRUCTIONS) throw tooLong(said('moreThan', MOST_INSTRUCTIONS));
   };
   const simple = (value: number) => ({ code: [answer(value)], key: `${value}` });
   for (const way of ways) {
@@ -206,7 +208,7 @@ function ruleLeaf(
         code,
         answerWhen(args, value, (index) => argumentBytes(entry, way, index)),
       );
-    if (code.length > MOST_INSTRUCTIONS) throw tooLong(`more than ${MOST_INSTRUCTIONS}`);
+    if (code.length > MOST_INSTRUCTIONS) throw tooLong(said('moreThan', MOST_INSTRUCTIONS));
   }
   if (code.length === 0) return { code: [answer(last ?? otherwise)], key: `${last ?? otherwise}` };
   const widths = entry[way.register === 8 ? 4 : 5] ?? '';

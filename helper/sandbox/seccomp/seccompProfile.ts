@@ -11,7 +11,9 @@ import {
 import { SYSCALL_TABLE, TABLE_VERSION } from '../../kernel/syscallTable.ts';
 import { append } from '../../lists.ts';
 import type { SeccompFilter } from '../../programs/filters.ts';
+import type { Said } from '../../protocol/said.ts';
 import type { SeccompProfile } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 import { argumentBytes, type CallingWay, compileSeccomp, coveredWays, isPermissive, type Rule, waysOf } from './seccomp.ts';
 import { foregone } from './seccompInstructions.ts';
 
@@ -49,9 +51,9 @@ export function givenFilter(profile: SeccompProfile, notes: string[], on: Runnin
   };
 }
 
-function invalid(field: FieldPath, message: string, hint: string): Failure {
+function invalid(field: FieldPath, text: Said, hint: Said): Failure {
   const name = field.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
-  return new Failure('invalid', `"seccomp${name}": ${message}`, { field: [...field], hint });
+  return new Failure('invalid', said('seccompField', name, text), { field: [...field], hint });
 }
 
 function checkArchitectures({ architectures }: SeccompProfile, { architecture }: RunningOn): string[] {
@@ -59,7 +61,7 @@ function checkArchitectures({ architectures }: SeccompProfile, { architecture }:
   const [own] = ways;
   const named = new Set(architectures ?? [own.name]);
   if (!named.has(own.name)) {
-    throw invalid(['architectures'], `the profile is not for this architecture; it lacks ${own.name}.`, `Add ${own.name}.`);
+    throw invalid(['architectures'], said('profileLacksArchitecture', own.name), said('add', own.name));
   }
   const known = new Set(ways.map(({ name }) => name));
   const foreign = [...named].filter((name) => !known.has(name));
@@ -75,12 +77,8 @@ function flagsOf({ flags = [] }: SeccompProfile): SeccompFilter['flags'] {
   const distinct = [...new Set(flags)];
   for (const name of distinct) {
     if (FLAGS[name] !== undefined) continue;
-    const known = Object.keys(FLAGS).join(', ');
-    throw invalid(
-      ['flags'],
-      `${name} cannot be given here: nobody would listen to the filter, or no such flag is known.`,
-      `Known are ${known}.`,
-    );
+    const known = Object.keys(FLAGS);
+    throw invalid(['flags'], said('flagsCannotBeGiven', name), said('knownFlags', known));
   }
   if (distinct.length === 0) return undefined;
   return { value: distinct.reduce((all, name) => all | FLAGS[name]!, 0), text: distinct.join('|') };
@@ -88,9 +86,9 @@ function flagsOf({ flags = [] }: SeccompProfile): SeccompFilter['flags'] {
 
 /** config-linux.md: "If the action does not support an errno code, the runtime MUST generate an error if errnoRet is provided." */
 function checkErrnos({ defaultAction, defaultErrnoRet, syscalls = [] }: SeccompProfile): void {
-  const hint = 'Leave it out, or make the action SCMP_ACT_ERRNO.';
+  const hint = said('leaveOutOrErrno');
   const check = (field: FieldPath, action: string, errno: number | undefined) => {
-    if (errno !== undefined && action !== 'SCMP_ACT_ERRNO') throw invalid(field, `${action} returns no error code.`, hint);
+    if (errno !== undefined && action !== 'SCMP_ACT_ERRNO') throw invalid(field, said('returnsNoErrorCode', action), hint);
   };
   check(['defaultErrnoRet'], defaultAction, defaultErrnoRet);
   syscalls.forEach(({ action, errnoRet }, index) => {
@@ -116,12 +114,8 @@ function checkNames(profile: SeccompProfile, on: RunningOn): string[] {
         continue;
       }
       if (mayBeNewer && isPermissive(profile.defaultAction) && !isPermissive(action)) {
-        const what = `${name} is no call of Linux ${major}.${minor}, the newest known here; this kernel is newer and may have it, so it cannot be refused.`;
-        throw invalid(
-          ['syscalls', index, 'names'],
-          what,
-          'Leave it out, or make defaultAction SCMP_ACT_ERRNO and name what is allowed.',
-        );
+        const what = said('callIsNotKnown', name, major, minor);
+        throw invalid(['syscalls', index, 'names'], what, said('leaveOutOrAllow'));
       }
       unknown.add(name);
     }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Failure, type FieldPath, inField } from '../../failure.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import type { SandboxSpec } from '../../protocol/sandboxes.ts';
+import { said } from '../../said.ts';
 
 /** Options of an overlay that name directories. */
 export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;
@@ -54,7 +55,7 @@ export function absolutePath(given: string, folder: string | undefined): string 
   if (given === '') return given;
   if (given.startsWith('/')) return path.resolve(given);
   if (folder !== undefined) return path.join(folder, given);
-  throw new Failure('invalid', `The path ${given} is relative, and there is no folder that it could be relative to.`, {
-    hint: 'Give an absolute path.',
+  throw new Failure('invalid', said('pathIsRelative', given), {
+    hint: said('giveAbsolutePath'),
   });
 }

@@ -13,6 +13,7 @@ import { openPidfd, takeDescriptor } from '../../kernel/pidfd.ts';
 import { launch, StepFailure, type StepResult } from '../../launcher/launch.ts';
 import { integer, string } from '../../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../../launcher/steps.ts';
+import { said } from '../../said.ts';
 import { type IdMaps, rootOf } from '../idMaps/idMaps.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import { overlayRoot } from './overlaySteps.ts';
@@ -44,7 +45,7 @@ export async function mountMappedLayers(root: Overlay, idMaps: IdMaps, pid: numb
     });
     await launched.started;
     await launched.ended;
-    if (taken.length === 0) throw new Failure('kernel', 'What was to mount the layers of the image was killed.');
+    if (taken.length === 0) throw new Failure('kernel', said('layersWereKilled'));
     const overlay = taken.pop()!;
     const [changes] = taken.splice(0);
     return { overlay, ...(changes === undefined ? {} : { changes }) };
@@ -76,7 +77,7 @@ function take(pid: number, results: readonly StepResult[], into: number[]): void
     for (const { value } of results) into.push(takeDescriptor(pidfd, value));
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    throw new Failure('permission', `The overlay of the image's layers cannot be taken over: ${error.code}.`, {
+    throw new Failure('permission', said('overlayCannotBeTakenOver', error.code), {
       errno: error.code,
     });
   } finally {
@@ -84,23 +85,15 @@ function take(pid: number, results: readonly StepResult[], into: number[]): void
   }
 }
 
-function inWords({ step, errno, data, message }: StepFailure): Failure {
+function inWords({ step, errno, data, text }: StepFailure): Failure {
   const name = step.kind === 'syscall' ? step.name : '';
-  const what = `Could not ${step.purpose}: ${data.errno}`;
-  const hint = 'Set namespaces.user to "host"; or save the image to a file (docker save), and take that.';
+  const what = said('becauseOf', said('couldNot', step.purpose), data.errno!);
+  const hint = said('setUserHostOrSave');
   if (errno === EINVAL && name === 'mount_setattr') {
-    return new Failure(
-      'unsupported',
-      `${what}. The file system of the engine's storage does not take id maps on this kernel.`,
-      {
-        ...data,
-        hint,
-      },
-    );
+    return new Failure('unsupported', said('sentences', what, said('storageTakesNoIdMaps')), { ...data, hint });
   }
   if (errno === EINVAL && (name === 'fsconfig' || name === 'fsmount')) {
-    const needed = 'Layers whose owners are mapped can be mounted as an overlay since Linux 5.19';
-    return new Failure('unsupported', `${what}. ${needed}.`, { ...data, hint });
+    return new Failure('unsupported', said('sentences', what, said('layersNeedLinux519')), { ...data, hint });
   }
-  return new Failure(data.reason, message, { ...data, hint });
+  return new Failure(data.reason, text, { ...data, hint });
 }

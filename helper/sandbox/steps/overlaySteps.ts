@@ -13,6 +13,7 @@ import type { Steps } from '../../launcher/steps.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import { own } from '../../programs/identity.ts';
+import { said } from '../../said.ts';
 import type { UnpackedLayers } from '../images/imageDescription.ts';
 import type { Option, PlannedMount } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
@@ -57,8 +58,8 @@ function lowerOptions(lowers: readonly LowerName[]): [string, string][] {
   const all = lowers.map(({ name, dataOnly }, index) => `${index === 0 ? '' : dataOnly ? '::' : ':'}${name}`).join('');
   if (Buffer.byteLength(all) <= MAX_VALUE_BYTES) return [['lowerdir', all]];
   if (isAtLeast(os.release(), 6, 8)) return lowers.map(({ name, dataOnly }) => [dataOnly ? 'datadir+' : 'lowerdir+', name]);
-  throw new Failure('unsupported', `An overlay has ${lowers.length} layers, more than this kernel can be told in one option.`, {
-    hint: 'Run Linux 6.8 or later; or make one layer of them (docker export), and take that as a tar.',
+  throw new Failure('unsupported', said('overlayHasTooManyLayers', lowers.length), {
+    hint: said('runNewerLinux'),
   });
 }
 
@@ -203,10 +204,7 @@ export function makeOverlay(
 ): Argument {
   const layers = layersOfMount(options, index);
   if (layers.length > MAX_MOUNTED_LAYERS) {
-    throw new Failure(
-      'invalid',
-      `The overlay on ${place.destination} has ${layers.length} directories, more than ${MAX_MOUNTED_LAYERS}.`,
-    );
+    throw new Failure('invalid', said('tooManyOverlayDirectories', place.destination, layers.length, MAX_MOUNTED_LAYERS));
   }
   const stage = makeStage(steps);
   steps.call('fchdir', [stage], 'go there');
