@@ -5,8 +5,8 @@ import { Failure, isSystemError, reasonOf } from './failure.ts';
 import { logError } from './log.ts';
 import { ERROR_CODES, type ErrorData } from './protocol/errors.ts';
 import { METHODS, type Method, type Params, REQUESTS, type Result } from './protocol/requests.ts';
-import type { Said, SaidArgument } from './protocol/said.ts';
-import { english, said } from './said.ts';
+import type { Said, SaidArgument } from './protocol/sentences.ts';
+import { english, said } from './saying.ts';
 
 /**
  * Answers a request. It is called only with parameters that the request's schema accepted, and throws a `Failure`, or any system error, to refuse.

@@ -1,7 +1,7 @@
 /** The errors that a request is answered with: one class, one reason from the closed list, words for a person. */
 import type { ErrorData, Reason, Unknown } from './protocol/errors.ts';
-import type { Said } from './protocol/said.ts';
-import { english } from './said.ts';
+import type { Said } from './protocol/sentences.ts';
+import { english } from './saying.ts';
 
 /** A request that could not be done. `text` says what failed; the client shows it to the person. `message` is that in English. */
 export class Failure extends Error {

@@ -11,6 +11,7 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import { Scheme } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
+import { saidText } from '../plain/saidText.ts';
 import { failureText } from '../words/failureMessage.ts';
 import { commandWords, rootWords } from '../words/sandboxWords.ts';
 import { comment, paragraph } from './comment.ts';
@@ -82,14 +83,14 @@ export function explanationText(explained: SandboxesExplainResult, failed?: Fail
         ? vscode.l10n.t('Runs {0}. Nothing of this has been done yet.', commandWords(spec))
         : vscode.l10n.t('Was to run {0}. A step failed, and nothing of it is left.', commandWords(spec)),
       vscode.l10n.t('Root: {0}.', rootWords(spec.root)),
-      ...notes.flatMap((note) => paragraph('- ', note)),
+      ...notes.flatMap((note) => paragraph('- ', saidText(note))),
     ),
     `${comment(vscode.l10n.t('The system calls, in this order:'))}\n${steps.map((step, index) => stepLine(step, index === failed?.step ? failed : undefined)).join('\n')}`,
     ...equivalents.map(({ tool, command, differences }) =>
       comment(
         vscode.l10n.t('The nearest {0} command line:', `${tool}(1)`),
         ...command.split('\n').map((line) => `  ${line}`),
-        ...differences.flatMap((text) => paragraph('- ', text)),
+        ...differences.flatMap((one) => paragraph('- ', saidText(one))),
       ),
     ),
     comment(
@@ -102,7 +103,7 @@ export function explanationText(explained: SandboxesExplainResult, failed?: Fail
 
 function stepLine(step: SandboxStep, failed: FailedStep | undefined): string {
   const optional = step.optional ? `, ${vscode.l10n.t('if that is possible')}` : '';
-  const line = `${step.call.padEnd(PURPOSE_COLUMN)} # ${step.purpose}${optional}`;
+  const line = `${step.call.padEnd(PURPOSE_COLUMN)} # ${saidText(step.purpose)}${optional}`;
   if (failed === undefined) return line;
   const heading =
     failed.errno === undefined ? vscode.l10n.t('It failed here.') : vscode.l10n.t('It failed here: {0}.', failed.errno);

@@ -8,6 +8,7 @@ import type { OtherContribution } from '../base/contributions.ts';
 import { Scheme } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { shellWord } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { failureText } from '../words/failureMessage.ts';
 import { comment } from './comment.ts';
 import { safeFileName } from './safeFileName.ts';
@@ -65,9 +66,12 @@ function syscallText(explained: ProgramsExplainResult): string {
   ];
   if (explained.differences.length > 0) {
     parts.push(
-      comment(vscode.l10n.t('What nsenter leaves out or does otherwise:'), ...explained.differences.map((text) => `- ${text}`)),
+      comment(
+        vscode.l10n.t('What nsenter leaves out or does otherwise:'),
+        ...explained.differences.map((one) => `- ${saidText(one)}`),
+      ),
     );
   }
-  parts.push(`${comment(vscode.l10n.t('The system calls, in this order:'))}\n${explained.syscalls.trimEnd()}`);
+  parts.push(`${comment(vscode.l10n.t('The system calls, in this order:'))}\n${explained.syscalls.map(saidText).join('\n')}`);
   return `${parts.join('\n\n')}\n`;
 }

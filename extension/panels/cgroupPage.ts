@@ -5,6 +5,7 @@ import type { CgroupCpu, CgroupRisk, CgroupsInspectResult, Figure, Limit } from 
 import type { Block, Button, Fact, Page, Section } from '../../webview/messages.ts';
 import type { ClientModel } from '../model/clientModel.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import {
   bytesText,
   cgroupTitle,
@@ -114,8 +115,8 @@ function riskBlocks({ kind, severity, evidence, fix }: CgroupRisk): Block[] {
   return [
     { kind: 'text', tone: severity === 'danger' ? 'danger' : 'plain', text: titles[kind] },
     ...facts(
-      { label: vscode.l10n.t('Evidence'), value: plain(oneLine(evidence, 1000)) },
-      { label: vscode.l10n.t('What to do'), value: plain(oneLine(fix, 1000)) },
+      { label: vscode.l10n.t('Evidence'), value: plain(oneLine(saidText(evidence), 1000)) },
+      { label: vscode.l10n.t('What to do'), value: plain(oneLine(saidText(fix), 1000)) },
     ),
   ];
 }

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { MountEntry } from '../../helper/protocol/mounts.ts';
 import type { ProcessesInspectResult } from '../../helper/protocol/processes.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { dangerOf } from '../words/dangerousCapabilities.ts';
 import { isUnknown, kindName } from '../words/hostWords.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
@@ -129,7 +130,7 @@ function ofCgroups(answers: CgroupAnswers | undefined): Danger[] {
     first.kind === 'releaseAgent'
       ? vscode.l10n.t('It can have a program run as root on the host')
       : vscode.l10n.t('It may write files of cgroups');
-  return [{ severity: 'danger', text, detail: oneLine(first.evidence, 120), link: 'cgroup' }];
+  return [{ severity: 'danger', text, detail: oneLine(saidText(first.evidence), 120), link: 'cgroup' }];
 }
 
 function ofMounts(mounts: readonly MountEntry[] | undefined): Danger[] {

@@ -9,6 +9,7 @@ import { PageType, SANDBOX_FORM_EDITOR } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
+import { saidText } from '../plain/saidText.ts';
 import { createPanel, send } from '../plain/titled.ts';
 import { paramsFor, specificationOf, specificationText, writeSpecification } from '../programs/sandboxParams.ts';
 import { pickFor } from '../programs/sandboxPicks.ts';
@@ -283,8 +284,8 @@ class SandboxForm extends Disposable {
       this.send({
         type: 'explained',
         json,
-        notes: explained.notes,
-        steps: explained.steps.map(({ call, purpose }) => ({ call, purpose })),
+        notes: explained.notes.map(saidText),
+        steps: explained.steps.map(({ call, purpose }) => ({ call, purpose: saidText(purpose) })),
         equivalents: explained.equivalents.map(({ command }) => command),
       });
     } catch (error) {

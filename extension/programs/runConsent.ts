@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import { SandboxesExplain, type SandboxParams, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import type { Said, TextCode } from '../../helper/protocol/sentences.ts';
 import { Disposable } from '../base/disposable.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { isUnprivileged } from '../connection/privilege.ts';
 import { askModally } from '../plain/notify.ts';
+import { saidText } from '../plain/saidText.ts';
 import { asWritten, SUFFIX, specificationOf } from './sandboxParams.ts';
 
 const MEMORY = 'isoscope.sandboxRuns';
@@ -17,6 +19,7 @@ interface Run {
   key: string;
   /** Of the file: a digest of what it said. */
   content?: string;
+  /** What they knew, by `kindOf`. */
   weaker: readonly string[];
 }
 
@@ -25,7 +28,7 @@ export interface ToRun {
   params: SandboxParams;
   file?: vscode.Uri | undefined;
   /** What is known of a sandbox that is there, where it cannot be explained a second time. */
-  notes?: readonly string[];
+  notes?: readonly Said[];
 }
 
 export class RunConsent extends Disposable {
@@ -54,14 +57,16 @@ export class RunConsent extends Disposable {
     const last = this.runs().find(({ key }) => key === keys[0]);
     const isOwnChange = document?.isDirty === true || (file !== undefined && this.saved.get(file.toString()) === content);
     const hasChanged = content !== undefined && last?.content !== undefined && last.content !== content && !isOwnChange;
-    const agreed = new Set(last?.weaker.map(kindOf));
+    const agreed = new Set(last?.weaker);
     const isKnown = weaker.every((note) => agreed.has(kindOf(note)));
     if ((hasChanged || !isKnown) && !(await isAgreed(nameOf(file, params.spec), weaker, hasChanged))) return false;
-    await this.remember(keys.map((key) => ({ key, weaker, ...(content === undefined ? {} : { content }) })));
+    await this.remember(
+      keys.map((key) => ({ key, weaker: weaker.map(kindOf), ...(content === undefined ? {} : { content }) })),
+    );
     return true;
   }
 
-  private async weaknessesOf({ params, notes }: ToRun): Promise<readonly string[]> {
+  private async weaknessesOf({ params, notes }: ToRun): Promise<readonly Said[]> {
     try {
       return (await this.connection.request(SandboxesExplain, params)).weaker;
     } catch (error) {
@@ -96,9 +101,16 @@ function keysOf({ file, params }: ToRun): string[] {
   return file === undefined ? named : [`file ${file.toString()}`, ...named];
 }
 
-/** What listens on sockets, which such a note lists behind a colon, is another list at any time. */
-function kindOf(note: string): string {
-  return note.startsWith('"') ? note : note.split(': ', 1)[0]!;
+/** Of these what they list counts for nothing: what listens on sockets is another list at any time. */
+const LISTING: ReadonlySet<TextCode> = new Set([
+  'weakSocketsOfEngines',
+  'weakSocketsReached',
+  'weakOtherMachines',
+  'weakLeadsOut',
+]);
+
+function kindOf(note: Said): string {
+  return LISTING.has(note.code) ? note.code : JSON.stringify([note.code, ...(note.args ?? [])]);
 }
 
 function digestOf(spec: SandboxSpec): string {
@@ -109,12 +121,12 @@ function nameOf(file: vscode.Uri | undefined, spec: SandboxSpec): string {
   return file === undefined ? (spec.name ?? vscode.l10n.t('the sandbox')) : posix.basename(file.path);
 }
 
-async function isAgreed(name: string, weaker: readonly string[], hasChanged: boolean): Promise<boolean> {
+async function isAgreed(name: string, weaker: readonly Said[], hasChanged: boolean): Promise<boolean> {
   const run = vscode.l10n.t('Run');
   const lines = [
     ...(hasChanged ? [vscode.l10n.t('It has changed since you last ran it.')] : []),
     ...(weaker.length > 0 ? [vscode.l10n.t('It protects less than a sandbox does by default:')] : []),
-    ...weaker.map((note) => `• ${note}`),
+    ...weaker.map((note) => `• ${saidText(note)}`),
   ];
   const message = vscode.l10n.t('Run {0} as root?', name);
   return (await askModally({ message, detail: lines.join('\n'), choices: [run], grave: true })) === run;

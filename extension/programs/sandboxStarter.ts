@@ -16,6 +16,7 @@ import type { HelperConnection } from '../connection/connection.ts';
 import type { ProgramOutputs } from '../documents/programOutput.ts';
 import { during, warn } from '../plain/notify.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { commandWords } from '../words/sandboxWords.ts';
 import { RunConsent, type ToRun } from './runConsent.ts';
 import { showSandboxFailure } from './sandboxFailure.ts';
@@ -115,7 +116,10 @@ export class SandboxStarter extends Disposable {
     const result = await during({ title }, (_report, token) => this.connection.request(SandboxesRun, params, token));
     const name = params.spec.name ?? 'sandbox';
     const { exit, notes } = result;
-    await this.outputs.show(name, params.spec.process?.args ?? [], result, { end: exit.message, notes });
+    await this.outputs.show(name, params.spec.process?.args ?? [], result, {
+      end: saidText(exit.message),
+      notes: notes.map(saidText),
+    });
   }
 
   private show(made: SandboxesCreateResult, params: SandboxParams): void {
@@ -129,7 +133,7 @@ export class SandboxStarter extends Disposable {
   /** An end that nobody asked for and that a terminal does not tell by itself is told. */
   private onEnded({ name, exit }: SandboxesEndedParams): void {
     if (exit.reason === 'oom' || exit.reason === 'timeout') {
-      void warn(`${oneLine(name)}: ${exit.message}`);
+      void warn(`${oneLine(name)}: ${saidText(exit.message)}`);
     }
   }
 }

@@ -8,6 +8,7 @@ import { keyOfCgroup } from '../model/cgroupModel.ts';
 import { type HostDelta, namespaceKey } from '../model/clientModel.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { figuresText } from '../words/cgroupWords.ts';
 import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCountSeen } from '../words/hostWords.ts';
@@ -115,7 +116,7 @@ export class ContainerNode extends TreeNode {
     return factsTooltip(container.name, [
       [vscode.l10n.t('Engine'), engineName(container.engine)],
       [vscode.l10n.t('Image'), container.image],
-      [vscode.l10n.t('Name and image'), container.unanswered],
+      [vscode.l10n.t('Name and image'), container.unanswered && saidText(container.unanswered)],
       [vscode.l10n.t('State'), stateText(container)],
       [vscode.l10n.t('Id'), container.id],
       [

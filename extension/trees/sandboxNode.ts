@@ -8,6 +8,7 @@ import { type HostDelta, keyOf } from '../model/clientModel.ts';
 import type { SandboxTarget } from '../model/commandTarget.ts';
 import { containerRoots, KIND_ORDER } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { parts } from '../words/hostWords.ts';
 import { commandWords, isOverlay, ownKinds, rootWords } from '../words/sandboxWords.ts';
@@ -64,7 +65,7 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
 
   private stateWords(): string {
     const { state, exit, persistent } = this.sandbox;
-    if (state === 'ended') return exit?.message ?? vscode.l10n.t('ended');
+    if (state === 'ended') return exit === undefined ? vscode.l10n.t('ended') : saidText(exit.message);
     return persistent ? vscode.l10n.t('running, persistent') : vscode.l10n.t('running');
   }
 
@@ -79,7 +80,8 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
       rows.push(this.child('cgroups', (id) => new CgroupsSection(this.tree, id, this, container)));
     }
     rows.push(this.rootRow());
-    if (sandbox.exit !== undefined) rows.push(this.fact('exit', vscode.l10n.t('End'), sandbox.exit.message, 'debug-stop'));
+    if (sandbox.exit !== undefined)
+      rows.push(this.fact('exit', vscode.l10n.t('End'), saidText(sandbox.exit.message), 'debug-stop'));
     if (sandbox.notes.length > 0) rows.push(this.child('notes', (id) => new NotesOfSandbox(this.tree, id, this)));
     return rows;
   }
@@ -113,8 +115,8 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
       [vscode.l10n.t('Root'), rootWords(spec.root)],
       [vscode.l10n.t('Own namespaces'), ownKinds(this.sandbox)],
       [vscode.l10n.t('Made'), new Date(createdMillis).toLocaleString()],
-      [vscode.l10n.t('End'), exit?.message],
-      ...notes.map((note) => [vscode.l10n.t('Note'), note] as const),
+      [vscode.l10n.t('End'), exit && saidText(exit.message)],
+      ...notes.map((note) => [vscode.l10n.t('Note'), saidText(note)] as const),
     ]);
   }
 
@@ -178,8 +180,9 @@ class NotesOfSandbox extends GroupNode {
 
   override children(): TreeNode[] {
     return this.of.sandbox.notes.map((note, index) => {
-      const row = this.fact(String(index), '', note, 'info');
-      row.detail = note;
+      const text = saidText(note);
+      const row = this.fact(String(index), '', text, 'info');
+      row.detail = text;
       return row;
     });
   }

@@ -2,6 +2,7 @@
 import { l10n } from 'vscode';
 import type { CgroupsExplainResult } from '../../helper/protocol/cgroups.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { saidText } from '../plain/saidText.ts';
 import { shortPath } from './cgroupWords.ts';
 
 type Step = CgroupsExplainResult['steps'][number];
@@ -12,7 +13,7 @@ const VALUE_LENGTH = 80;
 const WARNING_LENGTH = 600;
 
 export function explainText({ steps, warnings }: CgroupsExplainResult): string {
-  const notes = warnings.map(({ message }) => `⚠ ${oneLine(message, WARNING_LENGTH)}`);
+  const notes = warnings.map(({ message }) => `⚠ ${oneLine(saidText(message), WARNING_LENGTH)}`);
   const shown = steps.slice(0, MOST_STEPS).map(stepText);
   if (steps.length > shown.length) shown.push(l10n.t('and {0} more steps', steps.length - shown.length));
   if (shown.length === 0) shown.push(l10n.t('Nothing needs to be written.'));

@@ -1,6 +1,7 @@
 /** What the engines' files said of containers when they were last read, which a reader thread does: names, images, pods. */
 import { Failure } from '../failure.ts';
 import type { Container, Engine } from '../protocol/containers.ts';
+import type { Said } from '../protocol/sentences.ts';
 import { readers } from '../reading/readers.ts';
 import type { ContainerGroup } from './containerGroup.ts';
 import { daemonsOf } from './engines/daemons.ts';
@@ -24,7 +25,7 @@ const USUAL: Partial<Record<Engine, string>> = {
   'cri-o': '/var/lib/containers/storage',
 };
 
-type Known = Told & { unanswered?: string };
+type Known = Told & { unanswered?: Said };
 
 export class ContainerNames {
   private readonly model: HostModel;
@@ -91,7 +92,7 @@ export class ContainerNames {
       const told = await this.ask(of, ofEngine).catch(orUnanswered);
       for (const [index, { key, claim }] of ofEngine.entries()) {
         const unanswered =
-          told instanceof Failure ? { ...(before.get(key) ?? { engine: claim.engine }), unanswered: told.message } : undefined;
+          told instanceof Failure ? { ...(before.get(key) ?? { engine: claim.engine }), unanswered: told.text } : undefined;
         after.set(key, unanswered ?? (told as Told[])[index]!);
       }
     });

@@ -7,7 +7,7 @@ import type { MountsListResult } from '../protocol/mounts.ts';
 import type { Namespace, NamespaceRef, NamespacesListParams, NamespacesListResult } from '../protocol/namespaces.ts';
 import type { InterfaceCounters, NetworkInspectResult } from '../protocol/network.ts';
 import type { Process, ProcessesInspectResult, ProcessesListResult, ProcessRef } from '../protocol/processes.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { type CgroupOwners, ownersOfCgroups } from './cgroups/ownCgroups.ts';
 import { ContainerTable } from './containers.ts';
 import { ContainerUsers } from './containerUsers.ts';

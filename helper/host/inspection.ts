@@ -12,7 +12,7 @@ import type { Unknown } from '../protocol/errors.ts';
 import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
 import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { CapabilitySets, Process, ProcessesInspectResult, ProcessRef, ThreadIsolation } from '../protocol/processes.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { ownNamespaces } from './hostNamespaces.ts';
 import type { NamespaceIndex } from './namespaceIndex.ts';
 import { readProcessIn } from './processReader.ts';

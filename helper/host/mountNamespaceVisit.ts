@@ -9,6 +9,7 @@ import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { integer, named, string } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
+import { said } from '../saying.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 
 /** One namespace to visit, by descriptor; `open` is a mount point there to be opened too. */
@@ -48,13 +49,13 @@ function visit({ descriptor, open }: Visit): Visited {
   const owner = ownerToEnter(descriptor);
   if (owner !== undefined) enterOwner(steps, owner);
   const namespace = steps.descriptor(descriptor, 'the mount namespace');
-  steps.call('setns', [namespace, integer(CLONE_FLAGS.mnt, 'CLONE_NEWNS')], 'enter the mount namespace');
+  steps.call('setns', [namespace, integer(CLONE_FLAGS.mnt, 'CLONE_NEWNS')], said('enterMountNamespace'));
   const opening = steps.count;
   if (open !== undefined) {
     const flags = { ignoreError: true, reportResult: true };
-    steps.call('openat', [named('AT_FDCWD'), string(open), named('O_PATH')], 'open a mount point', flags);
+    steps.call('openat', [named('AT_FDCWD'), string(open), named('O_PATH')], said('openMountPoint'), flags);
   }
-  steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
+  steps.add({ kind: 'sync', purpose: said('waitToBeLookedAt') });
   using inside = held(steps, owner);
   if (inside === undefined) return NOTHING;
   const mountinfo = readText(AT_FDCWD, `/proc/${inside.pid}/mountinfo`, MAX_MOUNTINFO_BYTES);

@@ -11,7 +11,7 @@ import { inNetNamespace } from '../kernel/setns.ts';
 import { type HeldProcess, holdProcess } from '../launcher/holdProcess.ts';
 import { integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { enterOwner, ownerToEnter } from './ownerEntry.ts';
 import { rootHint } from './rootHint.ts';
 
@@ -52,7 +52,7 @@ function readInside<T>(namespace: number, read: (directory: string) => T): T | u
   const owner = ownerToEnter(namespace);
   if (owner === undefined) return undefined;
   const steps = enteringSteps(namespace, owner);
-  steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
+  steps.add({ kind: 'sync', purpose: said('waitToBeLookedAt') });
   using inside = holdThenClose(steps, owner);
   return inside === undefined ? undefined : read(`/proc/${inside.pid}`);
 }
@@ -61,7 +61,7 @@ function enteringSteps(namespace: number, owner: number): Steps {
   const steps = new Steps();
   enterOwner(steps, owner);
   const network = steps.descriptor(namespace, 'the network namespace');
-  steps.call('setns', [network, integer(CLONE_FLAGS.net, 'CLONE_NEWNET')], 'enter the network namespace');
+  steps.call('setns', [network, integer(CLONE_FLAGS.net, 'CLONE_NEWNET')], said('enterNetworkNamespace'));
   return steps;
 }
 
@@ -80,9 +80,9 @@ function takenFromInside(namespace: number, protocols: readonly number[]): numbe
   const first = steps.count;
   for (const protocol of protocols) {
     const values = [named('AF_NETLINK'), integer(SOCK_RAW | SOCK_CLOEXEC, 'SOCK_RAW|SOCK_CLOEXEC'), integer(protocol)];
-    steps.call('socket', values, 'open a netlink socket there', { reportResult: true });
+    steps.call('socket', values, said('openNetlinkSocket'), { reportResult: true });
   }
-  steps.add({ kind: 'sync', purpose: 'wait until they are taken' });
+  steps.add({ kind: 'sync', purpose: said('waitUntilTaken') });
   using inside = holdThenClose(steps, owner);
   if (inside === undefined) return undefined;
   return takeAll(

@@ -6,7 +6,7 @@ import { openOwner, openParent } from '../kernel/nsfs.ts';
 import { AT_FDCWD } from '../kernel/numbers.ts';
 import { formatNamespaceLink } from '../proc/namespaceLink.ts';
 import type { NamespaceRef } from '../protocol/namespaces.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { MountPins } from './mountPins.ts';
 import { NamespaceIndex } from './namespaceIndex.ts';
 import { isNamespace, nsfsDevice } from './nsfsFile.ts';

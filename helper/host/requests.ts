@@ -4,7 +4,7 @@ import type { HandlersOf } from '../dispatch.ts';
 import { Failure } from '../failure.ts';
 import { hasOpenat2 } from '../kernel/openat2.ts';
 import { type InitializeParams, PROTOCOL_VERSION } from '../protocol/host.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import type { Host } from './host.ts';
 import { identity } from './identity.ts';
 

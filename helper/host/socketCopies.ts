@@ -16,6 +16,7 @@ import { type Argument, integer, named } from '../launcher/program.ts';
 import { Steps } from '../launcher/steps.ts';
 import { parseSocketLink } from '../proc/socketLink.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
+import { said } from '../saying.ts';
 import { isNamespace } from './nsfsFile.ts';
 import { readStartTime } from './processReader.ts';
 import { TUN } from './processRecord.ts';
@@ -55,20 +56,20 @@ export function askSockets(places: readonly SocketPlace[], look: (place: SocketP
 
 function copying(places: readonly SocketPlace[]): { steps: Steps; copies: number[] } {
   const steps = new Steps();
-  steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], 'let it be looked at by its own user');
+  steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], said('letItsUserLook'));
   const pidfds = new Map<number, Argument>();
   const copies = places.map(({ process, descriptor }) => {
     let pidfd = pidfds.get(process.pid);
     if (pidfd === undefined) {
-      pidfd = steps.call('pidfd_open', [integer(process.pid), integer(0)], 'hold its process', { ignoreError: true });
+      pidfd = steps.call('pidfd_open', [integer(process.pid), integer(0)], said('holdProcess'), { ignoreError: true });
       pidfds.set(process.pid, pidfd);
     }
     const at = steps.count;
     const flags = { ignoreError: true, reportResult: true };
-    steps.call('pidfd_getfd', [pidfd, integer(descriptor), integer(0)], 'copy a socket', flags);
+    steps.call('pidfd_getfd', [pidfd, integer(descriptor), integer(0)], said('copySocket'), flags);
     return at;
   });
-  steps.add({ kind: 'sync', purpose: 'wait to be looked at' });
+  steps.add({ kind: 'sync', purpose: said('waitToBeLookedAt') });
   return { steps, copies };
 }
 

@@ -6,7 +6,7 @@ import { errnoName } from '../kernel/libc.ts';
 import { sendDescriptors } from '../kernel/passDescriptors.ts';
 import { openSocketPair, waitForEnd } from '../kernel/spawn.ts';
 import type { ExitStatus } from '../protocol/programs.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { encodeProgram, KILL_GROUP_SIGNAL, type Step, type SyscallProgram } from './program.ts';
 import { ARRIVED, decodeReport, FAILED, MALFORMED, REPORT_BYTES, RESULTED, type Report, SYNCED } from './report.ts';
 import { startLauncher } from './startLauncher.ts';

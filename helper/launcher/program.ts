@@ -4,8 +4,8 @@
  */
 import * as numbers from '../kernel/numbers.ts';
 import { type SyscallName, syscallNumber } from '../kernel/syscalls.ts';
-import type { Said } from '../protocol/said.ts';
-import { english, said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { english, said } from '../saying.ts';
 
 /** An argument of a system call, with what is needed to show it to a person. */
 export type Argument =
@@ -35,7 +35,7 @@ export interface Part {
 
 interface StepBase {
   /** What it is for, in words that complete "could not …": `enter the net namespace`. */
-  purpose: string;
+  purpose: Said;
   /** Go on when it fails. */
   ignoreError?: boolean;
   /** Go on when it fails because nothing is there: ENOENT, ENOTDIR. */
@@ -47,7 +47,7 @@ interface StepBase {
   /** Report the result also when that is a success, or an ignored failure. */
   reportResult?: boolean;
   /** What is told of the sandbox when it was reported to have failed. */
-  note?: string;
+  note?: Said;
 }
 
 export type Step =

@@ -1,7 +1,8 @@
 /** Collecting the steps of a syscall program. */
 import { Failure } from '../failure.ts';
 import type { SyscallName } from '../kernel/syscalls.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import {
   type Argument,
   descriptor,
@@ -45,7 +46,7 @@ export class Steps {
     return result(this.steps.length - 1);
   }
 
-  call(name: SyscallName, values: Argument[], purpose: string, flags: StepFlags = {}): Argument {
+  call(name: SyscallName, values: Argument[], purpose: Said, flags: StepFlags = {}): Argument {
     return this.add({ kind: 'syscall', name, arguments: values, purpose, ...flags });
   }
 

@@ -1,4 +1,7 @@
 /** Syscall programs as text, as strace(1) shows system calls. Always one line, whatever a hostile name put in it. */
+
+import type { Said, SaidArgument } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import type { Argument, Step } from './program.ts';
 
 /** Of an argument that is a list, or a long text. */
@@ -6,16 +9,27 @@ const MAX_SHOWN = 80;
 const COMMENT_COLUMN = 68;
 
 /** A step as one line of text: the call, and what it is for. */
-export function lineOf(step: Step): string {
-  const call = callOf(step);
-  return `${call.padEnd(COMMENT_COLUMN)} # ${printable(step.purpose)}${ifOf(step)}`;
+export function lineOf(step: Step): Said {
+  return said('stepLine', callOf(step).padEnd(COMMENT_COLUMN), purposeOf(step));
 }
 
-function ifOf(step: Step): string {
+function purposeOf(step: Step): Said {
   const { condition } = step;
-  const when = condition === undefined ? '' : `, ${condition.failed ? 'unless' : 'if'} step ${condition.step + 1} succeeded`;
-  if (step.ignoreLacking) return `${when}, if it is there`;
-  return step.ignoreError && !isAttempt(step) ? `${when}, if that is possible` : when;
+  const purpose = printableSaid(step.purpose);
+  const when = condition === undefined ? purpose : said(condition.failed ? 'doUnless' : 'doIf', purpose, condition.step + 1);
+  if (step.ignoreLacking) return said('doIfThere', when);
+  return step.ignoreError && !isAttempt(step) ? said('doIfPossible', when) : when;
+}
+
+/** Of others' texts in it each stays a part of one line. */
+export function printableSaid({ code, args }: Said): Said {
+  return args === undefined ? { code } : { code, args: args.map(printableArgument) };
+}
+
+function printableArgument(argument: SaidArgument): SaidArgument {
+  if (typeof argument === 'string') return printable(argument);
+  if (typeof argument === 'number') return argument;
+  return 'code' in argument ? printableSaid(argument) : argument.map(printableArgument);
 }
 
 /** One of several places that a program is looked for in. */

@@ -7,7 +7,8 @@ import { freezerState } from '../host/freezer.ts';
 import { close, errorOf, O_DIRECTORY, openAt } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { type CgroupPath, parseCgroups } from '../proc/cgroup.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import type { HeldProcess } from './target.ts';
 
 /** Cgroups to join, held open. */
@@ -19,7 +20,7 @@ export interface HeldCgroups {
   tasks: { path: string; descriptor: number }[];
   /** v2: the open directory, for clone3(2) with `CLONE_INTO_CGROUP`, which for the same reason beats `cgroup.procs`. */
   unified?: { path: string; descriptor: number };
-  differences: string[];
+  differences: Said[];
   dispose(): void;
 }
 
@@ -54,9 +55,7 @@ export function holdCgroups(process: HeldProcess): HeldCgroups {
 function hold(held: HeldCgroups, { hierarchy, path }: CgroupPath): void {
   const directory = directoryOf(hierarchy, path);
   if (directory === undefined) {
-    held.differences.push(
-      `The cgroup of the hierarchy ${hierarchy} is not joined: it is not mounted where the helper can see it.`,
-    );
+    held.differences.push(said('hierarchyIsNotJoined', hierarchy));
   } else if (hierarchy === 'unified') {
     held.unified = { path: directory, descriptor: open(directory, O_PATH | O_DIRECTORY) };
   } else {

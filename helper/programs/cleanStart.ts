@@ -10,6 +10,7 @@ import { RLIMIT_NOFILE } from '../kernel/numbers.ts';
 import { integer } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
+import { said } from '../saying.ts';
 import { setLimit, withOwnFiles, writeOwn } from './ownFiles.ts';
 
 /** The kernel's (INR_OPEN_CUR), and systemd's. */
@@ -31,14 +32,14 @@ export function startingLimits(): ResourceLimit[] {
 export function startClean(steps: Steps, isPrivileged: boolean): void {
   const flags = { ignoreError: true };
   const files = startingLimits().find(({ resource }) => resource === RLIMIT_NOFILE);
-  if (files !== undefined) setLimit(steps, files, 'take back the soft limit of open files', flags);
-  steps.call('umask', [integer(UMASK, `0${UMASK.toString(8)}`)], "take back the helper's umask");
+  if (files !== undefined) setLimit(steps, files, said('takeBackOpenFilesLimit'), flags);
+  steps.call('umask', [integer(UMASK, `0${UMASK.toString(8)}`)], said('takeBackHelpersUmask'));
   if (os.getPriority() !== 0) {
     const who = [integer(PRIO_PROCESS, 'PRIO_PROCESS'), integer(0)];
-    steps.call('setpriority', [...who, integer(0)], "take back the helper's nice value", flags);
+    steps.call('setpriority', [...who, integer(0)], said('takeBackHelpersNiceValue'), flags);
   }
   if (fs.readFileSync('/proc/self/oom_score_adj', 'utf8').trim() === OOM_SCORE_ADJUSTMENT) return;
   withOwnFiles(steps, !isPrivileged, () =>
-    writeOwn(steps, 'oom_score_adj', OOM_SCORE_ADJUSTMENT, "take back the helper's out-of-memory score", flags),
+    writeOwn(steps, 'oom_score_adj', OOM_SCORE_ADJUSTMENT, said('takeBackHelpersOomScore'), flags),
   );
 }

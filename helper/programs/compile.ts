@@ -7,6 +7,7 @@ import { type Argument, bytes, filter, integer, KILL_GROUP_SIGNAL, named, string
 import { type CompiledSteps, Steps } from '../launcher/steps.ts';
 import { capabilityNames } from '../proc/capabilities.ts';
 import { RESOURCE_NAMES } from '../proc/limits.ts';
+import { english, said } from '../saying.ts';
 import { startClean } from './cleanStart.ts';
 import { entryOrder } from './entryOrder.ts';
 import type { SeccompFilter } from './filters.ts';
@@ -27,17 +28,17 @@ export function compile(plan: Plan): Compiled {
   const split = order.order.findIndex(({ kind }) => kind === 'pid') + 1;
 
   // In the parent, which stays outside: what a child cannot do for itself.
-  steps.call('setsid', [], "leave the helper's session");
-  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], 'be the parent of what is left over', {
+  steps.call('setsid', [], said('leaveHelpersSession'));
+  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], said('beParentOfLeftOvers'), {
     ignoreError: true,
   });
   startClean(steps, own().privileged);
   for (const namespace of order.order.slice(0, split)) enter(steps, namespace);
-  steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
+  steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: said('endWhenHelperEnds') });
   const unified = plan.cgroups?.unified;
   steps.add({
     kind: 'fork',
-    purpose: unified === undefined ? 'start a child' : `start a child in the cgroup ${unified.path}`,
+    purpose: unified === undefined ? said('startChild') : said('startChildInCgroup', unified.path),
     ...(unified === undefined ? {} : { cgroup: steps.descriptor(unified.descriptor, unified.path) }),
   });
 
@@ -47,13 +48,12 @@ export function compile(plan: Plan): Compiled {
   if (identity.groups?.when === 'beforeUserNamespace') setGroups(steps, identity.groups.ids);
   for (const namespace of order.order.slice(split)) enter(steps, namespace);
   if (identity.groups?.when === 'afterUserNamespace') setGroups(steps, identity.groups.ids, identity.groups.mayFail);
-  if (identity.label !== undefined)
-    writeOwn(steps, identity.label.file, identity.label.text, 'take the security label of the process');
+  if (identity.label !== undefined) writeOwn(steps, identity.label.file, identity.label.text, said('takeSecurityLabel'));
   for (const { path, descriptor: tasks } of plan.cgroups?.tasks ?? []) {
     steps.call(
       'write',
       [steps.descriptor(tasks, path), string('0'), integer(1)],
-      `join the cgroup ${path.slice(0, -'/tasks'.length)}`,
+      said('joinCgroup', path.slice(0, -'/tasks'.length)),
     );
   }
   changeRoot(steps, plan);
@@ -63,12 +63,12 @@ export function compile(plan: Plan): Compiled {
   // Without no_new_privs only who has CAP_SYS_ADMIN may load one: seccomp(2). Else it comes last.
   if (!identity.noNewPrivileges) loadFilters();
   becomeUser(steps, identity);
-  if (plan.directory !== undefined) steps.call('chdir', [string(plan.directory)], `go to the directory ${plan.directory}`);
+  if (plan.directory !== undefined) steps.call('chdir', [string(plan.directory)], said('goToDirectory', plan.directory));
   if (identity.noNewPrivileges) {
     const zero = integer(0);
-    steps.call('prctl', [named('PR_SET_NO_NEW_PRIVS'), integer(1), zero, zero, zero], 'set no_new_privs');
+    steps.call('prctl', [named('PR_SET_NO_NEW_PRIVS'), integer(1), zero, zero, zero], said('setNoNewPrivs'));
   }
-  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: said('endWhenParentEnds') });
   if (identity.noNewPrivileges) loadFilters();
   execute(steps, plan);
   return {
@@ -92,27 +92,27 @@ export function enter(steps: Steps, { kind, name, descriptor: held }: HeldNamesp
   steps.call(
     'setns',
     [steps.descriptor(held, name), integer(CLONE_FLAGS[kind], FLAG_NAMES[kind])],
-    `enter the ${kind} namespace`,
+    said('enterNamespace', kind),
   );
 }
 
 export function beginSession(steps: Steps, terminal: boolean): void {
-  steps.call('setsid', [], 'begin a session');
+  steps.call('setsid', [], said('beginSession'));
   if (terminal) {
-    steps.call('ioctl', [integer(0), named('TIOCSCTTY'), integer(0)], 'make the terminal the controlling one');
+    steps.call('ioctl', [integer(0), named('TIOCSCTTY'), integer(0)], said('makeControllingTerminal'));
   }
   // Otherwise keys of the helper's session could be read inside.
   const nameless = integer(0, 'NULL');
-  steps.call('keyctl', [named('KEYCTL_JOIN_SESSION_KEYRING'), nameless], 'begin a session keyring', {
+  steps.call('keyctl', [named('KEYCTL_JOIN_SESSION_KEYRING'), nameless], said('beginSessionKeyring'), {
     ignoreError: true,
   });
 }
 
 /** Raising some of these needs `CAP_SYS_RESOURCE`, which root in a container may lack; with `ignoreError` they stay as they are then. */
 export function setLimits(steps: Steps, identity: Identity, flags: { ignoreError: boolean }): void {
-  for (const limit of identity.limits) setLimit(steps, limit, `take the limit ${RESOURCE_NAMES[limit.resource]}`, flags);
+  for (const limit of identity.limits) setLimit(steps, limit, said('takeLimit', RESOURCE_NAMES[limit.resource]!), flags);
   if (identity.oomScoreAdjustment !== undefined) {
-    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, 'take the out-of-memory score', flags);
+    writeOwn(steps, 'oom_score_adj', identity.oomScoreAdjustment, said('takeOomScore'), flags);
   }
 }
 
@@ -121,21 +121,21 @@ export function setGroups(steps: Steps, ids: number[], mayFail = false): void {
   ids.forEach((gid, index) => {
     list.writeUInt32LE(gid, index * 4);
   });
-  const purpose = ids.length === 0 ? 'give up all groups' : 'take the groups';
+  const purpose = ids.length === 0 ? said('giveUpAllGroups') : said('takeGroups');
   const flags = mayFail ? { ignoreError: true } : {};
   steps.call('setgroups', [integer(ids.length), bytes(list, `[${ids.join(', ')}]`)], purpose, flags);
 }
 
 function changeRoot(steps: Steps, plan: Plan): void {
   if (plan.root !== undefined) {
-    steps.call('fchdir', [steps.descriptor(plan.root.descriptor, plan.root.name)], 'go to the root directory of the process');
-    steps.call('chroot', [string('.')], 'make it the root directory');
+    steps.call('fchdir', [steps.descriptor(plan.root.descriptor, plan.root.name)], said('goToRootOfProcess'));
+    steps.call('chroot', [string('.')], said('makeItRootDirectory'));
   }
   if (plan.workingDirectory !== undefined) {
     const { descriptor: held, name } = plan.workingDirectory;
-    steps.call('fchdir', [steps.descriptor(held, name)], 'go to the working directory of the process');
+    steps.call('fchdir', [steps.descriptor(held, name)], said('goToWorkingDirectory'));
   } else {
-    steps.call('chdir', [string('/')], 'go to the root directory');
+    steps.call('chdir', [string('/')], said('goToRootDirectory'));
   }
 }
 
@@ -143,21 +143,21 @@ export function becomeUser(steps: Steps, identity: Identity): void {
   const { uid, gid, capabilities } = identity;
   if (identity.umask !== undefined) {
     const text = `0${identity.umask.toString(8)}`;
-    steps.call('umask', [integer(identity.umask, text)], 'take the umask');
+    steps.call('umask', [integer(identity.umask, text)], said('takeUmask'));
   }
   for (const bit of bits(identity.droppedBounding)) {
-    steps.call('prctl', [named('PR_CAPBSET_DROP'), capability(bit)], `give up ${nameOf(bit)} for good`);
+    steps.call('prctl', [named('PR_CAPBSET_DROP'), capability(bit)], said('giveUpForGood', nameOf(bit)));
   }
   if (capabilities !== undefined) {
-    steps.call('prctl', [named('PR_SET_KEEPCAPS'), integer(1)], 'keep capabilities when the user changes');
+    steps.call('prctl', [named('PR_SET_KEEPCAPS'), integer(1)], said('keepCapabilities'));
   }
-  if (gid !== undefined) steps.call('setresgid', [integer(gid), integer(gid), integer(gid)], `become group ${gid}`);
-  if (uid !== undefined) steps.call('setresuid', [integer(uid), integer(uid), integer(uid)], `become user ${uid}`);
+  if (gid !== undefined) steps.call('setresgid', [integer(gid), integer(gid), integer(gid)], said('becomeGroup', gid));
+  if (uid !== undefined) steps.call('setresuid', [integer(uid), integer(uid), integer(uid)], said('becomeUser', uid));
   if (capabilities === undefined) return;
   setCapabilities(steps, capabilities);
   for (const bit of bits(capabilities.ambient)) {
     const raise = [named('PR_CAP_AMBIENT'), named('PR_CAP_AMBIENT_RAISE')];
-    steps.call('prctl', [...raise, capability(bit), integer(0), integer(0)], `keep ${nameOf(bit)} through execve`);
+    steps.call('prctl', [...raise, capability(bit), integer(0), integer(0)], said('keepThroughExecve', nameOf(bit)));
   }
 }
 
@@ -172,7 +172,7 @@ function setCapabilities(steps: Steps, { effective, permitted, inheritable }: Ca
   });
   const text = `{effective=${maskText(effective)}, permitted=${maskText(permitted)}, inheritable=${maskText(inheritable)}}`;
   const version = bytes(header, '{_LINUX_CAPABILITY_VERSION_3, 0}');
-  steps.call('capset', [version, bytes(data, text)], 'take the capabilities');
+  steps.call('capset', [version, bytes(data, text)], said('takeCapabilities'));
 }
 
 /** The numbers of the bits that are set, lowest first. */
@@ -199,9 +199,9 @@ function maskText(mask: bigint): string {
 }
 
 export function loadFilter(steps: Steps, { instructions, name, flags }: SeccompFilter): void {
-  const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${name} */}`);
+  const program = filter(instructions, `{len=${instructions.length / 8}, filter=/* ${english(name)} */}`);
   const operation = named('SECCOMP_SET_MODE_FILTER');
-  steps.call('seccomp', [operation, integer(flags?.value ?? 0, flags?.text), program], `load the seccomp filter (${name})`);
+  steps.call('seccomp', [operation, integer(flags?.value ?? 0, flags?.text), program], said('loadSeccompFilter', name));
 }
 
 /** As execvp(3) does it: every place in turn, until one has the program. */
@@ -209,7 +209,7 @@ function execute(steps: Steps, plan: Plan): void {
   const environment = strings(plan.environment.entries());
   plan.candidates.forEach((candidate, index) => {
     const last = index === plan.candidates.length - 1;
-    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], `execute ${candidate.path}`, {
+    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], said('execute', candidate.path), {
       announce: true,
       ...(last ? {} : { ignoreError: true, reportResult: true }),
     });

@@ -4,6 +4,8 @@ import { readFileInRoot } from '../host/fileInRoot.ts';
 import { groupsOfMember } from '../proc/group.ts';
 import { parsePasswd } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { type EngineRecord, recordOf, recordOfContainer } from './engineRecord.ts';
 import { Environment } from './environment.ts';
 import { runsInUserNamespaceOf, type Who } from './identity.ts';
@@ -60,20 +62,16 @@ async function textIn(root: number, file: string): Promise<string> {
 export async function environmentInside(
   process: HeldProcess,
   record: EngineRecord | undefined,
-  differences: string[],
+  differences: Said[],
 ): Promise<Environment> {
   if (record !== undefined) return Environment.from(record.environment);
   const remembered = Environment.of(process);
   if (remembered !== undefined) return remembered;
   const container = await recordOfContainer(process.ref);
   if (container !== undefined) {
-    differences.push(
-      `Process ${process.ref.pid} has overwritten its environment; that of its container is taken, as ${container.by} was told it.`,
-    );
+    differences.push(said('differsOverwrittenEnvironment', process.ref.pid, container.by));
     return Environment.from(container.environment);
   }
-  differences.push(
-    `The environment is unknown: process ${process.ref.pid} has overwritten its own, as programs do that set a title. Only PATH and HOME are set.`,
-  );
+  differences.push(said('differsUnknownEnvironment', process.ref.pid));
   return new Environment();
 }

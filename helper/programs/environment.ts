@@ -1,7 +1,7 @@
 /** The environment a program starts with. Its bytes may be anything but NUL, so it stays bytes throughout. */
 import fs from 'node:fs';
-import type { Said } from '../protocol/said.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import type { HeldProcess } from './target.ts';
 
 /**

@@ -3,6 +3,8 @@
 import { lineOf, shellWord } from '../launcher/text.ts';
 import { NAMESPACE_OPTIONS } from '../protocol/namespaceKinds.ts';
 import type { ProgramParams, ProgramsExplainResult } from '../protocol/programs.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
 import { makePlan, type Plan } from './plan.ts';
@@ -23,7 +25,7 @@ export function explainPlanned(plan: Plan): ProgramsExplainResult {
     return {
       command: plan.command,
       user: plan.user,
-      syscalls: program.steps.map(lineOf).join('\n'),
+      syscalls: program.steps.map(lineOf),
       nsenter: nsenterLine(plan),
       differences: [...plan.differences, ...nsenterDifferences(plan)],
     };
@@ -47,18 +49,18 @@ function nsenterLine(plan: Plan): string {
 }
 
 /** What the nsenter line leaves out of what the program does. */
-function nsenterDifferences({ identity, seccomp, cgroups, root, target }: Plan): string[] {
-  const differences: string[] = [];
-  const says = (condition: boolean, text: string) => {
+function nsenterDifferences({ identity, seccomp, cgroups, root, target }: Plan): Said[] {
+  const differences: Said[] = [];
+  const says = (condition: boolean, text: Said) => {
     if (condition) differences.push(text);
   };
-  says(cgroups !== undefined, 'nsenter leaves the program in your own cgroups.');
-  says(identity.capabilities !== undefined, 'nsenter keeps capabilities that the process does not have.');
-  says(identity.noNewPrivileges, 'nsenter does not set no_new_privs.');
-  says(seccomp.length > 0, 'nsenter loads no seccomp filter.');
-  says(identity.label !== undefined, "nsenter does not take the security module's label of the process.");
-  says(root !== undefined, 'nsenter passes on your own environment instead of that of the process.');
+  says(cgroups !== undefined, said('nsenterLeavesCgroups'));
+  says(identity.capabilities !== undefined, said('nsenterKeepsCapabilities'));
+  says(identity.noNewPrivileges, said('nsenterSetsNoNoNewPrivs'));
+  says(seccomp.length > 0, said('nsenterLoadsNoFilter'));
+  says(identity.label !== undefined, said('nsenterTakesNoLabel'));
+  says(root !== undefined, said('nsenterPassesEnvironment'));
   const unnamed = target.namespaces.some(({ name }) => !name.startsWith('/'));
-  says(unnamed, 'nsenter needs a path for each namespace that is not named through a process.');
+  says(unnamed, said('nsenterNeedsPaths'));
   return differences;
 }

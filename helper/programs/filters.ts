@@ -7,15 +7,15 @@ import { EBUSY } from '../kernel/numbers.ts';
 import { readFilters } from '../kernel/ptrace.ts';
 import { parseCgroups } from '../proc/cgroup.ts';
 import { parseStatus } from '../proc/status.ts';
-import type { Said } from '../protocol/said.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { Remembered } from './remembered.ts';
 import type { HeldProcess } from './target.ts';
 
 /** BPF instructions, 8 bytes each, and what they are called. */
 export interface SeccompFilter {
   instructions: Buffer;
-  name: string;
+  name: Said;
   /** SECCOMP_FILTER_FLAG_…, and how they are written. */
   flags?: { value: number; text: string };
 }
@@ -51,12 +51,12 @@ export interface FilterWish {
 export async function filtersOf(
   process: HeldProcess,
   { without, isShown }: FilterWish,
-  differences: string[],
+  differences: Said[],
 ): Promise<SeccompFilter[]> {
   const { seccompMode, seccompFilters: count } = parseStatus(process.read('status', MAX_STATUS_BYTES, said('theIdentity')));
   if (seccompMode !== MODE_FILTER) return [];
   if (without) {
-    differences.push('The process is confined by a seccomp filter; this program runs without it, as was chosen.');
+    differences.push(said('differsWithoutFilter'));
     return [];
   }
   const known = count === undefined ? undefined : remembered.get(process.ref, count);
@@ -70,7 +70,7 @@ export async function filtersOf(
     process.check();
     const filters = loaded.map(({ instructions, flags }, index) => ({
       instructions,
-      name: `of process ${process.ref.pid}, ${index + 1} of ${loaded.length}`,
+      name: said('filterOfProcess', process.ref.pid, index + 1, loaded.length),
       ...(flags === LOG.value ? { flags: LOG } : {}),
     }));
     if (count === filters.length && bytesOf(filters) <= MAX_REMEMBERED_BYTES) remembered.set(process.ref, filters, count);
@@ -80,7 +80,7 @@ export async function filtersOf(
     process.check();
     const failure = unfiltered(process.ref.pid, error.code);
     if (!isShown) throw failure;
-    differences.push(`${failure.message} It is refused unless it is to run without the filter.`);
+    differences.push(said('sentences', failure.text, said('refusedWithFilter')));
     return [];
   }
 }

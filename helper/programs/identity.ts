@@ -10,7 +10,8 @@ import { parseIdMap } from '../proc/idMap.ts';
 import { parseLimits, type ResourceLimit } from '../proc/limits.ts';
 import { parseStatus, type Status } from '../proc/status.ts';
 import type { IdMapping } from '../protocol/processes.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { OOM_SCORE_ADJUSTMENT, startingLimits } from './cleanStart.ts';
 import { type HeldProcess, type HeldTarget, isOwnNamespace } from './target.ts';
 
@@ -32,7 +33,7 @@ export interface Identity {
   oomScoreAdjustment?: string;
   limits: ResourceLimit[];
   /** What cannot be made the same, in words for a person. */
-  differences: string[];
+  differences: Said[];
 }
 
 /** What the helper itself has. */
@@ -114,13 +115,13 @@ function rootIdentity(target: HeldTarget): Identity {
   return identity;
 }
 
-function rootOf(map: IdMapping[] | undefined, what: 'user' | 'group', differences: string[]): number {
+function rootOf(map: IdMapping[] | undefined, what: 'user' | 'group', differences: Said[]): number {
   if (map === undefined || map.some(({ inside }) => inside === 0)) return 0;
   const lowest = leastOf(map.map(({ inside }) => inside));
   if (!Number.isFinite(lowest)) {
     throw unmapped(what);
   }
-  differences.push(`The ${what} id 0 is not mapped in the user namespace; ${lowest}, its lowest, is used instead.`);
+  differences.push(said('differsUnmappedId', said(what), lowest));
   return lowest;
 }
 
@@ -136,19 +137,17 @@ function setGroups(identity: Identity, target: HeldTarget, outside: number[]): v
   }
   if (!entersUserNamespace(target)) return;
   if (target.process?.tryRead('setgroups', 16)?.startsWith('deny')) {
-    identity.differences.push(
-      'Your own groups are kept: this user namespace does not allow to change them (setgroups is denied).',
-    );
+    identity.differences.push(said('differsGroupsKept'));
     return;
   }
   if (target.process === undefined) {
-    identity.differences.push('Your own groups are kept where the user namespace does not allow to change them.');
+    identity.differences.push(said('differsGroupsMayBeKept'));
     identity.groups = { ids: [], when: 'afterUserNamespace', mayFail: true };
     return;
   }
   const map = mapsOf(target.process).gid;
   const ids = outside.map((gid) => insideOf(map, gid)).filter((gid) => gid !== undefined);
-  if (ids.length < outside.length) identity.differences.push('Groups that are not mapped in the user namespace are left out.');
+  if (ids.length < outside.length) identity.differences.push(said('differsUnmappedGroups'));
   identity.groups = { ids, when: 'afterUserNamespace' };
 }
 
@@ -214,7 +213,7 @@ function credentialsOf(
   as: Exclude<Who, { who: 'root' }>,
   status: Status,
   maps: { uid: IdMapping[]; gid: IdMapping[] } | undefined,
-  differences: string[],
+  differences: Said[],
 ): Credentials {
   if (as.who === 'configured') return { ...as.recorded.user, capabilities: as.recorded.capabilities };
   if (as.who === 'inside') {
@@ -267,7 +266,7 @@ function setCapabilities(identity: Identity, masks: CapabilityMasks, inside: boo
   const limit = theirs ? available : 0n;
   const { inheritable, permitted, effective, bounding, ambient } = masks;
   if (theirs && (permitted & ~available) !== 0n) {
-    identity.differences.push('Capabilities that the helper itself lacks are left out.');
+    identity.differences.push(said('differsCapabilitiesLacking'));
   }
   // What capset(2) and prctl(2) refuse, an engine's record could have and no process can: sets that are not part of each other.
   const kept = permitted & limit;

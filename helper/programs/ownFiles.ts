@@ -6,6 +6,8 @@ import { O_CLOEXEC, O_PATH } from '../kernel/numbers.ts';
 import { bytes, integer, named, string } from '../launcher/program.ts';
 import type { Steps } from '../launcher/steps.ts';
 import { RESOURCE_NAMES, type ResourceLimit, RLIM_INFINITY } from '../proc/limits.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 
 const WRITE_ONLY = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
 
@@ -15,7 +17,7 @@ let proc: number | undefined;
 export function setLimit(
   steps: Steps,
   { resource, soft, hard }: ResourceLimit,
-  purpose: string,
+  purpose: Said,
   flags: { ignoreError: boolean },
 ): void {
   const value = Buffer.alloc(16);
@@ -31,13 +33,7 @@ function limitText(limit: bigint): string {
 }
 
 /** Writes a file of the process's own below the helper's `/proc`. */
-export function writeOwn(
-  steps: Steps,
-  file: string,
-  text: string,
-  purpose: string,
-  flags: { ignoreError?: boolean } = {},
-): void {
+export function writeOwn(steps: Steps, file: string, text: string, purpose: Said, flags: { ignoreError?: boolean } = {}): void {
   proc ??= fs.openSync('/proc', O_PATH | O_DIRECTORY);
   const opened = steps.call('openat', [steps.descriptor(proc, '/proc'), string(`self/${file}`), WRITE_ONLY], purpose, flags);
   steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose, flags);
@@ -49,8 +45,8 @@ export function writeOwn(
  * time it is dumpable. Whoever could look into it then is the same user, or above it.
  */
 export function withOwnFiles(steps: Steps, isHidden: boolean, write: () => void): void {
-  const dumpable = (on: 0 | 1, purpose: string) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
-  if (isHidden) dumpable(1, 'own the files of the process in /proc');
+  const dumpable = (on: 0 | 1, purpose: Said) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
+  if (isHidden) dumpable(1, said('ownProcFiles'));
   write();
-  if (isHidden) dumpable(0, 'be hidden from debuggers again');
+  if (isHidden) dumpable(0, said('hideFromDebuggers'));
 }

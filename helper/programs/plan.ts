@@ -8,8 +8,8 @@ import { O_PATH } from '../kernel/numbers.ts';
 import { append } from '../lists.ts';
 import { type PasswdEntry, parsePasswdEntries } from '../proc/passwd.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
-import type { Said } from '../protocol/said.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { type HeldCgroups, holdCgroups } from './cgroups.ts';
 import { enteredAs, environmentInside } from './enteredAs.ts';
 import { DEFAULT_PATH, Environment } from './environment.ts';
@@ -43,7 +43,7 @@ export interface Plan {
   terminal: boolean;
   /** Name of the user it runs as, else the uid. */
   user: string;
-  differences: string[];
+  differences: Said[];
   dispose(): void;
 }
 
@@ -136,7 +136,7 @@ function joinCgroups(plan: Plan, asked: boolean | undefined, disposables: (() =>
   if (!(asked ?? plan.target.complete)) return;
   if (held === undefined) throw new Failure('invalid', said('cgroupsNeedProcess'), { field: ['cgroup'] });
   if (asked === undefined && !own().privileged) {
-    plan.differences.push('The cgroups of the process are not joined: only root may.');
+    plan.differences.push(said('differsCgroupsNotJoined'));
     return;
   }
   const cgroups = holdCgroups(held);
@@ -175,7 +175,7 @@ async function passwdEntry({ root: reached, differences }: Plan, uid: number): P
     return content === undefined ? undefined : parsePasswdEntries(content.toString('utf8')).get(uid);
   } catch (error) {
     if (!(error instanceof Failure) || error.reason !== 'busy') throw error;
-    differences.push(`The user is not looked up in /etc/passwd. ${error.message}`);
+    differences.push(said('differsUserNotLookedUp', error.text));
     return undefined;
   } finally {
     if (root === undefined) fs.closeSync(directory);

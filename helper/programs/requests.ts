@@ -10,7 +10,7 @@ import type {
   TerminalsOpenParams,
   TerminalsOpenResult,
 } from '../protocol/programs.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { explainProgram } from './explain.ts';
 import { runProgram } from './run.ts';
 import type { OpenNamespace } from './target.ts';

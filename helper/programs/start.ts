@@ -3,9 +3,9 @@
 import { Failure } from '../failure.ts';
 import { E2BIG, EACCES, EAGAIN, ENOENT, ENOEXEC, ENOMEM } from '../kernel/numbers.ts';
 import { type Launched, launch, StepFailure, type StepResult } from '../launcher/launch.ts';
-import type { Said } from '../protocol/said.ts';
+import type { Said } from '../protocol/sentences.ts';
 import { withinDeadline } from '../reading/deadline.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { compile } from './compile.ts';
 import { own } from './identity.ts';
 import type { Candidate, Plan } from './plan.ts';

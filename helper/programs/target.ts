@@ -14,9 +14,9 @@ import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
 import type { NamespaceKind, NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramTarget } from '../protocol/programs.ts';
-import type { Said } from '../protocol/said.ts';
+import type { Said } from '../protocol/sentences.ts';
 import { openAtSlowly } from '../reading/openAt.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 
 export interface HeldNamespace {
   kind: NamespaceKind;

@@ -9,7 +9,7 @@ import { hasInput, isHungUp } from '../kernel/readiness.ts';
 import type { Launched } from '../launcher/launch.ts';
 import { log } from '../log.ts';
 import type { ExitStatus, TerminalsOpenParams, TerminalsOpenResult } from '../protocol/programs.ts';
-import { english, said } from '../said.ts';
+import { english, said } from '../saying.ts';
 import { encodeFrame, type Frame, type FrameDecoder, TOKEN_BYTES } from '../stream/frame.ts';
 import { type Attachable, descriptorOf } from '../stream/server.ts';
 import { own } from './identity.ts';

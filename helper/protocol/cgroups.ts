@@ -8,6 +8,7 @@
 import type { Unknown } from './errors.ts';
 import { notification, request } from './message.ts';
 import type { ProcessRef } from './processes.ts';
+import type { Said } from './sentences.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Identity
@@ -236,9 +237,9 @@ export interface CgroupIo {
 export interface CgroupRisk {
   kind: 'releaseAgent' | 'writableByContainer';
   /** What is so, with the evidence: the file and its value, and who could write it. */
-  evidence: string;
+  evidence: Said;
   /** What to do about it. */
-  fix: string;
+  fix: Said;
   /** `danger`: a process in a container can use it now. `note`: it is set, but out of a container's reach. `unknown`: what may be read does not tell. */
   severity: 'danger' | 'note' | 'unknown';
 }
@@ -417,7 +418,7 @@ export interface ChangeWarning {
    */
   id: string;
   severity: 'danger' | 'caution';
-  message: string;
+  message: Said;
 }
 
 export interface CgroupsExplainResult {

@@ -3,6 +3,7 @@ import type { ListParams } from './lists.ts';
 import { request } from './message.ts';
 import type { NamespaceKind } from './namespaceKinds.ts';
 import type { ProcessRef } from './processes.ts';
+import type { Said } from './sentences.ts';
 
 export const ENGINES = [
   'docker',
@@ -33,7 +34,7 @@ export interface Container {
   /** The image by name, when the engine's files say. */
   image?: string;
   /** Why name and image are those that were known before, or none: the engine's files are on a file system that does not answer, which it names. */
-  unanswered?: string;
+  unanswered?: Said;
   state: 'running' | 'paused' | 'unknown';
   /** The oldest process inside, never one that supervises from outside, as long as there is one inside. */
   leader: ProcessRef;

@@ -1,5 +1,5 @@
 /** What every request may be answered with instead of its result, and every fact instead of itself. Types and constants only. */
-import type { Said } from './said.ts';
+import type { Said } from './sentences.ts';
 
 /** Why a request failed. Programs decide on this, never on the message's words. */
 export type Reason = 'notFound' | 'gone' | 'permission' | 'unsupported' | 'invalid' | 'busy' | 'kernel' | 'unfiltered';

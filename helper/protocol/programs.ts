@@ -2,6 +2,7 @@
 import { request } from './message.ts';
 import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
 import type { ProcessRef } from './processes.ts';
+import type { Said } from './sentences.ts';
 
 /** Where a program is to run. */
 export interface ProgramTarget {
@@ -91,11 +92,11 @@ export interface ProgramsExplainResult {
   /** The command found, or why there is none. */
   command: string[];
   user: string;
-  /** The syscall program as text, a step a line, strace-like. */
-  syscalls: string;
+  /** The syscall program, a step a line: strace-like, and what the step is for. */
+  syscalls: Said[];
   /** The equivalent nsenter(1) command line, and what it leaves out. */
   nsenter: string;
-  differences: string[];
+  differences: Said[];
 }
 
 /** What a terminal or program would do, without doing it. */

@@ -8,6 +8,7 @@ import type { NamespaceKind, NamespaceRef } from './namespaces.ts';
 import type { ProcessRef } from './processes.ts';
 import type { ExitStatus, TerminalsOpenResult } from './programs.ts';
 import type { SandboxSpec } from './sandboxSpec.ts';
+import type { Said } from './sentences.ts';
 
 export type * from './sandboxSpec.ts';
 
@@ -19,7 +20,7 @@ export interface SandboxStep {
   /** strace-like: `mount("proc", "/proc", "proc", MS_NOSUID, NULL)`. One line, safe to show. */
   call: string;
   /** Completes "could not …": `mount proc on /proc`. */
-  purpose: string;
+  purpose: Said;
   /** Who does it: the process that stays outside and waits, the pid 1 that reaps, or the one that becomes the program. */
   by: 'parent' | 'init' | 'child';
   /** It may fail, and the program goes on. */
@@ -31,20 +32,20 @@ export interface SandboxEquivalent {
   /** For a shell; of several lines where it needs a file. */
   command: string;
   /** What it does not do, or does otherwise. */
-  differences: string[];
+  differences: Said[];
 }
 
 export interface SandboxesExplainResult {
   /** The specification with every default filled in. */
   spec: SandboxSpec;
   steps: SandboxStep[];
-  /** The same as text, a step a line with its purpose as a comment. */
+  /** The same as text for a terminal, a step a line with its purpose as a comment, in English. */
   syscalls: string;
   equivalents: SandboxEquivalent[];
   /** What a person should know: a lesser protection, a choice that has no effect here. */
-  notes: string[];
+  notes: Said[];
   /** Of these, those by which it protects less than the sandbox of an empty specification. */
-  weaker: string[];
+  weaker: Said[];
 }
 
 /** Checks and explains without running anything. `directory`: what relative paths of the host in the specification begin at. */
@@ -77,7 +78,7 @@ export interface SandboxParams {
 export interface SandboxExit extends ExitStatus {
   reason: 'exit' | 'signal' | 'oom' | 'timeout' | 'stopped';
   /** One sentence for a person. */
-  message: string;
+  message: Said;
 }
 
 export interface Sandbox {
@@ -95,7 +96,7 @@ export interface Sandbox {
   cgroups: { hierarchy: string; path: string }[];
   persistent: boolean;
   /** What a person should know of it, as `sandboxes/explain` says it. Empty once it has ended. */
-  notes: string[];
+  notes: Said[];
   /** Milliseconds since the Unix epoch. */
   createdMillis: number;
   exit?: SandboxExit;
@@ -110,7 +111,7 @@ export interface SandboxesCreateResult {
   sandbox: Sandbox;
   /** How to attach to its terminal, unless it has none. */
   terminal?: TerminalsOpenResult;
-  notes: string[];
+  notes: Said[];
 }
 
 /** Makes a sandbox and starts it. When a step fails nothing of it is left, and `ErrorData.step` tells which. */
@@ -129,7 +130,7 @@ export interface SandboxesRunResult {
   encoding: 'utf8' | 'base64';
   truncated: boolean;
   exit: SandboxExit;
-  notes: string[];
+  notes: Said[];
 }
 
 /** Makes one, runs its program to the end with pipes, and removes it. */

@@ -9,6 +9,8 @@ import { close, identityOf, openAt, readLinkText, readText } from '../kernel/fil
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
 import { openCachedInRoot } from '../kernel/openat2.ts';
 import { type Mount, parseMountinfo, SERVED } from '../proc/mountinfo.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 
 const MAX_STATUS_BYTES = 8192;
 const MAX_MOUNTINFO_BYTES = 8 * 1024 * 1024;
@@ -142,7 +144,7 @@ function mountOf(device: string): Mount | undefined {
 }
 
 /** For people: `fuse.sshfs at /mnt/far (0:52)`, as far as it is mounted here. */
-export function fileSystemName(device: string): string {
+export function fileSystemName(device: string): Said {
   const mount = mountOf(device);
-  return mount === undefined ? `device ${device}` : `${mount.type} at ${mount.mountPoint} (${device})`;
+  return mount === undefined ? said('deviceNumbered', device) : said('mountedAt', mount.type, mount.mountPoint, device);
 }

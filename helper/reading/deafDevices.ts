@@ -3,8 +3,8 @@
 import { Failure } from '../failure.ts';
 import { close, openAt } from '../kernel/files.ts';
 import { AT_FDCWD, O_PATH } from '../kernel/numbers.ts';
-import type { Said } from '../protocol/said.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import { deviceBehindLinks } from './blockedCall.ts';
 
 export interface DeafDevice {

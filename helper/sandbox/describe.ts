@@ -6,6 +6,7 @@ import { NAMESPACE_KINDS } from '../protocol/namespaceKinds.ts';
 import type { NamespaceRef } from '../protocol/namespaces.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
+import { said } from '../saying.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 import type { SavedSandbox } from './saved/saved.ts';
 
@@ -55,7 +56,7 @@ export function isPersistent({ spec }: SandboxParams): boolean {
   return spec.persistent === true;
 }
 
-export const STOPPED: SandboxExit = { reason: 'stopped', message: 'It was stopped.' };
+export const STOPPED: SandboxExit = { reason: 'stopped', message: said('exitStopped') };
 
 export function exitOf(
   { spec }: SandboxPlan,
@@ -68,7 +69,7 @@ export function exitOf(
       ...how,
       timedOut: true,
       reason: 'timeout',
-      message: `It was killed after its time, ${spec.process.timeout} seconds.`,
+      message: said('exitTimeout', spec.process.timeout ?? 0),
     };
   }
   if (ending === 'oom') {
@@ -76,12 +77,12 @@ export function exitOf(
     return {
       ...how,
       reason: 'oom',
-      message: `The kernel killed in it for want of memory: its limit is ${limit}${typeof limit === 'number' ? ' bytes' : ''}.`,
+      message: typeof limit === 'number' ? said('exitOomBytes', limit) : said('exitOom', String(limit)),
     };
   }
   if (ending === 'stopped') return { ...how, ...STOPPED };
-  if (signal !== undefined) return { ...how, reason: 'signal', message: `Its program was ended by ${signal}.` };
-  return { ...how, reason: 'exit', message: `Its program ended with status ${code ?? 0}.` };
+  if (signal !== undefined) return { ...how, reason: 'signal', message: said('exitSignal', signal) };
+  return { ...how, reason: 'exit', message: said('exitStatus', code ?? 0) };
 }
 
 function namespacesOf({ pid }: ProcessRef): Sandbox['namespaces'] {

@@ -9,7 +9,7 @@ import { inPath, type Plan, SHELLS } from '../programs/plan.ts';
 import { holdTarget } from '../programs/target.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { ProgramParams } from '../protocol/programs.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 export interface Entered {

@@ -7,8 +7,8 @@ import { StepFailure } from '../launcher/launch.ts';
 import type { Step } from '../launcher/program.ts';
 import { own } from '../programs/identity.ts';
 import type { ErrorData } from '../protocol/errors.ts';
-import type { Said } from '../protocol/said.ts';
-import { said } from '../said.ts';
+import type { Said } from '../protocol/sentences.ts';
+import { said } from '../saying.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 
 /** What it means that a step failed so. */
@@ -172,8 +172,7 @@ function execveInWords(plan: SandboxPlan, failure: StepFailure, data: Omit<Error
   const name = plan.command[0]!;
   const details = { ...data, path: name };
   if (errno === ENOENT) {
-    const missing = plan.shell ? said('noShellWas') : said('notFoundItWasNot', name);
-    return new Failure('notFound', said('notFoundInSandbox', missing, describeRoot(plan)), {
+    return new Failure('notFound', notFoundText(plan, name), {
       ...details,
       errno: 'ENOENT',
       hint: hintForProgram(plan, name),
@@ -190,11 +189,16 @@ function isExecve(_plan: SandboxPlan, failure: StepFailure, step: number): boole
   return step > failure.index - _plan.candidates.length;
 }
 
-function describeRoot({ spec, root }: SandboxPlan): Said {
-  if (spec.root.type === 'tmpfs') return said('inEmptyRoot');
-  if (spec.root.type === 'programs') return said('inRootOfPrograms', spec.root.programs);
-  if (root.type === 'bind' && root.path !== '/') return said('inRootAt', root.path);
-  return said('inPath');
+function notFoundText({ spec, root, shell }: SandboxPlan, name: string): Said {
+  const { root: asked } = spec;
+  if (asked.type === 'tmpfs') return shell ? said('noShellInEmptyRoot') : said('notInEmptyRoot', name);
+  if (asked.type === 'programs') {
+    return shell ? said('noShellAmongPrograms', asked.programs) : said('notAmongPrograms', name, asked.programs);
+  }
+  if (root.type === 'bind' && root.path !== '/') {
+    return shell ? said('noShellInRoot', root.path) : said('notInRoot', name, root.path);
+  }
+  return shell ? said('noShellInSandbox') : said('notInSandbox', name);
 }
 
 function hintForProgram({ spec, shell }: SandboxPlan, name: string): Said {

@@ -7,7 +7,7 @@ import { logError } from '../log.ts';
 import { killTree } from '../programs/processTree.ts';
 import type { ProcessRef } from '../protocol/processes.ts';
 import type { Sandbox, SandboxExit, SandboxParams } from '../protocol/sandboxes.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { describe, isPersistent, pastOf, STOPPED, savedParams } from './describe.ts';
 import type { SandboxPlan } from './plan/sandboxPlan.ts';
 import type { HeldLayers } from './sandboxStart.ts';

@@ -37,7 +37,7 @@ import type {
   SandboxParams,
   SandboxSpec,
 } from '../protocol/sandboxes.ts';
-import { said } from '../said.ts';
+import { said } from '../saying.ts';
 import { describe, exitOf, savedOf } from './describe.ts';
 import { type Entered, planEntry } from './entry.ts';
 import { explainSandbox } from './explain/explained.ts';

@@ -10,6 +10,7 @@ import { close } from '../kernel/files.ts';
 import { openPipe } from '../kernel/pipe.ts';
 import { launch } from '../launcher/launch.ts';
 import { bytes, descriptor, integer, named, type SyscallProgram, string } from '../launcher/program.ts';
+import { said } from '../saying.ts';
 
 export interface SocketFolder {
   /** Path of the socket, not made yet. */
@@ -128,35 +129,35 @@ function guardProgram(folder: string, socket: string): SyscallProgram {
   return {
     descriptors: 5,
     steps: [
-      { kind: 'syscall', name: 'setsid', arguments: [], purpose: "leave the helper's session" },
+      { kind: 'syscall', name: 'setsid', arguments: [], purpose: said('leaveHelpersSession') },
       {
         kind: 'syscall',
         name: 'rt_sigprocmask',
         arguments: [named('SIG_BLOCK'), everySignal, integer(0, 'NULL'), integer(8)],
-        purpose: 'outlive what ends the helper',
+        purpose: said('outliveWhatEndsHelper'),
       },
-      { kind: 'sync', purpose: 'let the helper make the folder' },
+      { kind: 'sync', purpose: said('letHelperMakeFolder') },
       {
         kind: 'syscall',
         name: 'read',
         arguments: [descriptor(4, "the helper's life"), bytes(Buffer.alloc(8), '…'), integer(1)],
-        purpose: 'wait for the end of the helper',
+        purpose: said('waitForEndOfHelper'),
         ignoreError: true,
       },
       // Also when the helper ends before it has said to go on: it may have made the folder by then.
-      { kind: 'finally', purpose: 'however the helper ended' },
+      { kind: 'finally', purpose: said('howeverHelperEnded') },
       {
         kind: 'syscall',
         name: 'unlinkat',
         arguments: [here, string(socket), integer(0)],
-        purpose: 'remove the socket',
+        purpose: said('removeSocket'),
         ignoreError: true,
       },
       {
         kind: 'syscall',
         name: 'unlinkat',
         arguments: [here, string(folder), named('AT_REMOVEDIR')],
-        purpose: 'remove the folder',
+        purpose: said('removeFolder'),
         ignoreError: true,
       },
     ],

@@ -2,7 +2,7 @@
 import net from 'node:net';
 import { peerCredentials } from '../kernel/peerCredentials.ts';
 import { log, logError } from '../log.ts';
-import { english, said } from '../said.ts';
+import { english, said } from '../saying.ts';
 import { makeSocketFolder, removeDeadFolders } from './folder.ts';
 import { encodeFrame, type Frame, FrameDecoder } from './frame.ts';
 

@@ -16,6 +16,7 @@ import {
 import type { ErrorData, Reason } from '../../helper/protocol/errors.ts';
 import { type MadeCgroup, makeCgroup, mountWith, setFrozen, withoutControllers } from '../fixtures/cgroup.ts';
 import { mountDeafFileSystem } from '../fixtures/deafFileSystem.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -66,7 +67,7 @@ async function undo(helper: RunningHelper, result: CgroupsChangeResult): Promise
 /** What a refusal looks like to a client; `says` is looked for in the message and the hint. */
 function refusal(reason: Reason, says: RegExp, errno?: string) {
   return (error: unknown) => {
-    const { data, message } = error as { data: ErrorData; message: string };
+    const { data, message } = error as { data: English<ErrorData>; message: string };
     assert.equal(data?.reason, reason, message);
     assert.match(`${message} ${data.hint ?? ''}`, says);
     if (errno !== undefined) assert.equal(data.errno, errno, message);

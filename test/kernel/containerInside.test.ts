@@ -12,6 +12,7 @@ import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { type ProgramParams, ProgramsExplain, ProgramsRun, TerminalsOpen } from '../../helper/protocol/programs.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { type MadeCgroup, withoutControllers } from '../fixtures/cgroup.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
@@ -42,8 +43,8 @@ describe('what stands for a container is inside it', { skip: withoutControllers(
   });
   after(() => helper?.stop());
 
-  async function containerIn({ ref: { hierarchy, path: own } }: MadeCgroup): Promise<Container> {
-    const isIt = ({ cgroups }: Container) => cgroups.some((one) => one.hierarchy === hierarchy && one.path === own);
+  async function containerIn({ ref: { hierarchy, path: own } }: MadeCgroup): Promise<English<Container>> {
+    const isIt = ({ cgroups }: English<Container>) => cgroups.some((one) => one.hierarchy === hierarchy && one.path === own);
     const ask = async () => (await helper.request(ContainersList, {})).containers;
     return (await untilAnswer(`no container is in ${own}`, ask, (all) => all.some(isIt))).find(isIt)!;
   }

@@ -21,6 +21,7 @@ import { ProcessesList } from '../../helper/protocol/processes.ts';
 import { ProgramsRun } from '../../helper/protocol/programs.ts';
 import { mountWith, removeEverywhere } from '../fixtures/cgroup.ts';
 import { type Docker, docker, IMAGE, startDocker } from '../fixtures/docker.ts';
+import type { English } from '../fixtures/english.ts';
 import { inGuest, isHelperRoot, isRoot, patient, testUid, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { untilAnswer } from '../fixtures/until.ts';
@@ -44,7 +45,7 @@ describe('containers/list', () => {
   const list = async () => (await helper.request(ContainersList, {})).containers;
 
   /** Asks until there is a container like that. */
-  async function until(what: string, isIt: (container: Container) => boolean): Promise<Container> {
+  async function until(what: string, isIt: (container: English<Container>) => boolean): Promise<English<Container>> {
     const deadline = Date.now() + SETTLE_MILLIS;
     for (;;) {
       const containers = await list();

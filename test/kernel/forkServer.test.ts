@@ -11,6 +11,7 @@ import { encodeProgram, string, strings } from '../../helper/launcher/program.ts
 import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { parseCmdline } from '../../helper/proc/cmdline.ts';
 import { makeCgroup } from '../fixtures/cgroup.ts';
+import { told } from '../fixtures/english.ts';
 import { isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -35,7 +36,7 @@ const encoded = encodeProgram({
       kind: 'syscall',
       name: 'execve',
       arguments: [string('/bin/sh'), strings(['sh', '-c', SELF]), strings([])],
-      purpose: 'say what it is',
+      purpose: told('say what it is'),
     },
   ],
 });

@@ -18,6 +18,7 @@ import {
   string,
   strings,
 } from '../../helper/launcher/program.ts';
+import { told } from '../fixtures/english.ts';
 import { isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
 import { runLauncher } from '../fixtures/launcher.ts';
@@ -37,7 +38,7 @@ const mkdir = (name: string, flags: Partial<Step> = {}): Step =>
     kind: 'syscall',
     name: 'mkdirat',
     arguments: [integer(AT_FDCWD), string(name), integer(0o755)],
-    purpose: `make ${name}`,
+    purpose: told(`make ${name}`),
     ...flags,
   }) as Step;
 
@@ -45,12 +46,12 @@ const execute = (...command: string[]): Step => ({
   kind: 'syscall',
   name: 'execve',
   arguments: [string(command[0]!), strings(command), strings(['PATH=/usr/bin:/bin'])],
-  purpose: `execute ${command[0]}`,
+  purpose: told(`execute ${command[0]}`),
 });
 
 const sh = (script: string) => execute('/bin/sh', '-c', script);
 const program = (steps: Step[], descriptors = 4): Buffer => encodeProgram({ steps, descriptors });
-const fork: Step = { kind: 'fork', purpose: 'fork' };
+const fork: Step = { kind: 'fork', purpose: told('fork') };
 
 test('a program runs step by step, and execve closes the socket', async () => {
   using work = folder();
@@ -75,13 +76,13 @@ test('an error may be ignored, reported, or both; results feed later steps', asy
     kind: 'syscall',
     name: 'openat',
     arguments: [integer(AT_FDCWD), string('file'), integer(1)],
-    purpose: 'open',
+    purpose: told('open'),
   };
   const write: Step = {
     kind: 'syscall',
     name: 'write',
     arguments: [result(2), string('hello'), integer(5)],
-    purpose: 'write',
+    purpose: told('write'),
     reportResult: true,
   };
   const { reports } = await runLauncher(
@@ -195,15 +196,15 @@ test('the parent of a fork hands on signals', async () => {
 });
 
 test('an init reaps orphans, and tells a signal by the shell’s custom', async () => {
-  const orphans = await runLauncher(program([{ kind: 'init', purpose: 'init' }, sh('(sleep 0.05 &) ; exit 9')]));
+  const orphans = await runLauncher(program([{ kind: 'init', purpose: told('init') }, sh('(sleep 0.05 &) ; exit 9')]));
   assert.equal(orphans.code, 9);
-  const killed = await runLauncher(program([{ kind: 'init', purpose: 'init' }, sh('kill -15 $$')]));
+  const killed = await runLauncher(program([{ kind: 'init', purpose: told('init') }, sh('kill -15 $$')]));
   assert.equal(killed.code, 128 + 15);
 });
 
 test('the parent waits at a sync step until told, and ends when nobody will', async () => {
   using work = folder();
-  const steps: Step[] = [{ kind: 'sync', purpose: 'sync' }, mkdir('after')];
+  const steps: Step[] = [{ kind: 'sync', purpose: told('sync') }, mkdir('after')];
   let seen: string[] | undefined;
   const went = await runLauncher(program(steps), {
     cwd: work.path,
@@ -223,8 +224,8 @@ test('the parent waits at a sync step until told, and ends when nobody will', as
 });
 
 test('what follows a "finally" is done however the program ends: at its end, at a step that fails, at a sync that is refused', async () => {
-  const finished: Step = { kind: 'finally', purpose: 'finally' };
-  const sync: Step = { kind: 'sync', purpose: 'sync' };
+  const finished: Step = { kind: 'finally', purpose: told('finally') };
+  const sync: Step = { kind: 'sync', purpose: told('sync') };
   for (const [steps, code] of [
     [[mkdir('a')], 0],
     [[mkdir('a'), mkdir('a'), mkdir('b')], 127],
@@ -257,7 +258,7 @@ test('a program sees no descriptor, no environment, no blocked or ignored signal
 
 test('while it runs it cannot be traced or dumped, before and after a fork', async () => {
   const owners: number[] = [];
-  await runLauncher(program([fork, { kind: 'sync', purpose: 'sync' }, sh('exit 0')]), {
+  await runLauncher(program([fork, { kind: 'sync', purpose: told('sync') }, sh('exit 0')]), {
     uid: NOBODY,
     onSync: (report, launcher) => {
       for (const pid of [launcher.pid, report.value]) owners.push(fs.statSync(`/proc/${pid}/maps`).uid);
@@ -271,8 +272,8 @@ test('while it runs it cannot be traced or dumped, before and after a fork', asy
 test('a tether ends the program when its parent dies, also when it is killed without notice', async () => {
   const steps: Step[] = [
     fork,
-    { kind: 'tether', signal: 9, purpose: 'tether' },
-    { kind: 'sync', purpose: 'sync' },
+    { kind: 'tether', signal: 9, purpose: told('tether') },
+    { kind: 'sync', purpose: told('sync') },
     execute('/bin/sleep', '1000'),
   ];
   let child: number | undefined;
@@ -318,12 +319,12 @@ const MARKERS: SyscallProgram = {
     mkdir('marker2', { reportResult: true }),
     fork,
     mkdir('marker3'),
-    { kind: 'tether', signal: 9, purpose: 'tether' },
+    { kind: 'tether', signal: 9, purpose: told('tether') },
     {
       kind: 'syscall',
       name: 'execve',
       arguments: [string('/bin/mkdir'), strings(['mkdir', 'marker4']), strings(['A=b'])],
-      purpose: 'exec',
+      purpose: told('exec'),
     },
   ],
   descriptors: 4,
@@ -490,7 +491,7 @@ test('it is told that the last step is arrived at, and only then', async () => {
 test('a program that was killed before its last step has not started', async () => {
   // Beside which the launcher is looked for.
   process.argv[1] = HELPER_PROGRAM;
-  const sync: Step = { kind: 'sync', purpose: 'wait' };
+  const sync: Step = { kind: 'sync', purpose: told('wait') };
   for (const steps of [
     [sync, { ...sh('exit 0'), announce: true }],
     [fork, sync, { ...sh('exit 0'), announce: true }],
@@ -528,13 +529,13 @@ test('what is written or copied is whole, or the step fails', { skip: !isRoot &&
       kind: 'syscall',
       name: 'openat',
       arguments: [integer(AT_FDCWD), string(file), integer(flags), integer(0o644)],
-      purpose: 'open',
+      purpose: told('open'),
     });
     const call = (name: 'sendfile' | 'write', values: Argument[]): Step => ({
       kind: 'syscall',
       name,
       arguments: values,
-      purpose: name,
+      purpose: told(name),
     });
     const begin = [open(source, fs.constants.O_RDONLY), open('small/copy', fs.constants.O_WRONLY | fs.constants.O_CREAT)];
     const copy = (count: number) => [...begin, call('sendfile', [result(1), result(0), integer(0), integer(count)])];

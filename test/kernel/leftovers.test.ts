@@ -13,6 +13,7 @@ import {
   SandboxesRun,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot, testUid, unlessHas, unlessHelperIsRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -39,7 +40,7 @@ function isRunning(pid: number): boolean {
 }
 
 /** From the process outside to the first in the sandbox, and the program. */
-function processesOf(helper: RunningHelper, { process: first }: Sandbox): number[] {
+function processesOf(helper: RunningHelper, { process: first }: English<Sandbox>): number[] {
   const chain = [first!.pid];
   for (let pid = parentOf(first!.pid); pid !== helper.process.pid; pid = parentOf(pid)) chain.unshift(pid);
   const children = fs.readFileSync(`/proc/${first!.pid}/task/${first!.pid}/children`, 'utf8').trim();
@@ -47,14 +48,14 @@ function processesOf(helper: RunningHelper, { process: first }: Sandbox): number
 }
 
 /** The cgroups of a sandbox, wherever they are mounted. */
-function cgroupsOf({ id }: Sandbox): string[] {
+function cgroupsOf({ id }: English<Sandbox>): string[] {
   const mounts = fs.readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   const places = mounts.filter((line) => / - cgroup2? /.test(line)).map((line) => line.split(' ')[4]!);
   return [...new Set(places)].map((place) => path.join(place, `isoscope-${id}`)).filter((one) => fs.existsSync(one));
 }
 
 /** As a program with a writable hierarchy would: three levels, a process in the deepest. */
-function makeNested(sandbox: Sandbox, pid: number): void {
+function makeNested(sandbox: English<Sandbox>, pid: number): void {
   for (const directory of cgroupsOf(sandbox)) {
     const deepest = path.join(directory, 'one', 'two', '\u00e9');
     fs.mkdirSync(deepest, { recursive: true });
@@ -125,7 +126,7 @@ describe('of a sandbox with limits', { skip: unlessHelperIsRoot }, () => {
 
   test('what still runs is left alone by a helper that begins', async () => {
     await using helper = await startHelper();
-    const made: Sandbox[] = [];
+    const made: English<Sandbox>[] = [];
     for (const [, spec] of kinds) made.push((await helper.request(SandboxesCreate, { spec })).sandbox);
     await using other = await startHelper();
     // It has looked by the time that it has made and removed one itself.

@@ -17,6 +17,7 @@ import {
   SandboxesRemove,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { clientUid, isHelperRoot, isRoot, unlessHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { attachScreen } from '../fixtures/screen.ts';
@@ -36,14 +37,14 @@ describe('a sandbox among the containers', () => {
   });
   after(() => helper?.stop());
 
-  async function create(t: { after(end: () => unknown): void }, more: SandboxSpec = {}): Promise<Sandbox> {
+  async function create(t: { after(end: () => unknown): void }, more: SandboxSpec = {}): Promise<English<Sandbox>> {
     const { sandbox } = await helper.request(SandboxesCreate, { spec: { ...SHELL, ...more } });
     t.after(() => helper.request(SandboxesRemove, { sandbox: sandbox.id }));
     return sandbox;
   }
 
   const containers = async (by = helper) => (await by.request(ContainersList, {})).containers;
-  const containerOf = async ({ id }: Sandbox, by = helper): Promise<Container> => {
+  const containerOf = async ({ id }: English<Sandbox>, by = helper): Promise<English<Container>> => {
     const found = (await containers(by)).filter((container) => container.engine === 'isoscope' && container.id === id);
     assert.equal(found.length, 1);
     return found[0]!;

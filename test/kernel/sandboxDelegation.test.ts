@@ -23,6 +23,7 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import { mountWith } from '../fixtures/cgroup.ts';
 import { type Delegation, delegate } from '../fixtures/delegation.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot, isRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refusalOf } from '../fixtures/rejection.ts';
@@ -73,12 +74,12 @@ describe('limits of a sandbox in cgroups that are delegated to its user', { skip
   });
 
   /** From outside: the files of its cgroups. */
-  function read(sandbox: Sandbox, controller: string, v1: string, v2: string): string {
+  function read(sandbox: English<Sandbox>, controller: string, v1: string, v2: string): string {
     const { directory, version } = place(sandbox, controller);
     return fs.readFileSync(path.join(directory, version === 1 ? v1 : v2), 'utf8').trim();
   }
 
-  function place(sandbox: Sandbox, controller: string): { directory: string; version: 1 | 2 } {
+  function place(sandbox: English<Sandbox>, controller: string): { directory: string; version: 1 | 2 } {
     const mount = mountWith(controller === 'io' ? 'blkio' : controller) ?? mountWith(controller)!;
     const version = mount.type === 'cgroup2' ? 2 : 1;
     const name = controller === 'io' && version === 1 ? 'blkio' : controller;
@@ -87,17 +88,17 @@ describe('limits of a sandbox in cgroups that are delegated to its user', { skip
     return { directory: path.join(mount.mountPoint, cgroup.path), version };
   }
 
-  const leftOf = (sandbox: Sandbox) =>
+  const leftOf = (sandbox: English<Sandbox>) =>
     ['cpu', 'memory', 'pids', 'io']
       .map((controller) => place(sandbox, controller).directory)
       .filter((one) => fs.existsSync(one));
 
-  async function create(spec: SandboxSpec, from = helper): Promise<Sandbox> {
+  async function create(spec: SandboxSpec, from = helper): Promise<English<Sandbox>> {
     const process = { args: ['sleep', '1000'], terminal: false, ...spec.process };
     return (await from.request(SandboxesCreate, { spec: { resources: RESOURCES, ...spec, process } })).sandbox;
   }
 
-  function assertLimits(sandbox: Sandbox): void {
+  function assertLimits(sandbox: English<Sandbox>): void {
     for (const controller of USED)
       assert.equal(path.dirname(place(sandbox, controller).directory), delegation.directoryOf(controller));
     const { version } = place(sandbox, 'cpu');
@@ -220,7 +221,7 @@ describe('a helper that was started in a cgroup delegated to its user', { skip: 
   });
 
   test('finds a persistent sandbox in the cgroups that another helper made', async () => {
-    let made: Sandbox;
+    let made: English<Sandbox>;
     {
       await using helper = await delegation.startHelper({ in: 'chosen' });
       made = (await helper.request(SandboxesCreate, { spec: { ...SLEEPING, persistent: true } })).sandbox;
@@ -313,7 +314,7 @@ describe('a helper of a user who has a systemd', {
   test('enters a persistent sandbox that another helper limited, from another session', async () => {
     const [, through] = UNDELEGATED[0]!;
     const start = () => startHelper({ uid: 0, gid: 0, through: through(String(testUid)) });
-    let made: Sandbox;
+    let made: English<Sandbox>;
     {
       await using first = await start();
       const spec = { resources: { pids: { limit: 5 } }, persistent: true };

@@ -8,6 +8,7 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import { type SandboxEquivalent, SandboxesExplain, SandboxesRun, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
+import type { English } from '../fixtures/english.ts';
 import { has, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { refOfProcess } from '../fixtures/zoo.ts';
@@ -118,7 +119,7 @@ describe('the equivalent of a sandbox', { skip: !isHelperRoot && 'the helper is 
   }
 
   describe('for runc', { skip: unlessRootHas('runc', 'unshare', 'mount') }, () => {
-    async function bundleOf(spec: SandboxSpec): Promise<SandboxEquivalent> {
+    async function bundleOf(spec: SandboxSpec): Promise<English<SandboxEquivalent>> {
       const found = (await explained(spec)).equivalents.find(({ tool }) => tool === 'runc');
       assert.ok(found, 'there is one');
       return found;

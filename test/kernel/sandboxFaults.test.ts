@@ -16,6 +16,7 @@ import { mapText } from '../../helper/sandbox/idMaps/idMaps.ts';
 import { removeCgroups } from '../../helper/sandbox/limits/cgroupRemoval.ts';
 import type { SandboxPlan } from '../../helper/sandbox/plan/sandboxPlan.ts';
 import { compileSandbox } from '../../helper/sandbox/steps/compileSandbox.ts';
+import { english } from '../../helper/saying.ts';
 import { delegate } from '../fixtures/delegation.ts';
 import { hasIpv6, inGuest, isHelperRoot, isRoot } from '../fixtures/environment.ts';
 import { HELPER_PROGRAM } from '../fixtures/helper.ts';
@@ -187,7 +188,7 @@ function runUpTo(
     socket.on('close', () => resolve());
     onReport(socket, ({ kind, step, value }) => {
       if (kind === MALFORMED) reject(new Error(`malformed at line ${value}`));
-      if (kind === FAILED) reject(new Error(`${program.steps[step]?.purpose}: errno ${value}`));
+      if (kind === FAILED) reject(new Error(`${english(program.steps[step]?.purpose ?? '')}: errno ${value}`));
       // The second fork tells a pid of the new namespace.
       if (kind === RESULTED && program.steps[step]?.kind === 'fork') onFork(value);
       if (kind !== SYNCED) return;

@@ -14,6 +14,7 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot, testUid } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -35,11 +36,11 @@ describe('sandboxes of another helper', () => {
   });
 
   const SLEEP: SandboxSpec = { process: { args: ['sleep', '1000'], terminal: false } };
-  const create = async (more: SandboxSpec = {}): Promise<Sandbox> =>
+  const create = async (more: SandboxSpec = {}): Promise<English<Sandbox>> =>
     (await maker.request(SandboxesCreate, { spec: { name, ...SLEEP, ...more } })).sandbox;
   const listed = async (helper: RunningHelper) =>
     (await helper.request(SandboxesList, {})).sandboxes.find((sandbox) => sandbox.name === name);
-  const isAlive = ({ process: leader }: Sandbox) => fs.existsSync(`/proc/${leader?.pid}/ns`);
+  const isAlive = ({ process: leader }: English<Sandbox>) => fs.existsSync(`/proc/${leader?.pid}/ns`);
 
   test('are listed while they run, and entered', async () => {
     const made = await create();

@@ -16,6 +16,7 @@ import {
 } from '../../helper/protocol/sandboxes.ts';
 import { makeBusyboxRoot } from '../fixtures/busyboxRoot.ts';
 import { docker, IMAGE, startDocker } from '../fixtures/docker.ts';
+import type { English } from '../fixtures/english.ts';
 import { unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { openFilesOf } from '../fixtures/procFiles.ts';
@@ -44,14 +45,14 @@ describe('the layers of a sandbox', { skip: unlessHelperIsRoot }, () => {
     process: { args: ['/bin/sh', '-c', CHANGE] },
   });
 
-  async function create(spec: SandboxSpec): Promise<Sandbox> {
+  async function create(spec: SandboxSpec): Promise<English<Sandbox>> {
     const { sandbox } = await helper.request(SandboxesCreate, { spec });
     const ready = `/proc/${sandbox.process?.pid}/root/ready`;
     await until(() => fs.existsSync(ready) && fs.statSync(ready).size > 0, 'it has made its changes');
     return sandbox;
   }
 
-  async function overlayOf({ namespaces }: Sandbox): Promise<Overlay | undefined> {
+  async function overlayOf({ namespaces }: English<Sandbox>): Promise<Overlay | undefined> {
     const { overlays } = await helper.request(LayersList, {});
     return overlays.find(({ mountNamespace, mountPoint }) => mountNamespace.ino === namespaces.mnt?.ino && mountPoint === '/');
   }

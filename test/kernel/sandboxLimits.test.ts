@@ -13,6 +13,7 @@ import {
   type SandboxResources,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 
@@ -36,12 +37,12 @@ describe('limits of a sandbox', { skip: !isHelperRoot && 'the helper is not root
   });
   after(() => helper?.stop());
 
-  async function create(resources: SandboxResources, more: SandboxSpec = {}): Promise<Sandbox> {
+  async function create(resources: SandboxResources, more: SandboxSpec = {}): Promise<English<Sandbox>> {
     const process = { args: ['sleep', '1000'], terminal: false };
     return (await helper.request(SandboxesCreate, { spec: { resources, process, ...more } })).sandbox;
   }
 
-  function fileOf(sandbox: Sandbox, controller: string, file: string): string {
+  function fileOf(sandbox: English<Sandbox>, controller: string, file: string): string {
     const cgroup = sandbox.cgroups.find(({ hierarchy }) => IS_UNIFIED || hierarchy.split(',').includes(controller));
     const mount = IS_UNIFIED ? '/sys/fs/cgroup' : `/sys/fs/cgroup/${controller}`;
     return fs.readFileSync(path.join(mount, cgroup?.path ?? 'none', file), 'utf8').trim();
@@ -154,6 +155,6 @@ function cgroups(): string[] {
   return [...mounts].flatMap(([, mount = '']) => fs.readdirSync(mount).filter((name) => /^isoscope-[0-9a-f]{16}$/.test(name)));
 }
 
-function leftOf(sandbox: Sandbox): string[] {
+function leftOf(sandbox: English<Sandbox>): string[] {
   return cgroups().filter((name) => sandbox.cgroups.some((cgroup) => cgroup.path.endsWith(name)));
 }

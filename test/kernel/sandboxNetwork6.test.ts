@@ -11,6 +11,7 @@ import {
   SandboxesRun,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { has, hasIpv6, isHelperRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { NODE_MOUNT } from '../fixtures/sandboxClient.ts';
@@ -80,7 +81,7 @@ describe('a sandbox with interfaces of IPv6', { skip: SKIP }, () => {
     return (link?.addr_info ?? []).filter(({ scope }) => scope === 'global');
   }
 
-  async function create(spec: SandboxSpec): Promise<Sandbox & { pid: number; outside: string }> {
+  async function create(spec: SandboxSpec): Promise<English<Sandbox> & { pid: number; outside: string }> {
     const process = { args: ['sleep', '1000'], terminal: false, ...spec.process };
     const { sandbox } = await helper.request(SandboxesCreate, { spec: { ...spec, process } });
     return { ...sandbox, pid: sandbox.process!.pid, outside: `iso${sandbox.id.slice(0, 12)}` };

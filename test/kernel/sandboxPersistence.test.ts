@@ -14,6 +14,7 @@ import {
   SandboxesStop,
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
+import type { English } from '../fixtures/english.ts';
 import { isHelperRoot } from '../fixtures/environment.ts';
 import { type RunningHelper, startHelper } from '../fixtures/helper.ts';
 import { until } from '../fixtures/until.ts';
@@ -32,11 +33,11 @@ describe('a persistent sandbox', () => {
   });
 
   const spec: SandboxSpec = { name, persistent: true };
-  const create = async (more: SandboxSpec = {}): Promise<Sandbox> =>
+  const create = async (more: SandboxSpec = {}): Promise<English<Sandbox>> =>
     (await helper.request(SandboxesCreate, { spec: { ...spec, ...more } })).sandbox;
-  const found = async (): Promise<Sandbox | undefined> =>
+  const found = async (): Promise<English<Sandbox> | undefined> =>
     (await helper.request(SandboxesList, {})).sandboxes.find((sandbox) => sandbox.name === name);
-  const isAlive = ({ process: leader }: Sandbox) => fs.existsSync(`/proc/${leader?.pid}`);
+  const isAlive = ({ process: leader }: English<Sandbox>) => fs.existsSync(`/proc/${leader?.pid}`);
 
   async function restartHelper(signal?: NodeJS.Signals): Promise<void> {
     if (signal === undefined) await helper.stop();

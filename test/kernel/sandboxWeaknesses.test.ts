@@ -16,6 +16,7 @@ import {
   type SandboxSpec,
 } from '../../helper/protocol/sandboxes.ts';
 import type { JsonSchema } from '../../webview/jsonSchema.ts';
+import type { English } from '../fixtures/english.ts';
 import { clientUid, isHelperRoot, unlessHelperIsRoot, unlessRootHas } from '../fixtures/environment.ts';
 import { sandboxClient } from '../fixtures/sandboxClient.ts';
 
@@ -321,7 +322,7 @@ describe('what weakens a sandbox', () => {
     }
   });
   /** Without privilege one may enter only with the user namespace that owns it. */
-  const joinedUser = (sandbox: Sandbox) => (isHelperRoot ? ('host' as const) : { process: sandbox.process! });
+  const joinedUser = (sandbox: English<Sandbox>) => (isHelperRoot ? ('host' as const) : { process: sandbox.process! });
 
   describe('by what a thing is', { skip: unlessHelperIsRoot || unlessRootHas('mount', 'umount') }, () => {
     let bound: string;

@@ -5,6 +5,7 @@ import { ClientModel } from '../../extension/model/clientModel.ts';
 import type { CgroupCpu, CgroupMemory, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Block, Page, Value } from '../../webview/messages.ts';
 import { ELSEWHERE, inspectAnswer, NOT_IN_V1, ownLimit } from '../fixtures/cgroupAnswers.ts';
+import { told } from '../fixtures/english.ts';
 
 const { cgroupPage } = await import('../../extension/panels/cgroupPage.ts');
 
@@ -210,7 +211,7 @@ test('the hierarchies of one place are one page: what one does not count another
 
 test('kills for want of memory and ways out of a container stand out', () => {
   const risks = [
-    { kind: 'releaseAgent', severity: 'danger', evidence: '/release_agent holds /tmp/x\n', fix: 'Empty it.' },
+    { kind: 'releaseAgent', severity: 'danger', evidence: told('/release_agent holds /tmp/x\n'), fix: told('Empty it.') },
   ] as const;
   const page = pageOf(inspectAnswer('memory', '/docker/shop', { memory, risks: [...risks] }));
   assert.equal(valuesOf(page).get('Memory: Events')?.tone, 'danger');

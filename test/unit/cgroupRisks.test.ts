@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ReleaseSettings, risksOf } from '../../helper/host/cgroups/risks.ts';
+import { inEnglish } from '../fixtures/english.ts';
 
 const settings: ReleaseSettings = {
   releaseAgent: '',
@@ -10,7 +11,8 @@ const settings: ReleaseSettings = {
   hierarchy: 'pids',
   path: '/docker/shop',
 };
-const risks = (changed: Partial<ReleaseSettings>) => risksOf({ ...settings, ...changed }, undefined, (uid) => `user${uid}`);
+const risks = (changed: Partial<ReleaseSettings>) =>
+  inEnglish(risksOf({ ...settings, ...changed }, undefined, (uid) => `user${uid}`));
 
 test('without a program, and with root alone to name one, there is nothing to tell', () => {
   assert.deepEqual(risks({}), []);

@@ -30,7 +30,7 @@ const HELPER_ROOMS: Record<string, string[]> = {
 /** Files of helper/ itself that every room may use. */
 const SHARED = [
   'helper/failure.ts',
-  'helper/said.ts',
+  'helper/saying.ts',
   'helper/log.ts',
   'helper/dispatch.ts',
   'helper/longTimer.ts',

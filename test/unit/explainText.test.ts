@@ -1,6 +1,7 @@
 import '../fixtures/vscodeText.ts';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { told } from '../fixtures/english.ts';
 
 const { explainText } = await import('../../extension/words/explainText.ts');
 
@@ -24,7 +25,7 @@ test('a file that is an order has no value before', () => {
 test('warnings come first, and signals say how many processes they reach', () => {
   const text = explainText({
     steps: [{ do: 'signal', signal: 'SIGKILL', processes: 3 }],
-    warnings: [{ id: 'root', severity: 'danger', message: 'It is the root.' }],
+    warnings: [{ id: 'root', severity: 'danger', message: told('It is the root.') }],
   });
   assert.equal(text, '⚠ It is the root.\n\nSend SIGKILL to 3 processes');
 });

@@ -9,6 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { encodeProgram, integer, result, type Step, string, strings } from '../../helper/launcher/program.ts';
+import { told } from '../fixtures/english.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const ROUNDS = 20_000;
@@ -18,13 +19,13 @@ const opened = (name: string): Step => ({
   kind: 'syscall',
   name: 'openat2',
   arguments: [integer(-100), string(name), integer(0), integer(24)],
-  purpose: 'test',
+  purpose: told('test'),
 });
 const executed: Step = {
   kind: 'syscall',
   name: 'execve',
   arguments: [string('/bin/true'), strings(['true', 'a']), strings(['PATH=/bin', 'HOME=/'])],
-  purpose: 'test',
+  purpose: told('test'),
   announce: true,
   ignoreError: true,
   reportResult: true,
@@ -35,25 +36,30 @@ const PROGRAMS: Step[][] = [
   [
     opened('/etc/hostname'),
     { ...opened('/proc/self/setgroups'), ignoreLacking: true },
-    { kind: 'tether', signal: 64, purpose: 'test' },
-    { kind: 'fork', status: integer(5), cgroup: result(0), keeper: 'isoscope-keeper', purpose: 'test' },
-    { kind: 'sync', purpose: 'test' },
-    { kind: 'tether', signal: 9, purpose: 'test' },
-    { kind: 'init', status: integer(6), purpose: 'test' },
-    { kind: 'syscall', name: 'write', arguments: [result(0), string('x'.repeat(300)), integer(300)], purpose: 'test' },
-    { kind: 'syscall', name: 'sendfile', arguments: [result(0), result(1), integer(0), integer(70_000)], purpose: 'test' },
+    { kind: 'tether', signal: 64, purpose: told('test') },
+    { kind: 'fork', status: integer(5), cgroup: result(0), keeper: 'isoscope-keeper', purpose: told('test') },
+    { kind: 'sync', purpose: told('test') },
+    { kind: 'tether', signal: 9, purpose: told('test') },
+    { kind: 'init', status: integer(6), purpose: told('test') },
+    { kind: 'syscall', name: 'write', arguments: [result(0), string('x'.repeat(300)), integer(300)], purpose: told('test') },
+    {
+      kind: 'syscall',
+      name: 'sendfile',
+      arguments: [result(0), result(1), integer(0), integer(70_000)],
+      purpose: told('test'),
+    },
     { ...opened('/dev/null'), condition: { step: 1, failed: true } },
-    { kind: 'syscall', name: 'close', arguments: [result(9)], condition: { step: 9, failed: false }, purpose: 'test' },
+    { kind: 'syscall', name: 'close', arguments: [result(9)], condition: { step: 9, failed: false }, purpose: told('test') },
     executed,
   ],
   [
     opened('/sys/fs/cgroup'),
-    { kind: 'fork', purpose: 'test' },
-    { kind: 'tether', signal: 9, purpose: 'test' },
+    { kind: 'fork', purpose: told('test') },
+    { kind: 'tether', signal: 9, purpose: told('test') },
     executed,
-    { kind: 'finally', purpose: 'test' },
-    { kind: 'syscall', name: 'write', arguments: [integer(4), string('end'), integer(3)], purpose: 'test' },
-    { kind: 'syscall', name: 'close', arguments: [result(0)], condition: { step: 5, failed: false }, purpose: 'test' },
+    { kind: 'finally', purpose: told('test') },
+    { kind: 'syscall', name: 'write', arguments: [integer(4), string('end'), integer(3)], purpose: told('test') },
+    { kind: 'syscall', name: 'close', arguments: [result(0)], condition: { step: 5, failed: false }, purpose: told('test') },
   ],
 ];
 

@@ -21,6 +21,7 @@ import {
   vectors,
 } from '../../helper/launcher/program.ts';
 import { Steps } from '../../helper/launcher/steps.ts';
+import { told } from '../fixtures/english.ts';
 
 const HEADER_BYTES = 24;
 const STEP_BYTES = 64;
@@ -60,11 +61,11 @@ const call = (...args: Parameters<typeof string>[0][]): Step => ({
   kind: 'syscall',
   name: 'chdir',
   arguments: args.map(string),
-  purpose: 'test',
+  purpose: told('test'),
 });
 
 test('a program says how much of everything follows, and nothing more follows', () => {
-  const encoded = encodeProgram({ steps: [call('/a'), { kind: 'fork', purpose: 'test' }], descriptors: 7 }, 'x64');
+  const encoded = encodeProgram({ steps: [call('/a'), { kind: 'fork', purpose: told('test') }], descriptors: 7 }, 'x64');
   const { magic, version, steps, data, relocations, descriptors } = header(encoded);
   assert.deepEqual({ version, steps, descriptors }, { version: 1, steps: 2, descriptors: 7 });
   assert.equal(Buffer.from(encoded.subarray(0, 4)).toString('latin1'), 'ISO1');
@@ -81,7 +82,7 @@ test('arguments arrive as integers, pointers and results of earlier steps', () =
           kind: 'syscall',
           name: 'openat',
           arguments: [integer(-100), string('é'), integer(2n ** 63n + 5n), result(0), bytes(Buffer.of(1, 2), '')],
-          purpose: 'test',
+          purpose: told('test'),
           ignoreError: true,
           reportResult: true,
         },
@@ -106,7 +107,7 @@ test('arguments arrive as integers, pointers and results of earlier steps', () =
 test('an array of strings ends with NULL, and each of its pointers is relocated', () => {
   const words = ['sh', '-c', '', 'echo hi'];
   const encoded = encodeProgram({
-    steps: [{ kind: 'syscall', name: 'execve', arguments: [string('sh'), strings(words), strings([])], purpose: 'test' }],
+    steps: [{ kind: 'syscall', name: 'execve', arguments: [string('sh'), strings(words), strings([])], purpose: told('test') }],
     descriptors: 4,
   });
   const step = stepAt(encoded, 0);
@@ -126,13 +127,13 @@ test('an array of strings ends with NULL, and each of its pointers is relocated'
 
 test('a condition says how far before it the step is that decides', () => {
   const steps = new Steps();
-  const first = steps.call('chdir', [string('/a')], 'test', { ignoreLacking: true });
+  const first = steps.call('chdir', [string('/a')], told('test'), { ignoreLacking: true });
   const inner = steps.ifDone(first, () => {
-    const below = steps.call('chdir', [string('/b')], 'test');
-    steps.ifFailed(below, () => steps.call('chdir', [string('/c')], 'test'));
-    return steps.call('chdir', [string('/d')], 'test');
+    const below = steps.call('chdir', [string('/b')], told('test'));
+    steps.ifFailed(below, () => steps.call('chdir', [string('/c')], told('test')));
+    return steps.call('chdir', [string('/d')], told('test'));
   });
-  steps.call('chdir', [string('/e')], 'test');
+  steps.call('chdir', [string('/e')], told('test'));
   assert.deepEqual(inner, result(3));
   const encoded = encodeProgram(steps.compiled().program);
   const seen = [0, 1, 2, 3, 4].map((index) => stepAt(encoded, index));
@@ -164,7 +165,7 @@ test('equal strings are stored once, so an environment may be named by many step
     kind: 'syscall',
     name: 'execve',
     arguments: [string(path), strings(['sh']), environment],
-    purpose: 'test',
+    purpose: told('test'),
   });
   const one = encodeProgram({ steps: [attempt('/a')], descriptors: 4 });
   const twenty = encodeProgram({ steps: Array.from({ length: 20 }, () => attempt('/a')), descriptors: 4 });
@@ -191,7 +192,7 @@ test('the launcher has the limits that programs are held to', () => {
 
 test('a program that is too large is refused when it is compiled, with the longest list that it was made of', () => {
   const steps = new Steps();
-  for (let index = 0; index <= MAX_STEPS; index += 1) steps.call('chdir', [string('/')], 'test');
+  for (let index = 0; index <= MAX_STEPS; index += 1) steps.call('chdir', [string('/')], told('test'));
   const lists = { mounts: ['/a'], maskedPaths: ['/a', '/b'] };
   assert.throws(
     () => steps.compiled(() => lists),
@@ -206,8 +207,8 @@ test('parts of buffers are written from where other steps read into them', () =>
     { buffer: read, offset: 4, length: 2 },
     { buffer: whole, offset: 5, length: 5 },
   ];
-  const into: Step = { kind: 'syscall', name: 'read', arguments: [integer(0), bytes(read, '')], purpose: 'test' };
-  const from: Step = { kind: 'syscall', name: 'writev', arguments: [integer(1), vectors(parts, '')], purpose: 'test' };
+  const into: Step = { kind: 'syscall', name: 'read', arguments: [integer(0), bytes(read, '')], purpose: told('test') };
+  const from: Step = { kind: 'syscall', name: 'writev', arguments: [integer(1), vectors(parts, '')], purpose: told('test') };
   const encoded = encodeProgram({ steps: [into, from], descriptors: 4 }, 'x64');
   const { data, relocations } = dataOf(encoded);
   const at = Number(stepAt(encoded, 1).arguments[1]);

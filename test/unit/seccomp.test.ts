@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SYSCALL_TABLE, TABLE_VERSION } from '../../helper/kernel/syscallTable.ts';
 import type { SeccompOperator, SeccompProfile } from '../../helper/protocol/sandboxes.ts';
+import type { Said } from '../../helper/protocol/sentences.ts';
 import { compileSeccomp } from '../../helper/sandbox/seccomp/seccomp.ts';
 import { defaultSeccompProfile } from '../../helper/sandbox/seccomp/seccompDefault.ts';
 import { givenFilter, type RunningOn } from '../../helper/sandbox/seccomp/seccompProfile.ts';
 import { SECCOMP_ACTIONS } from '../../helper/sandbox/specification/spec.ts';
+import { inEnglish } from '../fixtures/english.ts';
 
 const ALLOW = 0x7fff0000;
 const KILL_PROCESS = 0x80000000;
@@ -248,9 +250,9 @@ const ON: RunningOn = { architecture: 'x64', kernel: TABLE_VERSION };
 const NEWER: RunningOn = { architecture: 'x64', kernel: [TABLE_VERSION[0], TABLE_VERSION[1] + 1] };
 
 function notesOf(profile: SeccompProfile, on = ON): string[] {
-  const notes: string[] = [];
+  const notes: Said[] = [];
   givenFilter({ architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'], ...profile }, notes, on);
-  return notes;
+  return inEnglish(notes);
 }
 
 test('what of a profile does nothing here is a note', () => {

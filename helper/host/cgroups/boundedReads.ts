@@ -2,9 +2,9 @@
 import { Failure } from '../../failure.ts';
 import { BATCH_READS, type BatchedRead, ReadBatch } from '../../kernel/aio.ts';
 import { close } from '../../kernel/files.ts';
-import type { Said } from '../../protocol/said.ts';
+import type { Said } from '../../protocol/sentences.ts';
 import { inPoolRoom, isRoomLost } from '../../reading/poolRoom.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 export const READ_MILLIS = 2000;
 /** What is read on the pool, or a `Failure`, `busy`, when it takes longer or too many others do; `unbegun` is called when it is never begun. */

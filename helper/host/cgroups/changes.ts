@@ -7,7 +7,7 @@ import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupRef, CgroupsChangeParams, CgroupsChangeResult, ChangeWarning } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import { inPoolRoom } from '../../reading/poolRoom.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { stuck } from './boundedReads.ts';
 import { type OpenCgroup, openCgroup, refAt } from './directory.ts';
 import { awaitEnd, type Freezer, killMembers } from './kill.ts';

@@ -8,7 +8,7 @@ import { AT_FDCWD, O_PATH } from '../../kernel/numbers.ts';
 import { openOnMount } from '../../kernel/openat2.ts';
 import { bytesOfName, textOfName } from '../../proc/fileName.ts';
 import type { CgroupRef } from '../../protocol/cgroups.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { readOnPool, stuck } from './boundedReads.ts';
 import {
   directoryOf,

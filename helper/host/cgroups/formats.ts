@@ -1,5 +1,5 @@
-import type { Said } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 
 /** What the kernel accepts in the files of cgroups, in words: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/. */
 

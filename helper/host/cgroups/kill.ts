@@ -6,8 +6,8 @@ import { close, readText } from '../../kernel/files.ts';
 import { AT_FDCWD, SIGKILL } from '../../kernel/numbers.ts';
 import { hasEnded, openPidfd, sendSignal } from '../../kernel/pidfd.ts';
 import { parseStat } from '../../proc/stat.ts';
-import type { SaidArgument } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { SaidArgument } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, membersBelow } from './members.ts';
 

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import { Failure } from '../../failure.ts';
 import { NO_LIMIT } from '../../proc/cgroupValues.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { OpenCgroup } from './directory.ts';
 import { invalid, standing, type WriteStep, writeStep } from './steps.ts';
 

@@ -2,7 +2,7 @@
 import { Failure, unknownFrom } from '../../failure.ts';
 import type { Cgroup, CgroupRef, CgroupsInspectResult, CgroupsListParams, CgroupsListResult } from '../../protocol/cgroups.ts';
 import type { Unknown } from '../../protocol/errors.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { ProcessRecord } from '../processRecord.ts';
 import { unreadable } from '../unreadable.ts';
 import { userNames } from '../users.ts';

@@ -6,7 +6,7 @@ import { hasEnded, openPidfd } from '../../kernel/pidfd.ts';
 import { bytesOfName } from '../../proc/fileName.ts';
 import type { CgroupChange } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { readStartTime } from '../processReader.ts';
 import { isComponent, listNames, type OpenCgroup, openFile } from './directory.ts';
 import {

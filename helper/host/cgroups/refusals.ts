@@ -3,8 +3,8 @@
 import { Failure, isSystemError, reasonOf } from '../../failure.ts';
 import { readText } from '../../kernel/files.ts';
 import { ENOENT } from '../../kernel/numbers.ts';
-import type { Said } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { gone, type OpenCgroup } from './directory.ts';
 import { acceptedFormat } from './formats.ts';
 import { hierarchyWith } from './hierarchies.ts';

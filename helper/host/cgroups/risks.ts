@@ -13,6 +13,8 @@ import { parseStat } from '../../proc/stat.ts';
 import { parseStatus } from '../../proc/status.ts';
 import type { CgroupRisk } from '../../protocol/cgroups.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { ownNamespaces } from '../hostNamespaces.ts';
 import { tableOfNamespace, tableThrough } from '../namespaceRoot.ts';
 import type { Owner } from './ownCgroups.ts';
@@ -165,13 +167,10 @@ const GROUP_WRITE = 0o020;
 const OTHERS_WRITE = 0o002;
 
 /** Who but root may open `release_agent` for writing; undefined when nobody. */
-function othersWhoMayWrite(
-  { uid, mode }: { uid: number; mode: number },
-  userName: (uid: number) => string,
-): string | undefined {
-  if ((mode & OTHERS_WRITE) !== 0) return 'everybody';
-  if ((mode & GROUP_WRITE) !== 0) return 'its group';
-  return uid === 0 ? undefined : `the user ${userName(uid)}, who owns it,`;
+function othersWhoMayWrite({ uid, mode }: { uid: number; mode: number }, userName: (uid: number) => string): Said | undefined {
+  if ((mode & OTHERS_WRITE) !== 0) return said('everybody');
+  if ((mode & GROUP_WRITE) !== 0) return said('itsGroup');
+  return uid === 0 ? undefined : said('userWhoOwnsIt', userName(uid));
 }
 
 /** That it is not known whether a container has a way out; undefined when it is. */
@@ -179,18 +178,13 @@ function unknownRisk({ name }: Owner, found: Furthest): CgroupRisk | undefined {
   if (found.unknown.length === 0 && found.others === 0) return undefined;
   const pids = found.unknown.slice(0, 5).map(({ pid }) => pid);
   const more = found.unknown.length - pids.length + found.others;
-  const which = [...pids, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+  const which = [...pids, ...(more > 0 ? [said('moreOfThem', more)] : [])];
   return {
     kind: 'writableByContainer',
     severity: 'unknown',
     evidence:
-      found.unknown.length > 0
-        ? `Whether the container ${name} can write release_agent is not known: the mounts or the user namespace of its processes ${which} may not be read by this user.`
-        : `Whether the container ${name} can write release_agent is not known: it has so many processes that ${which} were not looked at.`,
-    fix:
-      found.unknown.length > 0
-        ? 'Restart the helper as root, which may read them.'
-        : 'Inspect the processes that are to be trusted least, one by one.',
+      found.unknown.length > 0 ? said('escapeUnknownMayNotBeRead', name, which) : said('escapeUnknownTooMany', name, which),
+    fix: found.unknown.length > 0 ? said('restartHelperToRead') : said('inspectOneByOne'),
   };
 }
 
@@ -213,35 +207,35 @@ function containerRisk(owner: Owner, found: Furthest): CgroupRisk | undefined {
 function mountedRisk({ name, leader }: Owner, { process, reach }: Furthest): CgroupRisk | undefined {
   const { isHostAdmin, writable = [] } = reach ?? UNREADABLE;
   if (isHostAdmin === undefined || writable.length === 0) return undefined;
-  const where = writable.map(({ mountPoint, hierarchy }) => `${mountPoint} (${hierarchy})`).join(', ');
+  const where = writable.map(({ mountPoint, hierarchy }) => `${mountPoint} (${hierarchy})`);
   return {
     kind: 'writableByContainer',
     severity: isHostAdmin ? 'danger' : 'note',
-    evidence:
-      `The container ${name} has cgroup v1 mounted writable at ${where}; its ${calledIn(leader, process)}, ${process.pid}, ` +
-      (isHostAdmin
-        ? 'holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.'
-        : 'does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.'),
-    fix: 'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
+    evidence: said(
+      isHostAdmin ? 'writableByAdmin' : 'writableWithoutAdmin',
+      name,
+      where,
+      calledIn(leader, process),
+      process.pid,
+    ),
+    fix: said('mountCgroupsReadOnly'),
   };
 }
 
 /** That a container without such a mount may be able to make one. */
 function mountingRisk({ name, leader }: Owner, { process, reach }: Furthest): CgroupRisk | undefined {
   if (reach?.isHostAdmin !== true || reach.writable === undefined || reach.mayMount === false) return undefined;
-  const holds = `The ${calledIn(leader, process)} of the container ${name}, ${process.pid}, holds CAP_SYS_ADMIN in the host’s user namespace and has no writable cgroup v1 mount`;
+  const holds = said('holdsSysAdminWithoutMount', calledIn(leader, process), name, process.pid);
   return {
     kind: 'writableByContainer',
     severity: reach.mayMount ? 'danger' : 'note',
-    evidence: reach.mayMount
-      ? `${holds}, but can make one: neither a seccomp filter nor a security module confines it. With that it may write release_agent and so run a program as root of the host.`
-      : `${holds}. Whether it can make one is up to its seccomp filter or its security module.`,
-    fix: 'Take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged), or give it a user namespace of its own.',
+    evidence: reach.mayMount ? said('canMakeMount', holds) : said('mayMakeMount', holds),
+    fix: said('takeSysAdmin'),
   };
 }
 
-function calledIn(leader: ProcessRef, { pid }: ProcessRef): string {
-  return pid === leader.pid ? 'first process' : 'process';
+function calledIn(leader: ProcessRef, { pid }: ProcessRef): Said {
+  return said(pid === leader.pid ? 'firstProcess' : 'aProcess');
 }
 
 /** That a program is set. */
@@ -250,10 +244,13 @@ function setAgentRisk({ releaseAgent, notifyOnRelease, hierarchy, path }: Releas
   return {
     kind: 'releaseAgent',
     severity: 'note',
-    evidence:
-      `release_agent of the hierarchy ${hierarchy} is ${JSON.stringify(releaseAgent)}, ` +
-      `and notify_on_release of ${path} is ${notifyOnRelease === undefined ? 'unknown' : notifyOnRelease ? '1: the kernel runs it as root when this cgroup empties' : '0: it is not run for this cgroup'}.`,
-    fix: 'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+    evidence: said(
+      notifyOnRelease === undefined ? 'releaseAgentMayRun' : notifyOnRelease ? 'releaseAgentRuns' : 'releaseAgentDoesNotRun',
+      hierarchy,
+      JSON.stringify(releaseAgent),
+      path,
+    ),
+    fix: said('makeSureOfReleaseAgent'),
   };
 }
 
@@ -264,9 +261,7 @@ function openAgentRisk({ agentFile, hierarchy }: ReleaseSettings, userName: (uid
   return {
     kind: 'releaseAgent',
     severity: 'note',
-    evidence:
-      `release_agent of the hierarchy ${hierarchy} may be opened for writing by ${others} besides root; ` +
-      'since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
-    fix: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
+    evidence: said('releaseAgentIsWritable', hierarchy, others),
+    fix: said('giveReleaseAgentToRoot'),
   };
 }

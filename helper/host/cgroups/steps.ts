@@ -2,7 +2,7 @@
 import { Failure, type FieldPath, isSystemError, unknownFrom } from '../../failure.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
-import type { Said } from '../../protocol/said.ts';
+import type { Said } from '../../protocol/sentences.ts';
 import { type OpenCgroup, readFile } from './directory.ts';
 import { filesForUndo, type Undo, undoOf } from './putBack.ts';
 import { fileRefusal } from './refusals.ts';

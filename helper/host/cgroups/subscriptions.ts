@@ -1,7 +1,7 @@
 /** What clients want sampled, and the timers that do it. Nothing runs without a subscription. */
 import { Failure } from '../../failure.ts';
 import type { CgroupRef, CgroupsSampledParams } from '../../protocol/cgroups.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { SampledCgroup, sampleTogether } from './sampling.ts';
 
 const MAX_SUBSCRIPTIONS = 64;

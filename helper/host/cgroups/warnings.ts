@@ -6,6 +6,8 @@
 import { readText } from '../../kernel/files.ts';
 import { AT_FDCWD } from '../../kernel/numbers.ts';
 import type { ChangeWarning } from '../../protocol/cgroups.ts';
+import type { Said, SaidArgument } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { openChain } from './chain.ts';
 import { listNames, type OpenCgroup } from './directory.ts';
 import { cgroupPathOf, isWithin, ownLineage } from './members.ts';
@@ -97,33 +99,30 @@ function pidOf(step: Step): number {
 // Whom it reaches
 
 const DONE_TO = {
-  stop: { severity: 'danger', what: 'is frozen or killed with it' },
-  restrict: { severity: 'caution', what: 'is limited by it as well' },
+  stop: { severity: 'danger', what: said('isFrozenOrKilled') },
+  restrict: { severity: 'caution', what: said('isLimitedByAsWell') },
 } as const;
 
 function reachWarnings({ ref }: OpenCgroup, effect: 'stop' | 'restrict'): ChangeWarning[] {
   const { severity, what } = DONE_TO[effect];
   const warnings: ChangeWarning[] = [];
-  const warn = (id: string, message: string) => warnings.push({ id, severity, message });
-  if (ref.path === '/') warn('root', 'This is the root of the hierarchy: it applies to every process of this machine.');
+  const warn = (id: string, message: Said) => warnings.push({ id, severity, message });
+  if (ref.path === '/') warn('root', said('warnRoot'));
   const own = cgroupPathOf(process.pid, ref.hierarchy);
-  if (own === ref.path) warn('ownCgroup', `The helper of Isoscope is in this cgroup: it ${what}, and can then not undo it.`);
-  else if (own !== undefined && isWithin(own, ref.path))
-    warn('ancestorOfHelper', `The helper of Isoscope is in a cgroup below: it ${what}, and can then not undo it.`);
+  if (own === ref.path) warn('ownCgroup', said('warnOwnCgroup', what));
+  else if (own !== undefined && isWithin(own, ref.path)) warn('ancestorOfHelper', said('warnAncestorOfHelper', what));
   const starters = ownLineage()
     .slice(1)
     .filter((pid) => pid !== 1);
   const reached = starters.find((pid) => isWithin(cgroupPathOf(pid, ref.hierarchy) ?? '', ref.path));
-  if (reached !== undefined)
-    warn('vscode', `${describeProcess(reached)}, by which this VS Code runs, is in this cgroup or below: it ${what}.`);
-  if (isWithin(cgroupPathOf(1, ref.hierarchy) ?? '', ref.path))
-    warn('init', `${describeProcess(1)}, on which all other processes depend, is in this cgroup or below: it ${what}.`);
+  if (reached !== undefined) warn('vscode', said('warnVscode', describeProcess(reached), what));
+  if (isWithin(cgroupPathOf(1, ref.hierarchy) ?? '', ref.path)) warn('init', said('warnInit', describeProcess(1), what));
   return warnings;
 }
 
-function describeProcess(pid: number): string {
+function describeProcess(pid: number): Said {
   const name = readText(AT_FDCWD, `/proc/${pid}/comm`, 64);
-  return typeof name === 'string' ? `Process ${pid} (${name.trimEnd()})` : `Process ${pid}`;
+  return typeof name === 'string' ? said('processNamed', pid, name.trimEnd()) : said('processNumbered', pid);
 }
 
 function joinWarnings(cgroup: OpenCgroup, pid: number): ChangeWarning[] {
@@ -133,10 +132,10 @@ function joinWarnings(cgroup: OpenCgroup, pid: number): ChangeWarning[] {
     warnings.push({
       id: 'init',
       severity: 'danger',
-      message: `${describeProcess(1)} would be moved, on which all others depend.`,
+      message: said('warnInitMoved', describeProcess(1)),
     });
   } else if (lineage.includes(pid)) {
-    const message = `${describeProcess(pid)}, by which this VS Code runs, would be moved and be limited by this cgroup.`;
+    const message = said('warnLineageMoved', describeProcess(pid));
     warnings.push({ id: pid === process.pid ? 'ownCgroup' : 'vscode', severity: 'caution', message });
   }
   if (isFrozen(cgroup)) {
@@ -144,7 +143,7 @@ function joinWarnings(cgroup: OpenCgroup, pid: number): ChangeWarning[] {
     warnings.push({
       id: 'frozen',
       severity,
-      message: 'This cgroup is frozen: a process that joins it stops until it is thawed.',
+      message: said('warnFrozen'),
     });
   }
   return warnings;
@@ -155,17 +154,21 @@ function frozenAboveWarnings(cgroup: OpenCgroup, step: Step): ChangeWarning[] {
   const isKill = step.do === 'kill' && cgroup.version === 1;
   const above = isKill || isThaw(step) ? frozenAbove(cgroup) : undefined;
   if (above === undefined) return [];
-  const who =
-    above.length === 0 ? 'A cgroup above it, which cannot be seen from here,' : above.slice(0, SHOWN_ABOVE).join(' and ');
-  const further = above.length > SHOWN_ABOVE ? ` and ${above.length - SHOWN_ABOVE} more` : '';
-  const frozen = `${who}${further} ${above.length > 1 ? 'are' : 'is'} frozen`;
-  const message = isKill
-    ? `${frozen}: the processes here end only when that is thawed.`
-    : `${frozen}, so the processes here stay stopped after this, until that is thawed, too.`;
+  const frozen = frozenOnes(above);
+  const message = isKill ? said('warnFrozenAboveKill', frozen) : said('warnFrozenAbove', frozen);
   return [{ id: 'frozenAbove', severity: 'caution', message }];
 }
 
 const SHOWN_ABOVE = 3;
+
+function frozenOnes(paths: readonly string[]): Said {
+  const [nearest, ...others] = paths.slice(0, SHOWN_ABOVE);
+  if (nearest === undefined) return said('unseenAboveIsFrozen');
+  const shown = others.reduce<SaidArgument>((before, path) => said('bothOf', before, path), nearest);
+  const further = paths.length - SHOWN_ABOVE;
+  if (further > 0) return said('areFrozen', said('andMore', shown, further));
+  return said(others.length > 0 ? 'areFrozen' : 'isFrozen', shown);
+}
 
 /** The cgroups above that are frozen by themselves, the nearest first; undefined when none is. */
 function frozenAbove(cgroup: OpenCgroup): string[] | undefined {
@@ -195,36 +198,36 @@ function isFrozen({ fd, version }: OpenCgroup): boolean {
 // What particular files do
 
 /** Limits, with the file that tells what is used of them, and what the kernel does when that is more. */
-const USAGE: Record<string, { usage: string; severity: ChangeWarning['severity']; consequence: string }> = {
+const USAGE: Record<string, { usage: string; severity: ChangeWarning['severity']; consequence: Said }> = {
   'memory.max': {
     usage: 'memory.current',
     severity: 'danger',
-    consequence: 'what cannot be reclaimed makes the kernel kill processes in it',
+    consequence: said('belowUsageKills'),
   },
   'memory.high': {
     usage: 'memory.current',
     severity: 'caution',
-    consequence: 'its processes are slowed down until it is reclaimed',
+    consequence: said('belowUsageSlows'),
   },
   'memory.swap.max': {
     usage: 'memory.swap.current',
     severity: 'caution',
-    consequence: 'no more is swapped out until it shrinks',
+    consequence: said('belowUsageNoSwap'),
   },
   'memory.limit_in_bytes': {
     usage: 'memory.usage_in_bytes',
     severity: 'caution',
-    consequence: 'the kernel reclaims what it can, and refuses the limit when that is not enough',
+    consequence: said('belowUsageReclaims'),
   },
   'memory.memsw.limit_in_bytes': {
     usage: 'memory.memsw.usage_in_bytes',
     severity: 'caution',
-    consequence: 'the kernel reclaims what it can, and refuses the limit when that is not enough',
+    consequence: said('belowUsageReclaims'),
   },
   'pids.max': {
     usage: 'pids.current',
     severity: 'caution',
-    consequence: 'no process in it can start another until some have ended',
+    consequence: said('belowUsageNoStart'),
   },
 };
 
@@ -232,13 +235,12 @@ const IRREVERSIBLE = 'cgroup.type';
 
 function fileWarnings(cgroup: OpenCgroup, { file, text }: WriteStep): ChangeWarning[] {
   if (file === 'release_agent' && text.trim() !== '') {
-    const message =
-      'The kernel will start this program as root on the host, outside of every container, whenever a cgroup of the hierarchy that asks for it becomes empty.';
+    const message = said('warnReleaseAgent');
     return [{ id: 'releaseAgent', severity: 'danger', message }];
   }
   if (file === 'cgroup.subtree_control') return lostLimits(cgroup, text);
   if (file === IRREVERSIBLE) {
-    const message = 'A cgroup that became threaded stays so until it is removed.';
+    const message = said('warnIrreversible');
     return [{ id: 'irreversible', severity: 'caution', message }];
   }
   return Object.hasOwn(USAGE, file) ? belowUsage(cgroup, file, text) : [];
@@ -247,8 +249,8 @@ function fileWarnings(cgroup: OpenCgroup, { file, text }: WriteStep): ChangeWarn
 function lostLimits({ fd }: OpenCgroup, text: string): ChangeWarning[] {
   const off = text.split(/\s+/).filter((word) => word.startsWith('-'));
   if (off.length === 0 || listNames(fd).cgroups.length === 0) return [];
-  const names = off.map((word) => word.slice(1)).join(', ');
-  const message = `The cgroups below lose every limit and figure of ${names}; enabled again, they begin without limits.`;
+  const names = off.map((word) => word.slice(1));
+  const message = said('warnLimitsLost', names);
   return [{ id: 'limitsLost', severity: 'caution', message }];
 }
 
@@ -262,7 +264,7 @@ function belowUsage(cgroup: OpenCgroup, file: string, text: string): ChangeWarni
     {
       id: 'belowUsage',
       severity,
-      message: `${used} are in use now (${usage}), more than the limit of ${limit}: ${consequence}.`,
+      message: said('warnBelowUsage', used, usage, limit, consequence),
     },
   ];
 }

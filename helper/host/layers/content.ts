@@ -5,7 +5,7 @@ import { Failure } from '../../failure.ts';
 import { openBelow, statusOf } from '../../kernel/directory.ts';
 import { close, errorOf, O_DIRECTORY } from '../../kernel/files.ts';
 import { EXDEV, O_PATH } from '../../kernel/numbers.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { closeUnlessRoot, directoryAt } from './descent.ts';
 import { unknownOf } from './directory.ts';
 import { missing, namesOf, notFound, relativePath, whereOf } from './layerPath.ts';

@@ -4,7 +4,7 @@ import { Failure } from '../../failure.ts';
 import { logError } from '../../log.ts';
 import type { LayersExportReadResult } from '../../protocol/layers.ts';
 import type { Descriptors, JobContext } from '../../reading/answering.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { exportTar, type TarPiece } from './export.ts';
 import { unknownExport } from './fileJobs.ts';
 import type { Stack } from './merged.ts';

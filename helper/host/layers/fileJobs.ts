@@ -10,7 +10,7 @@ import type {
   LayersReadDirectoryResult,
 } from '../../protocol/layers.ts';
 import { job } from '../../reading/job.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { Stack } from './merged.ts';
 
 /** The layer that a job is about. The descriptors of the stack come with it. */

@@ -7,7 +7,7 @@ import type { LayersReadDirectoryResult, OverlayRef } from '../../protocol/layer
 import { MAX_READ_BYTES } from '../../protocol/schemas/layers.ts';
 import type { Job } from '../../reading/job.ts';
 import { type AskOptions, type Reader, readers } from '../../reading/readers.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { coverOf, MountIndex, mountsIn } from './covers.ts';
 import {
   BeginExport,

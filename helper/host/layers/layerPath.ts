@@ -2,8 +2,8 @@
 import { Failure } from '../../failure.ts';
 import { bytesOfText } from '../../proc/fileName.ts';
 import type { Unknown } from '../../protocol/errors.ts';
-import type { Said } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 
 /** The names of a path of the protocol, one character a byte; none for the root. Throws a `Failure`, which names the `field`, for what is no such path. */
 export function namesOf(path: string, field = 'path'): string[] {

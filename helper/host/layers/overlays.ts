@@ -5,7 +5,7 @@ import { type OverlayOptions, parseOverlayOptions } from '../../proc/overlayOpti
 import type { Container } from '../../protocol/containers.ts';
 import type { Layer, LayersListResult, Overlay, OverlayRef } from '../../protocol/layers.ts';
 import type { NamespaceRef } from '../../protocol/namespaces.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { ContainerTable } from '../containers.ts';
 import { daemonsOf } from '../engines/daemons.ts';
 import type { HostModel } from '../hostModel.ts';

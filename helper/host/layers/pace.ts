@@ -1,7 +1,7 @@
 /** Long walks share a reader thread: every few milliseconds they let others have it, and look whether they are still wanted. */
 import { setImmediate } from 'node:timers/promises';
 import { Failure } from '../../failure.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 const TURN_MILLIS = 5;
 

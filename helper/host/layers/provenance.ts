@@ -7,7 +7,7 @@ import { linkBelow } from '../../kernel/directory.ts';
 import { bytesOfText, textOfBytes } from '../../proc/fileName.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { LayersProvenanceResult } from '../../protocol/layers.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { unknownOf } from './directory.ts';
 import { entryOf, isSymlink } from './entries.ts';
 import { missing } from './layerPath.ts';

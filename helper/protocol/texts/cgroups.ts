@@ -217,4 +217,66 @@ export const CGROUPS_TEXTS = {
   whyNothingOffered: 'its parent offers it no controllers',
   oneOtherWasKilled: '1 other was sent SIGKILL.',
   othersWereKilled: '{0} others were sent SIGKILL.',
+  itsGroup: 'its group',
+  userWhoOwnsIt: 'the user {0}, who owns it,',
+  escapeUnknownMayNotBeRead:
+    'Whether the container {0} can write release_agent is not known: the mounts or the user namespace of its processes {1} may not be read by this user.',
+  escapeUnknownTooMany:
+    'Whether the container {0} can write release_agent is not known: it has so many processes that {1} were not looked at.',
+  restartHelperToRead: 'Restart the helper as root, which may read them.',
+  inspectOneByOne: 'Inspect the processes that are to be trusted least, one by one.',
+  mountCgroupsReadOnly:
+    'Mount its cgroups read-only, give it a user namespace of its own, or take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged).',
+  holdsSysAdminWithoutMount:
+    'The {0} of the container {1}, {2}, holds CAP_SYS_ADMIN in the host’s user namespace and has no writable cgroup v1 mount',
+  canMakeMount:
+    '{0}, but can make one: neither a seccomp filter nor a security module confines it. With that it may write release_agent and so run a program as root of the host.',
+  mayMakeMount: '{0}. Whether it can make one is up to its seccomp filter or its security module.',
+  takeSysAdmin:
+    'Take CAP_SYS_ADMIN from it (--cap-drop SYS_ADMIN, without --privileged), or give it a user namespace of its own.',
+  firstProcess: 'first process',
+  makeSureOfReleaseAgent:
+    'Make sure that the program is the one you mean; to have none, write an empty line to release_agent in the root of the hierarchy.',
+  releaseAgentIsWritable:
+    'release_agent of the hierarchy {0} may be opened for writing by {1} besides root; since Linux 5.17 the kernel takes a program from none of them without CAP_SYS_ADMIN in the host’s user namespace, before it did.',
+  giveReleaseAgentToRoot: 'Give the file back to root: chown root and chmod 644 release_agent in the root of the hierarchy.',
+  isFrozenOrKilled: 'is frozen or killed with it',
+  isLimitedByAsWell: 'is limited by it as well',
+  warnRoot: 'This is the root of the hierarchy: it applies to every process of this machine.',
+  warnOwnCgroup: 'The helper of Isoscope is in this cgroup: it {0}, and can then not undo it.',
+  warnAncestorOfHelper: 'The helper of Isoscope is in a cgroup below: it {0}, and can then not undo it.',
+  warnVscode: '{0}, by which this VS Code runs, is in this cgroup or below: it {1}.',
+  warnInit: '{0}, on which all other processes depend, is in this cgroup or below: it {1}.',
+  warnInitMoved: '{0} would be moved, on which all others depend.',
+  warnLineageMoved: '{0}, by which this VS Code runs, would be moved and be limited by this cgroup.',
+  warnFrozen: 'This cgroup is frozen: a process that joins it stops until it is thawed.',
+  warnFrozenAboveKill: '{0}: the processes here end only when that is thawed.',
+  warnFrozenAbove: '{0}, so the processes here stay stopped after this, until that is thawed, too.',
+  belowUsageKills: 'what cannot be reclaimed makes the kernel kill processes in it',
+  belowUsageSlows: 'its processes are slowed down until it is reclaimed',
+  belowUsageNoSwap: 'no more is swapped out until it shrinks',
+  belowUsageReclaims: 'the kernel reclaims what it can, and refuses the limit when that is not enough',
+  belowUsageNoStart: 'no process in it can start another until some have ended',
+  warnReleaseAgent:
+    'The kernel will start this program as root on the host, outside of every container, whenever a cgroup of the hierarchy that asks for it becomes empty.',
+  warnIrreversible: 'A cgroup that became threaded stays so until it is removed.',
+  warnLimitsLost: 'The cgroups below lose every limit and figure of {0}; enabled again, they begin without limits.',
+  warnBelowUsage: '{0} are in use now ({1}), more than the limit of {2}: {3}.',
+  everybody: 'everybody',
+  aProcess: 'process',
+  moreOfThem: '{0} more',
+  writableByAdmin:
+    'The container {0} has cgroup v1 mounted writable at {1}; its {2}, {3}, holds CAP_SYS_ADMIN in the host’s user namespace, with which it may write release_agent and so run a program as root of the host.',
+  writableWithoutAdmin:
+    'The container {0} has cgroup v1 mounted writable at {1}; its {2}, {3}, does not hold CAP_SYS_ADMIN in the host’s user namespace, which release_agent demands since Linux 5.17.',
+  releaseAgentRuns:
+    'release_agent of the hierarchy {0} is {1}, and notify_on_release of {2} is 1: the kernel runs it as root when this cgroup empties.',
+  releaseAgentDoesNotRun:
+    'release_agent of the hierarchy {0} is {1}, and notify_on_release of {2} is 0: it is not run for this cgroup.',
+  releaseAgentMayRun: 'release_agent of the hierarchy {0} is {1}, and notify_on_release of {2} is unknown.',
+  processNamed: 'Process {0} ({1})',
+  processNumbered: 'Process {0}',
+  unseenAboveIsFrozen: 'A cgroup above it, which cannot be seen from here, is frozen',
+  isFrozen: '{0} is frozen',
+  areFrozen: '{0} are frozen',
 } as const;

@@ -31,4 +31,6 @@ export const HOST_TEXTS = {
   theProcess: 'process {0}',
   doesNotAnswer: '{0} does not answer.',
   doesNotAnswerFor: '{0} does not answer, asked for {1}.',
+  deviceNumbered: 'device {0}',
+  mountedAt: '{0} at {1} ({2})',
 } as const;

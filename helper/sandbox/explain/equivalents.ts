@@ -6,6 +6,8 @@ import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
 import { NAMESPACE_OPTIONS } from '../../protocol/namespaceKinds.ts';
 import type { SandboxEquivalent } from '../../protocol/sandboxes.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { Option } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
@@ -53,22 +55,19 @@ function inDirectory(plan: SandboxPlan): string[] {
   ];
 }
 
-function unshareDifferences(plan: SandboxPlan): string[] {
+function unshareDifferences(plan: SandboxPlan): Said[] {
   const { spec, fresh, root, mounts } = plan;
   return thoseThatHold([
-    [true, 'unshare keeps capabilities, your environment, open files, terminal and seccomp state.'],
-    [
-      mounts.some(({ place }) => place.destination !== '/proc'),
-      'It mounts nothing but /proc: the other mounts have to be made by hand.',
-    ],
-    [fresh.has('uts'), 'It sets no host name.'],
-    [fresh.has('net') && spec.network.type === 'loopback', 'lo stays down.'],
-    [(rootPathOf(plan) ?? '/') !== '/', 'It uses chroot, not pivot_root: the old root stays mounted below.'],
-    [root.type === 'bind' && root.readOnly, 'The root stays writable.'],
+    [true, said('unshareKeepsMuch')],
+    [mounts.some(({ place }) => place.destination !== '/proc'), said('unshareMountsOnlyProc')],
+    [fresh.has('uts'), said('setsNoHostName')],
+    [fresh.has('net') && spec.network.type === 'loopback', said('loStaysDown')],
+    [(rootPathOf(plan) ?? '/') !== '/', said('usesChrootNotPivotRoot')],
+    [root.type === 'bind' && root.readOnly, said('rootStaysWritable')],
   ]);
 }
 
-function thoseThatHold(differences: readonly [holds: boolean, text: string][]): string[] {
+function thoseThatHold(differences: readonly [holds: boolean, text: Said][]): Said[] {
   return differences.flatMap(([holds, text]) => (holds ? [text] : []));
 }
 
@@ -102,23 +101,17 @@ function bwrapOf(plan: SandboxPlan): SandboxEquivalent | undefined {
   return { tool: 'bwrap', command: words.join(' '), differences: bwrapDifferences(plan) };
 }
 
-function bwrapDifferences({ spec, fresh, root, mounts, trees }: SandboxPlan): string[] {
+function bwrapDifferences({ spec, fresh, root, mounts, trees }: SandboxPlan): Said[] {
   const isOverlay = root.type === 'overlay';
   return thoseThatHold([
-    [
-      true,
-      'bwrap loads no seccomp filter of its own, covers nothing in /proc, and leaves the bounding set of capabilities whole.',
-    ],
-    [mounts.some(({ what }) => what === 'content'), '/etc/hosts and /etc/resolv.conf stay those of the root.'],
-    [trees.some((tree) => tree.mapped !== undefined), 'It maps no owners of files.'],
-    [
-      isOverlay && root.mapped === true,
-      "The image's files belong to nobody inside, and what an opaque directory hides is seen.",
-    ],
-    [fresh.has('time'), 'It makes no time namespace.'],
-    [fresh.has('net') && spec.network.type === 'none', 'It brings up lo.'],
-    [isOverlay, 'It needs bubblewrap 0.11 for the overlay.'],
-    [isOverlay && root.upper !== undefined, 'Its changes are thrown away.'],
+    [true, said('bwrapLoadsNoSeccompFilterOwn')],
+    [mounts.some(({ what }) => what === 'content'), said('filesOfNamesAreRoots')],
+    [trees.some((tree) => tree.mapped !== undefined), said('mapsNoOwnersFiles')],
+    [isOverlay && root.mapped === true, said('imageFilesBelongToNobody')],
+    [fresh.has('time'), said('makesNoTimeNamespace')],
+    [fresh.has('net') && spec.network.type === 'none', said('bringsUpLo')],
+    [isOverlay, said('needsBubblewrap011ForOverlay')],
+    [isOverlay && root.upper !== undefined, said('changesAreThrownAway')],
   ]);
 }
 

@@ -1,7 +1,8 @@
 /** `sandboxes/explain`: the very program that would run, as text, and what other tools would be told. */
 import type { Step } from '../../launcher/program.ts';
-import { callOf, isAttempt, lineOf, printable } from '../../launcher/text.ts';
+import { callOf, isAttempt, lineOf, printableSaid } from '../../launcher/text.ts';
 import type { SandboxesExplainResult, SandboxStep } from '../../protocol/sandboxes.ts';
+import { english } from '../../saying.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { noteOf } from '../saved/runningNotes.ts';
 import { compileSandbox } from '../steps/compileSandbox.ts';
@@ -21,7 +22,7 @@ export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
   return {
     spec: plan.spec,
     steps: program.steps.map((step, index) => describe(step, by(index))),
-    syscalls: program.steps.map(lineOf).join('\n'),
+    syscalls: program.steps.map((step) => english(lineOf(step))).join('\n'),
     equivalents: equivalents(plan),
     notes: plan.notes,
     weaker: plan.weaker,
@@ -31,7 +32,7 @@ export function explainSandbox(plan: SandboxPlan): SandboxesExplainResult {
 function describe(step: Step, by: SandboxStep['by']): SandboxStep {
   return {
     call: callOf(step),
-    purpose: printable(step.purpose),
+    purpose: printableSaid(step.purpose),
     by,
     optional: (step.ignoreError ?? step.ignoreLacking ?? step.condition !== undefined) && !isAttempt(step),
   };

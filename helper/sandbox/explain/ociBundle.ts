@@ -22,6 +22,8 @@ import { startingLimits } from '../../programs/cleanStart.ts';
 import { own } from '../../programs/identity.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { SandboxEquivalent, SandboxResources } from '../../protocol/sandboxes.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { PlannedMount } from '../plan/plannedMounts.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
 import { defaultSeccompProfile } from '../seccomp/seccompDefault.ts';
@@ -268,29 +270,23 @@ function throttlesOf(limited: NonNullable<SandboxResources['blockIO']>, devices:
   };
 }
 
-function differencesOf({ spec, fresh, root, trees }: SandboxPlan): string[] {
-  const cases: [boolean, string][] = [
-    [spec.process.init, 'The program is pid 1 itself: nothing reaps what it leaves behind.'],
-    [
-      own().uid === 0 && !fresh.has('user') && root.type === 'bind' && root.readOnly,
-      'Mounts below a read-only root stay writable.',
-    ],
-    [root.type === 'bind', 'Device nodes among the files of the root would work.'],
-    [spec.dev === 'none', 'It makes the devices and links of /dev nevertheless.'],
-    [spec.resources === undefined, 'It makes a cgroup in every hierarchy nevertheless.'],
-    [fresh.has('time'), 'It makes no time namespace: runc knows them from 1.2 on.'],
-    [fresh.has('net') && spec.network.type === 'none', 'It brings up lo.'],
-    [spec.network.type === 'veth', 'It makes no interfaces: engines have them made by a plug-in (CNI), or by a hook.'],
-    [
-      spec.changeRoot === 'chroot',
-      'It moves the new root over the old one before it changes to it, so that the old one is not reached.',
-    ],
+function differencesOf({ spec, fresh, root, trees }: SandboxPlan): Said[] {
+  const cases: [boolean, Said][] = [
+    [spec.process.init, said('nothingReaps')],
+    [own().uid === 0 && !fresh.has('user') && root.type === 'bind' && root.readOnly, said('mountsBelowStayWritable')],
+    [root.type === 'bind', said('deviceNodesWouldWork')],
+    [spec.dev === 'none', said('makesDevNevertheless')],
+    [spec.resources === undefined, said('makesCgroupsNevertheless')],
+    [fresh.has('time'), said('runcMakesNoTimeNamespace')],
+    [fresh.has('net') && spec.network.type === 'none', said('bringsUpLo')],
+    [spec.network.type === 'veth', said('makesNoInterfaces')],
+    [spec.changeRoot === 'chroot', said('movesNewRootOverOld')],
     [
       trees.some((tree) => tree.mapped !== undefined) || (root.type === 'overlay' && root.mapped === true),
-      'It maps no owners of files: runc knows that from 1.2 on.',
+      said('runcMapsNoOwners'),
     ],
-    [root.type === 'tmpfs' && root.copied === true, 'Programs are bound, not copied.'],
-    [spec.process.timeout !== undefined, 'It has no limit of time.'],
+    [root.type === 'tmpfs' && root.copied === true, said('programsAreBound')],
+    [spec.process.timeout !== undefined, said('hasNoTimeLimit')],
   ];
   return cases.flatMap(([holds, text]) => (holds ? [text] : []));
 }

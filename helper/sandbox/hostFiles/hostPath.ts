@@ -10,21 +10,22 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { errorOf } from '../../kernel/files.ts';
 import { openBeneath, openRealPath } from '../../kernel/openat2.ts';
 import type { SandboxSpec } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { absolutePath, mapHostPaths, mapLayers } from '../specification/specPaths.ts';
 import { realIfThere } from './hostMounts.ts';
 import { isWithin } from './within.ts';
 
 /** What leads out of the folder that the specification lies in, though it seems to be in it; by links, or by "..". */
-export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): string[] {
+export function notesOnPaths(spec: SandboxSpec, folder: string | undefined): Said[] {
   if (folder === undefined) return [];
-  const notes: string[] = [];
+  const notes: Said[] = [];
   const realFolder = realIfThere(folder);
   mapHostPaths(spec, (given, field) => {
     const named = absolutePath(given, folder);
     const real = isWithin(named, folder) || !given.startsWith('/') ? realIfThere(named) : undefined;
     if (real !== undefined && realFolder !== undefined && !isWithin(real, realFolder))
-      notes.push(`"${field}": ${given} leads out of the folder of the specification, to ${real}.`);
+      notes.push(said('leadsOutOfFolder', field, given, real));
     return given;
   });
   return notes;

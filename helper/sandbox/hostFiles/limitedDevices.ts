@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { Failure, inField } from '../../failure.ts';
 import type { SandboxResources } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 /** `major:minor` by each path that names one. Throws a `Failure` for what is none. */
 export function blockDevices(resources: SandboxResources | undefined): Map<string, string> {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { Failure, inField } from '../../failure.ts';
 import { type Elf, parseElf, type ReadAt } from '../../proc/elf.ts';
 import { parseLdCache } from '../../proc/ldCache.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 export interface ProgramFiles {
   /** `path` in the new root; `source` on the host, free of links. */

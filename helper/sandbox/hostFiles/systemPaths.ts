@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { Failure } from '../../failure.ts';
 import type { Mount } from '../../proc/mountinfo.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { HostMounts, MountBelow } from './hostMounts.ts';
 import { isWithin } from './within.ts';
 

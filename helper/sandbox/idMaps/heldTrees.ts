@@ -9,7 +9,7 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { cloneMounts } from '../../kernel/newMount.ts';
 import { leastOf } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { type IdMaps, insideOf, outsideOf } from './idMaps.ts';
 
 /** Mounts that are mounted nowhere, held by a descriptor of the helper. */

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { Failure, isSystemError } from '../../failure.ts';
 import { mapMountIds } from '../../kernel/newMount.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import type { HeldTree } from './heldTrees.ts';
 
 /** By the id maps of the user namespace that the process `pid`, which waits, is in. Throws a `Failure`. */

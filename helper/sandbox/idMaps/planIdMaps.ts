@@ -4,12 +4,13 @@ import { Failure } from '../../failure.ts';
 import { readUsers } from '../../host/userFile.ts';
 import { own } from '../../programs/identity.ts';
 import type { IdMappings, SandboxIdMapping } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { IdMaps } from './idMaps.ts';
 
 const MAX_SUBID_BYTES = 1024 * 1024;
 
-export function planIdMaps(asked: IdMappings, notes: string[]): IdMaps {
+export function planIdMaps(asked: IdMappings, notes: Said[]): IdMaps {
   const { uid, gid, privileged } = own();
   const writtenBy = privileged ? 'helper' : 'self';
   const only = (inside: number, outside: number) => [{ containerID: inside, hostID: outside, size: 1 }];
@@ -30,7 +31,7 @@ export function planIdMaps(asked: IdMappings, notes: string[]): IdMaps {
   const isOwn = (mappings: SandboxIdMapping[], id: number) =>
     mappings.length === 1 && mappings[0]!.hostID === id && mappings[0]!.size === 1;
   if (isOwn(uidMappings, uid) && isOwn(gidMappings, gid)) return { uid: uidMappings, gid: gidMappings, writtenBy };
-  notes.push('newuidmap and newgidmap write these id maps; they allow what /etc/subuid and /etc/subgid give the user.');
+  notes.push(said('noteIdMapsByTools'));
   return { uid: uidMappings, gid: gidMappings, writtenBy: 'newuidmap' };
 }
 

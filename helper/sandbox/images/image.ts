@@ -8,7 +8,7 @@ import { parsedFile, readBounded } from '../../host/engines/boundedFile.ts';
 import { jsonOf } from '../../proc/json.ts';
 import type { Unknown } from '../../protocol/errors.ts';
 import type { SandboxImage, StoredImage } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { DOCKER_ROOT, describedByConfig, type ImageFiles, MAX_LAYERS, PODMAN_ROOT, parseConfig } from './imageDescription.ts';
 
 const DOCKER_NAMES = path.join(DOCKER_ROOT, 'image/overlay2/repositories.json');

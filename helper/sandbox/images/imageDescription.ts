@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { type ImageConfig, parseImageConfig, stepsOf } from '../../host/engines/imageConfig.ts';
 import { jsonOf } from '../../proc/json.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 
 export interface ImageFiles {
   /** In lookup order: directories of the host, or below the root of a file system that is mounted nowhere. */
@@ -10,7 +12,7 @@ export interface ImageFiles {
   described?: { digest: string; createdBy?: string }[];
   /** What the image says about the process. */
   process: { args?: string[]; env: Record<string, string>; cwd?: string };
-  notes: string[];
+  notes: Said[];
 }
 
 export interface UnpackedLayers {
@@ -27,7 +29,7 @@ export interface UnpackInside {
    */
   writer?: { uid: number; gid: number };
   /** Into that file system of that user namespace, open descriptors. Resolves with what a person should know; rejects with a `Failure`. */
-  unpack(into: number, userNamespace: number): Promise<string[]>;
+  unpack(into: number, userNamespace: number): Promise<Said[]>;
 }
 
 export const DOCKER_ROOT = '/var/lib/docker';
@@ -80,7 +82,7 @@ export function describedByConfig(of: Config | undefined): Pick<ImageFiles, 'pro
     return equals > 0 && !entry.includes('\0') ? [[entry.slice(0, equals), entry.slice(equals + 1)]] : [];
   });
   const cwd = config?.WorkingDir;
-  const notes = config?.User ? [`The image asks for the user "${config.User}"; set process.user to run as that.`] : [];
+  const notes = config?.User ? [said('noteImageUser', config.User)] : [];
   return {
     process: {
       env: Object.fromEntries(variables),

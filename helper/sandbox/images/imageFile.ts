@@ -15,7 +15,8 @@ import { append } from '../../lists.ts';
 import { jsonOf } from '../../proc/json.ts';
 import { own } from '../../programs/identity.ts';
 import type { SandboxImage } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { type IdMaps, insideOf } from '../idMaps/idMaps.ts';
 import { describedByConfig, type ImageFiles, parseConfig, type UnpackInside } from './imageDescription.ts';
 import { LostOwners, OwnerMapping, OwnersToGive } from './imageOwners.ts';
@@ -137,7 +138,7 @@ function unpackInside(image: FileImage, layers: readonly string[], idMaps: IdMap
 }
 
 /** Everything is to belong to the one user who is mapped. */
-async function unpackAsOwn(image: FileImage, layers: readonly string[], into: number): Promise<string[]> {
+async function unpackAsOwn(image: FileImage, layers: readonly string[], into: number): Promise<Said[]> {
   const { uid, gid } = own();
   const lost = new LostOwners();
   const owner = (ids: Ids) => {
@@ -145,9 +146,7 @@ async function unpackAsOwn(image: FileImage, layers: readonly string[], into: nu
     return { uid, gid };
   };
   const leftOut = await unpackAll(image, layers, into, { owner });
-  const others = `${lost.files} files of the image have other owners than root (${lost})`;
-  const advice = 'without privilege all belong to you, unless idMappings "subids" maps more ids.';
-  return [...notesOnLeftOut(leftOut), ...(lost.files === 0 ? [] : [`${others}; ${advice}`])];
+  return [...notesOnLeftOut(leftOut), ...(lost.files === 0 ? [] : [said('noteOtherOwners', lost.files, String(lost))])];
 }
 
 /** Everything belongs to the user until all of it is there: in the directories of others no layer could be put on top. */
@@ -155,7 +154,7 @@ async function unpackMapped(
   image: FileImage,
   layers: readonly string[],
   { into, userNamespace, idMaps }: { into: number; userNamespace: number; idMaps: IdMaps },
-): Promise<string[]> {
+): Promise<Said[]> {
   const mapping = new OwnerMapping(idMaps);
   const owners = new OwnersToGive();
   const options: LayerOptions = { owner: (ids) => mapping.map(ids), later: (stat, wanted) => owners.note(stat, wanted) };
@@ -186,8 +185,8 @@ async function unpackAll(
   return leftOut;
 }
 
-function notesOnLeftOut(leftOut: number): string[] {
-  return leftOut === 0 ? [] : [`${leftOut} devices and pipes of the image are left out.`];
+function notesOnLeftOut(leftOut: number): Said[] {
+  return leftOut === 0 ? [] : [said('noteDevicesLeftOut', leftOut)];
 }
 
 function namesFor(layers: readonly string[]): string[] {

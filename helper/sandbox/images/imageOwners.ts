@@ -12,7 +12,8 @@ import { launch, StepFailure } from '../../launcher/launch.ts';
 import { integer, named, string } from '../../launcher/program.ts';
 import { Steps } from '../../launcher/steps.ts';
 import { printable } from '../../launcher/text.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { type IdMaps, insideOf, outsideOf, rootOf } from '../idMaps/idMaps.ts';
 import type { Ids, Wanted } from './layerWriter.ts';
 
@@ -69,10 +70,10 @@ export class OwnerMapping {
   }
 
   /** What a person should know. */
-  notes(): string[] {
+  notes(): Said[] {
     const { lost } = this;
     if (lost.files === 0) return [];
-    return [`${lost.files} files of the image have owners that are not mapped (${lost}); they belong to root inside.`];
+    return [said('noteUnmappedOwners', lost.files, String(lost))];
   }
 }
 
@@ -147,10 +148,10 @@ class Batch {
   /** What is in the directory names nothing outside: it is the root directory. */
   constructor(directory: number, userNamespace: number) {
     const user = this.steps.descriptor(userNamespace, 'the user namespace');
-    this.steps.call('setns', [user, integer(CLONE_FLAGS.user, 'CLONE_NEWUSER')], 'enter the user namespace');
-    this.steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the helper ends' });
-    this.steps.call('fchdir', [this.steps.descriptor(directory, 'the image')], 'go to the files of the image');
-    this.steps.call('chroot', [string('.')], 'see nothing else');
+    this.steps.call('setns', [user, integer(CLONE_FLAGS.user, 'CLONE_NEWUSER')], said('enterUserNamespace'));
+    this.steps.add({ kind: 'tether', signal: SIGKILL, purpose: said('endWhenHelperEnds') });
+    this.steps.call('fchdir', [this.steps.descriptor(directory, 'the image')], said('goToImageFiles'));
+    this.steps.call('chroot', [string('.')], said('seeNothingElse'));
   }
 
   get isFull(): boolean {
@@ -161,12 +162,12 @@ class Batch {
     const [user, group] = [insideOf(idMaps.uid, uid)!, insideOf(idMaps.gid, gid)!];
     const name = string(path);
     this.bytes += Buffer.byteLength(path) + 1;
-    const purpose = `give ${printable(path)} of the image its owner ${user}:${group}`;
+    const purpose = said('giveOwner', printable(path), user, group);
     this.steps.call('fchownat', [HERE, name, integer(user), integer(group), AT_SYMLINK_NOFOLLOW], purpose);
     // The kernel takes these from what changes its owner. A link has no mode of its own, and none is wanted.
     const isLacking = mode !== undefined && ((mode & S_ISUID_ISGID) !== 0 || (stat.mode & PERMISSIONS) !== mode);
     if (isLacking)
-      this.steps.call('fchmodat', [HERE, name, integer(mode, `0${mode.toString(8)}`)], `give ${printable(path)} its mode`);
+      this.steps.call('fchmodat', [HERE, name, integer(mode, `0${mode.toString(8)}`)], said('giveMode', printable(path)));
   }
 
   async run(): Promise<void> {

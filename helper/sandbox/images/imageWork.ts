@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Failure, isSystemError } from '../../failure.ts';
 import type { JobTable } from '../../reading/answering.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { openHostFile, openHostFileBelow } from '../hostFiles/hostPath.ts';
 import { findImage, listImages } from './image.ts';
 import { FindImage, ListImages, OpenImageFile, ReadPart } from './imageReading.ts';

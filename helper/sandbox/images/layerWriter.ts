@@ -13,8 +13,8 @@ import { close, errorOf, O_DIRECTORY } from '../../kernel/files.ts';
 import { ENOENT, O_PATH } from '../../kernel/numbers.ts';
 import { openInRootNow } from '../../kernel/openat2.ts';
 import { makeOpaque, makeWhiteout } from '../../kernel/whiteout.ts';
-import type { Said } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 
 const MAX_ENTRIES = 1_000_000;
 const MAX_DEPTH = 256;

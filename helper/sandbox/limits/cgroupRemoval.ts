@@ -7,7 +7,7 @@ import { Failure, isSystemError } from '../../failure.ts';
 import { close } from '../../kernel/files.ts';
 import { SIGKILL } from '../../kernel/numbers.ts';
 import { openPidfd, sendSignal } from '../../kernel/pidfd.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 const REMOVAL_TRIES = 100;
 const REMOVAL_PAUSE_MILLIS = 20;

@@ -13,7 +13,7 @@ import { log, logError } from '../../log.ts';
 import { parseCgroups } from '../../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import { own } from '../../programs/identity.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { moveToScope } from './ownScope.ts';
 
 /** The system's systemd says so of the cgroups of its units with `Delegate=`. The user's does not, and all of its units' belong to the user. */

@@ -11,7 +11,7 @@ import { parseCgroups } from '../../proc/cgroup.ts';
 import { type Mount, parseMountinfo } from '../../proc/mountinfo.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import type { SandboxResources } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { bytesOf } from '../specification/size.ts';
 import { askForScope, notAvailable, notHandedDown, ownPathIn, placeInV1, placeInV2 } from './delegation.ts';
 

@@ -8,8 +8,8 @@ import { close } from '../../kernel/files.ts';
 import { openNetlink } from '../../kernel/netlink.ts';
 import { AF_INET, AF_INET6, NETLINK_ROUTE } from '../../kernel/numbers.ts';
 import { addresses, links, routes } from '../../kernel/rtnetlink.ts';
-import type { Said } from '../../protocol/said.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { numberOf6 } from '../specification/ipv6.ts';
 
 /** Numbers of 32 or 128 bits. */

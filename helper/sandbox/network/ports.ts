@@ -3,7 +3,7 @@ import dgram from 'node:dgram';
 import net from 'node:net';
 import { Failure, inFieldLater, isSystemError } from '../../failure.ts';
 import type { PortForward } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 export interface ForwardedPorts {
   close(): void;

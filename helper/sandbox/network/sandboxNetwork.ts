@@ -8,9 +8,9 @@ import { NetlinkError } from '../../kernel/netlink.ts';
 import { type NftChain, type NftRule, type NftTable, openOwnedTable } from '../../kernel/nftables.ts';
 import { AT_FDCWD } from '../../kernel/numbers.ts';
 import { own } from '../../programs/identity.ts';
-import type { Said } from '../../protocol/said.ts';
 import type { SandboxNetwork } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import {
   bytesOf6,
   isOfHost,
@@ -288,7 +288,7 @@ function rulesOf({ address, ipv6, outside }: Omit<VethPlan, 'rules'>, { nat, pee
 }
 
 /** What the kernel makes of the plan's table: the socket that it belongs to. Undefined, with a note, when there is none to be had and none is needed. */
-export function openTable({ rules }: VethPlan, nat: boolean, notes: string[]): number | undefined {
+export function openTable({ rules }: VethPlan, nat: boolean, notes: Said[]): number | undefined {
   if (rules === undefined) return undefined;
   try {
     return openOwnedTable(rules);
@@ -301,9 +301,7 @@ export function openTable({ rules }: VethPlan, nat: boolean, notes: string[]): n
         hint: said('maybeNoNftables'),
       });
     }
-    notes.push(
-      `The kernel has no nftables for it (${code}): where the host forwards packets, sandboxes with interfaces reach each other.`,
-    );
+    notes.push(said('noteNoNftables', code));
     return undefined;
   }
 }

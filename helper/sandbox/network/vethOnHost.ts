@@ -9,7 +9,7 @@ import { NetlinkError, openNetlink } from '../../kernel/netlink.ts';
 import { NETLINK_ROUTE } from '../../kernel/numbers.ts';
 import { makeVethPair, type OwnAddress, setUpInterface } from '../../kernel/vethPair.ts';
 import { append } from '../../lists.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { bytesOf6 } from '../specification/ipv6.ts';
 import { advertisementsOf, bytesOf, HOST_SETTINGS, type VethPlan } from './sandboxNetwork.ts';
 

@@ -7,6 +7,7 @@ import { append } from '../../lists.ts';
 import { NAMESPACE_KINDS } from '../../protocol/namespaceKinds.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { IdMappings, SandboxSpec } from '../../protocol/sandboxes.ts';
+import type { Said } from '../../protocol/sentences.ts';
 import { job } from '../../reading/job.ts';
 import { readers } from '../../reading/readers.ts';
 import type { HeldTree } from '../idMaps/heldTrees.ts';
@@ -48,9 +49,9 @@ export interface FilesFound {
   trees: readonly HeldTree[];
   /** `major:minor` by the path of each block device that is limited. */
   devices: ReadonlyMap<string, string>;
-  notes: string[];
+  notes: Said[];
   /** Paths that lead out of the folder of the specification. */
-  leaving: string[];
+  leaving: Said[];
   weaknesses: Weakness[];
 }
 

@@ -3,6 +3,8 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { isSystemError } from '../../failure.ts';
 import type { SandboxNetwork } from '../../protocol/sandboxes.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { parseAddress6 } from '../specification/ipv6.ts';
 import type { Place, PlannedMount } from './plannedMounts.ts';
 import type { RootPlan } from './planRoot.ts';
@@ -22,14 +24,14 @@ const OWN_NAME_ADDRESS = '127.0.1.1';
 export function nameFiles(
   spec: ResolvedSpec,
   root: RootPlan,
-  { at, notes }: { at: (destination: string) => Place; notes: string[] },
+  { at, notes }: { at: (destination: string) => Place; notes: Said[] },
 ): PlannedMount[] {
   const mounts: PlannedMount[] = [];
   const add = (destination: string, content: string, when: 'always' | 'whereItIs') => {
     const place = at(destination);
     if (place.kind !== 'file' && when === 'whereItIs') return;
     if (place.kind !== 'file' && root.type === 'bind' && root.readOnly) {
-      notes.push(`The root has no ${destination}, and is read-only, so that none is made there.`);
+      notes.push(said('noteRootHasNoFile', destination));
       return;
     }
     mounts.push({ what: 'content', content, place });
@@ -66,15 +68,13 @@ function lines(all: readonly string[]): string {
 }
 
 /** With translated addresses and no name servers of its own it asks those of the host, as far as they are reached from inside. */
-export function withResolverOfHost(network: Veth, notes: string[]): Veth {
+export function withResolverOfHost(network: Veth, notes: Said[]): Veth {
   if (network.nat !== true || network.nameservers !== undefined) return network;
   for (const file of RESOLVERS_OF_HOST) {
     const found = parseResolver(read(file), network.address6 !== undefined);
     if (found.nameservers.length > 0) return { ...found, ...network };
   }
-  notes.push(
-    "The host's name servers are on its loopback interface, which is not reached from inside: set network.nameservers.",
-  );
+  notes.push(said('noteNameServersOnLoopback'));
   return network;
 }
 

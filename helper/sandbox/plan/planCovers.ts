@@ -2,7 +2,8 @@
 
 import { Failure, inField } from '../../failure.ts';
 import { MOUNT_ATTR_RDONLY, MS_SHARED } from '../../kernel/numbers.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { HostMounts } from '../hostFiles/hostMounts.ts';
 import { type Cover, coversOfHost, coversOfNew, pathOf, withoutWrites } from '../hostFiles/systemPaths.ts';
 import { isWithin } from '../hostFiles/within.ts';
@@ -26,7 +27,7 @@ export interface CoverPlan {
 interface CoverContext {
   hostMounts: HostMounts;
   spec: ResolvedSpec;
-  notes: string[];
+  notes: Said[];
 }
 
 const NO_COVERS: CoverPlan = {
@@ -91,12 +92,12 @@ function ofBind(mount: BindMount, context: CoverContext): Cover[] {
   return covers;
 }
 
-function ofWritable(covers: Cover[], attributes: number, destination: string, notes: string[]): Cover[] {
+function ofWritable(covers: Cover[], attributes: number, destination: string, notes: Said[]): Cover[] {
   if ((attributes & MOUNT_ATTR_RDONLY) !== 0) return withoutWrites(covers);
   const all = covers
     .filter(({ path, how, ofDevices }) => path === '' && how === 'readOnly' && !ofDevices)
     .map((cover) => pathOf(cover, destination));
-  if (all.length > 0) notes.push(`Read-only, though it was to be writable: ${all.join(', ')}, which is the kernel's own.`);
+  if (all.length > 0) notes.push(said('noteReadOnlyOfKernel', all));
   return covers;
 }
 

@@ -1,5 +1,6 @@
 /** Plans, on a reader thread, what files of the host decide: findFiles.ts asks for it. */
 import { inField } from '../../failure.ts';
+import type { Said } from '../../protocol/sentences.ts';
 import type { JobTable } from '../../reading/answering.ts';
 import { HostMounts } from '../hostFiles/hostMounts.ts';
 import { notesOnPaths } from '../hostFiles/hostPath.ts';
@@ -29,7 +30,7 @@ export function planFiles(
   isDeaf: (path: string) => boolean = () => false,
 ): FilesFound {
   const { given, directory, image, joined, isRunning } = asked;
-  const notes: string[] = [];
+  const notes: Said[] = [];
   const folder = directory === undefined ? {} : { folder: directory };
   const leaving = notesOnPaths(given, directory);
   const spec = { ...asked.spec };

@@ -18,7 +18,8 @@ import {
 import { append } from '../../lists.ts';
 import { own } from '../../programs/identity.ts';
 import type { SandboxMount } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { type HostMounts, isRootOfHost } from '../hostFiles/hostMounts.ts';
 import { plainLayers, realPath } from '../hostFiles/hostPath.ts';
 import { resolveInRoot, split } from '../hostFiles/inRoot.ts';
@@ -32,7 +33,7 @@ import type { ResolvedSpec } from './resolvedSpec.ts';
 
 export interface MountContext {
   user: UserPlan;
-  notes: string[];
+  notes: Said[];
   hasUserNamespace: boolean;
   /** It has no other user namespace than the helper. */
   ownsHost: boolean;
@@ -277,8 +278,7 @@ function checkPropagation(
   const of = hostMounts.of(source);
   const has = (kind: string) => of?.propagation.some((field) => field.startsWith(kind)) === true;
   if (propagation === MS_SLAVE) {
-    if (!has('shared:') && !has('master:'))
-      notes.push(`What is mounted below ${source} later does not appear in the sandbox: on the host it is a private mount.`);
+    if (!has('shared:') && !has('master:')) notes.push(said('notePrivateMount', source));
     return;
   }
   if (hasUserNamespace || !has('shared:')) {

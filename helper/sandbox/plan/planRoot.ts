@@ -4,7 +4,8 @@ import { Failure, inField } from '../../failure.ts';
 import { tmpfsKeepsUserAttributes } from '../../kernel/memfd.ts';
 import { append } from '../../lists.ts';
 import type { SandboxRoot } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { plainDirectory, plainUpper, realPath } from '../hostFiles/hostPath.ts';
 import { type ProgramFiles, programFiles } from '../hostFiles/programFiles.ts';
 import type { HeldTree, HeldTrees } from '../idMaps/heldTrees.ts';
@@ -37,7 +38,7 @@ export type RootPlan =
 export interface RootContext {
   image?: ImageFiles;
   trees: HeldTrees;
-  notes: string[];
+  notes: Said[];
   /** That the specification lies in. */
   folder?: string;
 }
@@ -46,10 +47,7 @@ export function planRoot(spec: ResolvedSpec, context: RootContext): RootPlan {
   const root = planned(spec, context);
   const isMadeInside = root.type === 'overlay' && root.mapped === undefined && spec.namespaces.user !== 'host';
   if (isMadeInside && root.upper === undefined && !tmpfsKeepsUserAttributes()) {
-    context.notes.push(
-      'Directories that are below the overlay can be neither deleted nor moved (EIO): for that, a tmpfs keeps the attributes that are ' +
-        'needed in a user namespace only since Linux 6.6. A folder on a disk as root.upper does.',
-    );
+    context.notes.push(said('noteTmpfsUpper'));
   }
   return root;
 }
@@ -104,7 +102,7 @@ function ofHost(
     const held = hold(path);
     return { type: 'bind', path, readOnly: root.access === 'readOnly', ...(held === undefined ? {} : { held }) };
   }
-  if (path === '/') notes.push("An overlay covers one file system: what is mounted below the host's root is not in it.");
+  if (path === '/') notes.push(said('noteOverlayCoversOne'));
   const upper = root.upper === undefined ? undefined : upperOf(root.upper, folder);
   const held = [path, ...(upper === undefined ? [] : [upper])].flatMap((one) => hold(one) ?? []);
   return { type: 'overlay', lowers: [path], held, ...(upper === undefined ? {} : { upper }) };

@@ -6,9 +6,9 @@ import { leastOf } from '../../lists.ts';
 import { capabilityBit } from '../../proc/capabilities.ts';
 import { RESOURCE_NAMES, RLIM_INFINITY } from '../../proc/limits.ts';
 import { type Identity, own } from '../../programs/identity.ts';
-import type { Said } from '../../protocol/said.ts';
 import type { NamespaceChoice, SandboxCapabilities } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { type IdMaps, outsideOf } from '../idMaps/idMaps.ts';
 import type { ResolvedSpec } from './resolvedSpec.ts';
 
@@ -18,7 +18,7 @@ export interface UserPlan {
   groups?: NonNullable<Identity['groups']>;
 }
 
-export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps | undefined, notes: string[]): UserPlan {
+export function planUser({ process, namespaces }: ResolvedSpec, idMaps: IdMaps | undefined, notes: Said[]): UserPlan {
   const mine = own();
   const uid = process.user?.uid ?? defaultUid(namespaces.user, idMaps);
   const gid = process.user?.gid ?? (process.user === undefined ? defaultGid(namespaces.user, idMaps) : uid);
@@ -85,7 +85,7 @@ function groupsOf(
   asked: number[] | undefined,
   choice: NamespaceChoice,
   idMaps: IdMaps | undefined,
-  notes: string[],
+  notes: Said[],
 ): UserPlan['groups'] {
   const ids = asked ?? [];
   if (own().privileged) return { ids, when: typeof choice === 'object' ? 'beforeUserNamespace' : 'afterUserNamespace' };
@@ -96,7 +96,7 @@ function groupsOf(
       hint: said('leaveGroupsOut'),
     });
   }
-  notes.push('Your own groups stay in effect: without privilege they cannot be given up (user_namespaces(7), "setgroups").');
+  notes.push(said('noteGroupsStay'));
   return undefined;
 }
 

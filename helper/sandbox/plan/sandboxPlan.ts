@@ -11,9 +11,9 @@ import { type HeldNamespace, HeldProcess, isOwnNamespace, type OpenNamespace } f
 import { NAMESPACE_KINDS } from '../../protocol/namespaceKinds.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
-import type { Said } from '../../protocol/said.ts';
 import type { NamespaceChoice, SandboxSpec } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { IdMaps } from '../idMaps/idMaps.ts';
 import type { ImageFiles } from '../images/imageDescription.ts';
 import { cgroupsOfRunning, type PlannedCgroup, planCgroups } from '../limits/sandboxCgroup.ts';
@@ -43,7 +43,7 @@ export interface SandboxPlan extends Omit<FilesFound, 'leaving' | 'weaknesses'> 
   command: string[];
   shell: boolean;
   /** Of the notes, those by which it protects less than the sandbox of an empty specification. */
-  weaker: string[];
+  weaker: Said[];
   dispose(): void;
 }
 
@@ -67,10 +67,7 @@ export interface PlanContext {
 }
 
 const MAX_FILTERS = 16;
-const DEFAULT_NAME =
-  process.arch === 'x64'
-    ? 'the default profile, for 64-bit and 32-bit programs'
-    : 'the default profile; it kills 32-bit programs';
+const DEFAULT_NAME = said(process.arch === 'x64' ? 'defaultProfile' : 'defaultProfileFor64');
 
 const FRESH_BY_DEFAULT: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup'];
 
@@ -364,7 +361,7 @@ async function joinNamespaces(spec: ResolvedSpec, context: PlanContext, disposab
 /** By the bounding set that it is for: compiling one takes longer than all the rest of a plan. */
 const defaultFilters = new Map<bigint, Buffer>();
 
-function seccompOf({ seccomp }: ResolvedSpec, bounding: bigint, notes: string[]): SeccompFilter | undefined {
+function seccompOf({ seccomp }: ResolvedSpec, bounding: bigint, notes: Said[]): SeccompFilter | undefined {
   if (seccomp === 'unconfined') return undefined;
   if (seccomp !== 'default') return inField(['seccomp'], () => givenFilter(seccomp, notes));
   return { instructions: defaultFilter(bounding), name: DEFAULT_NAME };

@@ -9,6 +9,8 @@ import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MS_SHARED, MS_S
 import { capabilityNames } from '../../proc/capabilities.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
+import type { Said, SaidArgument } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { HostMounts } from '../hostFiles/hostMounts.ts';
 import { isOfKernel } from '../hostFiles/systemPaths.ts';
 import { isWithin } from '../hostFiles/within.ts';
@@ -31,12 +33,12 @@ export interface Judged {
 }
 
 export interface Weakness {
-  text: string;
+  text: Said;
   /** The sandbox of an empty specification has it, too. */
   ofDefault?: boolean;
 }
 
-type Said = [holds: boolean, text: string];
+type Judgement = [holds: boolean, text: Said];
 
 /** The files of the host that are seen, and how. */
 interface Seen extends SeenPath {
@@ -48,7 +50,7 @@ interface Seen extends SeenPath {
 /** In the order of their weight. */
 export function weaknessesOf(plan: Judged, host: HostMounts, isDeaf: (path: string) => boolean): Weakness[] {
   const seen = seenPaths(plan);
-  const said = [
+  const judged = [
     ...ofRoot(plan),
     ...(seen.length === 0 ? [] : ofHost(seen, plan, host, isDeaf)),
     ...ofMountOptions(seen, plan),
@@ -61,26 +63,20 @@ export function weaknessesOf(plan: Judged, host: HostMounts, isDeaf: (path: stri
     plan.user.identity.hostUid === 0 && seen.length > 0
       ? [
           {
-            text: 'It runs as the root of the host: it can read the files that root owns. Set process.user, or idMappings.',
+            text: said('weakRunsAsRoot'),
             ofDefault: true,
           },
         ]
       : [];
-  return [...said.flatMap(([holds, text]) => (holds ? [{ text }] : [])), ...runsAsRoot];
+  return [...judged.flatMap(([holds, text]) => (holds ? [{ text }] : [])), ...runsAsRoot];
 }
 
-function ofRoot({ spec, fresh, trees }: Judged): Said[] {
+function ofRoot({ spec, fresh, trees }: Judged): Judgement[] {
   const mapped = trees.filter((tree) => tree.mapped !== undefined).map((tree) => tree.path);
   return [
-    [
-      spec.changeRoot === 'chroot' && !(spec.root.type === 'host' && !fresh.has('mnt')),
-      'chroot changes only where paths begin. The old root stays mounted, and a program with CAP_SYS_CHROOT, or with a descriptor of a directory outside, can walk back to it.',
-    ],
-    [spec.oldRoot !== undefined, `The old root is kept at ${spec.oldRoot}: everything of the host can be reached through it.`],
-    [
-      mapped.length > 0,
-      `In ${mapped.join(', ')} root inside owns what root owns on the disk, and what it makes there belongs to root of the host, set-user-ID files included.`,
-    ],
+    [spec.changeRoot === 'chroot' && !(spec.root.type === 'host' && !fresh.has('mnt')), said('weakChroot')],
+    [spec.oldRoot !== undefined, said('weakOldRootKept', spec.oldRoot ?? '')],
+    [mapped.length > 0, said('weakUpperOwnedByRoot', mapped)],
   ];
 }
 
@@ -133,23 +129,19 @@ const ENGINES =
   /(docker|containerd|podman|crio|cri-dockerd|buildkit|libvirt|virt[a-z]+d|lxd|incus|snapd|machined|systemd\/private|dbus\/system_bus)/;
 const MOST_NAMED = 5;
 
-function ofHost(seen: readonly Seen[], plan: Judged, host: HostMounts, isDeaf: (path: string) => boolean): Said[] {
+function ofHost(seen: readonly Seen[], plan: Judged, host: HostMounts, isDeaf: (path: string) => boolean): Judgement[] {
   return [...ofFiles(seen, plan, host), ...ofSockets(seen, plan, { host, isDeaf }), ...ofKernelFiles(seen, plan, host)];
 }
 
-function ofFiles(seen: readonly Seen[], plan: Judged, host: HostMounts): Said[] {
-  const asRoot =
-    plan.user.identity.hostUid === 0 ? ', and what it makes there belongs to root of the host, set-user-ID files included' : '';
+function ofFiles(seen: readonly Seen[], plan: Judged, host: HostMounts): Judgement[] {
+  const asRoot = plan.user.identity.hostUid === 0;
   const isWholeHost = (one: Seen) => host.holdRoot(one.path);
   const writable = seen.filter((one) => one.writable);
   const parts = writable.filter((one) => !isWholeHost(one));
   return [
-    [parts.length < writable.length, `The files of the host can be changed, and the sockets of its services reached${asRoot}.`],
-    [
-      seen.some((one) => one.mount !== undefined && !one.writable && isWholeHost(one)),
-      'The root directory of the host is mounted in it, with everything that is mounted below.',
-    ],
-    [parts.length > 0, `It can change the files in ${listOf(parts.map((one) => one.path))}${asRoot}.`],
+    [parts.length < writable.length, said(asRoot ? 'weakFilesOfHostAsRoot' : 'weakFilesOfHost')],
+    [seen.some((one) => one.mount !== undefined && !one.writable && isWholeHost(one)), said('weakRootOfHost')],
+    [parts.length > 0, said(asRoot ? 'weakCanChangeFilesAsRoot' : 'weakCanChangeFiles', listOf(parts.map((one) => one.path)))],
   ];
 }
 
@@ -158,7 +150,7 @@ function ofSockets(
   all: readonly Seen[],
   { mounts, user }: Judged,
   { host, isDeaf }: { host: HostMounts; isDeaf: (path: string) => boolean },
-): Said[] {
+): Judgement[] {
   const seen = all.filter((one) => !one.writable || !host.holdRoot(one.path));
   const reached = reachedSockets(seen, mounts, { uid: user.identity.hostUid, gid: user.identity.gid }, isDeaf);
   const { sockets, unanswered } = reached;
@@ -166,16 +158,10 @@ function ofSockets(
   const others = sockets.filter((socket) => !engines.includes(socket));
   const folders = seen.filter((one) => one.mount !== undefined && isFolderOfSockets(one.path));
   return [
-    [
-      unanswered.length > 0,
-      `Whether sockets in ${listOf(unanswered)} are reached is not known: the file system there does not answer.`,
-    ],
-    [engines.length > 0, `Sockets are reached by which one has programs run on the host, often as root: ${listOf(engines)}.`],
-    [others.length > 0, `Programs of the host listen on sockets that are reached: ${listOf(others)}.`],
-    [
-      folders.length > 0,
-      `Services of the host have their sockets in ${listOf(folders.map((one) => one.path))}: those that are made later are reached, too.`,
-    ],
+    [unanswered.length > 0, said('weakSocketsUnknown', listOf(unanswered))],
+    [engines.length > 0, said('weakSocketsOfEngines', listOf(engines))],
+    [others.length > 0, said('weakSocketsReached', listOf(others))],
+    [folders.length > 0, said('weakServiceSockets', listOf(folders.map((one) => one.path)))],
   ];
 }
 
@@ -184,7 +170,7 @@ function isFolderOfSockets(file: string): boolean {
 }
 
 /** Of a root the host's /proc only: what else it has there the default one has, too. */
-function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: Judged, host: HostMounts): Said[] {
+function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: Judged, host: HostMounts): Judgement[] {
   const isOpen = spec.systemPaths === 'unmasked';
   const found = seen.flatMap((one) =>
     host
@@ -194,11 +180,11 @@ function ofKernelFiles(seen: readonly Seen[], { spec, mounts }: Judged, host: Ho
         return isTold && coverOf(path.join(one.destination, below), mounts) === one.mount ? [{ ...one, at: mountPoint }] : [];
       }),
   );
-  const writable = isOpen && found.some((one) => one.writable) ? ', and it can write there' : '';
-  return [[found.length > 0, `The files of the host's kernel in ${listOf(found.map(({ at }) => at))} are seen${writable}.`]];
+  const code = isOpen && found.some((one) => one.writable) ? 'weakKernelFilesOpen' : 'weakKernelFilesSeen';
+  return [[found.length > 0, said(code, listOf(found.map(({ at }) => at)))]];
 }
 
-function ofMountOptions(seen: readonly Seen[], { spec, mounts }: Judged): Said[] {
+function ofMountOptions(seen: readonly Seen[], { spec, mounts }: Judged): Judgement[] {
   const asked = new Set(spec.mounts.map(({ destination }) => destination));
   const without = (attribute: number, types: RegExp) =>
     mounts.flatMap((mount) => {
@@ -214,15 +200,12 @@ function ofMountOptions(seen: readonly Seen[], { spec, mounts }: Judged): Said[]
   });
   const binds = mounts.filter((mount): mount is BindMount => mount.what === 'bind');
   return [
-    [made.length > 0, `In ${listOf(made)} it can write files by which the kernel is told what to do.`],
-    [devices.length > 0, `Device nodes in ${listOf(devices)} work: whoever may open one has the device of the host.`],
-    [setUserId.length > 0, `Set-user-ID programs in ${listOf(setUserId)} are heeded, unless no_new_privs is on.`],
-    ...binds.flatMap(({ propagation, place, source }): Said[] => [
-      [
-        propagation === MS_SHARED,
-        `What is mounted below ${place.destination} inside is mounted on the host, too, and stays there.`,
-      ],
-      [propagation === MS_SLAVE, `What is mounted on the host below ${source} later appears in it.`],
+    [made.length > 0, said('weakKernelFilesWritable', listOf(made))],
+    [devices.length > 0, said('weakDeviceNodes', listOf(devices))],
+    [setUserId.length > 0, said('weakSetUserId', listOf(setUserId))],
+    ...binds.flatMap(({ propagation, place, source }): Judgement[] => [
+      [propagation === MS_SHARED, said('weakPropagatesToHost', place.destination)],
+      [propagation === MS_SLAVE, said('weakPropagatesFromHost', source)],
     ]),
   ];
 }
@@ -231,66 +214,62 @@ function isDirectory(file: string): boolean {
   return fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function listOf(all: readonly string[]): string {
+/** Each once. */
+function listOf(all: readonly string[]): SaidArgument {
   const names = [...new Set(all)];
-  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
-  return `${names.slice(0, MOST_NAMED).join(', ')}${more}`;
+  return someOf(names, names);
+}
+
+function someOf(names: readonly unknown[], shown: readonly SaidArgument[]): SaidArgument {
+  return names.length > MOST_NAMED ? said('andMore', shown.slice(0, MOST_NAMED), names.length - MOST_NAMED) : shown;
 }
 
 /** What is dangerous in /proc and /sys and stays open. */
-function ofCovers({ spec, fresh }: Judged): Said[] {
-  return [
-    [
-      fresh.has('mnt') && spec.systemPaths === 'unmasked',
-      'Nothing in /proc and /sys is hidden or read-only: who is root of the host changes the settings of its kernel there, without a capability.',
-    ],
-  ];
+function ofCovers({ spec, fresh }: Judged): Judgement[] {
+  return [[fresh.has('mnt') && spec.systemPaths === 'unmasked', said('weakNothingMasked')]];
 }
 
-const SHARED: Record<Exclude<NamespaceKind, 'user' | 'time' | 'net'>, string> = {
-  mnt: 'Its mounts are those of what it runs beside: nothing is covered, and files of the host are changed where their permissions allow it.',
-  pid: 'Without a pid namespace of its own it sees other processes, may signal those of its user, and what it leaves behind in the background is not ended with it.',
-  ipc: 'System V IPC and POSIX message queues are not its own.',
-  uts: 'The host name is not its own.',
-  cgroup: 'It sees the cgroups above its own.',
+const SHARED: Record<Exclude<NamespaceKind, 'user' | 'time' | 'net'>, Said> = {
+  mnt: said('weakMnt'),
+  pid: said('weakPid'),
+  ipc: said('weakIpc'),
+  uts: said('weakUts'),
+  cgroup: said('weakCgroup'),
 };
 
-function ofNamespaces({ spec, fresh, joined, user }: Judged): Said[] {
+function ofNamespaces({ spec, fresh, joined, user }: Judged): Judgement[] {
   const kinds = Object.keys(SHARED) as (keyof typeof SHARED)[];
   const groups = spec.process.user?.additionalGids ?? [];
   return [
-    ...kinds.map((kind): Said => [!fresh.has(kind), SHARED[kind]]),
-    [
-      joined.length > 0,
-      `It enters ${listOf(joined.map(({ name }) => name))}, and can do there what its ids and capabilities allow.`,
-    ],
-    [
-      groups.length > 0 && user.identity.hostUid !== undefined,
-      `It has the groups ${listOf(groups.map(String))}, and what they may use: disks, devices, an engine's socket.`,
-    ],
-    [spec.persistent, 'It goes on when VS Code and the helper have ended, until it is removed.'],
+    ...kinds.map((kind): Judgement => [!fresh.has(kind), SHARED[kind]]),
+    [joined.length > 0, said('weakEnters', listOf(joined.map(({ name }) => name)))],
+    [groups.length > 0 && user.identity.hostUid !== undefined, said('weakGroups', listOf(groups.map(String)))],
+    [spec.persistent, said('weakPersistent')],
   ];
 }
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-function ofNetwork({ spec }: Judged): Said[] {
+function ofNetwork({ spec }: Judged): Judgement[] {
   const { network, namespaces } = spec;
   const ports = network.type === 'veth' ? (network.ports ?? []) : [];
   const open = ports.filter(({ hostAddress = '127.0.0.1' }) => !LOOPBACK.test(hostAddress));
   return [
-    [namespaces.net === 'host', "The network is the host's, its abstract Unix sockets included."],
-    [network.type === 'veth', 'It reaches the host, and what listens there on more than loopback.'],
-    [
-      network.type === 'veth' && network.peers === true,
-      'It reaches other sandboxes that say the same, and is reached by them.',
-    ],
-    [network.type === 'veth' && network.nat === true, 'It reaches whatever the host reaches.'],
+    [namespaces.net === 'host', said('weakHostNetwork')],
+    [network.type === 'veth', said('weakReachesHost')],
+    [network.type === 'veth' && network.peers === true, said('weakPeers')],
+    [network.type === 'veth' && network.nat === true, said('weakNat')],
     [
       open.length > 0,
-      `Other machines reach it: ${listOf(open.map(({ hostAddress = '', hostPort }) => `port ${hostPort} on ${hostAddress}`))}.`,
+      said(
+        'weakOtherMachines',
+        someOf(
+          open,
+          open.map(({ hostAddress = '', hostPort }) => said('portOnInterface', hostPort, hostAddress)),
+        ),
+      ),
     ],
-    [ports.length > open.length, 'Programs of the host reach it by the ports that are forwarded.'],
+    [ports.length > open.length, said('weakForwardedPorts')],
   ];
 }
 
@@ -298,22 +277,19 @@ function ofNetwork({ spec }: Judged): Said[] {
 const LEADING_OUT =
   /^CAP_(SYS_(ADMIN|MODULE|RAWIO|PTRACE|BOOT|TIME|CHROOT|TTY_CONFIG)|DAC_(OVERRIDE|READ_SEARCH)|MKNOD|BPF|PERFMON|NET_ADMIN|SYSLOG|SETUID|SETGID|SETFCAP|CHOWN|FOWNER|CHECKPOINT_RESTORE|MAC_ADMIN|MAC_OVERRIDE)$/;
 
-function ofProcess({ spec, fresh, user }: Judged): Said[] {
+function ofProcess({ spec, fresh, user }: Judged): Judgement[] {
   const { process, seccomp } = spec;
   const { permitted, bounding, inheritable } = user.identity.capabilities;
   const names = capabilityNames(permitted | bounding | inheritable);
   const leading = names.filter((name) => LEADING_OUT.test(name));
   const onHost = names.length > 0 && !fresh.has('user');
   return [
-    [seccomp === 'unconfined', 'No seccomp filter: every system call can be made.'],
-    [typeof seccomp === 'object', 'A seccomp profile of its own takes the place of the default one.'],
-    [!process.noNewPrivileges, 'no_new_privs is off: set-user-ID programs can give it more than it began with.'],
-    [onHost, 'Its capabilities count on the host, in whatever it shares with it.'],
-    [onHost && leading.length > 0, `These lead out of it: ${leading.join(', ')}.`],
-    [
-      names.length > 0 && !onHost,
-      'With capabilities in its own user namespace it reaches parts of the kernel that are closed to others, and can take away what covers /proc.',
-    ],
-    [(process.oomScoreAdj ?? 0) < 0, 'When memory runs out, others are killed before it.'],
+    [seccomp === 'unconfined', said('weakNoFilter')],
+    [typeof seccomp === 'object', said('weakOwnFilter')],
+    [!process.noNewPrivileges, said('weakNewPrivileges')],
+    [onHost, said('weakCapabilitiesOnHost')],
+    [onHost && leading.length > 0, said('weakLeadsOut', leading)],
+    [names.length > 0 && !onHost, said('weakCapabilities')],
+    [(process.oomScoreAdj ?? 0) < 0, said('weakOomScore')],
   ];
 }

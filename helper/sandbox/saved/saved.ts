@@ -10,7 +10,8 @@ import { log } from '../../log.ts';
 import type { ProcessRef } from '../../protocol/processes.ts';
 import type { SandboxExit, SandboxParams } from '../../protocol/sandboxes.ts';
 import { processRef } from '../../protocol/schemas/parts.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { isOwnFolder, runtimeFolder } from '../../stream/folder.ts';
 import { sandboxSpec } from '../specification/spec.ts';
 
@@ -28,6 +29,15 @@ const ID = /^[0-9a-f]{16}$/;
 /** A specification comes in a request, which has at most 16 MiB; the other half is for what is noted beside it. */
 const MAX_BYTES = 32 * 1024 * 1024;
 
+/** Helpers before wrote it in English. */
+const exitMessage = v.union([
+  v.looseObject({ code: v.string() }) as unknown as v.GenericSchema<unknown, Said>,
+  v.pipe(
+    v.string(),
+    v.transform((text) => said('asWritten', text)),
+  ),
+]);
+
 const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.strictObject({
   id: v.pipe(v.string(), v.regex(ID)),
   params: v.strictObject({ spec: sandboxSpec, directory: v.exactOptional(v.pipe(v.string(), v.startsWith('/'))) }),
@@ -39,7 +49,7 @@ const schema: v.GenericSchema<unknown, SavedSandbox & { bootId: string }> = v.st
       signal: v.exactOptional(v.string()),
       timedOut: v.exactOptional(v.boolean()),
       reason: v.picklist(['exit', 'signal', 'oom', 'timeout', 'stopped']),
-      message: v.string(),
+      message: exitMessage,
     }),
   ),
   bootId: v.string(),

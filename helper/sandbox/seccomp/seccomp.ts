@@ -10,9 +10,9 @@ import { Failure } from '../../failure.ts';
 import { ENOSYS, EPERM } from '../../kernel/numbers.ts';
 import { SYSCALL_TABLE, type SyscallEntry } from '../../kernel/syscallTable.ts';
 import { append } from '../../lists.ts';
-import type { SaidArgument } from '../../protocol/said.ts';
 import type { SeccompAction, SeccompProfile } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { SaidArgument } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import {
   ARCHITECTURE_OFFSET,
   answer,

@@ -11,9 +11,9 @@ import {
 import { SYSCALL_TABLE, TABLE_VERSION } from '../../kernel/syscallTable.ts';
 import { append } from '../../lists.ts';
 import type { SeccompFilter } from '../../programs/filters.ts';
-import type { Said } from '../../protocol/said.ts';
 import type { SeccompProfile } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import type { Said, SaidArgument } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { argumentBytes, type CallingWay, compileSeccomp, coveredWays, isPermissive, type Rule, waysOf } from './seccomp.ts';
 import { foregone } from './seccompInstructions.ts';
 
@@ -39,14 +39,14 @@ export function runningOn(): RunningOn {
 }
 
 /** Adds to `notes` what of the profile does nothing. Throws a `Failure` that names the field. */
-export function givenFilter(profile: SeccompProfile, notes: string[], on: RunningOn = runningOn()): SeccompFilter {
+export function givenFilter(profile: SeccompProfile, notes: Said[], on: RunningOn = runningOn()): SeccompFilter {
   append(notes, checkArchitectures(profile, on));
   const flags = flagsOf(profile);
   checkErrnos(profile);
   append(notes, [...checkNames(profile, on), ...checkComparisons(profile, on)]);
   return {
     instructions: compileSeccomp(profile, on.architecture),
-    name: 'the given profile',
+    name: said('givenProfile'),
     ...(flags === undefined ? {} : { flags }),
   };
 }
@@ -56,7 +56,7 @@ function invalid(field: FieldPath, text: Said, hint: Said): Failure {
   return new Failure('invalid', said('seccompField', name, text), { field: [...field], hint });
 }
 
-function checkArchitectures({ architectures }: SeccompProfile, { architecture }: RunningOn): string[] {
+function checkArchitectures({ architectures }: SeccompProfile, { architecture }: RunningOn): Said[] {
   const ways = waysOf(architecture);
   const [own] = ways;
   const named = new Set(architectures ?? [own.name]);
@@ -65,10 +65,9 @@ function checkArchitectures({ architectures }: SeccompProfile, { architecture }:
   }
   const known = new Set(ways.map(({ name }) => name));
   const foreign = [...named].filter((name) => !known.has(name));
-  const notes = foreign.length === 0 ? [] : [`In "seccomp.architectures" ${listed(foreign)} have no effect on this machine.`];
+  const notes = foreign.length === 0 ? [] : [said('noteArchitecturesWithoutEffect', listed(foreign))];
   if (architecture === 'arm64' || !named.has('SCMP_ARCH_X86')) {
-    const how = architecture === 'arm64' ? '' : ' (it lacks SCMP_ARCH_X86)';
-    notes.push(`The seccomp profile is not for 32-bit programs${how}: they are killed by SIGSYS at their first system call.`);
+    notes.push(said(architecture === 'arm64' ? 'noteNot32Bit' : 'noteLacksX86'));
   }
   return notes;
 }
@@ -100,7 +99,7 @@ function checkErrnos({ defaultAction, defaultErrnoRet, syscalls = [] }: SeccompP
  * A call that only a newer kernel than the table's has cannot be filtered by its name. Where the profile lets through what it does not name, a rule
  * against it would be a hole.
  */
-function checkNames(profile: SeccompProfile, on: RunningOn): string[] {
+function checkNames(profile: SeccompProfile, on: RunningOn): Said[] {
   const ways = coveredWays(profile, on.architecture);
   const [major, minor] = TABLE_VERSION;
   const mayBeNewer = on.kernel[0] > major || (on.kernel[0] === major && on.kernel[1] > minor);
@@ -120,31 +119,26 @@ function checkNames(profile: SeccompProfile, on: RunningOn): string[] {
       unknown.add(name);
     }
   }
-  return [
-    ...told(unknown, `no system calls of Linux ${major}.${minor}, and have no effect`),
-    ...told(elsewhere, 'calls of other architectures only, and have no effect'),
-  ];
+  return [...told(unknown, said('callsOfNoLinux', major, minor)), ...told(elsewhere, said('callsOfOtherArchitectures'))];
 }
 
-function told(names: ReadonlySet<string>, what: string): string[] {
-  return names.size === 0 ? [] : [`Names in "seccomp.syscalls" that are ${what}: ${listed([...names])}.`];
+function told(names: ReadonlySet<string>, what: Said): Said[] {
+  return names.size === 0 ? [] : [said('noteNamesInSyscalls', what, listed([...names]))];
 }
 
 /** What a comparison that is longer than its argument was meant to do, nobody can know. */
-function checkComparisons(profile: SeccompProfile, on: RunningOn): string[] {
+function checkComparisons(profile: SeccompProfile, on: RunningOn): Said[] {
   const ways = coveredWays(profile, on.architecture);
-  const found = new Set<string>();
+  const found: Said[] = [];
   for (const [index, rule] of (profile.syscalls ?? []).entries()) {
     if (rule.args === undefined || rule.args.length === 0) continue;
     for (const name of new Set(rule.names)) {
-      if (found.size > MAX_TOLD) break;
-      if (isForegone(rule, name, ways)) found.add(`${name} in syscalls[${index}]`);
+      if (found.length > MAX_TOLD) break;
+      if (isForegone(rule, name, ways)) found.push(said('nameInSyscalls', name, index));
     }
   }
-  if (found.size === 0) return [];
-  return [
-    `Comparisons in "seccomp.syscalls" always come out the same, since the kernel takes less of the argument: ${listed([...found])}.`,
-  ];
+  if (found.length === 0) return [];
+  return [said('noteComparisons', listed(found))];
 }
 
 function isForegone({ args = [] }: Rule, name: string, ways: readonly CallingWay[]): boolean {
@@ -155,7 +149,7 @@ function isForegone({ args = [] }: Rule, name: string, ways: readonly CallingWay
   return args.some((one) => wide.some((way) => foregone(one, argumentBytes(entry, way, one.index)) !== undefined));
 }
 
-function listed(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_TOLD).join(', ');
-  return names.length > MAX_TOLD ? `${shown} and ${names.length - MAX_TOLD} more` : shown;
+function listed(names: readonly SaidArgument[]): SaidArgument {
+  const shown = names.slice(0, MAX_TOLD);
+  return names.length > MAX_TOLD ? said('andMore', shown, names.length - MAX_TOLD) : shown;
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Failure, type FieldPath, inField } from '../../failure.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import type { SandboxSpec } from '../../protocol/sandboxes.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 
 /** Options of an overlay that name directories. */
 export const LAYER_OPTIONS = /^(lowerdir|upperdir|workdir)$/;

@@ -6,6 +6,8 @@ import { O_DIRECTORY } from '../../kernel/files.ts';
 import { O_CLOEXEC, O_PATH } from '../../kernel/numbers.ts';
 import { type Argument, bytes, integer, named, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { PlannedCgroup } from '../limits/sandboxCgroup.ts';
 import type { RunningNote } from '../saved/runningNotes.ts';
 
@@ -29,16 +31,11 @@ export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[], byW
     const directory = path.join(cgroup.parent, cgroup.name);
     if (cgroup.enable.length > 0) {
       const text = cgroup.enable.map((controller) => `+${controller}`).join(' ');
-      write(
-        steps,
-        path.join(cgroup.parent, 'cgroup.subtree_control'),
-        text,
-        `hand down the controllers ${cgroup.enable.join(', ')}`,
-      );
+      write(steps, path.join(cgroup.parent, 'cgroup.subtree_control'), text, said('handDownControllers', cgroup.enable));
     }
-    steps.call('mkdirat', [HERE, string(directory), integer(0o755, '0755')], `make the cgroup ${directory}`);
-    for (const { file, text } of cgroup.settings) write(steps, path.join(directory, file), text, `set ${file} to ${text}`);
-    const purpose = `open the cgroup ${directory}`;
+    steps.call('mkdirat', [HERE, string(directory), integer(0o755, '0755')], said('makeCgroup', directory));
+    for (const { file, text } of cgroup.settings) write(steps, path.join(directory, file), text, said('setFileTo', file, text));
+    const purpose = said('openCgroup', directory);
     if (cgroup.version === 2 && !byWriting) {
       made.unified = steps.call('openat', [HERE, string(directory), DIRECTORY], purpose);
     } else {
@@ -50,7 +47,7 @@ export function makeCgroups(steps: Steps, cgroups: readonly PlannedCgroup[], byW
   return made;
 }
 
-function write(steps: Steps, file: string, text: string, purpose: string): void {
+function write(steps: Steps, file: string, text: string, purpose: Said): void {
   const opened = steps.call('openat', [HERE, string(file), WRITE_ONLY], purpose);
   steps.call('write', [opened, string(text), integer(Buffer.byteLength(text))], purpose);
   steps.call('close', [opened], purpose);
@@ -58,8 +55,8 @@ function write(steps: Steps, file: string, text: string, purpose: string): void 
 
 export function joinCgroups(steps: Steps, { files }: MadeCgroups): void {
   for (const { path: directory, file } of files) {
-    steps.call('write', [file, string('0'), integer(1)], `join the cgroup ${directory}`);
-    steps.call('close', [file], 'close it');
+    steps.call('write', [file, string('0'), integer(1)], said('joinCgroup', directory));
+    steps.call('close', [file], said('closeIt'));
   }
 }
 
@@ -77,12 +74,12 @@ export function removeCgroupsFinally(
   note: RunningNote | undefined,
 ): void {
   const flags = { ignoreError: true };
-  const purpose = 'remove the note of the cgroups';
+  const purpose = said('removeCgroupNote');
   let noted = note?.path;
   cgroups.forEach(({ parent, name, oomFile }, index) => {
     const directory = path.join(parent, name);
     if (oomFile !== undefined) reportKills(steps, `${directory}/${oomFile}`, report);
-    const removed = steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], `remove the cgroup ${directory}`, flags);
+    const removed = steps.call('unlinkat', [HERE, string(directory), AT_REMOVEDIR], said('removeCgroup', directory), flags);
     if (note === undefined || noted === undefined) return;
     // An error is no valid set of flags, so what depends on it fails, too.
     if (index === cgroups.length - 1) {
@@ -90,27 +87,17 @@ export function removeCgroupsFinally(
       return;
     }
     const next = `${note.path}.${index + 1}`;
-    steps.call('renameat2', [HERE, string(noted), HERE, string(next), removed], `${purpose} when all are removed`, flags);
+    steps.call('renameat2', [HERE, string(noted), HERE, string(next), removed], said('doWhenAllAreRemoved', purpose), flags);
     noted = next;
   });
   if (note === undefined) return;
-  steps.call(
-    'unlinkat',
-    [HERE, string(path.dirname(note.path)), AT_REMOVEDIR],
-    'remove the folder of notes, if it is empty',
-    flags,
-  );
-  steps.call(
-    'close',
-    [steps.descriptor(note.descriptor, note.path)],
-    'let go of the note, which until then says that somebody cleans up',
-    flags,
-  );
+  steps.call('unlinkat', [HERE, string(path.dirname(note.path)), AT_REMOVEDIR], said('removeNotesFolder'), flags);
+  steps.call('close', [steps.descriptor(note.descriptor, note.path)], said('letGoOfNote'), flags);
 }
 
 function reportKills(steps: Steps, file: string, report: Argument): void {
   const text = bytes(Buffer.alloc(REPORT_BYTES), '…');
-  const purpose = 'tell whether memory ran out';
+  const purpose = said('tellOfMemory');
   const flags = { ignoreError: true };
   const opened = steps.call('openat', [HERE, string(file), READ_ONLY], purpose, flags);
   const length = steps.call('read', [opened, text, integer(REPORT_BYTES)], purpose, flags);

@@ -17,6 +17,8 @@ import { own } from '../../programs/identity.ts';
 import { withOwnFiles, writeOwn } from '../../programs/ownFiles.ts';
 import type { NamespaceKind } from '../../protocol/namespaces.ts';
 import type { SandboxIdMapping } from '../../protocol/sandboxes.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { mapText } from '../idMaps/idMaps.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import type { SandboxPlan } from '../plan/sandboxPlan.ts';
@@ -57,13 +59,13 @@ export function compileSandbox(plan: SandboxPlan, options: CompileOptions): Comp
   const fork = steps.count;
   steps.add({
     kind: 'fork',
-    purpose: init ? 'start what becomes pid 1' : 'start a child',
+    purpose: init ? said('startPid1') : said('startChild'),
     ...(init ? {} : { status }),
     ...(cgroups.unified === undefined ? {} : { cgroup: cgroups.unified }),
   });
   setUp(steps, plan, cgroups, root);
   const split = steps.count;
-  if (init) steps.add({ kind: 'init', purpose: 'start a child, and stay as the init that reaps', status });
+  if (init) steps.add({ kind: 'init', purpose: said('startChildAndStay'), status });
   becomeProgram(steps, plan);
   cleanUp(steps, plan, options);
   return {
@@ -90,18 +92,18 @@ function listsOf({ spec, environment }: SandboxPlan): Record<string, unknown> {
 /** By the process outside, in the end: what would outlive all processes and namespaces. Only that process keeps descriptors until then. */
 function cleanUp(steps: Steps, plan: SandboxPlan, { memoryPipe, table, note }: CompileOptions): void {
   if (plan.cgroups.length === 0 && table === undefined) return;
-  steps.add({ kind: 'finally', purpose: 'leave nothing behind' });
+  steps.add({ kind: 'finally', purpose: said('leaveNothingBehind') });
   removeCgroupsFinally(steps, plan.cgroups, steps.descriptor(memoryPipe, 'pipe of the end'), note);
   if (table === undefined || plan.veth?.rules === undefined) return;
   const rules = textOfTable(plan.veth.rules, addressText);
   const socket = steps.descriptor(table, 'socket of nftables');
-  steps.call('close', [socket], `let go of the table of nftables that the helper made, which ends with it: ${rules}`);
+  steps.call('close', [socket], said('letGoOfNftables', rules));
 }
 
 /** A forked child of it is in the new pid and time namespaces, and what it makes is owned by the new user namespace. */
 function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?: Argument; keeper?: number } {
-  steps.call('setsid', [], "leave the helper's session");
-  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], 'be the parent of what is left over', {
+  steps.call('setsid', [], said('leaveHelpersSession'));
+  steps.call('prctl', [named('PR_SET_CHILD_SUBREAPER'), integer(1)], said('beParentOfLeftOvers'), {
     ignoreError: true,
   });
   startClean(steps, own().privileged);
@@ -116,7 +118,7 @@ function parent(steps: Steps, plan: SandboxPlan): { cgroups: MadeCgroups; root?:
   const kinds = OUTSIDE.filter((kind) => kind !== 'user' && plan.fresh.has(kind));
   unshare(steps, kinds);
   if (plan.spec.timeOffsets !== undefined) withFilesOf(steps, plan, () => setClocks(steps, plan));
-  if (keeper !== undefined) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the keeper ends' });
+  if (keeper !== undefined) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: said('endWhenKeeperEnds') });
   else endWithHelper(steps, plan);
   return { cgroups, ...(root === undefined ? {} : { root }), ...(keeper === undefined ? {} : { keeper }) };
 }
@@ -133,12 +135,12 @@ function staysItself({ idMaps, joined }: SandboxPlan): boolean {
 
 function keep(steps: Steps, plan: SandboxPlan): number {
   endWithHelper(steps, plan);
-  steps.add({ kind: 'fork', purpose: 'stay outside of the user namespace, to clean up in the end', keeper: KEEPER });
+  steps.add({ kind: 'fork', purpose: said('stayOutsideOfUserNamespace'), keeper: KEEPER });
   return steps.count - 1;
 }
 
 function endWithHelper(steps: Steps, { spec }: SandboxPlan): void {
-  if (!spec.persistent) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: 'end when the helper ends' });
+  if (!spec.persistent) steps.add({ kind: 'tether', signal: KILL_GROUP_SIGNAL, purpose: said('endWhenHelperEnds') });
 }
 
 function withFilesOf(steps: Steps, plan: SandboxPlan, write: () => void): void {
@@ -152,19 +154,20 @@ function makeUserNamespace(steps: Steps, plan: SandboxPlan): Argument | undefine
   unshare(steps, ['user']);
   if (writtenBy === 'helper') {
     const mapped = plan.trees.filter((tree) => tree.mapped !== undefined);
-    const owners = mapped.map(({ path }) => path).join(', ');
-    const also = owners === '' ? '' : `, and map the owners in ${owners} by them: mount_setattr with MOUNT_ATTR_IDMAP`;
-    const handedOver = awaitHelper(steps, 'idMaps', `let the helper write the id maps${also}${mountingOf(plan.root)}`);
+    const writing = said('letHelperWriteIdMaps');
+    const owners = mapped.map(({ path }) => path);
+    const mapping = owners.length === 0 ? writing : said('andMapOwners', writing, owners);
+    const handedOver = awaitHelper(steps, 'idMaps', withMountingOf(plan.root, mapping));
     if (plan.root.type === 'overlay' && plan.root.mapped) root = handedOver;
   } else {
     withFilesOf(steps, plan, () => {
       if (writtenBy === 'newuidmap') {
-        awaitHelper(steps, 'idMaps', 'let newuidmap and newgidmap write the id maps');
+        awaitHelper(steps, 'idMaps', said('letToolsWriteIdMaps'));
         return;
       }
-      writeOwn(steps, 'setgroups', 'deny', 'give up changing groups, as the kernel demands of an ordinary user');
-      writeOwn(steps, 'uid_map', mapText(uid), 'map the user id');
-      writeOwn(steps, 'gid_map', mapText(gid), 'map the group id');
+      writeOwn(steps, 'setgroups', 'deny', said('giveUpChangingGroups'));
+      writeOwn(steps, 'uid_map', mapText(uid), said('mapUserId'));
+      writeOwn(steps, 'gid_map', mapText(gid), said('mapGroupId'));
     });
   }
   if (writtenBy === 'self') return root;
@@ -178,9 +181,9 @@ function lowest(mappings: readonly SandboxIdMapping[]): SandboxIdMapping {
   return mappings.reduce((one, other) => (other.containerID < one.containerID ? other : one));
 }
 
-function mountingOf(root: RootPlan): string {
-  if (root.type !== 'overlay' || !root.mapped || !Array.isArray(root.lowers)) return '';
-  return `, map the owners in ${root.lowers.join(', ')} by them (mount_setattr with MOUNT_ATTR_IDMAP), and mount an overlay of these`;
+function withMountingOf(root: RootPlan, purpose: Said): Said {
+  if (root.type !== 'overlay' || !root.mapped || !Array.isArray(root.lowers)) return purpose;
+  return said('andMountOverlay', purpose, root.lowers);
 }
 
 /** Files that belong to an id without a mapping cannot be made in file systems of the user namespace (EOVERFLOW). */
@@ -191,8 +194,8 @@ function takeIds(
   { keepsSaved = false, ...flags }: { ignoreError?: boolean; keepsSaved?: boolean } = {},
 ): void {
   const [user, group] = [integer(uid), integer(gid)];
-  steps.call('setresgid', [group, group, group], 'take a group id of the user namespace', flags);
-  steps.call('setresuid', [user, user, keepsSaved ? integer(-1) : user], 'take a user id of the user namespace', flags);
+  steps.call('setresgid', [group, group, group], said('takeGroupId'), flags);
+  steps.call('setresuid', [user, user, keepsSaved ? integer(-1) : user], said('takeUserId'), flags);
 }
 
 /**
@@ -207,25 +210,24 @@ function unshare(steps: Steps, kinds: readonly NamespaceKind[]): void {
   if (kinds.length === 0) return;
   const flags = kinds.reduce((all, kind) => all | CLONE_FLAGS[kind], 0);
   const text = kinds.map((kind) => FLAG_NAMES[kind]).join('|');
-  steps.call('unshare', [integer(flags, text)], `make a new ${kinds.join(', ')} namespace`);
+  steps.call('unshare', [integer(flags, text)], said('makeNewNamespace', kinds));
 }
 
 function setClocks(steps: Steps, { spec }: SandboxPlan): void {
   for (const clock of ['monotonic', 'boottime'] as const) {
     const seconds = spec.timeOffsets?.[clock];
-    if (seconds !== undefined)
-      writeOwn(steps, 'timens_offsets', `${clock} ${seconds} 0\n`, `set back or forward the ${clock} clock`);
+    if (seconds !== undefined) writeOwn(steps, 'timens_offsets', `${clock} ${seconds} 0\n`, said('setClock', clock));
   }
 }
 
 /** Of pid 1, or of the program itself when there is no init: everything that needs privilege. */
 function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: Argument | undefined): void {
   const { spec } = plan;
-  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: said('endWhenParentEnds') });
   joinCgroups(steps, cgroups);
   if (joinsAsItself(plan)) {
     const user = integer(lowest(plan.idMaps!.uid).containerID);
-    steps.call('setresuid', [user, user, user], "give up the helper's user id as the saved one");
+    steps.call('setresuid', [user, user, user], said('giveUpHelpersUserId'));
   }
   const joined = plan.joined.filter(({ kind }) => !OUTSIDE.includes(kind));
   for (const namespace of joined) if (namespace.kind !== 'mnt') enter(steps, namespace);
@@ -237,7 +239,7 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
   for (const namespace of joined) if (namespace.kind === 'mnt') enter(steps, namespace);
   if (spec.hostname !== undefined && plan.fresh.has('uts')) {
     const length = integer(Buffer.byteLength(spec.hostname));
-    steps.call('sethostname', [string(spec.hostname), length], 'set the host name');
+    steps.call('sethostname', [string(spec.hostname), length], said('setHostName'));
   }
   setUpNetwork(steps, plan, host);
   const root = buildRoot(steps, plan, mounted);
@@ -247,12 +249,12 @@ function setUp(steps: Steps, plan: SandboxPlan, cgroups: MadeCgroups, mounted: A
 /** The host's end is set up through sockets that were opened before the new net namespace, and stay of the old one. */
 function openHost(steps: Steps, { veth }: SandboxPlan): NetworkSockets | undefined {
   if (veth === undefined || veth.byHelper) return undefined;
-  return openSockets(steps, veth.ipv6 !== undefined, "hold on to the host's network");
+  return openSockets(steps, veth.ipv6 !== undefined, said('holdHostsNetwork'));
 }
 
 function setUpNetwork(steps: Steps, plan: SandboxPlan, host: NetworkSockets | undefined): void {
   if (!plan.fresh.has('net') || plan.spec.network.type === 'none') return;
-  const inside = openSockets(steps, plan.veth?.ipv6 !== undefined, 'set up the network');
+  const inside = openSockets(steps, plan.veth?.ipv6 !== undefined, said('setUpNetwork'));
   bringUp(steps, inside, 'lo');
   if (plan.veth?.byHelper) awaitVeth(steps, plan.veth, inside);
   if (plan.veth !== undefined && host !== undefined) {
@@ -272,14 +274,14 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
   if (user.groups?.when === 'afterUserNamespace') setGroups(steps, user.groups.ids);
   if (plan.seccomp !== undefined && !spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
   becomeUser(steps, user.identity);
-  steps.call('chdir', [string(spec.process.cwd)], `go to the directory ${spec.process.cwd}`);
+  steps.call('chdir', [string(spec.process.cwd)], said('goToDirectory', spec.process.cwd));
   if (spec.process.noNewPrivileges) {
     const zero = integer(0);
     const option = named('PR_SET_NO_NEW_PRIVS');
-    steps.call('prctl', [option, integer(1), zero, zero, zero], 'set no_new_privs');
+    steps.call('prctl', [option, integer(1), zero, zero, zero], said('setNoNewPrivs'));
   }
-  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the parent ends' });
-  if (plan.idle) steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], 'let its user enter it');
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: said('endWhenParentEnds') });
+  if (plan.idle) steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(1)], said('letUserEnter'));
   if (plan.seccomp !== undefined && spec.process.noNewPrivileges) loadFilter(steps, plan.seccomp);
   if (plan.idle) idle(steps);
   else execute(steps, plan);
@@ -287,18 +289,18 @@ export function becomeProgram(steps: Steps, plan: SandboxPlan): void {
 
 /** Instead of a program: closes everything, which tells that all went well, and waits for a signal. */
 function idle(steps: Steps): void {
-  steps.call('close_range', [integer(0), integer(0xffff_ffff, '~0U'), integer(0)], 'close everything', {
+  steps.call('close_range', [integer(0), integer(0xffff_ffff, '~0U'), integer(0)], said('closeEverything'), {
     announce: true,
   });
   const none = integer(0, 'NULL');
-  steps.call('ppoll', [none, integer(0), none, none, integer(8)], 'wait', { ignoreError: true });
+  steps.call('ppoll', [none, integer(0), none, none, integer(8)], said('waitForSignal'), { ignoreError: true });
 }
 
 function execute(steps: Steps, plan: SandboxPlan): void {
   const environment = strings(plan.environment.entries());
   plan.candidates.forEach((candidate, index) => {
     const isLast = index === plan.candidates.length - 1;
-    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], `execute ${candidate.path}`, {
+    steps.call('execve', [string(candidate.path), strings(candidate.arguments), environment], said('execute', candidate.path), {
       announce: true,
       ...(isLast ? {} : { ignoreError: true, reportResult: true }),
     });

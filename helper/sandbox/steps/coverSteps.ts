@@ -6,6 +6,8 @@ import { O_DIRECTORY } from '../../kernel/files.ts';
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, O_CLOEXEC } from '../../kernel/numbers.ts';
 import { type Argument, integer, named, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { Cover } from '../hostFiles/systemPaths.ts';
 import {
   cloneEntry,
@@ -39,48 +41,48 @@ export class Stage {
   constructor(steps: Steps, contents: readonly { path: string; content: string }[]) {
     this.steps = steps;
     const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-    this.at = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, 'a tmpfs to build on');
-    mountOverRoot(steps, this.at, 'mount it');
-    makeDirectory(steps, this.at, ROOT, 0o755, 'make a place for the root');
-    makeDirectory(steps, this.at, DIRECTORY, 0o555, 'make an empty directory');
-    this.write(FILE, 0o444, '', 'make an empty file');
+    this.at = makeFileSystem(steps, 'tmpfs', [['mode', '0755']], attributes, said('tmpfsToBuildOn'));
+    mountOverRoot(steps, this.at, said('mountIt'));
+    makeDirectory(steps, this.at, ROOT, 0o755, said('makePlaceForRoot'));
+    makeDirectory(steps, this.at, DIRECTORY, 0o555, said('makeEmptyDirectory'));
+    this.write(FILE, 0o444, '', said('makeEmptyFile'));
     for (const [index, { path, content }] of contents.entries()) {
       this.names.set(path, `content${index}`);
-      this.write(`content${index}`, 0o644, content, `write ${path}`);
+      this.write(`content${index}`, 0o644, content, said('writeFile', path));
     }
-    setAttributes(steps, this.at, READ_ONLY, 'make it read-only');
+    setAttributes(steps, this.at, READ_ONLY, said('makeItReadOnly'));
   }
 
   /** Mounts the new root on it. */
   mountRoot(root: Argument): void {
-    mountOnEntry(this.steps, root, [this.at, ROOT], 'mount the root there');
+    mountOnEntry(this.steps, root, [this.at, ROOT], said('mountRootThere'));
   }
 
-  private write(name: string, permissions: number, content: string, purpose: string): void {
+  private write(name: string, permissions: number, content: string, purpose: Said): void {
     const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
     const mode = integer(permissions, `0${permissions.toString(8)}`);
     const opening = [this.at, string(name), integer(flags, 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC'), mode];
     const file = this.steps.call('openat', opening, purpose);
     this.steps.call('fchmod', [file, mode], purpose);
     if (content !== '') this.steps.call('write', [file, string(content), integer(Buffer.byteLength(content))], purpose);
-    closeDescriptor(this.steps, file, 'close it');
+    closeDescriptor(this.steps, file, said('closeIt'));
   }
 
   /** The file with a content of its own that is for this path. */
   content(path: string): Argument {
-    return cloneEntry(this.steps, this.at, this.names.get(path)!, `take the file for ${path}`);
+    return cloneEntry(this.steps, this.at, this.names.get(path)!, said('takeFileFor', path));
   }
 
   /** Something empty. */
-  empty(kind: 'directory' | 'file', purpose: string): Argument {
+  empty(kind: 'directory' | 'file', purpose: Said): Argument {
     return cloneEntry(this.steps, this.at, kind === 'directory' ? DIRECTORY : FILE, purpose);
   }
 
   /** What was mounted from it stays; a root that was mounted on it must be elsewhere by then. */
   detach(): void {
-    this.steps.call('fchdir', [this.at], 'go to the tmpfs that was built on');
-    this.steps.call('umount2', [string('.'), MNT_DETACH], 'detach it');
-    closeDescriptor(this.steps, this.at, 'close it');
+    this.steps.call('fchdir', [this.at], said('goToBuiltTmpfs'));
+    this.steps.call('umount2', [string('.'), MNT_DETACH], said('detachIt'));
+    closeDescriptor(this.steps, this.at, said('closeIt'));
   }
 }
 
@@ -104,10 +106,10 @@ export function coverMounts(
       continue;
     }
     const flags = { ignoreError: someUnreachable };
-    const mount = findInside(steps, tree, { path: below, strict: true, purpose: `find ${name}` }, flags);
+    const mount = findInside(steps, tree, { path: below, strict: true, purpose: said('findFile', name) }, flags);
     const coverAndClose = () => {
       cover(mount);
-      closeDescriptor(steps, mount, 'close it');
+      closeDescriptor(steps, mount, said('closeIt'));
     };
     if (someUnreachable) steps.ifDone(mount, coverAndClose);
     else coverAndClose();
@@ -123,11 +125,11 @@ function coverEntry(
 ): void {
   if (entry === '') {
     if (how === 'mask') maskPath(steps, stage, tree, `/${mountPath}`, true);
-    else setAttributes(steps, mount, { ...READ_ONLY, recursive: false }, `make ${name} read-only`);
+    else setAttributes(steps, mount, { ...READ_ONLY, recursive: false }, said('makeReadOnly', name));
     return;
   }
   const lacking = { ignoreLacking: true };
-  const purpose = `${how === 'mask' ? 'hide' : 'write-protect'} ${path.join(name, entry)}`;
+  const purpose = said(how === 'mask' ? 'hideFile' : 'writeProtect', path.join(name, entry));
   if (how === 'mask') {
     const empty = stage.empty(kind ?? 'file', purpose);
     mountOnEntry(steps, empty, [mount, entry], purpose, lacking);
@@ -147,7 +149,7 @@ function coverEntry(
  * the root, and what it leads to is hidden. With `strict` there may be no link.
  */
 export function maskPath(steps: Steps, stage: Stage, root: Argument, path: string, strict: boolean): void {
-  const purpose = `hide ${path}`;
+  const purpose = said('hideFile', path);
   const cover = (kind: 'directory' | 'file', place: Argument) =>
     steps.ifDone(place, () => {
       const empty = stage.empty(kind, purpose);
@@ -155,10 +157,10 @@ export function maskPath(steps: Steps, stage: Stage, root: Argument, path: strin
       closeDescriptor(steps, empty, purpose);
       closeDescriptor(steps, place, purpose);
     });
-  const asDirectory = { path: inside(path), flags: O_DIRECTORY, strict, purpose: `${purpose}, if it is a directory` };
+  const asDirectory = { path: inside(path), flags: O_DIRECTORY, strict, purpose: said('doIfDirectory', purpose) };
   const directory = findInside(steps, root, asDirectory, { ignoreError: true });
   cover('directory', directory);
-  const note = `There is no ${path} in the sandbox that could be hidden.`;
+  const note = said('noteNothingToHide', path);
   const flags = { ignoreLacking: true, reportResult: true, note };
   const file = steps.ifFailed(directory, () => findInside(steps, root, { path: inside(path), strict, purpose }, flags));
   cover('file', file);
@@ -166,8 +168,8 @@ export function maskPath(steps: Steps, stage: Stage, root: Argument, path: strin
 
 /** Write-protects a path of the root with all that is mounted below it, likewise. */
 export function protectPath(steps: Steps, root: Argument, path: string, strict: boolean): void {
-  const purpose = `write-protect ${path}`;
-  const note = `There is no ${path} in the sandbox that could be made read-only.`;
+  const purpose = said('writeProtect', path);
+  const note = said('noteNothingToProtect', path);
   const flags = { ignoreLacking: true, reportResult: true, note };
   const place = findInside(steps, root, { path: inside(path), strict, purpose }, flags);
   steps.ifDone(place, () => {

@@ -13,7 +13,7 @@ import { openPidfd, takeDescriptor } from '../../kernel/pidfd.ts';
 import { launch, StepFailure, type StepResult } from '../../launcher/launch.ts';
 import { integer, string } from '../../launcher/program.ts';
 import { type CompiledSteps, Steps } from '../../launcher/steps.ts';
-import { said } from '../../said.ts';
+import { said } from '../../saying.ts';
 import { type IdMaps, rootOf } from '../idMaps/idMaps.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
 import { overlayRoot } from './overlaySteps.ts';
@@ -60,13 +60,13 @@ export async function mountMappedLayers(root: Overlay, idMaps: IdMaps, pid: numb
 function compileLayers(root: Overlay, { uid, gid }: IdMaps, namespace: number): CompiledSteps {
   const steps = new Steps();
   const userNamespace = steps.descriptor(namespace, 'the user namespace');
-  steps.add({ kind: 'tether', signal: SIGKILL, purpose: 'end when the helper ends' });
-  steps.call('unshare', [integer(CLONE_FLAGS.mnt, 'CLONE_NEWNS')], 'make a mount namespace for the layers');
+  steps.add({ kind: 'tether', signal: SIGKILL, purpose: said('endWhenHelperEnds') });
+  steps.call('unshare', [integer(CLONE_FLAGS.mnt, 'CLONE_NEWNS')], said('makeMountNamespaceForLayers'));
   const flags = integer(MS_REC | MS_PRIVATE, 'MS_REC|MS_PRIVATE');
-  steps.call('mount', [NULL, string('/'), NULL, flags, NULL], 'keep its mounts from the host');
+  steps.call('mount', [NULL, string('/'), NULL, flags, NULL], said('keepMountsFromHost'));
   const number = userNamespace.type === 'descriptor' ? userNamespace.value : -1;
   overlayRoot(steps, root, { mapped: { userNamespace: number, uid: rootOf(uid), gid: rootOf(gid) } });
-  steps.add({ kind: 'sync', purpose: 'let the helper take the overlay' });
+  steps.add({ kind: 'sync', purpose: said('letHelperTakeOverlay') });
   return steps.compiled();
 }
 

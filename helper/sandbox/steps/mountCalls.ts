@@ -31,6 +31,8 @@ import {
 } from '../../kernel/numbers.ts';
 import { type Argument, bytes, integer, named, string } from '../../launcher/program.ts';
 import type { StepFlags, Steps } from '../../launcher/steps.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { Option } from '../plan/plannedMounts.ts';
 
 const ATTRIBUTES = {
@@ -90,7 +92,7 @@ function openBelow(
     resolve,
     purpose,
     step = {},
-  }: { directory: Argument; path: string; flags: number; resolve: number; purpose: string; step?: StepFlags },
+  }: { directory: Argument; path: string; flags: number; resolve: number; purpose: Said; step?: StepFlags },
 ): Argument {
   const how = Buffer.alloc(24);
   how.writeBigUInt64LE(BigInt(flags | O_CLOEXEC), 0);
@@ -100,25 +102,25 @@ function openBelow(
 }
 
 /** A file or directory of the host, by its real path: what has become a symbolic link since is refused with ELOOP. */
-export function openSource(steps: Steps, path: string, purpose: string, flags = 0): Argument {
+export function openSource(steps: Steps, path: string, purpose: Said, flags = 0): Argument {
   const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return openBelow(steps, { directory: HERE, path, flags: O_PATH | flags, resolve, purpose });
 }
 
 /** A regular file of the host, likewise. */
-export function openToRead(steps: Steps, path: string, purpose: string): Argument {
+export function openToRead(steps: Steps, path: string, purpose: Said): Argument {
   const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return openBelow(steps, { directory: HERE, path, flags: 0, resolve, purpose });
 }
 
 /** A directory below another, itself and not what a link of that name leads to. */
-export function openBeneath(steps: Steps, path: string, purpose: string, directory: Argument): Argument {
+export function openBeneath(steps: Steps, path: string, purpose: Said, directory: Argument): Argument {
   const resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
   return openBelow(steps, { directory, path, flags: O_PATH | O_DIRECTORY, resolve, purpose });
 }
 
 /** A place inside the new root: symbolic links in it lead to what they mean there, or, when `strict`, nowhere. */
-export function openInside(steps: Steps, root: Argument, path: string, purpose: string, strict = false): Argument {
+export function openInside(steps: Steps, root: Argument, path: string, purpose: Said, strict = false): Argument {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0);
   return openBelow(steps, { directory: root, path, flags: O_PATH, resolve, purpose });
 }
@@ -127,7 +129,7 @@ export function openInside(steps: Steps, root: Argument, path: string, purpose: 
 export function findInside(
   steps: Steps,
   root: Argument,
-  { path, flags = 0, strict = false, purpose }: { path: string; flags?: number; strict?: boolean; purpose: string },
+  { path, flags = 0, strict = false, purpose }: { path: string; flags?: number; strict?: boolean; purpose: Said },
   step: StepFlags,
 ): Argument {
   const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (strict ? RESOLVE_NO_SYMLINKS : 0);
@@ -140,15 +142,15 @@ export function makeFileSystem(
   type: string,
   options: Option[],
   attributes: number,
-  what: string,
+  what: Said,
   flags: { reportResult?: boolean } = {},
 ): Argument {
-  const purpose = `make ${what}`;
+  const purpose = said('makeMount', what);
   const context = steps.call('fsopen', [string(type), FSOPEN_CLOEXEC], purpose);
   for (const [key, value] of options) {
     const set = value === true ? [FSCONFIG_SET_FLAG, string(key), NULL] : [FSCONFIG_SET_STRING, string(key), string(value)];
     const setting = value === true ? key : `${key}=${value}`;
-    steps.call('fsconfig', [context, ...set, integer(0)], `${purpose} with ${setting}`);
+    steps.call('fsconfig', [context, ...set, integer(0)], said('doWith', purpose, setting));
   }
   steps.call('fsconfig', [context, FSCONFIG_CMD_CREATE, NULL, NULL, integer(0)], purpose);
   const shown = integer(attributes, namesOf(attributes, ATTRIBUTES));
@@ -158,12 +160,12 @@ export function makeFileSystem(
 }
 
 /** A copy of the mounts from `source` (a descriptor) on, not mounted anywhere yet. */
-export function cloneTree(steps: Steps, source: Argument, purpose: string): Argument {
+export function cloneTree(steps: Steps, source: Argument, purpose: Said): Argument {
   return steps.call('open_tree', [source, EMPTY, CLONE_TREE], purpose);
 }
 
 /** The same from an entry of a directory on, which is itself taken if it is a symbolic link. */
-export function cloneEntry(steps: Steps, directory: Argument, name: string, purpose: string, step: StepFlags = {}): Argument {
+export function cloneEntry(steps: Steps, directory: Argument, name: string, purpose: Said, step: StepFlags = {}): Argument {
   return steps.call('open_tree', [directory, string(name), CLONE_ENTRY], purpose, step);
 }
 
@@ -178,7 +180,7 @@ export function setAttributes(
     userNamespace,
     recursive = true,
   }: { set: number; clear?: number; propagation?: number; userNamespace?: number; recursive?: boolean },
-  purpose: string,
+  purpose: Said,
 ): void {
   const set = userNamespace === undefined ? asked : asked | MOUNT_ATTR_IDMAP;
   // The settings of access times are an enumeration in these bits: setting one means clearing them.
@@ -196,7 +198,7 @@ export function setAttributes(
 }
 
 /** Mounts `tree` on an open place. */
-export function mountOn(steps: Steps, tree: Argument, place: Argument, purpose: string): void {
+export function mountOn(steps: Steps, tree: Argument, place: Argument, purpose: Said): void {
   steps.call('move_mount', [tree, EMPTY, place, EMPTY, BOTH_EMPTY], purpose);
 }
 
@@ -205,23 +207,23 @@ export function mountOnEntry(
   steps: Steps,
   tree: Argument,
   [directory, name]: [directory: Argument, name: string],
-  purpose: string,
+  purpose: Said,
   step: StepFlags = {},
 ): void {
   steps.call('move_mount', [tree, EMPTY, directory, string(name), FROM_EMPTY], purpose, step);
 }
 
 /** Mounts `tree` over the root of the mount namespace; the process's root directory stays what it is, below. */
-export function mountOverRoot(steps: Steps, tree: Argument, purpose: string): void {
+export function mountOverRoot(steps: Steps, tree: Argument, purpose: Said): void {
   steps.call('move_mount', [tree, EMPTY, HERE, string('/'), FROM_EMPTY], purpose);
 }
 
-export function closeDescriptor(steps: Steps, held: Argument, purpose: string): void {
+export function closeDescriptor(steps: Steps, held: Argument, purpose: Said): void {
   steps.call('close', [held], purpose);
 }
 
 /** An empty regular file, unless something is there. */
-export function makeFile(steps: Steps, directory: Argument, name: string, mode: number, purpose: string): void {
+export function makeFile(steps: Steps, directory: Argument, name: string, mode: number, purpose: Said): void {
   const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
   const text = namesOf(flags, OPEN_NAMES);
   steps.call('openat', [directory, string(name), integer(flags, text), integer(mode, `0${mode.toString(8)}`)], purpose, {
@@ -229,6 +231,6 @@ export function makeFile(steps: Steps, directory: Argument, name: string, mode: 
   });
 }
 
-export function makeDirectory(steps: Steps, directory: Argument, name: string, mode: number, purpose: string): void {
+export function makeDirectory(steps: Steps, directory: Argument, name: string, mode: number, purpose: Said): void {
   steps.call('mkdirat', [directory, string(name), integer(mode, `0${mode.toString(8)}`)], purpose, { ignoreError: true });
 }

@@ -22,6 +22,8 @@ import {
 import { ADDRESS_INDEX_AT, addressBody, NLM_F_EXCL_CREATE, vethPairBody } from '../../kernel/vethPair.ts';
 import { type Argument, bytes, integer, named, string, vectors } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import { advertisementsOf, HOST_SETTINGS, maskOf, textOf, type VethPlan } from '../network/sandboxNetwork.ts';
 import { bytesOf6, type Prefixed6, textOf6 } from '../specification/ipv6.ts';
 import { awaitHelper } from './awaits.ts';
@@ -36,7 +38,7 @@ const RTENTRY_BYTES = 120;
 const IN6_RTMSG_BYTES = 80;
 const SOCKADDR_IN6_BYTES = 28;
 
-function openSocket(steps: Steps, [family, name]: [number, string], type: number, protocol: number, purpose: string): Argument {
+function openSocket(steps: Steps, [family, name]: [number, string], type: number, protocol: number, purpose: Said): Argument {
   const kind = integer(type | SOCK_CLOEXEC, `${type === SOCK_RAW ? 'SOCK_RAW' : 'SOCK_DGRAM'}|SOCK_CLOEXEC`);
   return steps.call('socket', [integer(family, name), kind, integer(protocol)], purpose);
 }
@@ -48,7 +50,7 @@ export interface NetworkSockets {
 }
 
 /** Those of the present net namespace. */
-export function openSockets(steps: Steps, hasIpv6: boolean, purpose: string): NetworkSockets {
+export function openSockets(steps: Steps, hasIpv6: boolean, purpose: Said): NetworkSockets {
   const control = openSocket(steps, [AF_INET, 'AF_INET'], SOCK_DGRAM, 0, purpose);
   if (!hasIpv6) return { control };
   const ipv6 = openSocket(steps, [AF_INET6, 'AF_INET6'], SOCK_DGRAM, 0, purpose);
@@ -57,7 +59,7 @@ export function openSockets(steps: Steps, hasIpv6: boolean, purpose: string): Ne
 
 export function closeSockets(steps: Steps, { control, ipv6 }: NetworkSockets): void {
   for (const socket of ipv6 === undefined ? [control] : [control, ipv6.control, ipv6.link])
-    steps.call('close', [socket], 'close it');
+    steps.call('close', [socket], said('closeIt'));
 }
 
 /** struct ifreq: the name, 16 bytes, then the flags. */
@@ -66,12 +68,12 @@ export function bringUp(steps: Steps, { control }: NetworkSockets, name: string)
   request.write(name, 0);
   request.writeUInt16LE(IFF_UP, IFREQ_VALUE_AT);
   const text = `{ifr_name="${name}", ifr_flags=IFF_UP}`;
-  steps.call('ioctl', [control, named('SIOCSIFFLAGS'), bytes(request, text)], `bring up ${name}`);
+  steps.call('ioctl', [control, named('SIOCSIFFLAGS'), bytes(request, text)], said('bringUpInterface', name));
 }
 
 /** To be made inside; `host` are sockets of the host's namespace, `inside` those of the new. */
 export function makeVeth(steps: Steps, plan: VethPlan, host: NetworkSockets, inside: NetworkSockets): void {
-  const purpose = `make the interfaces ${plan.inside} and ${plan.outside}`;
+  const purpose = said('makeInterfaces', plan.inside, plan.outside);
   const link = openSocket(steps, [AF_NETLINK, 'AF_NETLINK'], SOCK_RAW, 0, purpose);
   const hostNamespace = steps.descriptor(plan.hostNamespace, '/proc/self/ns/net');
   const body = vethPairBody(plan.inside, plan.outside, hostNamespace.type === 'descriptor' ? hostNamespace.value : -1);
@@ -91,7 +93,7 @@ export function makeVeth(steps: Steps, plan: VethPlan, host: NetworkSockets, ins
 /** The directory is that of the host's net namespace, wherever it is looked into from. It may be read-only, in a container. */
 function ignoreAdvertisements(steps: Steps, plan: VethPlan): void {
   if (plan.hostSettings === undefined) return;
-  const purpose = `heed no router advertisements from ${plan.inside}`;
+  const purpose = said('heedNoRouterAdvertisementsFrom', plan.inside);
   const flags = { ignoreError: true };
   const directory = steps.descriptor(plan.hostSettings, HOST_SETTINGS);
   const mode = integer(fs.constants.O_WRONLY | O_CLOEXEC, 'O_WRONLY|O_CLOEXEC');
@@ -104,11 +106,7 @@ function ignoreAdvertisements(steps: Steps, plan: VethPlan): void {
 
 /** The same where the net namespace belongs to a user namespace of its own. */
 export function awaitVeth(steps: Steps, plan: VethPlan, inside: NetworkSockets): void {
-  awaitHelper(
-    steps,
-    'interfaces',
-    `let the helper make the interfaces ${plan.inside} and ${plan.outside}, and set up the latter`,
-  );
+  awaitHelper(steps, 'interfaces', said('letHelperMakeInterfaces', plan.inside, plan.outside));
   setUpInside(steps, plan, inside);
 }
 
@@ -122,7 +120,7 @@ function setUpInside(steps: Steps, plan: VethPlan, sockets: NetworkSockets): voi
 }
 
 /** The kernel answers errors by a message that nobody reads; the next step then finds no such interface. */
-function send(steps: Steps, socket: Argument, message: Buffer, text: string, purpose: string, ignoreError = false): void {
+function send(steps: Steps, socket: Argument, message: Buffer, text: string, purpose: Said, ignoreError = false): void {
   const none = integer(0, 'NULL');
   steps.call('sendto', [socket, bytes(message, text), integer(message.length), integer(0), none, integer(0)], purpose, {
     ignoreError,
@@ -130,15 +128,15 @@ function send(steps: Steps, socket: Argument, message: Buffer, text: string, pur
 }
 
 function setAddress(steps: Steps, { control }: NetworkSockets, name: string, address: number, prefixLength: number): void {
-  const set = (request: number, requestName: string, value: number, purpose: string) => {
+  const set = (request: number, requestName: string, value: number, purpose: Said) => {
     const ifreq = Buffer.alloc(IFREQ_BYTES);
     ifreq.write(name, 0);
     writeAddress(ifreq, IFREQ_VALUE_AT, value);
     const text = `{ifr_name="${name}", ${textOf(value)}}`;
     steps.call('ioctl', [control, integer(request, requestName), bytes(ifreq, text)], purpose);
   };
-  set(SIOCSIFADDR, 'SIOCSIFADDR', address, `give ${name} the address ${textOf(address)}`);
-  set(SIOCSIFNETMASK, 'SIOCSIFNETMASK', maskOf(prefixLength), `give ${name} the prefix length ${prefixLength}`);
+  set(SIOCSIFADDR, 'SIOCSIFADDR', address, said('giveAddress', name, textOf(address)));
+  set(SIOCSIFNETMASK, 'SIOCSIFNETMASK', maskOf(prefixLength), said('givePrefixLength', name, prefixLength));
 }
 
 /**
@@ -153,7 +151,7 @@ function setAddress6(
 ): void {
   if (ipv6 === undefined) return;
   const text = textOf6(address);
-  const purpose = `give ${name} the address ${text}`;
+  const purpose = said('giveAddress', name, text);
   const ifreq = Buffer.alloc(IFREQ_BYTES);
   ifreq.write(name, 0);
   const index = bytes(ifreq, `{ifr_name="${name}"}`);
@@ -173,7 +171,7 @@ function setAddress6(
   own.writeUInt16LE(AF_INET6, 0);
   bytesOf6(address).copy(own, 8);
   const size = integer(SOCKADDR_IN6_BYTES, 'sizeof(struct sockaddr_in6)');
-  steps.call('bind', [ipv6.control, bytes(own, `{AF_INET6, ${text}}`), size], `use the address ${text} of ${name}`);
+  steps.call('bind', [ipv6.control, bytes(own, `{AF_INET6, ${text}}`), size], said('useAddressOf', text, name));
 }
 
 function addDefaultRoute6(steps: Steps, { ipv6 }: NetworkSockets, gateway: bigint): void {
@@ -183,7 +181,7 @@ function addDefaultRoute6(steps: Steps, { ipv6 }: NetworkSockets, gateway: bigin
   message.writeUInt32LE(RTF_UP | RTF_GATEWAY, 72);
   const text = textOf6(gateway);
   const route = bytes(message, `{default via ${text}}`);
-  steps.call('ioctl', [ipv6.control, named('SIOCADDRT'), route], `route everything of IPv6 through ${text}`);
+  steps.call('ioctl', [ipv6.control, named('SIOCADDRT'), route], said('routeIpv6Through', text));
 }
 
 function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: number): void {
@@ -193,7 +191,7 @@ function addDefaultRoute(steps: Steps, { control }: NetworkSockets, gateway: num
   writeAddress(entry, 40, 0);
   entry.writeUInt16LE(RTF_UP | RTF_GATEWAY, 56);
   const text = `{default via ${textOf(gateway)}}`;
-  steps.call('ioctl', [control, named('SIOCADDRT'), bytes(entry, text)], `route everything through ${textOf(gateway)}`);
+  steps.call('ioctl', [control, named('SIOCADDRT'), bytes(entry, text)], said('routeThrough', textOf(gateway)));
 }
 
 /** struct sockaddr_in: family, port, address in network order. */

@@ -13,7 +13,8 @@ import type { Steps } from '../../launcher/steps.ts';
 import { isAtLeast } from '../../proc/kernelRelease.ts';
 import { parseOverlayOptions } from '../../proc/overlayOptions.ts';
 import { own } from '../../programs/identity.ts';
-import { said } from '../../said.ts';
+import type { Said } from '../../protocol/sentences.ts';
+import { said } from '../../saying.ts';
 import type { UnpackedLayers } from '../images/imageDescription.ts';
 import type { Option, PlannedMount } from '../plan/plannedMounts.ts';
 import type { RootPlan } from '../plan/planRoot.ts';
@@ -76,12 +77,13 @@ export function overlayRoot(
 ): Argument {
   const take = (path: string, readOnly: boolean): Argument => {
     const held = trees?.find((tree) => tree.path === path);
-    const tree = held === undefined ? takeDirectory(steps, path, 'the layer') : heldTree(steps, held);
+    const tree = held === undefined ? takeDirectory(steps, path, said('takeLayer', path)) : heldTree(steps, held);
     const set = readOnly ? MOUNT_ATTR_RDONLY : 0;
     if (readOnly && mapped !== undefined) {
       const { userNamespace } = mapped;
-      setAttributes(steps, tree, { set, propagation: MS_PRIVATE, userNamespace }, `map the owners of the files in ${path}`);
-    } else setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make it read-only' : 'make it private');
+      setAttributes(steps, tree, { set, propagation: MS_PRIVATE, userNamespace }, said('mapOwnersOf', path));
+    } else
+      setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? said('makeItReadOnly') : said('makeItPrivate'));
     return tree;
   };
   const layers = Array.isArray(lowers)
@@ -92,14 +94,14 @@ export function overlayRoot(
   // Detached, nothing leads to it any more, and the changes are in it: whoever may keeps hold of it, so that they can be looked at.
   const isHeld = changes === undefined && own().privileged;
   const stage = makeStage(steps, isHeld);
-  mountOverRoot(steps, stage, 'mount it');
-  steps.call('fchdir', [stage], 'go there');
-  const purpose = 'make a place for the layers';
+  mountOverRoot(steps, stage, said('mountIt'));
+  steps.call('fchdir', [stage], said('goThere'));
+  const purpose = said('makePlaceForLayers');
   for (const { name, tree } of changes === undefined ? layers : [...layers, changes]) {
     makeDirectory(steps, stage, name, 0o700, purpose);
     const place = openInside(steps, stage, name, purpose, true);
-    mountOn(steps, tree, place, `mount the layer as ${name}`);
-    closeDescriptor(steps, place, 'close the place');
+    mountOn(steps, tree, place, said('mountLayerAs', name));
+    closeDescriptor(steps, place, said('closeThePlace'));
   }
   makeUpper(steps, stage, changes?.tree, mapped);
   const options: [string, string | true][] = [
@@ -108,19 +110,19 @@ export function overlayRoot(
     ['workdir', 'work'],
   ];
   if (hasUserNamespace) options.push(['userxattr', true]);
-  const made = makeFileSystem(steps, 'overlay', options, MOUNT_ATTR_NODEV, 'the overlay of the root', {
+  const made = makeFileSystem(steps, 'overlay', options, MOUNT_ATTR_NODEV, said('theOverlayOfRoot'), {
     ...(mapped === undefined ? {} : { reportResult: true }),
   });
-  if (isHeld && mapped === undefined) awaitHelper(steps, 'layers', 'let the helper keep hold of the layers');
+  if (isHeld && mapped === undefined) awaitHelper(steps, 'layers', said('letHelperHoldLayers'));
   // The overlay holds its layers; what lay over the old root would later be detached in its place.
-  steps.call('umount2', [string('.'), MNT_DETACH], 'detach the place for the layers');
+  steps.call('umount2', [string('.'), MNT_DETACH], said('detachLayersPlace'));
   return made;
 }
 
 function makeStage(steps: Steps, reportResult = false): Argument {
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   const options: Option[] = [['mode', '0700']];
-  return makeFileSystem(steps, 'tmpfs', options, attributes, 'a tmpfs for the layers', reportResult ? { reportResult } : {});
+  return makeFileSystem(steps, 'tmpfs', options, attributes, said('aTmpfsForLayers'), reportResult ? { reportResult } : {});
 }
 
 /**
@@ -128,23 +130,23 @@ function makeStage(steps: Steps, reportResult = false): Argument {
  * links of them, or exchange them for such at any time.
  */
 function makeUpper(steps: Steps, stage: Argument, changes: Argument | undefined, mapped: MappedOwners | undefined): void {
-  const purpose = 'make a place for the changes';
+  const purpose = said('makePlaceForChanges');
   for (const [index, [name, mode]] of (['upper:0755', 'work:0700'] as const).map((one) => one.split(':')).entries()) {
     makeDirectory(steps, changes ?? stage, name!, Number.parseInt(mode!, 8), purpose);
     const isGiven = name === 'upper' && mapped !== undefined;
     if (changes === undefined && !isGiven) continue;
-    const what = changes === undefined ? purpose : `open ${name} in the directory of the changes`;
+    const what = changes === undefined ? purpose : said('openInChanges', name!);
     const directory = openBeneath(steps, name!, what, changes ?? stage);
     if (isGiven) giveRoot(steps, directory, mapped);
     if (changes !== undefined) nameDescriptor(steps, { stage, name: name!, slot: index }, directory);
-    closeDescriptor(steps, directory, 'close it');
+    closeDescriptor(steps, directory, said('closeIt'));
   }
 }
 
 /** The root directory of the overlay belongs to whom the topmost layer says. */
 function giveRoot(steps: Steps, directory: Argument, { uid, gid }: MappedOwners): void {
   const whom = [integer(uid), integer(gid)];
-  steps.call('fchownat', [directory, string(''), ...whom, AT_EMPTY_PATH], 'give the root directory to root inside');
+  steps.call('fchownat', [directory, string(''), ...whom, AT_EMPTY_PATH], said('giveRootToRootInside'));
 }
 
 /** A link in the stage that leads to an open descriptor, and not to what its name means by now: proc_pid_fd(5). */
@@ -154,14 +156,10 @@ function nameDescriptor(
   directory: Argument,
 ): void {
   const number = steps.slot(slot);
-  const purpose = `let ${name} be that very directory`;
+  const purpose = said('letBeThatDirectory', name);
   steps.call('dup3', [directory, integer(number), CLOEXEC], purpose);
   steps.call('symlinkat', [string(`/proc/self/fd/${number}`), stage, string(name)], purpose);
 }
-
-/** What the helper does while the program waits there; the descriptor of the file system was reported. How the purpose begins. */
-const UNPACK_IMAGE = 'let the helper unpack the image into it';
-const GIVE_OWNERS = 'and give its files the owners that it says, by fchownat in the user namespace';
 
 function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Argument {
   if (inside === undefined) return steps.descriptor(descriptor, 'the layers of the image');
@@ -169,12 +167,12 @@ function layersOfImage(steps: Steps, { descriptor, inside }: UnpackedLayers): Ar
   const attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
   const options: Option[] = [['mode', '0755']];
   if (writer !== undefined) options.push(['uid', String(writer.uid)], ['gid', String(writer.gid)]);
-  const made = makeFileSystem(steps, 'tmpfs', options, attributes, 'a tmpfs for the image', { reportResult: true });
-  const dumpable = (on: 0 | 1, purpose: string) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
+  const made = makeFileSystem(steps, 'tmpfs', options, attributes, said('aTmpfsForImage'), { reportResult: true });
+  const dumpable = (on: 0 | 1, purpose: Said) => steps.call('prctl', [named('PR_SET_DUMPABLE'), integer(on)], purpose);
   // Only then may the helper, of the same user, take it.
-  dumpable(1, 'let the helper take what is open');
-  awaitHelper(steps, 'image', writer === undefined ? UNPACK_IMAGE : `${UNPACK_IMAGE}, ${GIVE_OWNERS}`);
-  dumpable(0, 'be hidden from debuggers again');
+  dumpable(1, said('letHelperTakeOpen'));
+  awaitHelper(steps, 'image', said(writer === undefined ? 'letHelperUnpackImage' : 'letHelperUnpackImageAndGiveOwners'));
+  dumpable(0, said('hideFromDebuggers'));
   return made;
 }
 
@@ -207,17 +205,17 @@ export function makeOverlay(
     throw new Failure('invalid', said('tooManyOverlayDirectories', place.destination, layers.length, MAX_MOUNTED_LAYERS));
   }
   const stage = makeStage(steps);
-  steps.call('fchdir', [stage], 'go there');
+  steps.call('fchdir', [stage], said('goThere'));
   for (const [slot, { name, path }] of layers.entries()) {
-    const directory = openSource(steps, path, `open the layer ${path}`, O_DIRECTORY);
+    const directory = openSource(steps, path, said('openLayer', path), O_DIRECTORY);
     nameDescriptor(steps, { stage, name, slot }, directory);
-    closeDescriptor(steps, directory, 'close the layer');
+    closeDescriptor(steps, directory, said('closeLayer'));
   }
   const named = layers.flatMap(({ option, name }): Option[] => (option === 'lowerdir' ? [] : [[option, name]]));
   const lowers = layers.filter(({ option }) => option === 'lowerdir');
   const others = options.filter(([key]) => !LAYER_OPTIONS.test(key));
-  const what = `overlay for ${place.destination}`;
+  const what = said('overlayFor', place.destination);
   const made = makeFileSystem(steps, 'overlay', [...lowerOptions(lowers), ...named, ...others], attributes, what);
-  closeDescriptor(steps, stage, 'close the place for the layers');
+  closeDescriptor(steps, stage, said('closeLayersPlace'));
   return made;
 }

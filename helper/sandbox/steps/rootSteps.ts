@@ -14,6 +14,7 @@ import {
 } from '../../kernel/numbers.ts';
 import { type Argument, integer, named, string } from '../../launcher/program.ts';
 import type { Steps } from '../../launcher/steps.ts';
+import { said } from '../../saying.ts';
 import type { Cover } from '../hostFiles/systemPaths.ts';
 import type { CoverPlan } from '../plan/planCovers.ts';
 import type { BindMount, Place, PlannedMount } from '../plan/plannedMounts.ts';
@@ -59,13 +60,13 @@ export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): 
   steps.call(
     'mount',
     [NULL, string('/'), NULL, integer(MS_REC | propagation, `MS_REC|${name}`), NULL],
-    'keep its mounts from the host',
+    said('keepMountsFromHost'),
   );
   // Before the root is mounted over the old one, which would have it as a mount of its own.
   for (const [index, mount] of plan.mounts.entries()) {
     if (mount.what === 'new' && mount.type === 'overlay') trees.set(mount, makeOverlay(steps, mount, index));
     if (mount.what === 'bind' && !trees.has(mount)) trees.set(mount, takeSource(steps, mount));
-    if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, `open ${mount.source}`));
+    if (mount.what === 'copy') trees.set(mount, openToRead(steps, mount.source, said('openPath', mount.source)));
   }
   const root = mounted ?? makeRoot(steps, plan.root, plan.fresh.has('user'));
   const contents = plan.mounts.flatMap(({ place, ...mount }) => {
@@ -73,16 +74,16 @@ export function buildRoot(steps: Steps, plan: SandboxPlan, mounted?: Argument): 
   });
   const stage = new Stage(steps, contents);
   if (plan.spec.changeRoot === 'pivot_root') stage.mountRoot(root);
-  else mountOn(steps, root, openSource(steps, plan.chrootPlace!, 'find a place for the root'), 'mount it below the old root');
+  else mountOn(steps, root, openSource(steps, plan.chrootPlace!, said('findPlaceForRoot')), said('mountBelowOldRoot'));
   const built = { root, stage, places: new Places(steps, root) };
   const cover = (tree: Argument, covers: readonly Cover[] | undefined, where: string) => {
     coverMounts(steps, stage, tree, { covers: covers ?? [], where, someUnreachable: plan.spec.namespaces.user !== 'host' });
   };
   cover(root, plan.covers.root, '/');
   if (plan.covers.oldRoot.length > 0) {
-    const old = openSource(steps, '/', 'hold the old root');
+    const old = openSource(steps, '/', said('holdOldRoot'));
     cover(old, plan.covers.oldRoot, plan.spec.oldRoot!);
-    closeDescriptor(steps, old, 'close it');
+    closeDescriptor(steps, old, said('closeIt'));
   }
   for (const mount of plan.mounts) addMount(steps, built, { mount, taken: trees.get(mount), cover });
   coverPaths(steps, built, plan.covers);
@@ -103,16 +104,16 @@ function makeRoot(steps: Steps, root: RootPlan, hasUserNamespace: boolean): Argu
     case 'overlay':
       return overlayRoot(steps, root, { hasUserNamespace });
     case 'tmpfs':
-      return makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, 'the tmpfs of the root');
+      return makeFileSystem(steps, 'tmpfs', root.options, ROOT_ATTRIBUTES, said('theTmpfsOfRoot'));
     case 'asItIs':
       throw new Error('a root that stays as it is is not built');
   }
 }
 
 function bindRoot(steps: Steps, { path, readOnly, held }: Extract<RootPlan, { type: 'bind' }>): Argument {
-  const tree = held === undefined ? takeDirectory(steps, path, 'the mounts from', 'on') : heldTree(steps, held);
+  const tree = held === undefined ? takeDirectory(steps, path, said('takeMountsFrom', path)) : heldTree(steps, held);
   const set = ROOT_ATTRIBUTES | (readOnly ? MOUNT_ATTR_RDONLY : 0);
-  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? 'make them read-only' : 'make them private');
+  setAttributes(steps, tree, { set, propagation: MS_PRIVATE }, readOnly ? said('makeThemReadOnly') : said('makeThemPrivate'));
   return tree;
 }
 
@@ -133,7 +134,7 @@ export class Places {
   open(place: Place, kind: 'directory' | 'file'): Argument {
     const { parts, destination } = place;
     this.make(place, kind, parts.length);
-    return openInside(this.steps, this.root, parts.join('/'), `find a place for ${destination}`, place.strict);
+    return openInside(this.steps, this.root, parts.join('/'), said('findPlaceFor', destination), place.strict);
   }
 
   /** Lets `use` do something with the directory that the place is in. */
@@ -142,7 +143,7 @@ export class Places {
     this.make(place, 'directory', last);
     const directory = this.parentOf(place, last);
     use(directory, place.parts[last]!);
-    if (directory !== this.root) closeDescriptor(this.steps, directory, 'close the directory');
+    if (directory !== this.root) closeDescriptor(this.steps, directory, said('closeTheDirectory'));
     this.known.add(place.parts.join('/'));
   }
 
@@ -153,7 +154,7 @@ export class Places {
       const path = parts.slice(0, index + 1).join('/');
       if (this.known.has(path) || (index < place.existing && !this.isHidden(place, path))) return;
       const parent = this.parentOf(place, index);
-      const making = `make /${path}`;
+      const making = said('makePath', `/${path}`);
       if (kind === 'file' && index === parts.length - 1) makeFile(this.steps, parent, name, 0o644, making);
       else makeDirectory(this.steps, parent, name, 0o755, making);
       if (parent !== this.root) closeDescriptor(this.steps, parent, making);
@@ -175,7 +176,7 @@ export class Places {
 
   private parentOf({ parts, destination, strict }: Place, index: number): Argument {
     if (index === 0) return this.root;
-    return openInside(this.steps, this.root, parts.slice(0, index).join('/'), `find a place for ${destination}`, strict);
+    return openInside(this.steps, this.root, parts.slice(0, index).join('/'), said('findPlaceFor', destination), strict);
   }
 }
 
@@ -188,7 +189,7 @@ function addMount(
   const { destination } = place;
   if (mount.what === 'symlink') {
     places.inParent(place, (directory, name) => {
-      steps.call('symlinkat', [string(mount.target), directory, string(name)], `make the link ${destination}`);
+      steps.call('symlinkat', [string(mount.target), directory, string(name)], said('makeLink', destination));
     });
     return;
   }
@@ -199,30 +200,31 @@ function addMount(
   if (mount.what === 'devices') {
     const at = places.open(place, 'directory');
     addDevices(steps, at, mount);
-    closeDescriptor(steps, at, 'close the place');
+    closeDescriptor(steps, at, said('closeThePlace'));
     return;
   }
   const isFile = mount.what === 'content' || (mount.what === 'bind' && !mount.isDirectory);
   const kind = isFile ? 'file' : 'directory';
   const at = places.open(place, kind);
   if (mount.what === 'held') {
-    mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, `mount ${mount.type} on ${destination}`);
+    mountOn(steps, steps.descriptor(mount.descriptor, mount.type), at, said('mountOn', mount.type, destination));
   } else {
     const tree = taken ?? treeOf(steps, mount, stage);
-    const what = mount.what === 'bind' ? mount.source : mount.what === 'new' ? mount.type : 'it';
-    mountOn(steps, tree, at, `mount ${what} on ${destination}`);
+    const what = mount.what === 'bind' ? mount.source : mount.what === 'new' ? mount.type : undefined;
+    const purpose = what === undefined ? said('mountItOn', destination) : said('mountOn', what, destination);
+    mountOn(steps, tree, at, purpose);
     cover(tree, mount.covers, destination);
-    closeDescriptor(steps, tree, 'close it');
+    closeDescriptor(steps, tree, said('closeIt'));
     if (mount.what === 'new') places.covered(place);
   }
-  closeDescriptor(steps, at, 'close the place');
+  closeDescriptor(steps, at, said('closeThePlace'));
 }
 
 /** What is made only now. */
 function treeOf(steps: Steps, mount: PlannedMount, stage: Stage): Argument {
   const { destination } = mount.place;
   if (mount.what === 'new')
-    return makeFileSystem(steps, mount.type, mount.options, mount.attributes, `${mount.type} for ${destination}`);
+    return makeFileSystem(steps, mount.type, mount.options, mount.attributes, said('fileSystemFor', mount.type, destination));
   if (mount.what === 'content') return stage.content(destination);
   throw new Error(`what is to be mounted on ${destination} was not taken`);
 }
@@ -237,11 +239,11 @@ function copyFile(
   const flags = fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_EXCL | O_CLOEXEC;
   const permissions = integer(mode, `0${mode.toString(8)}`);
   const text = 'O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC';
-  const to = steps.call('openat', [directory, string(name), integer(flags, text), permissions], `make the file ${name}`);
-  steps.call('fchmod', [to, permissions], `set the mode of ${name}`);
-  steps.call('sendfile', [to, from, NULL, integer(bytes)], `copy ${source}`);
-  closeDescriptor(steps, to, 'close it');
-  closeDescriptor(steps, from, 'close it');
+  const to = steps.call('openat', [directory, string(name), integer(flags, text), permissions], said('makeFile', name));
+  steps.call('fchmod', [to, permissions], said('setModeOf', name));
+  steps.call('sendfile', [to, from, NULL, integer(bytes)], said('copyFile', source));
+  closeDescriptor(steps, to, said('closeIt'));
+  closeDescriptor(steps, from, said('closeIt'));
 }
 
 function isShared(mount: PlannedMount): mount is BindMount {
@@ -250,17 +252,17 @@ function isShared(mount: PlannedMount): mount is BindMount {
 
 function takeSource(steps: Steps, mount: BindMount): Argument {
   if (mount.tree !== undefined) return withOptions(steps, heldTree(steps, mount.tree), mount.source, mount);
-  return takeTree(steps, openSource(steps, mount.source, `open ${mount.source}`), mount.source, mount);
+  return takeTree(steps, openSource(steps, mount.source, said('openPath', mount.source)), mount.source, mount);
 }
 
 function takeTree(steps: Steps, from: Argument, what: string, mount: BindMount): Argument {
-  const tree = cloneTree(steps, from, `take the mounts from ${what} on`);
-  closeDescriptor(steps, from, 'close it');
+  const tree = cloneTree(steps, from, said('takeMountsFrom', what));
+  closeDescriptor(steps, from, said('closeIt'));
   return withOptions(steps, tree, what, mount);
 }
 
 function withOptions(steps: Steps, tree: Argument, what: string, { set, propagation }: BindMount): Argument {
-  setAttributes(steps, tree, { set, propagation: propagation === MS_SHARED ? 0 : propagation }, `set the options of ${what}`);
+  setAttributes(steps, tree, { set, propagation: propagation === MS_SHARED ? 0 : propagation }, said('setOptionsOf', what));
   return tree;
 }
 
@@ -273,30 +275,30 @@ function enterRoot(steps: Steps, plan: SandboxPlan, built: BuiltRoot): void {
   const { spec } = plan;
   if (spec.changeRoot === 'chroot') {
     built.stage.detach();
-    steps.call('fchdir', [built.root], 'go to the new root');
-    steps.call('chroot', [string('.')], 'make it the root directory');
+    steps.call('fchdir', [built.root], said('goToNewRoot'));
+    steps.call('chroot', [string('.')], said('makeItRootDirectory'));
     return;
   }
   const place = plan.oldRoot === undefined ? undefined : built.places.open(plan.oldRoot, 'directory');
   const flags = integer(O_PATH | O_DIRECTORY | O_CLOEXEC, 'O_PATH|O_DIRECTORY|O_CLOEXEC');
-  const old = steps.call('openat', [HERE, string('/'), flags], 'hold the old root');
-  steps.call('fchdir', [built.root], 'go to the new root');
+  const old = steps.call('openat', [HERE, string('/'), flags], said('holdOldRoot'));
+  steps.call('fchdir', [built.root], said('goToNewRoot'));
   // The old one comes to lie over it: pivot_root(2), "pivot_root(".", ".")".
-  steps.call('pivot_root', [string('.'), string('.')], 'make it the root of the mount namespace');
+  steps.call('pivot_root', [string('.'), string('.')], said('makeItRootOfMounts'));
   // It lies over the old root still, in whose place it would be detached.
   built.stage.detach();
   if (place === undefined) {
-    steps.call('fchdir', [old], 'go to the old root');
-    steps.call('umount2', [string('.'), MNT_DETACH], 'detach the old root');
+    steps.call('fchdir', [old], said('goToOldRoot'));
+    steps.call('umount2', [string('.'), MNT_DETACH], said('detachOldRoot'));
   } else {
-    mountOn(steps, old, place, `keep the old root at ${spec.oldRoot}`);
+    mountOn(steps, old, place, said('keepOldRootAt', spec.oldRoot!));
   }
-  steps.call('chdir', [string('/')], 'go to the root directory');
+  steps.call('chdir', [string('/')], said('goToRootDirectory'));
 }
 
 function chrootAsItIs(steps: Steps, root: RootPlan): void {
   if (root.type !== 'asItIs' || root.path === undefined) return;
-  const directory = openSource(steps, root.path, `open the root ${root.path}`, O_DIRECTORY);
-  steps.call('fchdir', [directory], 'go to the root');
-  steps.call('chroot', [string('.')], 'make it the root directory');
+  const directory = openSource(steps, root.path, said('openRoot', root.path), O_DIRECTORY);
+  steps.call('fchdir', [directory], said('goToTheRoot'));
+  steps.call('chroot', [string('.')], said('makeItRootDirectory'));
 }

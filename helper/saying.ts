@@ -1,5 +1,5 @@
 /** What the helper tells a person: it sends codes, and the sentences are its client's. In English it says them itself, in its log and in errors. */
-import { type ArgumentsOf, renderSaid, type Said, type SaidArgument, type TextCode } from './protocol/said.ts';
+import { type ArgumentsOf, renderSaid, type Said, type SaidArgument, type TextCode } from './protocol/sentences.ts';
 
 /** The only way in which a sentence is told. */
 export function said<const C extends TextCode>(code: C, ...args: ArgumentsOf<C>): Said {

@@ -29,8 +29,12 @@ export interface Said {
   args?: readonly SaidArgument[];
 }
 
-/** As many arguments as the sentence has places for. */
-export type ArgumentsOf<C extends TextCode> = Places<(typeof TEXTS)[C]>;
+/** As many arguments as the sentence has places for; of several codes, of which one is chosen, all must have as many. */
+export type ArgumentsOf<C extends TextCode> = (C extends TextCode ? (args: Places<(typeof TEXTS)[C]>) => void : never) extends (
+  args: infer A extends readonly SaidArgument[],
+) => void
+  ? A
+  : never;
 type Places<S extends string, Before extends readonly SaidArgument[] = []> = S extends `${string}{${Before['length']}}${string}`
   ? Places<S, [...Before, SaidArgument]>
   : Before;
