@@ -56,31 +56,36 @@ async function processItems(connection: HelperConnection): Promise<Carrying<Proc
     }));
 }
 
-/** What a process is to be compared with: the host first, then containers, then processes. Undefined when the person chose none. */
+/** One of two that are compared: a container or a process. Undefined when the person chose none. */
+export async function pickCompared(connection: HelperConnection): Promise<CommandTarget | undefined> {
+  return (await pickOne(comparable(connection), vscode.l10n.t('Compare: a container or a process')))?.value;
+}
+
+/** What a process is compared with: the host first, then containers, then processes. Undefined when the person chose none. */
 export async function pickCounterpart(
   connection: HelperConnection,
   { pid }: ProcessRef,
 ): Promise<CommandTarget | 'host' | undefined> {
-  const items = async (): Promise<Carrying<CommandTarget | 'host'>[]> => {
-    const [containers, processes] = await Promise.all([containerItems(connection), processItems(connection)]);
-    return [
-      {
-        label: vscode.l10n.t('The host'),
-        description: vscode.l10n.t('Its namespaces, its mounts, its first process'),
-        value: 'host',
-      },
-      ...containers
-        .filter(({ value }) => value.leader.pid !== pid)
-        .map((item) => ({ ...item, value: { container: item.value } })),
-      ...processes.filter(({ value }) => value.pid !== pid).map((item) => ({ ...item, value: { process: item.value } })),
-    ];
+  const host: Carrying<'host'> = {
+    label: vscode.l10n.t('The host'),
+    description: vscode.l10n.t('Its namespaces, its mounts, its first process'),
+    value: 'host',
   };
-  const picked = await pick(items(), {
-    placeHolder: vscode.l10n.t('Compare with: the host, a container or a process'),
-    matchOnDescription: true,
-    matchOnDetail: true,
-  });
-  return picked?.value;
+  const items = comparable(connection).then((others) => [host, ...others.filter(({ value }) => processOf(value)?.pid !== pid)]);
+  return (await pickOne<CommandTarget | 'host'>(items, vscode.l10n.t('Compare with: the host, a container or a process')))
+    ?.value;
+}
+
+async function comparable(connection: HelperConnection): Promise<Carrying<CommandTarget>[]> {
+  const [containers, processes] = await Promise.all([containerItems(connection), processItems(connection)]);
+  return [
+    ...containers.map((item) => ({ ...item, value: { container: item.value } })),
+    ...processes.map((item) => ({ ...item, value: { process: item.value } })),
+  ];
+}
+
+async function pickOne<T>(items: Promise<Carrying<T>[]>, placeHolder: string): Promise<Carrying<T> | undefined> {
+  return await pick(items, { placeHolder, matchOnDescription: true, matchOnDetail: true });
 }
 
 /**

@@ -1,10 +1,10 @@
 import type { CommandContribution } from '../../base/contributions.ts';
 import { IN_ANY_VIEW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
-import { type CommandTarget, processOf } from '../../model/commandTarget.ts';
+import { type CommandTarget, namesNothing } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import type { ComparePanels } from '../../panels/comparePanels.ts';
-import { pickCounterpart, processOrPicked } from '../../programs/targetPicks.ts';
+import { pickCompared, pickCounterpart, processOrPicked } from '../../programs/targetPicks.ts';
 import { comparedSide } from './comparedSide.ts';
 
 export const compareWithCommand: CommandContribution = {
@@ -27,13 +27,15 @@ export async function compareWith(
   target: CommandTarget = {},
   selected: readonly CommandTarget[] = [],
 ): Promise<void> {
-  const process = await processOrPicked(connection, target);
+  const first = namesNothing(target) ? await pickCompared(connection) : target;
+  if (first === undefined) return;
+  const process = await processOrPicked(connection, first);
   if (process === undefined) return;
-  const mine = comparedSide(host, process, target);
+  const mine = comparedSide(host, process, first);
   const second = selected.length === 2 ? selected.find((row) => row !== target) : undefined;
   const counterpart = second ?? (await pickCounterpart(connection, process));
   if (counterpart === undefined) return;
   if (counterpart === 'host') return panels.show({ mine, all: true });
-  const other = processOf(counterpart) ?? (await processOrPicked(connection, counterpart));
+  const other = await processOrPicked(connection, counterpart);
   if (other !== undefined) panels.show({ mine, other: comparedSide(host, other, counterpart), all: true });
 }
