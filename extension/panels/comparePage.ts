@@ -7,6 +7,7 @@ import type { NamespaceKind } from '../../helper/protocol/namespaceKinds.ts';
 import type { CapabilitySets, ProcessesInspectResult, RootView } from '../../helper/protocol/processes.ts';
 import type { Block, Button, Page, Section, Value } from '../../webview/messages.ts';
 import { KIND_ORDER } from '../model/hierarchy.ts';
+import { type Packages, packageDifferences } from '../model/packageList.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { bytesText, cpuText, lackingText, tasksText } from '../words/cgroupWords.ts';
 import { dangerOf } from '../words/dangerousCapabilities.ts';
@@ -24,6 +25,8 @@ export interface ComparedFacts {
   hostNamespaces: Partial<Record<NamespaceKind, number>>;
   /** Of the cgroups that it is in; `none` of the host itself, which is in none. */
   limits: CgroupAnswers | Unknown | 'none';
+  /** Of a container whose layers hold a list of them; undefined where there is none that could be read as text. */
+  packages?: Packages | Unknown | undefined;
 }
 
 /** What a page is on: of which only the mounts may have been asked for. */
@@ -72,6 +75,7 @@ export function comparePage({ mine, other }: Comparison, names: ComparedNames, p
     rowsSection(vscode.l10n.t('Users'), userRows(mine.process, other.process), names),
     rowsSection(vscode.l10n.t('Limits that bind'), limitRows(mine.limits, other.limits), names),
     mountsSection(mine.mounts, other.mounts, names),
+    ...packagesSection(mine.packages, other.packages, names),
   ];
   const rank = ({ differing, unknown }: ComparedSection) => (differing > 0 ? 0 : unknown > 0 ? 1 : 2);
   const sorted = sections.toSorted((one, two) => rank(one) - rank(two));
@@ -385,4 +389,38 @@ function mountsSection(
   const found = mountParts(mine, other, names);
   const blocks = found.parts.flatMap((part): Block[] => [{ kind: 'heading', text: part.heading }, ...part.blocks]);
   return { heading, blocks, differing: found.different, unknown: found.isWhole ? 0 : 1 };
+}
+
+/** More than a person reads. */
+const MOST_PACKAGES = 200;
+
+/** Of two that both have a list. */
+function packagesSection(
+  mine: ComparedFacts['packages'],
+  other: ComparedFacts['packages'],
+  names: ComparedNames,
+): ComparedSection[] {
+  const heading = vscode.l10n.t('Packages');
+  if (mine === undefined || other === undefined) return [];
+  const version = (text: string | undefined): Value => (text === undefined ? none('–') : { text: oneLine(text), code: true });
+  if (isUnknown(mine) || isUnknown(other)) {
+    const counted = row(vscode.l10n.t('Installed'), mine, other, ({ size }: Packages) => plain(String(size)));
+    return [rowsSection(heading, [{ ...counted, relation: 'unknown' }], names)];
+  }
+  const found = packageDifferences(mine, other);
+  const shown = found.slice(0, MOST_PACKAGES).map(
+    (one): Row => ({
+      label: oneLine(one.name),
+      mine: version(one.mine),
+      other: version(one.other),
+      relation: 'differs',
+    }),
+  );
+  const more = found.length - shown.length;
+  const same = [...mine].filter(([name, text]) => other.get(name) === text).map(([name, text]) => `${name} ${text}`);
+  const blocks: Block[] = [];
+  if (more > 0) blocks.push({ kind: 'text', tone: 'muted', text: vscode.l10n.t('{0} more are not shown.', more) });
+  if (same.length > 0)
+    blocks.push(namesDetails(vscode.l10n.t('{0}: {1} the same', heading, same.length), same.slice(0, MOST_PACKAGES)));
+  return [{ ...rowsSection(heading, shown, names, blocks), differing: found.length }];
 }

@@ -1,7 +1,8 @@
 /** What is asked about two things that are compared. What may not be read of one is unknown; what has ended rejects. */
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
 import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
+import { type LayerPath, LayersList, LayersReadFile } from '../../helper/protocol/layers.ts';
 import { MountsList, type MountsListParams } from '../../helper/protocol/mounts.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaceKinds.ts';
 import {
@@ -12,9 +13,13 @@ import {
 } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
+import { CHUNK_BYTES } from '../documents/layerFileSystem.ts';
 import { refOfCgroup } from '../model/cgroupModel.ts';
 import { refOf } from '../model/commandTarget.ts';
+import { containerOf } from '../model/hierarchy.ts';
 import type { Host } from '../model/liveHost.ts';
+import { overlayRef } from '../model/overlayStack.ts';
+import { PACKAGE_LISTS, type Packages } from '../model/packageList.ts';
 import { isUnknown } from '../words/hostWords.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import type { ComparedFacts, Comparison } from './comparePage.ts';
@@ -33,6 +38,8 @@ export interface Pair {
   all?: boolean;
 }
 
+/** Lists of packages are of a few MiB; what is larger is none. */
+const MOST_BYTES = 32 * 1024 * 1024;
 /** Controllers whose limits are compared. */
 const LIMITING = ['cpu', 'memory', 'pids'];
 const NOT_IN_SIGHT: Unknown = { unknown: 'notFound' };
@@ -61,7 +68,8 @@ export class FactsToCompare {
       this.process(side, token),
     ]);
     const limits = side === undefined ? 'none' : isUnknown(process) ? process : await this.limits(process, token);
-    return { mounts, process, limits, hostNamespaces: this.hostNamespaces() };
+    const packages = side === undefined ? undefined : await this.packages(side, token);
+    return { mounts, process, limits, packages, hostNamespaces: this.hostNamespaces() };
   }
 
   /** Of the host the first one, as far as it may be read. */
@@ -96,6 +104,36 @@ export class FactsToCompare {
     );
     const [first, ...others] = asked.filter((answer): answer is CgroupsInspectResult => !isUnknown(answer));
     return first === undefined ? (asked.find(isUnknown) ?? NOT_IN_SIGHT) : [first, ...others];
+  }
+
+  /** Of its container, by the layers of its root: undefined when those tell of no list of packages. */
+  private async packages({ process }: ComparedSide, token: vscode.CancellationToken): Promise<Packages | Unknown | undefined> {
+    const known = this.host.model.process(process);
+    const container = known === undefined ? undefined : containerOf(this.host.model, known);
+    if (container === undefined) return undefined;
+    const list = await orUnknown(this.connection.request(LayersList, {}, token));
+    if (isUnknown(list)) return list;
+    const overlay = list.overlays.find((one) => one.container === container.key && one.isRoot);
+    if (overlay === undefined) return undefined;
+    for (const { path, read } of PACKAGE_LISTS) {
+      const text = await orUnknown(this.text({ overlay: overlayRef(overlay), layer: 'merged', path }, token));
+      if (!isUnknown(text)) return read(text);
+      if (text.unknown !== 'notFound') return text;
+    }
+    return undefined;
+  }
+
+  /** A whole file. Rejects with `unsupported` when it is too large to be what it is taken for. */
+  private async text(place: LayerPath, token: vscode.CancellationToken): Promise<string> {
+    const chunks: Buffer[] = [];
+    for (let offset = 0; ; ) {
+      const answer = await this.connection.request(LayersReadFile, { ...place, offset, length: CHUNK_BYTES }, token);
+      const bytes = Buffer.from(answer.base64, 'base64');
+      chunks.push(bytes);
+      offset += bytes.length;
+      if (bytes.length === 0 || offset >= answer.sizeBytes) return Buffer.concat(chunks).toString('utf8');
+      if (offset > MOST_BYTES) throw new HelperError('unsupported', vscode.l10n.t('The list of packages is too large.'));
+    }
   }
 
   private hostNamespaces(): Partial<Record<NamespaceKind, number>> {

@@ -322,4 +322,21 @@ describe('two things in all respects', () => {
     assert.deepEqual(section(found, 'Namespaces')[0], 'Network | unknown: permission denied | the host’s (net:[4])');
     assert.match(section(found, 'Restrictions')[0] ?? '', /^seccomp \| unknown/);
   });
+
+  test('differ by packages where both have a list of them, and by nothing where one has none', () => {
+    const packages = (list: Record<string, string>) => new Map(Object.entries(list));
+    const one = { ...inWeb, packages: packages({ bash: '5.2', curl: '8.1', musl: '1.2' }) };
+    const two = { ...inWeb, packages: packages({ bash: '5.1', musl: '1.2' }) };
+    assert.deepEqual(section(compared(one, two, WITH_DB), 'Packages'), [
+      'bash | 5.2 | 5.1',
+      'curl | 8.1 | –',
+      '▸ Packages: 1 the same',
+    ]);
+    assert.ok(compared(one, two, WITH_DB).subtitle.endsWith('Packages 2'));
+    assert.deepEqual(section(compared(one, inWeb, WITH_DB), 'Packages'), []);
+    const closed = { ...inWeb, packages: { unknown: 'permission' } as never };
+    assert.deepEqual(section(compared(one, closed, WITH_DB), 'Packages'), ['Installed | 3 | unknown: permission denied']);
+    const many = { ...inWeb, packages: packages(Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`p${at}`, '1']))) };
+    assert.equal(section(compared(many, two, WITH_DB), 'Packages').at(-1), '702 more are not shown.');
+  });
 });
