@@ -10,12 +10,11 @@ import { KIND_ORDER } from '../model/hierarchy.ts';
 import { type Packages, packageDifferences } from '../model/packageList.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { bytesText, cpuText, lackingText, tasksText } from '../words/cgroupWords.ts';
-import { dangerOf } from '../words/dangerousCapabilities.ts';
 import { isUnknown, kindTitle, parts, unknownText } from '../words/hostWords.ts';
 import { mountView } from '../words/mountComparison.ts';
 import { type CgroupAnswers, effectiveValue, isLacking, none, plain, together } from './cgroupFacts.ts';
 import { type ComparedNames, type MountParts, mountParts } from './mountParts.ts';
-import { mapText, reachable, restrictionFacts } from './processPage.ts';
+import { capabilityBlocks, mapText, reachable, restrictionFacts } from './processPage.ts';
 
 /** What is known of one of the two. */
 export interface ComparedFacts {
@@ -275,11 +274,7 @@ function differences(mine: readonly string[], other: readonly string[]) {
 function onlyBlocks(name: string, list: readonly string[], how: string, isDangerous: boolean): Block[] {
   if (list.length === 0) return [];
   const text = vscode.l10n.t('Only {0}, {1}: {2}', name, how, list.length);
-  const names = list.map((one) => ({ text: oneLine(one), danger: isDangerous && dangerOf(one) !== undefined }));
-  return [
-    { kind: 'text', tone: 'plain', text },
-    { kind: 'names', label: text, names },
-  ];
+  return [{ kind: 'text', tone: 'plain', text }, ...capabilityBlocks(list, text, isDangerous)];
 }
 
 function namesDetails(summary: string, list: readonly string[]): Block {
@@ -304,7 +299,19 @@ function ownUserBlocks(facts: ComparedFacts, name: string, isAny: boolean): Bloc
 function restrictionRows(mine: ProcessesInspectResult | Unknown, other: ProcessesInspectResult | Unknown): Row[] {
   if (isUnknown(mine) || isUnknown(other)) return [unknownRow(vscode.l10n.t('Process'), mine, other)];
   const others = restrictionFacts(other);
-  return restrictionFacts(mine).map(({ label, value }, at) => row(label, value, others[at]!.value, (shown) => shown));
+  const rows = restrictionFacts(mine).map(({ label, value }, at) => row(label, value, others[at]!.value, (shown) => shown));
+  return rows.map((one, at) => (at === 0 && isFiltered(mine) && isFiltered(other) ? notCompared(one) : one));
+}
+
+function isFiltered({ seccomp }: ProcessesInspectResult): boolean {
+  return !isUnknown(seccomp) && seccomp.mode === 'filter';
+}
+
+/** Two filters read the same also where they let through different calls. */
+function notCompared(seccomp: Row): Row {
+  if (seccomp.relation !== 'same') return seccomp;
+  const note = vscode.l10n.t('whether by the same rules is unknown');
+  return { ...seccomp, other: { ...seccomp.other, note }, relation: 'unknown' };
 }
 
 function userRows(mine: ProcessesInspectResult | Unknown, other: ProcessesInspectResult | Unknown): Row[] {
@@ -327,12 +334,22 @@ function limitRows(mine: Limits, other: Limits): Row[] {
   const memory = (answers: CgroupAnswers) => together<CgroupMemory>(answers, (answer) => answer.memory);
   const tasks = (answers: CgroupAnswers) =>
     together<Exclude<CgroupsInspectResult['pids'], { lacking: unknown }>>(answers, (answer) => answer.pids)?.limit;
+  const swap = (answers: CgroupAnswers) => memory(answers)?.swapLimit;
   return [
     limitRow(vscode.l10n.t('CPU'), mine, other, cpu, cpuText),
     limitRow(vscode.l10n.t('Memory'), mine, other, (answers) => memory(answers)?.limit, bytesText),
-    limitRow(vscode.l10n.t('Swap'), mine, other, (answers) => memory(answers)?.swapLimit, bytesText),
+    limitRow(swapLabel(mine, other, swap), mine, other, swap, bytesText),
     limitRow(vscode.l10n.t('Tasks'), mine, other, tasks, tasksText),
   ];
+}
+
+/** Version 1 limits both together. */
+function swapLabel(mine: Limits, other: Limits, read: (answers: CgroupAnswers) => Figure<Limit> | undefined): string {
+  const isTogether = [mine, other].some((limits) => {
+    const figure = limits === 'none' || isUnknown(limits) ? undefined : read(limits);
+    return figure !== undefined && 'file' in figure && figure.file.includes('memsw');
+  });
+  return isTogether ? vscode.l10n.t('Memory with swap') : vscode.l10n.t('Swap');
 }
 
 function limitRow(

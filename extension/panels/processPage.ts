@@ -301,7 +301,7 @@ function capabilitiesSection(process: ProcessesInspectResult): Section {
     heading,
     blocks: [
       { kind: 'text', tone: 'plain', text: effectiveText(capabilities, hostUser) },
-      ...effectiveBlocks(capabilities, hostUser),
+      ...capabilityBlocks(capabilities.effective, vscode.l10n.t('Effective capabilities'), hostUser),
       { kind: 'details', summary: vscode.l10n.t('All sets'), blocks: [{ kind: 'table', table: setsTable(capabilities) }] },
     ],
   };
@@ -317,11 +317,12 @@ function effectiveText({ effective }: CapabilitySets, hostUser: boolean): string
   );
 }
 
-function effectiveBlocks({ effective }: CapabilitySets, hostUser: boolean): Block[] {
-  if (effective.length === 0) return [];
-  const dangers = hostUser ? effective.filter((name) => dangerOf(name) !== undefined) : [];
-  const names = effective.map((name) => ({ text: name, danger: dangers.includes(name) }));
-  const blocks: Block[] = [{ kind: 'names', label: vscode.l10n.t('Effective capabilities'), names }];
+/** Their names; of those that can undo the confinement, when they hold against the host, also what they allow. */
+export function capabilityBlocks(list: readonly string[], label: string, hostUser: boolean): Block[] {
+  if (list.length === 0) return [];
+  const dangers = hostUser ? list.filter((name) => dangerOf(name) !== undefined) : [];
+  const names = list.map((name) => ({ text: name, danger: dangers.includes(name) }));
+  const blocks: Block[] = [{ kind: 'names', label, names }];
   if (dangers.length === 0) return blocks;
   const facts = dangers.map((name) => fact(name, { text: dangerOf(name) ?? '', tone: 'plain' }));
   const summary =

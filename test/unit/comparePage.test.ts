@@ -286,7 +286,11 @@ describe('two things in all respects', () => {
       'Those of web hold only over what its own user namespace owns.',
     ]);
     const strong = { ...first, process: processOf({ capabilities: setsOf(['CAP_SYS_ADMIN']) }) };
-    assert.equal(section(compared(strong, inWeb, WITH_DB), 'Capabilities')[1], 'CAP_SYS_ADMIN!', 'they hold against the host');
+    assert.deepEqual(
+      section(compared(strong, inWeb, WITH_DB), 'Capabilities').slice(1, 3),
+      ['CAP_SYS_ADMIN!', '▸ What the marked one allows'],
+      'they hold against the host',
+    );
   });
 
   test('tell of what may be gained where that differs otherwise than what is in effect', () => {
@@ -321,6 +325,15 @@ describe('two things in all respects', () => {
     const found = compared(half);
     assert.deepEqual(section(found, 'Namespaces')[0], 'Network | unknown: permission denied | the host’s (net:[4])');
     assert.match(section(found, 'Restrictions')[0] ?? '', /^seccomp \| unknown/);
+  });
+
+  test('are not said to have the same filter, since only that there is one is known', () => {
+    const found = compared(inWeb, inWeb, WITH_DB);
+    assert.deepEqual(section(found, 'Restrictions'), [
+      'seccomp | filtered | filtered (whether by the same rules is unknown)',
+      '▸ Restrictions: 2 the same',
+    ]);
+    assert.equal(found.subtitle, 'What is known is the same, the rest is unknown');
   });
 
   test('differ by packages where both have a list of them, and by nothing where one has none', () => {
