@@ -52,7 +52,7 @@ export class ComparePanels extends PagePanels<Pair, Answer> {
   protected override subject(pair: Pair): PageSubject<Answer> {
     const { host } = this;
     const names = () => this.names(pair);
-    const pids = [pair.mine, pair.other].map((side) => side?.process.pid);
+    let seen = this.whatMatters(pair);
     const title = () => (pair.all === true ? comparisonTitle(names()) : vscode.l10n.t('Mounts: {0}', comparisonTitle(names())));
     const target: PairTarget = { process: pair.mine.process, pair };
     return {
@@ -68,7 +68,12 @@ export class ComparePanels extends PagePanels<Pair, Answer> {
       gone: vscode.l10n.t('One of the two has ended. This is what was last seen.'),
       goneTitle: vscode.l10n.t('One of the two has ended'),
       failedTitle: vscode.l10n.t('They could not be compared'),
-      touchedBy: (delta) => pids.some((pid) => pid !== undefined && delta.processes.has(pid)),
+      touchedBy: ({ processes }) => {
+        if (![pair.mine, pair.other].some((side) => side !== undefined && processes.has(side.process.pid))) return false;
+        const before = seen;
+        seen = this.whatMatters(pair);
+        return seen !== before;
+      },
       commands: { compareMountsAsText: Command.compareMountsAsText },
       state: { ...pair },
       target,
@@ -79,6 +84,15 @@ export class ComparePanels extends PagePanels<Pair, Answer> {
     const read = (side: ComparedSide | undefined) => this.connection.request(MountsList, mountsOf(side), token);
     const [one, two] = await Promise.all([read(mine), read(other)]);
     return { of: 'mounts', mine: one, other: two };
+  }
+
+  /** Of the two processes, of whose rows state and threads change all the time: whether they are there, who they are, and in what. */
+  private whatMatters({ mine, other }: Pair): string {
+    const of = (side: ComparedSide | undefined) => {
+      const known = side === undefined ? undefined : this.host.model.process(side.process);
+      return known === undefined ? undefined : [known.uid, known.container, known.namespaces];
+    };
+    return JSON.stringify([of(mine) ?? null, of(other) ?? null]);
   }
 
   private names({ mine, other }: Pair): ComparedNames {
