@@ -1,6 +1,6 @@
 /**
  * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
- * five programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
+ * six programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
  * source maps, and not minified. `--watch` is that, and builds again whenever a source changes.
  */
 import { execFileSync } from 'node:child_process';
@@ -110,6 +110,16 @@ const unsaid = {
   },
 };
 
+/** All sentences for people are once in the package, in a program of their own: the extension, the helper and its reader threads each ask for one of them. */
+const sentencesOnce = {
+  name: 'sentences-once',
+  setup(bundler) {
+    bundler.onResolve({ filter: /[/\\]sentences\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? undefined : { path: './sentences.js', external: true },
+    );
+  },
+};
+
 const shared = {
   bundle: true,
   absWorkingDir: root,
@@ -165,21 +175,27 @@ function succeeds(program, args) {
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const programs = [
-  { ...forNode, entryPoints: ['extension/main.ts'], outfile: path.join(out, 'extension.js'), plugins: [vscodeOnce] },
+  {
+    ...forNode,
+    entryPoints: ['extension/main.ts'],
+    outfile: path.join(out, 'extension.js'),
+    plugins: [vscodeOnce, sentencesOnce],
+  },
   { ...forNode, entryPoints: ['extension/programs/attach.ts'], outfile: path.join(out, 'attach.js') },
   { ...forNode, entryPoints: ['extension/connection/askpass.ts'], outfile: path.join(out, 'askpass.js') },
   {
     ...forNode,
     entryPoints: ['helper/main.ts'],
     outfile: path.join(out, 'helper.js'),
-    plugins: [koffiBinary, versionAlone, unsaid],
+    plugins: [koffiBinary, versionAlone, unsaid, sentencesOnce],
   },
   {
     ...forNode,
     entryPoints: ['helper/reader.ts'],
     outfile: path.join(out, 'reader.js'),
-    plugins: [koffiBinary, jsonrpcIfUsed],
+    plugins: [koffiBinary, jsonrpcIfUsed, sentencesOnce],
   },
+  { ...forNode, entryPoints: ['helper/protocol/sentences.ts'], outfile: path.join(out, 'sentences.js') },
   {
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],

@@ -13,7 +13,16 @@ const EM_AARCH64 = 183;
 const PT_INTERP = 3;
 const MAX_BYTES = 1_000_000;
 
-const PROGRAMS = ['askpass.js', 'attach.js', 'extension.js', 'helper.js', 'koffi.node', 'launcher', 'reader.js'];
+const PROGRAMS = [
+  'askpass.js',
+  'attach.js',
+  'extension.js',
+  'helper.js',
+  'koffi.node',
+  'launcher',
+  'reader.js',
+  'sentences.js',
+];
 /** vsce writes some names its own way. */
 const BESIDE_PROGRAMS = ['LICENSE.txt', 'changelog.md', 'package.json', 'package.nls.json', 'readme.md'];
 
@@ -75,6 +84,11 @@ for (const [target, machine] of [
     test('has a program for reading files that carries nothing of the connection', () => {
       const carries = (name: string) => readFileSync(path.join(unpacked, 'dist', name), 'utf8').includes('jsonrpc');
       assert.deepEqual(['helper.js', 'reader.js'].map(carries), [true, false]);
+    });
+
+    test('has each sentence once', () => {
+      const has = (name: string) => readFileSync(path.join(unpacked, 'dist', name), 'utf8').includes('Refresh the view.');
+      assert.deepEqual(['extension.js', 'helper.js', 'reader.js', 'sentences.js'].map(has), [false, false, false, true]);
     });
 
     test('has its launcher and its binding for its own processor', () => {
