@@ -32,6 +32,15 @@ interface Reading {
 
 const NO_CGROUPS: readonly Cgroup[] = [];
 
+/** Undefined is what is not known; of the limit, that there is none. */
+export interface ContainerUse {
+  /** CPUs kept busy over the last interval. */
+  coresUsed: number | undefined;
+  memoryBytes: number | undefined;
+  /** The one that binds. */
+  memoryLimitBytes: number | undefined;
+}
+
 export class CgroupModel {
   readonly cgroups = new Map<CgroupKey, Cgroup>();
   mode: CgroupsListResult['mode'] = 'none';
@@ -70,6 +79,27 @@ export class CgroupModel {
   parentOf(cgroup: Cgroup): Cgroup | undefined {
     if (cgroup.parent === undefined) return undefined;
     return this.cgroups.get(keyOfCgroup({ ...cgroup, ino: cgroup.parent }));
+  }
+
+  /** The tightest limit of memory of a cgroup and of those above it that are in sight. Undefined where none has one. */
+  memoryLimit(cgroup: Cgroup): number | undefined {
+    let tightest: number | undefined;
+    for (let at: Cgroup | undefined = cgroup; at !== undefined; at = this.parentOf(at)) {
+      const own = at.figures.memoryLimitBytes;
+      if (own !== undefined && (tightest === undefined || own < tightest)) tightest = own;
+    }
+    return tightest;
+  }
+
+  /** What a container uses, as far as its own cgroups tell: of v1 each tells a part. */
+  useOf(container: string): ContainerUse {
+    const own = this.ofContainer(container);
+    const charged = own.find(({ figures }) => figures.memoryBytes !== undefined);
+    return {
+      coresUsed: own.map((cgroup) => this.coresUsed(cgroup)).find((cores) => cores !== undefined),
+      memoryBytes: charged?.figures.memoryBytes,
+      memoryLimitBytes: charged === undefined ? undefined : this.memoryLimit(charged),
+    };
   }
 
   /** The cgroups of a container, one a hierarchy. */

@@ -1,23 +1,33 @@
 /** A container's row and the sections below it. A section that shows more of a container is one more entry of `SECTIONS`. */
+import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
-import type { Cgroup } from '../../helper/protocol/cgroups.ts';
+import type { Cgroup, CgroupBadge } from '../../helper/protocol/cgroups.ts';
 import type { Container, Engine } from '../../helper/protocol/containers.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { ProcessRef } from '../../helper/protocol/processes.ts';
-import { keyOfCgroup } from '../model/cgroupModel.ts';
+import { type ContainerUse, keyOfCgroup } from '../model/cgroupModel.ts';
 import { type HostDelta, namespaceKey } from '../model/clientModel.ts';
 import { containerRoots, isContainer, KIND_ORDER } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { saidText } from '../plain/saidText.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
-import { figuresText } from '../words/cgroupWords.ts';
-import { containerName, engineName, kindName, kindTitle, PERMISSION, parts, processCountSeen } from '../words/hostWords.ts';
+import { alarmsOf, badgeText, figuresText, spokenUse, useTexts } from '../words/cgroupWords.ts';
+import {
+  containerName,
+  engineName,
+  kindName,
+  kindTitle,
+  PERMISSION,
+  parts,
+  processCountSeen,
+  startedText,
+} from '../words/hostWords.ts';
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { InterfacesGroup } from './networkNodes.ts';
 import { ProcessNode } from './processNode.ts';
-import { GroupNode, type TreeContext, TreeNode } from './treeNode.ts';
+import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
 
 export type Section = (node: ContainerNode) => TreeNode | undefined;
@@ -37,14 +47,19 @@ function networkSection(node: ContainerNode): TreeNode | undefined {
   return node.child(`network ${ino}`, (id) => new NetworkSection(node.tree, id, node, namespace));
 }
 
-/** What nobody knows by its id. */
-const WITHOUT_ID: readonly Engine[] = ['isoscope', 'unnamed'];
-/** docker's own length for shortened ids. */
-const SHORT_ID = 12;
+/** Those that make a cgroup for each container. */
+const WITH_CGROUP: readonly Engine[] = ['docker', 'kubernetes', 'cri-o', 'lxc', 'systemd', 'snap', 'flatpak'];
+
+/** How often the figures of an unfolded row are drawn: with it all that is unfolded below is asked for and drawn. Those of a folded one always are. */
+const UNFOLDED_MILLIS = 6000;
 
 export class ContainerNode extends TreeNode {
   private last: Container;
   private drawn = '';
+  private drawnFacts = '';
+  private drawnAt = 0;
+  /** Its children were asked for since it was drawn. */
+  private unfolded = false;
   private readonly further: readonly Section[];
 
   /** @param further sections after those that every container has */
@@ -69,41 +84,91 @@ export class ContainerNode extends TreeNode {
     return this.container.leader;
   }
 
-  override get decoration(): 'paused' | undefined {
-    return this.container.state === 'paused' ? 'paused' : undefined;
+  override get decoration(): RowDecoration | undefined {
+    if (this.container.state === 'paused') return 'paused';
+    const { alarms } = this;
+    return alarms.length === 0 ? undefined : `badges ${alarms.join(' ')}`;
   }
 
   override item(): vscode.TreeItem {
     const { container } = this;
     const item = new vscode.TreeItem(containerName(container), vscode.TreeItemCollapsibleState.Collapsed);
-    this.drawn = this.shown();
     item.description = this.description();
     item.iconPath = engineIcon(this.tree.extensionUri, container.engine);
     item.contextValue = `container ${container.engine} ${container.state}${isContainer(container) ? ' isolated' : ''}`;
-    item.accessibilityInformation = { label: `${containerName(container)}, ${this.description()}` };
+    item.accessibilityInformation = { label: this.spoken() };
+    this.drawnFacts = this.facts();
+    this.drawn = this.shown();
+    this.drawnAt = performance.now();
+    this.unfolded = false;
     return item;
   }
 
-  /** All that the row and the list of its sections depend on. */
-  private shown(): string {
+  /** What the sections below depend on, too. */
+  private facts(): string {
     const { name, state, namespaces } = this.container;
-    return JSON.stringify([name, state, namespaces, this.description()]);
+    return JSON.stringify([name, state, namespaces]);
   }
 
+  private shown(): string {
+    return JSON.stringify([this.description(), this.alarms]);
+  }
+
+  private get ownCgroups(): readonly Cgroup[] {
+    return this.tree.host.cgroups.model.ofContainer(this.last.key);
+  }
+
+  private get alarms(): CgroupBadge[] {
+    return alarmsOf(this.ownCgroups);
+  }
+
+  /** What changes comes first; what it is, the icon and the tooltip say. */
   private description(): string {
     const { container } = this;
-    const id = oneLine(container.id, container.id.length > 40 ? SHORT_ID + 1 : 40).replace('…', '');
     return parts(
-      container.pod?.name === undefined ? undefined : oneLine(container.pod.name, 40),
-      container.image === undefined ? undefined : oneLine(container.image, 60),
-      container.engine === 'unnamed' ? processCountSeen(container.processCount, this.model) : engineName(container.engine),
-      container.rootlessUid === undefined ? undefined : vscode.l10n.t('rootless'),
-      stateText(container),
-      WITHOUT_ID.includes(container.engine) || container.name.includes(id) ? undefined : id,
+      container.state === 'running' ? undefined : stateText(container),
+      ...this.doing(useTexts),
+      ...this.alarms.map(badgeText),
+      ...this.standing(),
     );
   }
 
+  private spoken(): string {
+    const { container } = this;
+    return [
+      containerName(container),
+      engineName(container.engine),
+      stateText(container),
+      ...this.doing(spokenUse),
+      ...this.alarms.map(badgeText),
+      ...this.standing(),
+    ].join(', ');
+  }
+
+  /** What it uses; where no cgroup is its own, or none can be read, how many processes it has. */
+  private doing(words: (use: ContainerUse) => string[]): string[] {
+    const { cgroups } = this.tree.host;
+    const { engine, processCount } = this.container;
+    const use = words(cgroups.model.useOf(this.last.key));
+    if (use.length > 0) return use;
+    // What is told a moment later is not preceded by another text.
+    const none = cgroups.loaded
+      ? cgroups.model.cgroups.size === 0 || !WITH_CGROUP.includes(engine)
+      : cgroups.problem !== undefined;
+    return none ? [processCountSeen(processCount, this.model)] : [];
+  }
+
+  private standing(): string[] {
+    const { pod, rootlessUid } = this.container;
+    const words = [
+      pod?.name === undefined ? undefined : oneLine(pod.name, 40),
+      rootlessUid === undefined ? undefined : vscode.l10n.t('rootless'),
+    ];
+    return words.filter((word) => word !== undefined);
+  }
+
   override children(): TreeNode[] {
+    this.unfolded = true;
     return [...SECTIONS, ...this.further].map((section) => section(this)).filter((node) => node !== undefined);
   }
 
@@ -112,12 +177,16 @@ export class ContainerNode extends TreeNode {
   }
 
   override tooltip(): vscode.MarkdownString {
-    const { container } = this;
+    const { container, ownCgroups } = this;
+    const { state } = this.tree.host;
+    const { coresUsed } = this.tree.host.cgroups.model.useOf(container.key);
     return factsTooltip(container.name, [
       [vscode.l10n.t('Engine'), engineName(container.engine)],
       [vscode.l10n.t('Image'), container.image],
       [vscode.l10n.t('Name and image'), container.unanswered && saidText(container.unanswered)],
       [vscode.l10n.t('State'), stateText(container)],
+      [vscode.l10n.t('Since'), state.kind === 'ready' ? startedText(container.leader, state.host) : undefined],
+      [vscode.l10n.t('Use'), ownCgroups.length === 0 ? undefined : figuresText(wholeOf(ownCgroups), coresUsed).join(', ')],
       [vscode.l10n.t('Id'), container.id],
       [
         vscode.l10n.t('Pod'),
@@ -126,7 +195,7 @@ export class ContainerNode extends TreeNode {
           : [container.pod.namespace, container.pod.name ?? container.pod.uid].filter(Boolean).join('/'),
       ],
       [vscode.l10n.t('Leader'), vscode.l10n.t('pid {0}', container.leader.pid)],
-      [vscode.l10n.t('Processes'), String(container.processCount)],
+      [vscode.l10n.t('Processes'), processCountSeen(container.processCount, this.model)],
       [
         vscode.l10n.t('Runs rootless for'),
         container.rootlessUid === undefined ? undefined : vscode.l10n.t('uid {0}', container.rootlessUid),
@@ -136,7 +205,11 @@ export class ContainerNode extends TreeNode {
   }
 
   override touchedBy(delta: HostDelta): boolean {
-    return delta.containers.has(this.last.key) && this.shown() !== this.drawn;
+    if (delta.containers.has(this.last.key) && this.facts() !== this.drawnFacts) return true;
+    // Also one that has come to rest since: what was put off is made up for.
+    if (delta.cgroups.size === 0 && !delta.containers.has(this.last.key)) return false;
+    if (this.unfolded && performance.now() - this.drawnAt < UNFOLDED_MILLIS) return false;
+    return this.shown() !== this.drawn;
   }
 }
 

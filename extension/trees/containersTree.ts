@@ -30,6 +30,7 @@ export class ContainersTree extends Tree {
 
   constructor(host: Host, filter: TreeFilter, extensionUri: vscode.Uri) {
     super(View.containers, host, filter, extensionUri);
+    this.needCgroups();
   }
 
   addSection(section: Section): void {

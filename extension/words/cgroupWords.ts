@@ -1,7 +1,7 @@
 /** Figures and states of cgroups in people's words, the same in the tree, on the page and in messages. Pure functions. */
 import { l10n } from 'vscode';
 import type { Cgroup, CgroupBadge, CgroupChange, CgroupRef, CpusetPartition, Lacking } from '../../helper/protocol/cgroups.ts';
-import { nameOfCgroup } from '../model/cgroupModel.ts';
+import { type ContainerUse, nameOfCgroup } from '../model/cgroupModel.ts';
 import { oneLine } from '../plain/plainText.ts';
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
@@ -29,6 +29,17 @@ export function bytesText(bytes: number): string {
     unit += 1;
   }
   return `${oneDecimal.format(value)} ${BYTE_UNITS[unit]}`;
+}
+
+/** "212 MiB": as near as a row needs that is drawn again whenever its text changes. */
+function roughBytesText(bytes: number): string {
+  const unit = 1024 ** Math.floor(Math.log(Math.max(bytes, 1)) / Math.log(1024));
+  return bytesText(bytes < 10 * unit ? bytes : Math.round(bytes / unit) * unit);
+}
+
+/** "0.4", "0.02", "12": of `cores` CPUs, for the same. */
+function roughCoresText(cores: number): string {
+  return (cores < 0.095 ? twoDecimals : cores < 9.95 ? oneDecimal : whole).format(cores);
 }
 
 /** "2 %": of `cores` CPUs, as a share of one. */
@@ -92,6 +103,35 @@ export function badgeText(badge: CgroupBadge): string {
 
 /** Below this a cgroup is at rest: its row need not count. */
 const IDLE_CORES = 0.0005;
+
+/** What a container's row says of how it is doing: "0.4 CPU", "212 MiB of 512 MiB". What is not known is left out. */
+export function useTexts({ coresUsed, memoryBytes, memoryLimitBytes }: ContainerUse): string[] {
+  const cpu = coresUsed === undefined ? undefined : l10n.t('{0} CPU', roughCoresText(coresUsed));
+  return [cpu, memoryUse(memoryBytes, memoryLimitBytes)].filter((text) => text !== undefined);
+}
+
+/** The same, for who hears it. */
+export function spokenUse({ coresUsed, memoryBytes, memoryLimitBytes }: ContainerUse): string[] {
+  const memory = memoryUse(memoryBytes, memoryLimitBytes);
+  return [
+    coresUsed === undefined ? undefined : l10n.t('{0} CPUs used', roughCoresText(coresUsed)),
+    memory === undefined ? undefined : l10n.t('{0} of memory used', memory),
+  ].filter((text) => text !== undefined);
+}
+
+function memoryUse(usedBytes: number | undefined, limitBytes: number | undefined): string | undefined {
+  if (usedBytes === undefined) return undefined;
+  return limitBytes === undefined
+    ? roughBytesText(usedBytes)
+    : l10n.t('{0} of {1}', roughBytesText(usedBytes), bytesText(limitBytes));
+}
+
+/** What is wrong with how a container is doing now, worst first. */
+const ALARMS: readonly CgroupBadge[] = ['escapeRisk', 'nearLimit', 'throttled'];
+
+export function alarmsOf(cgroups: readonly Cgroup[]): CgroupBadge[] {
+  return ALARMS.filter((alarm) => cgroups.some(({ badges }) => badges.includes(alarm)));
+}
 
 /** What a row says of a cgroup: its limits with what is used of them, its use where nothing limits it, and its badges. */
 export function figuresText(cgroup: Cgroup, coresUsed?: number): string[] {

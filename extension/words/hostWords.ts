@@ -2,8 +2,9 @@
 import { l10n, ThemeColor, ThemeIcon } from 'vscode';
 import type { Container, Engine } from '../../helper/protocol/containers.ts';
 import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
+import type { InitializeResult } from '../../helper/protocol/host.ts';
 import type { Namespace, NamespaceKind, NamespaceRef } from '../../helper/protocol/namespaces.ts';
-import type { Process } from '../../helper/protocol/processes.ts';
+import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
 import { type ClientModel, keyOf } from '../model/clientModel.ts';
 import { containerOf, containersIn } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
@@ -174,6 +175,11 @@ export function namespacePlace(model: ClientModel, ref: NamespaceRef): string {
   if (namespace?.host) return l10n.t('the host');
   const [container] = containersIn(model, ref);
   return container === undefined ? namespaceId(ref) : containerName(container);
+}
+
+/** When a process started, on the host that the helper tells of. */
+export function startedText({ startTime }: ProcessRef, host: InitializeResult): string {
+  return new Date(host.bootTimeMillis + (startTime / host.clockTicks) * 1000).toLocaleString();
 }
 
 export function mutedIcon(icon: string): ThemeIcon {

@@ -46,11 +46,26 @@ describe('Containers', { timeout: 300_000 }, () => {
     await engine?.[Symbol.asyncDispose]();
   });
 
-  test('a container appears by name without a refresh, with its image, its engine and its state', async () => {
+  test('a container appears by name without a refresh, with what it uses; the tooltip tells what it is', async () => {
     using fresh = engine.run(named('fresh'));
-    await view.row(fresh.name);
-    const row = (await view.rows()).find(({ label }) => label === fresh.name);
-    assert.equal(row?.description, `${IMAGE} · Docker · running · ${fresh.id.slice(0, 12)}`);
+    await view.row(new RegExp(`^${fresh.name} 0 CPU · [\\d.]+ [KM]iB$`));
+    const tooltip = await view.tooltip(fresh.name);
+    for (const fact of [IMAGE, 'Docker', 'running', fresh.id]) assert.ok(tooltip.includes(fact), `${fact} in ${tooltip}`);
+  });
+
+  test('what a container uses is live, of its limit, and marked while the limit bites; a menu stays open meanwhile', async () => {
+    const burn = ['sh', '-c', 'sleep 1; while :; do :; done'];
+    using busy = engine.run(named('busy'), burn, ['--cpu-quota=20000', '--memory=64m']);
+    await view.row(new RegExp(`^${busy.name} 0\\.[12] CPU · [\\d.]+ [KM]iB of 64 MiB · throttled$`));
+    await workbench.screenshots('containers-use', ['dark', 'light']);
+    await view.click(NAME);
+    const entries = await view.contextMenuAfter(busy.name, async () => {
+      docker('update', '--cpu-quota=5000', busy.name);
+      await view.row(new RegExp(`^${busy.name} 0\\.0\\d CPU · [\\d.]+ [KM]iB of 64 MiB · throttled$`));
+    });
+    assert.ok(entries.includes('Copy Id'), entries.join());
+    const row = await view.row(busy.name);
+    assert.match((await row.getAttribute('aria-label')) ?? '', /Docker, running, \S+ CPUs used, .* of 64 MiB of memory used/);
   });
 
   test('its network shows eth0 with its address, and names the host’s interface at the other end', async () => {
@@ -125,12 +140,12 @@ describe('Containers', { timeout: 300_000 }, () => {
   test('a paused container says so', async () => {
     docker('pause', NAME);
     try {
-      await view.row(new RegExp(`^${NAME} .* paused`));
+      await view.row(new RegExp(`^${NAME} paused ·`));
       await workbench.screenshot('containers-paused');
     } finally {
       docker('unpause', NAME);
     }
-    await view.row(new RegExp(`^${NAME} .* running`));
+    await view.row(new RegExp(`^${NAME} 0 CPU`));
   });
 
   test('command lines with control characters, markup and much text are one short line each, and harmless in the tooltip', async () => {

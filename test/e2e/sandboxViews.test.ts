@@ -104,8 +104,8 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await namespaces.row(/^sleep ns2 .* 1003$/);
     await workbench.screenshot('sandbox-ns1-ns2');
     await only('Containers');
-    await workbench.view('Containers').row(/^ns1 sandbox · running$/);
-    await workbench.view('Containers').row(/^ns2 sandbox · running$/);
+    await workbench.view('Containers').row(/^ns1 [34] processes$/);
+    await workbench.view('Containers').row(/^ns2 4 processes$/);
   });
 
   test('two terminals stand side by side', async () => {
@@ -222,7 +222,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
     await workbench.runCommand('Isoscope: Restart Helper');
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
-    await workbench.view('Containers').row(new RegExp(`^${KEEPER} sandbox · running`));
+    await workbench.view('Containers').row(new RegExp(`^${KEEPER} \\d+ process`));
     await only('Sandboxes');
     await sandboxes().action(running(KEEPER), 'Open Terminal in Sandbox');
     await workbench.terminalShows(/\$$/m);
@@ -233,7 +233,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await sandboxes().row(ended);
     await sandboxes().action(ended, 'Restart Sandbox');
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
-    await workbench.view('Containers').row(new RegExp(`^${KEEPER} sandbox · running`));
+    await workbench.view('Containers').row(new RegExp(`^${KEEPER} \\d+ process`));
     await only('Sandboxes');
     await sandboxes().contextMenu(running(KEEPER), 'Remove Sandbox');
     assert.match(await workbench.dialogText(), new RegExp(`Remove the sandbox ${KEEPER}\\?`));

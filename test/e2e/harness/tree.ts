@@ -292,6 +292,15 @@ export class TreeView {
     return entries.map((entry) => entry.trim()).filter((entry) => entry !== '');
   }
 
+  /** The entries of a row's menu that is still open after what happens meanwhile. */
+  async contextMenuAfter(match: RowMatch, meanwhile: () => Promise<void>): Promise<string[]> {
+    await this.openContextMenu(match);
+    await meanwhile();
+    const entries = await menuItems(this.page).allInnerTexts();
+    await this.page.keyboard.press('Escape');
+    return entries.map((entry) => entry.trim());
+  }
+
   private async openContextMenu(match: RowMatch): Promise<void> {
     await this.onRow(match, 'to show its menu', async (row) => {
       await row.locator('.monaco-icon-label').first().click({ button: 'right', timeout: 2000 });
