@@ -48,6 +48,8 @@ export class Host extends Disposable {
   private readonly statusEmitter = this.register(new vscode.EventEmitter<void>());
   /** Of the net namespaces that were looked into. */
   private readonly networks = new Map<NamespaceKey, Promise<NetworkInspectResult>>();
+  /** The last answers of these. */
+  private readonly networkAnswers = new Map<NamespaceKey, NetworkInspectResult>();
   private readonly due = new Set<HostPart>();
   private readonly rounds = this.register(
     new Rounds({
@@ -153,6 +155,7 @@ export class Host extends Disposable {
       this.generation += 1;
       this.revision = undefined;
       this.networks.clear();
+      this.networkAnswers.clear();
       this.known.clear();
       this.lastProblem = undefined;
     } else if (this.viewers.any) {
@@ -230,6 +233,8 @@ export class Host extends Disposable {
   private async changedNetworks(): Promise<NamespaceKey[]> {
     const known = [...this.networks].slice(-MOST_NETWORKS);
     this.networks.clear();
+    const keys = new Set(known.map(([key]) => key));
+    for (const key of this.networkAnswers.keys()) if (!keys.has(key)) this.networkAnswers.delete(key);
     const changed = await Promise.all(
       known.map(async ([key, before]) => {
         const namespace = this.model.namespaces.get(key);
@@ -254,10 +259,22 @@ export class Host extends Disposable {
     const { kind, dev, ino } = namespace;
     const asked = this.connection.request(NetworkInspect, { namespace: { kind, dev, ino } });
     this.networks.set(key, asked);
-    // A failure is not kept: the next look asks again.
-    asked.catch(() => {
-      if (this.networks.get(key) === asked) this.networks.delete(key);
-    });
+    const isLast = () => this.networks.get(key) === asked;
+    asked.then(
+      (answer) => isLast() && this.networkAnswers.set(key, answer),
+      // A failure is not kept: the next look asks again.
+      () => isLast() && this.forgetNetwork(key),
+    );
     return asked;
+  }
+
+  private forgetNetwork(key: NamespaceKey): void {
+    this.networks.delete(key);
+    this.networkAnswers.delete(key);
+  }
+
+  /** What is known of a net namespace without asking: undefined until something looked into it. */
+  knownNetwork(namespace: NamespaceRef): NetworkInspectResult | undefined {
+    return this.networkAnswers.get(keyOf(namespace));
   }
 }

@@ -25,7 +25,7 @@ import {
 import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
-import { InterfacesGroup } from './networkNodes.ts';
+import { InterfacesGroup, networkSum } from './networkNodes.ts';
 import { ProcessNode } from './processNode.ts';
 import { GroupNode, type RowDecoration, type TreeContext, TreeNode } from './treeNode.ts';
 import { failureRow, unknownRow } from './unknownNode.ts';
@@ -370,6 +370,8 @@ export class CgroupsSection extends GroupNode {
 
 /** The short way to a container's interfaces. */
 class NetworkSection extends InterfacesGroup {
+  private drawn = '';
+
   protected override label(): string {
     return vscode.l10n.t('Network');
   }
@@ -379,8 +381,22 @@ class NetworkSection extends InterfacesGroup {
   protected override get expanded(): boolean {
     return false;
   }
+  /** Its addresses, once it was looked into. */
   protected override description(): string | undefined {
-    return this.namespace?.host ? vscode.l10n.t('shared with the host') : undefined;
+    this.drawn = this.sum() ?? '';
+    return this.sum();
+  }
+  private sum(): string | undefined {
+    const { namespace } = this;
+    if (namespace?.host) return vscode.l10n.t('shared with the host');
+    const known = namespace === undefined ? undefined : this.tree.host.knownNetwork(namespace);
+    return known === undefined ? undefined : networkSum(known);
+  }
+
+  override async children(): Promise<TreeNode[]> {
+    const rows = await super.children();
+    if ((this.sum() ?? '') !== this.drawn) this.tree.refreshNode(this);
+    return rows;
   }
   override get decoration(): 'muted' | undefined {
     return this.namespace?.host ? 'muted' : undefined;

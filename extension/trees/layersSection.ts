@@ -2,6 +2,10 @@
 import * as vscode from 'vscode';
 import type { Overlay } from '../../helper/protocol/layers.ts';
 import { isContainer } from '../model/hierarchy.ts';
+import { overlayRef } from '../model/overlayStack.ts';
+import { bytesText } from '../words/cgroupWords.ts';
+import { parts } from '../words/hostWords.ts';
+import { layerCountText } from '../words/layerWords.ts';
 import type { ContainerNode, Section } from './containerNode.ts';
 import type { ContainersTree } from './containersTree.ts';
 import type { LayerParts } from './layerFileNodes.ts';
@@ -35,26 +39,46 @@ class LayersSection extends GroupNode {
     return this.sections.all.layers.ofContainer(this.of.container.key);
   }
 
-  /** Whether its overlays are others than those that were drawn. */
-  changed(): boolean {
-    return JSON.stringify(this.overlays) !== this.drawn;
+  override item(): vscode.TreeItem {
+    this.sections.shown(this);
+    this.drawn = this.text();
+    return super.item();
   }
 
+  /** Whether it is another now than was drawn. */
+  changed(): boolean {
+    return this.text() !== this.drawn;
+  }
+
+  private text(): string {
+    return JSON.stringify([this.overlays, this.description()]);
+  }
+
+  /** Once the list of overlays was read. */
   protected override description(): string | undefined {
     const [root] = this.overlays;
-    if (root === undefined) return undefined;
-    return root.unknownLayers === undefined ? String(root.layers.length) : vscode.l10n.t('unknown');
+    return root === undefined ? undefined : parts(layerCountText(root), this.sizeOf(root));
+  }
+
+  /** Of all its layers, where all were measured. */
+  private sizeOf(overlay: Overlay): string | undefined {
+    const { sizes } = this.sections.all;
+    let sum = 0;
+    for (const { index } of overlay.layers) {
+      const measured = sizes.of({ overlay: overlayRef(overlay), layer: index, path: '/' });
+      if (measured?.state !== 'measured') return undefined;
+      sum += measured.size.sizeBytes;
+    }
+    return overlay.layers.length === 0 ? undefined : bytesText(sum);
   }
 
   override async children(): Promise<TreeNode[]> {
-    this.sections.unfolded(this);
     const { layers } = this.sections.all;
     await layers.load();
     if (layers.problem !== undefined) return [failureRow(this, vscode.l10n.t('Overlay mounts'), layers.problem)];
     // The list may be older than the container.
     if (this.overlays.length === 0) await layers.reload();
     const { overlays } = this;
-    this.drawn = JSON.stringify(overlays);
     const [root] = overlays;
     if (!layers.loaded) return [unknownRow(this, 'overlays', vscode.l10n.t('Overlay mounts'), { unknown: 'busy' })];
     if (root === undefined) return [this.noneRow()];
@@ -86,7 +110,7 @@ class LayersSection extends GroupNode {
   }
 }
 
-/** The sections of all containers: they keep the list of overlays current while one of them is unfolded and can be seen. */
+/** The sections of all containers: they keep the list of overlays current while one of them can be seen. */
 export class LayersSections implements vscode.Disposable {
   readonly all: LayerParts;
   private readonly tree: ContainersTree;
@@ -100,6 +124,7 @@ export class LayersSections implements vscode.Disposable {
     this.held = [
       all.layers.onDidChange(() => this.redraw()),
       all.options.onDidChange(() => this.redrawAll()),
+      all.sizes.onDidChange(() => this.redraw()),
       tree.view.onDidChangeVisibility(() => this.settle()),
     ];
   }
@@ -107,7 +132,7 @@ export class LayersSections implements vscode.Disposable {
   readonly section: Section = (node) =>
     isContainer(node.container) ? node.child('layers', (id) => new LayersSection(node.tree, id, node, this)) : undefined;
 
-  unfolded(section: LayersSection): void {
+  shown(section: LayersSection): void {
     this.used.add(section);
     this.settle();
   }

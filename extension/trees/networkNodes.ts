@@ -200,6 +200,16 @@ function shortAddress(link: NetworkInterface): string | undefined {
   return link.addresses.some((address) => address.scope !== 'link') ? addresses(link)[0] : undefined;
 }
 
+/** "172.17.0.2 · eth0": the first address by which it is reached, and how many interfaces have others. */
+export function networkSum({ interfaces }: NetworkInspectResult): string {
+  const [first, ...others] = interfaces.flatMap((link) => {
+    const address = link.kind === 'loopback' ? undefined : shortAddress(link);
+    return address === undefined ? [] : [{ name: oneLine(link.name), address: address.replace(/\/\d+$/, '') }];
+  });
+  if (first === undefined) return vscode.l10n.t('no address');
+  return parts(first.address, first.name, others.length === 0 ? undefined : vscode.l10n.t('{0} more', others.length));
+}
+
 function familyName(address: { family: 'inet' | 'inet6' }): string {
   return address.family === 'inet' ? 'IPv4' : 'IPv6';
 }

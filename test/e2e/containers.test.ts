@@ -68,7 +68,7 @@ describe('Containers', { timeout: 300_000 }, () => {
     assert.match((await row.getAttribute('aria-label')) ?? '', /Docker, running, \S+ CPUs used, .* of 64 MiB of memory used/);
   });
 
-  test('its network shows eth0 with its address, and names the host’s interface at the other end', async () => {
+  test('its network shows eth0 with its address, also when folded, and names the host’s interface at the other end', async () => {
     await view.expand(NAME);
     await view.expand('Network');
     await view.row('eth0');
@@ -76,6 +76,8 @@ describe('Containers', { timeout: 300_000 }, () => {
     const address = docker('inspect', '--format', '{{.NetworkSettings.IPAddress}}/{{.NetworkSettings.IPPrefixLen}}', NAME);
     assert.match(address, /^172\.17\.0\./);
     assert.equal(eth0?.description, `${address} ⇄ ${hostVeth(shop.pid)} in the host`);
+    await view.collapse('Network');
+    await view.row(new RegExp(`^Network ${address.split('/')[0]} · eth0$`));
   });
 
   test('its namespaces say which are its own and which it shares with the host', async () => {

@@ -461,6 +461,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await view.close();
     const containers = workbench.view('Containers');
     await containers.expand(WEB);
+    await containers.row(/^Layers \d+ layers/);
     await containers.expand('Layers');
     await containers.expand('Init layer');
     await containers.row('.dockerenv');
