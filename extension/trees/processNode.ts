@@ -55,10 +55,14 @@ export class ProcessNode extends TreeNode {
     item.description = this.description(process);
     item.iconPath = icon(process);
     item.contextValue = this.context(process);
-    item.accessibilityInformation = {
-      label: vscode.l10n.t('Process {0}, pid {1}, user {2}', processTitle(process), process.pid, process.user),
-    };
+    item.accessibilityInformation = { label: this.spoken(process) };
     return item;
+  }
+
+  private spoken(process: Process): string {
+    const who = vscode.l10n.t('Process {0}, pid {1}, user {2}', processTitle(process), process.pid, process.user);
+    const rest = [stateText(process), enteredText(process), argumentsText(process)];
+    return [who, ...rest].filter((words) => words !== undefined).join(', ');
   }
 
   private context(process: Process): string {
@@ -73,12 +77,11 @@ export class ProcessNode extends TreeNode {
     const container = this.shape === 'row' ? containerOf(this.model, process) : undefined;
     return parts(
       container === undefined ? undefined : containerName(container),
-      enteredText(process),
+      argumentsText(process),
       String(process.pid),
       process.user,
-      process.threads > 1 ? vscode.l10n.t('{0} threads', process.threads) : undefined,
       stateText(process),
-      argumentsText(process),
+      enteredText(process),
     );
   }
 

@@ -8,6 +8,7 @@ import type { Process, ProcessRef } from '../../helper/protocol/processes.ts';
 import { type ClientModel, keyOf } from '../model/clientModel.ts';
 import { containerOf, containersIn } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
+import { shortIds } from './cgroupWords.ts';
 
 export const SEPARATOR = ' · ';
 
@@ -128,7 +129,8 @@ export function processName(process: { name: string; pid: number }): string {
 
 /** The kernel cuts a process's name there (`TASK_COMM_LEN` without its end, proc_pid_comm(5)). */
 const COMM_LENGTH = 15;
-const ARGUMENTS_LENGTH = 80;
+/** The tooltip has them whole. */
+const ARGUMENTS_LENGTH = 48;
 
 /** What a process is called: its name, whole where the kernel cut it; of a kernel thread or a zombie as ps(1) writes it. */
 export function processTitle(process: Process): string {
@@ -142,10 +144,27 @@ function programName({ name, arguments: given }: Process): string {
   return name.length >= COMM_LENGTH && base.startsWith(name) ? base : name;
 }
 
-/** What its program was started with, cut; undefined when that is nothing, or not known. */
-export function argumentsText({ arguments: given }: Process): string | undefined {
-  const line = Array.isArray(given) ? given.slice(1).join(' ').trim() : '';
-  return line === '' ? undefined : oneLine(line, ARGUMENTS_LENGTH);
+/**
+ * What its program was started with, in the words that tell: cut, ids shortened, and of a script its name without the way there. Of a program
+ * that wrote a title over its arguments (`postgres: checkpointer`), what it says of itself. Undefined when that is nothing, or not known.
+ */
+export function argumentsText(process: Process): string | undefined {
+  const given = Array.isArray(process.arguments) ? process.arguments : [];
+  const [program = '', ...rest] = given;
+  const title = /^([^\s:/]+): (.+)$/s.exec(program);
+  if (title?.[1] === process.name) return shortLine(title[2] ?? '');
+  const script = rest.findIndex((word) => !word.startsWith('-'));
+  return shortLine(rest.map((word, index) => (index === script ? scriptName(word) : word)).join(' '));
+}
+
+/** `/usr/lib/app/server.py` is `server.py`; what is no path to a script stays as it is. */
+function scriptName(word: string): string {
+  return /^\/\S*\/([^/\s]+\.[a-z]{2,4})$/.exec(word)?.[1] ?? word;
+}
+
+function shortLine(text: string): string | undefined {
+  const line = text.trim();
+  return line === '' ? undefined : oneLine(shortIds(line), ARGUMENTS_LENGTH);
 }
 
 export function containerName(container: Container): string {

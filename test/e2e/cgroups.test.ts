@@ -107,7 +107,7 @@ describe('Cgroups', { timeout: 400_000 }, () => {
   test('below it is its process, as the Containers view shows it', async () => {
     await inTree('cpu');
     await view.expand(NAME);
-    const row = await view.row(/^sh .* -c while :; do :; done/);
+    const row = await view.row(new RegExp(`^sh ${NAME} · -c while :; do :; done ·`));
     assert.match(await row.innerText(), new RegExp(`\\b${capped.pid}\\b`));
   });
 

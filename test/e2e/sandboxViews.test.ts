@@ -101,7 +101,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await namespaces.row(/^pid:\[\d+\] ns2 .*4 processes/);
     await namespaces.expand(/^pid:\[\d+\] ns2/);
     await namespaces.expand(/^Members 4/);
-    await namespaces.row(/^sleep ns2 .* 1003$/);
+    await namespaces.row(/^sleep ns2 · 1003 ·/);
     await workbench.screenshot('sandbox-ns1-ns2');
     await only('Containers');
     await workbench.view('Containers').row(/^ns1 [34] processes$/);

@@ -10,7 +10,21 @@ test('a process is called by its name, and what it was started with stands besid
   assert.equal(processTitle(process), 'sh');
   assert.equal(argumentsText(process), '-c while :; do :; done');
   const long = argumentsText({ ...process, arguments: ['sh', 'x'.repeat(500)] }) ?? '';
-  assert.ok(long.length <= 80 && long.endsWith('…'), long);
+  assert.ok(long.length <= 48 && long.endsWith('…'), long);
+});
+
+test('of the arguments those words stand that tell: a script without the way to it, an id as people know it, what a program says of itself', () => {
+  const words = (name: string, ...given: string[]) => argumentsText(processAnswer(7, 1, { name, arguments: given }));
+  assert.equal(
+    words('python3', '/usr/bin/python3', '-u', '/srv/app/server.py', '/srv/app/site.py'),
+    '-u server.py /srv/app/site.py',
+  );
+  assert.equal(words('cat', 'cat', '/etc/passwd'), '/etc/passwd');
+  assert.equal(words('sh', 'sh', '-c', '/a b/c.sh; true'), '-c /a b/c.sh; true');
+  assert.equal(words('runner', 'runner', '-id', '0123456789abcdef'.repeat(4)), '-id 0123456789ab…');
+  assert.equal(words('postgres', 'postgres: checkpointer '), 'checkpointer');
+  assert.equal(words('nginx', 'nginx: master process nginx -g daemon off;'), 'master process nginx -g daemon off;');
+  assert.equal(words('other', 'nginx: master process'), undefined);
 });
 
 test('a name that the kernel cut is whole again, where the program says how it goes on', () => {
