@@ -26,6 +26,14 @@ export const NEVER = 'false';
 export const IN_ANY_VIEW = 'view =~ /^isoscope\\./';
 /** Not while several rows are selected, of which a command would act on one only. */
 export const ONE_ROW = '!listMultiSelection';
+/**
+ * On rows that stand for a container, wherever they are: its own, its cgroup's, its overlay's, a sandbox's. Their menus have one order, by groups:
+ * `1_enter` a terminal and programs inside, `1_limits` what it may use and uses, `1_stack` its layers, `2_look` what it is, `2_reveal` where else it
+ * stands, `3_copy`; then what only such a row has.
+ */
+export const CONTAINER_ROW: Condition = { row: ['container', '(cgroupRow|overlay)( \\S+)* isolated', 'sandbox running'] };
+/** On those of which a cgroup is known to be its own. */
+export const LIMITED_ROW: Condition = { row: ['cgroupRow', '(container|sandbox running)( \\S+)* ownCgroup'] };
 /** Of a file: a specification of a sandbox, in a workspace whose files may have effects. */
 export const TRUSTED_SPECIFICATION = 'resourceFilename =~ /\\.sandbox\\.json$/ && isWorkspaceTrusted';
 

@@ -13,6 +13,7 @@ import {
 import type { Container } from '../../helper/protocol/containers.ts';
 import { type CgroupModel, keyOfCgroup, nameOfCgroup, refOfCgroup } from '../model/cgroupModel.ts';
 import type { HostDelta } from '../model/clientModel.ts';
+import { isContainer } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { cgroupTitle, figuresText, hierarchyTitle, partitionText, shortPath, throttledSoFar } from '../words/cgroupWords.ts';
@@ -149,14 +150,12 @@ export class CgroupNode extends TreeNode {
   /** What menus decide by. */
   private context(): string {
     const cgroups = this.present();
-    const hierarchies = cgroups.map(({ hierarchy }) => this.cgroupModel.hierarchy(hierarchy));
-    const controllers = hierarchies.flatMap((hierarchy) => hierarchy?.controllers ?? []);
-    const v2 = hierarchies.some((hierarchy) => hierarchy?.version === 2);
-    const words = ['cgroupRow', ...controllers.map((controller) => `${controller === 'blkio' ? 'io' : controller}Limits`)];
+    const words = ['cgroupRow', ...limitWords(this.cgroupModel, cgroups)];
     const freezable = this.freezable();
     if (freezable.length > 0) words.push(freezable.some(({ badges }) => badges.includes('frozen')) ? 'frozen' : 'thawed');
-    if (v2) words.push('v2');
     if (cgroups.some(({ container }) => container !== undefined)) words.push('contained');
+    const { container } = this;
+    if (container !== undefined && isContainer(container)) words.push('isolated');
     if (cgroups.every(({ path }) => path === '/')) words.push('rootCgroup');
     return words.join(' ');
   }
@@ -267,6 +266,21 @@ const BADGE_ICONS: Partial<Record<CgroupBadge, vscode.ThemeIcon>> = {
   invalidPartition: new vscode.ThemeIcon('dashboard', new vscode.ThemeColor('list.warningForeground')),
   frozen: new vscode.ThemeIcon('debug-pause', new vscode.ThemeColor('charts.blue')),
 };
+
+/** By which the menu of a row offers the limits that these cgroups can have. */
+export function limitWords(model: CgroupModel, cgroups: readonly CgroupRef[]): string[] {
+  const hierarchies = cgroups.map(({ hierarchy }) => model.hierarchy(hierarchy)).filter((known) => known !== undefined);
+  const limits = hierarchies
+    .flatMap(({ controllers }) => controllers)
+    .map((controller) => `${controller === 'blkio' ? 'io' : controller}Limits`);
+  return hierarchies.some(({ version }) => version === 2) ? [...limits, 'v2'] : limits;
+}
+
+/** The same for the row of a container: none where no cgroup is known to be its own, for a limit there would be one of others. */
+export function ownCgroupWords(model: CgroupModel, container: string): string[] {
+  const own = model.ofContainer(container).filter(({ path }) => path !== '/');
+  return own.length === 0 ? [] : ['ownCgroup', ...limitWords(model, own)];
+}
 
 /** Several hierarchies' cgroups of one place as one: each tells what the others lack. */
 export function wholeOf(cgroups: readonly Cgroup[]): Cgroup {

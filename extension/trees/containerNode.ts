@@ -22,7 +22,7 @@ import {
   processCountSeen,
   startedText,
 } from '../words/hostWords.ts';
-import { CgroupNode, type CgroupShape, wholeOf } from './cgroupNode.ts';
+import { CgroupNode, type CgroupShape, ownCgroupWords, wholeOf } from './cgroupNode.ts';
 import { engineIcon } from './engineIcon.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { InterfacesGroup, networkSum } from './networkNodes.ts';
@@ -95,7 +95,7 @@ export class ContainerNode extends TreeNode {
     const item = new vscode.TreeItem(containerName(container), vscode.TreeItemCollapsibleState.Collapsed);
     item.description = this.description();
     item.iconPath = engineIcon(this.tree.extensionUri, container.engine);
-    item.contextValue = `container ${container.engine} ${container.state}${isContainer(container) ? ' isolated' : ''}`;
+    item.contextValue = this.context();
     item.accessibilityInformation = { label: this.spoken() };
     this.drawnFacts = this.facts();
     this.drawn = this.shown();
@@ -104,10 +104,18 @@ export class ContainerNode extends TreeNode {
     return item;
   }
 
-  /** What the sections below depend on, too. */
+  /** What menus and the sections below depend on. */
   private facts(): string {
-    const { name, state, namespaces } = this.container;
-    return JSON.stringify([name, state, namespaces]);
+    const { name, namespaces } = this.container;
+    return JSON.stringify([name, namespaces, this.context()]);
+  }
+
+  /** What menus decide by. */
+  private context(): string {
+    const { engine, state } = this.container;
+    const words = ['container', engine, state];
+    if (isContainer(this.container)) words.push('isolated');
+    return [...words, ...ownCgroupWords(this.tree.host.cgroups.model, this.last.key)].join(' ');
   }
 
   private shown(): string {
@@ -205,7 +213,8 @@ export class ContainerNode extends TreeNode {
   }
 
   override touchedBy(delta: HostDelta): boolean {
-    if (delta.containers.has(this.last.key) && this.facts() !== this.drawnFacts) return true;
+    const mayDiffer = delta.containers.has(this.last.key) || delta.cgroupList;
+    if (mayDiffer && this.facts() !== this.drawnFacts) return true;
     // Also one that has come to rest since: what was put off is made up for.
     if (delta.cgroups.size === 0 && !delta.containers.has(this.last.key)) return false;
     if (this.unfolded && performance.now() - this.drawnAt < UNFOLDED_MILLIS) return false;

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Layer, Overlay } from '../../helper/protocol/layers.ts';
 import type { LayerTarget } from '../model/commandTarget.ts';
+import { isContainer } from '../model/hierarchy.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { parts, reasonText, unknownText } from '../words/hostWords.ts';
 import {
@@ -60,7 +61,8 @@ export class OverlayNode extends TreeNode implements LayerTarget {
     );
     item.iconPath =
       container === undefined ? new vscode.ThemeIcon('layers') : engineIcon(this.tree.extensionUri, container.engine);
-    item.contextValue = `overlay${container === undefined ? '' : ' contained'}`;
+    const isContained = container !== undefined && isContainer(container);
+    item.contextValue = `overlay${container === undefined ? '' : ' contained'}${isContained ? ' isolated' : ''}`;
     return item;
   }
 

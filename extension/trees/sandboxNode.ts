@@ -12,6 +12,7 @@ import { saidText } from '../plain/saidText.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { parts } from '../words/hostWords.ts';
 import { commandWords, isOverlay, ownKinds, rootWords } from '../words/sandboxWords.ts';
+import { ownCgroupWords } from './cgroupNode.ts';
 import { CgroupsSection } from './containerNode.ts';
 import { NamespaceNode } from './namespaceNode.ts';
 import { ProcessNode } from './processNode.ts';
@@ -19,6 +20,7 @@ import { type FactNode, GroupNode, type TreeContext, TreeNode } from './treeNode
 
 export class SandboxNode extends TreeNode implements SandboxTarget {
   sandbox: Sandbox;
+  private drawnContext = '';
 
   constructor(tree: TreeContext, id: string, sandbox: Sandbox) {
     super(tree, id, undefined);
@@ -51,6 +53,7 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
     item.description = parts(this.stateWords(), rootWords(spec.root), commandWords(spec));
     item.iconPath = new vscode.ThemeIcon(state === 'running' ? 'vm-running' : 'vm-outline');
     item.contextValue = this.context();
+    this.drawnContext = item.contextValue;
     item.accessibilityInformation = { label: vscode.l10n.t('Sandbox {0}, {1}', oneLine(name), item.description) };
     return item;
   }
@@ -60,6 +63,8 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
     const words = ['sandbox', state];
     if (persistent) words.push('persistent');
     if (isOverlay(spec.root)) words.push('overlaid');
+    const { container } = this;
+    if (container !== undefined) words.push(...ownCgroupWords(this.tree.host.cgroups.model, container.key));
     return words.join(' ');
   }
 
@@ -123,6 +128,7 @@ export class SandboxNode extends TreeNode implements SandboxTarget {
   override touchedBy(delta: HostDelta): boolean {
     // What it is among the containers is known a moment after the sandbox itself.
     if (delta.containerList) return true;
+    if (delta.cgroupList && this.context() !== this.drawnContext) return true;
     const pid = this.sandbox.process?.pid;
     if (pid !== undefined && delta.processes.has(pid)) return true;
     const { container } = this;

@@ -30,6 +30,7 @@ export class SandboxesTree extends Tree {
   constructor(host: Host, sandboxes: Sandboxes, filter: TreeFilter, extensionUri: vscode.Uri) {
     super(View.sandboxes, host, filter, extensionUri);
     this.sandboxes = sandboxes;
+    this.needCgroups();
     this.register(sandboxes.onDidChange(() => this.refresh()));
     const follow = (visible: boolean) => {
       this.watchingSandboxes?.dispose();

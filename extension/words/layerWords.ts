@@ -212,6 +212,12 @@ export function layerCountText({ layers, unknownLayers }: Pick<Overlay, 'layers'
   return layers.length === 1 ? l10n.t('1 layer') : l10n.t('{0} layers', layers.length);
 }
 
+/** That a container's root is none of the overlay mounts in sight. */
+export function noOverlayText(name: string, unreadable: number): string {
+  if (unreadable === 0) return l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name);
+  return l10n.t('No overlay mount of {0} is in sight: the mounts of {1} mount namespaces could not be read.', name, unreadable);
+}
+
 export function countText(count: number): string {
   return count.toLocaleString();
 }

@@ -112,7 +112,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
 
   test('a process is moved into a cgroup, is shown there, and moved back', async () => {
     const home = cgroupOf(sleeper.pid, made.pids);
-    await view.contextMenu(await shown(made.pids), 'Move Process Here');
+    await view.contextMenu(await shown(made.pids), 'Move Process to Cgroup');
     await workbench.answer(String(sleeper.pid));
     assert.match(await workbench.dialogText(), new RegExp(`write ${sleeper.pid}`));
     await workbench.screenshot('cgroup-move-question');
@@ -165,7 +165,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     const words = (file: string) => readFileSync(path.join(unified, file), 'utf8').split(/\s+/).filter(Boolean);
     const enabled = () => words('cgroup.subtree_control');
     const free = words('cgroup.controllers').find((controller) => !enabled().includes(controller));
-    await view.contextMenu('Unified', 'Enable or Disable Controller');
+    await view.contextMenu('Unified', 'Enable or Disable Cgroup Controller');
     if (words('cgroup.controllers').length === 0) {
       await workbench.notificationShows(/no controller that it could hand down/);
       await workbench.clearNotifications();
@@ -217,7 +217,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
 
   test('moving pid 1 is a danger that is named', async () => {
     const home = cgroupOf(1, made.pids);
-    await view.contextMenu(await shown(made.pids), 'Move Process Here');
+    await view.contextMenu(await shown(made.pids), 'Move Process to Cgroup');
     await workbench.typeInto(readFileSync('/proc/1/comm', 'utf8').trim());
     await workbench.pick('1  root');
     const moving = await workbench.dialogText();

@@ -139,6 +139,41 @@ describe('Containers', { timeout: 300_000 }, () => {
     await workbench.screenshot('containers-nested');
   });
 
+  test('the menu of a container is in the order of use, and leads to its limits, its layers and its pages', async () => {
+    await view.row(new RegExp(`^${NAME} 0 CPU`));
+    const entries = await view.contextMenuEntries(NAME);
+    assert.deepEqual(entries, [
+      'Open Container…',
+      'Open Terminal in Container',
+      'Enter Namespaces…',
+      'Run Command in Namespaces…',
+      'Run in the Same Namespaces, but…',
+      'Show the Syscalls',
+      'Set Limit',
+      'Monitor Cgroups',
+      'Show Layer Stack',
+      'Inspect Process',
+      'Inspect Cgroup',
+      'Compare Mounts with the Host',
+      'Compare With…',
+      'Reveal in Namespaces',
+      'Reveal in Cgroups',
+      'Reveal in Layers',
+      'Copy Id',
+      'Copy Pid',
+      'Copy nsenter Command Line',
+    ]);
+    await view.contextMenu(NAME, 'Show Layer Stack');
+    const body = workbench.webview().locator('body');
+    await eventually('its stack', async () => (await body.innerText()).includes(NAME));
+    await view.contextSubmenu(NAME, 'Set Limit', 'Set Memory Limit');
+    await workbench.answer('48m');
+    await workbench.dialogButton('Write');
+    await view.row(new RegExp(`^${NAME} 0 CPU · .* of 48 MiB`));
+    await workbench.runCommand('Isoscope: Undo Last Cgroup Change');
+    await view.row(new RegExp(`^${NAME} 0 CPU · [\\d.]+ [KM]iB$`));
+  });
+
   test('a paused container says so', async () => {
     docker('pause', NAME);
     try {

@@ -172,11 +172,11 @@ describe('Layers', { timeout: 420_000 }, () => {
   test('a file that was modified is compared with the layer below, the deleted one with nothing', async () => {
     inside('rm /etc/motd');
     await unfold('Read-write layer', 'etc', 'app');
-    await view.action('app.conf', 'Compare with the Layer Below');
+    await view.action('app.conf', 'Compare Layer File with the Layer Below');
     await editorShows(/listen 8080[\s\S]*listen 9090/);
     assert.deepEqual(await tabs(), ['app.conf (Image layer 4 ↔ Read-write layer)']);
     await workbench.screenshots('layers-diff');
-    await view.contextMenu('motd', 'Compare with the Image');
+    await view.contextMenu('motd', 'Compare Layer File with the Image');
     await eventually('the comparison', async () => (await tabs())[0] === 'motd (Image layer 2 ↔ deleted)');
     await editorShows(/^welcome$/m);
   });
@@ -222,7 +222,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     inside('mkdir /srv/deep && head -c 5000 /dev/zero > /srv/deep/large');
     await unfold('Read-write layer', 'srv');
     await view.row('deep');
-    await view.contextMenu(WEB, 'Measure Sizes');
+    await view.contextMenu(WEB, 'Measure Layer Sizes');
     await view.row(/^Read-write layer 4\.9 KiB$/);
     await workbench.runCommand('Isoscope: Sort Files by Size');
     await view.row(/^deep 4\.9 KiB/);
@@ -234,14 +234,14 @@ describe('Layers', { timeout: 420_000 }, () => {
     inside('rm -r /srv/deep');
     await view.gone('deep');
     await view.row(/^Read-write layer 4\.9 KiB, changed since/);
-    await view.contextMenu('Read-write layer', 'Measure Sizes');
+    await view.contextMenu('Read-write layer', 'Measure Layer Sizes');
     await view.row(/^Read-write layer \d+ B$/);
     await view.row(/^srv \d+ B$/);
   });
 
   test('a file of a layer is found on disk, and a copy of it is saved', async () => {
     await unfold('Read-write layer', 'srv');
-    await view.contextMenu('new.txt', 'Show on Disk');
+    await view.contextMenu('new.txt', 'Show Layer on Disk');
     await workbench.pick('Copy Path');
     const upper = docker('inspect', '--format', '{{.GraphDriver.Data.UpperDir}}', WEB);
     await eventually(
@@ -250,7 +250,7 @@ describe('Layers', { timeout: 420_000 }, () => {
       undefined,
       () => workbench.clipboard(),
     );
-    await view.contextMenu('new.txt', 'Save Copy As');
+    await view.contextMenu('new.txt', 'Save Copy of Layer File As');
     const file = path.join(folder, 'copy.txt');
     await workbench.saveAs(file);
     assert.equal(readFileSync(file, 'utf8'), 'new\n');
@@ -307,7 +307,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     const [helper] = helpersOf(workbench);
     process.kill(helper!, 'SIGSTOP');
     try {
-      await view.contextMenu(WEB, 'Measure Sizes');
+      await view.contextMenu(WEB, 'Measure Layer Sizes');
       await view.row(/^Read-write layer measuring/);
       await view.titleAction('Stop Measuring');
     } finally {
@@ -329,7 +329,7 @@ describe('Layers', { timeout: 420_000 }, () => {
 
   test('the changes are exported as a tar with whiteouts that the image can take as a layer', async () => {
     inside('rm /etc/motd');
-    await view.contextMenu(WEB, 'Export Changes as Tar');
+    await view.contextMenu(WEB, 'Export Changes of Container as Tar');
     const file = path.join(folder, 'changes.tar');
     await workbench.saveAs(file);
     const names = execFileSync('tar', ['--list', '--file', file], { encoding: 'utf8' }).split('\n');
@@ -447,7 +447,7 @@ describe('Layers', { timeout: 420_000 }, () => {
     await workbench.screenshots('layers-perhaps', ['dark', 'light']);
     // A tar of an image has no holes.
     inside('rm /srv/hole');
-    await view.contextMenu(WEB, 'Export Changes as Tar');
+    await view.contextMenu(WEB, 'Export Changes of Container as Tar');
     const file = path.join(folder, 'noted.tar');
     await workbench.saveAs(file);
     await workbench.notificationShows(/Not in the archive: \/srv\/\.wh\.index\.html/);

@@ -124,7 +124,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await selected('Sandboxes', running('ns1'));
     await only('Sandboxes');
     await sandboxes().contextMenu(running('ns2'), 'Reveal in Containers');
-    await selected('Containers', /^ns2 sandbox/);
+    await selected('Containers', /^ns2 \d+ process/);
     await only('Sandboxes');
     await sandboxes().contextMenu(running('ns2'), 'Reveal in Namespaces');
     await workbench.pick('Process ids');

@@ -1,5 +1,5 @@
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
+import { IN_ANY_VIEW, LIMITED_ROW, ONE_ROW } from '../../base/when.ts';
 import { cgroupsOf, pickCgroup } from '../../changes/cgroupPicks.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
@@ -12,8 +12,7 @@ export const inspectCgroupCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@2', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
-      { group: '2_look@1', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] },
-      { group: '2_look@7', when: [IN_ANY_VIEW, { row: 'container' }] },
+      { group: '2_look@2', when: [IN_ANY_VIEW, { anyOf: [LIMITED_ROW, { row: 'container' }] }, ONE_ROW] },
     ],
   },
 };

@@ -6,7 +6,7 @@ import type { CommandTarget } from '../../model/commandTarget.ts';
 
 export const killCgroupCommand: CommandContribution = {
   id: 'isoscope.cgroups.kill',
-  title: 'Kill All Processes…',
+  title: 'Kill All Processes of Cgroup…',
   icon: 'trash',
   menus: {
     'view/item/context': [{ group: '5_end@1', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, { notRow: 'rootCgroup' }, ONE_ROW] }],

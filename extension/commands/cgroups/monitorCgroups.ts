@@ -1,5 +1,5 @@
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { IN_ANY_VIEW, LIMITED_ROW } from '../../base/when.ts';
 import { cgroupsOf, pickCgroup } from '../../changes/cgroupPicks.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
@@ -12,8 +12,7 @@ export const monitorCgroupsCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
-      { group: '2_look@2', when: [IN_ANY_VIEW, { row: 'cgroupRow' }] },
-      { group: '2_look@8', when: [IN_ANY_VIEW, { row: 'container' }] },
+      { group: '1_limits@2', when: [IN_ANY_VIEW, { anyOf: [LIMITED_ROW, { row: 'container' }] }] },
     ],
   },
 };

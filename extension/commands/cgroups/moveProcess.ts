@@ -8,7 +8,7 @@ import { cgroupTitle } from '../../words/cgroupWords.ts';
 
 export const moveProcessCommand: CommandContribution = {
   id: 'isoscope.cgroups.moveProcess',
-  title: 'Move Process Here…',
+  title: 'Move Process to Cgroup…',
   menus: {
     'view/item/context': [{ group: '4_change@5', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, ONE_ROW] }],
   },

@@ -21,8 +21,9 @@ export const revealInCgroupsCommand: CommandContribution = {
   icon: 'go-to-file',
   menus: {
     'view/item/context': [
-      { group: '2_look@6', when: [{ view: ['containers', 'namespaces'] }, { row: ['container', 'process', 'cgroupRow'] }] },
-      { group: '2_look@4', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'cgroupRow'] }] },
+      { group: '2_reveal@3', when: [{ view: ['containers', 'namespaces'] }, { row: ['container', 'process', 'cgroupRow'] }] },
+      { group: '2_reveal@3', when: [{ view: 'layers' }, { row: 'isolated' }] },
+      { group: '2_reveal@3', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'cgroupRow'] }] },
     ],
   },
 };

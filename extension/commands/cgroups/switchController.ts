@@ -11,7 +11,7 @@ import { cgroupTitle } from '../../words/cgroupWords.ts';
 
 export const switchControllerCommand: CommandContribution = {
   id: 'isoscope.cgroups.switchController',
-  title: 'Enable or Disable Controller…',
+  title: 'Enable or Disable Cgroup Controller…',
   menus: {
     'view/item/context': [{ group: '4_change@6', when: [IN_ANY_VIEW, { row: 'cgroupRow' }, { row: 'v2' }, ONE_ROW] }],
   },

@@ -1,7 +1,7 @@
 /** Copies what names a row elsewhere: in a shell, in another tool, in a bug report. */
 import * as vscode from 'vscode';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW, NEVER } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, NEVER, ONE_ROW } from '../../base/when.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import { say } from '../../plain/notify.ts';
@@ -14,7 +14,9 @@ export const copyIdCommand: CommandContribution = {
   title: 'Copy Id',
   palette: NEVER,
   menus: {
-    'view/item/context': [{ group: '3_copy@1', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] }],
+    'view/item/context': [
+      { group: '3_copy@1', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
+    ],
   },
 };
 
@@ -24,7 +26,7 @@ export const copyNsenterCommand: CommandContribution = {
   palette: NEVER,
   menus: {
     'view/item/context': [
-      { group: '3_copy@3', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '3_copy@3', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
       { group: '3_copy@3', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
     ],
   },
@@ -35,7 +37,9 @@ export const copyPidCommand: CommandContribution = {
   title: 'Copy Pid',
   palette: NEVER,
   menus: {
-    'view/item/context': [{ group: '3_copy@2', when: [IN_ANY_VIEW, { row: ['container', 'process', 'namespace'] }] }],
+    'view/item/context': [
+      { group: '3_copy@2', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: ['process', 'namespace'] }] }, ONE_ROW] },
+    ],
   },
 };
 

@@ -1,5 +1,5 @@
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { showSyscalls } from '../../documents/syscallDocuments.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
@@ -14,7 +14,7 @@ export const enterNamespacesCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'namespace' }] },
-      { group: '1_enter@2', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_enter@2', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
       { group: '1_enter@2', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
     ],
   },

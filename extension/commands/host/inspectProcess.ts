@@ -1,5 +1,5 @@
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
 import type { ProcessPanels } from '../../panels/processPanels.ts';
@@ -13,7 +13,7 @@ export const inspectProcessCommand: CommandContribution = {
     'view/item/context': [
       { group: 'inline@2', when: [IN_ANY_VIEW, { row: 'container' }] },
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
-      { group: '2_look@1', when: [IN_ANY_VIEW, { row: ['container', 'process'] }] },
+      { group: '2_look@1', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'process' }] }, ONE_ROW] },
     ],
   },
 };

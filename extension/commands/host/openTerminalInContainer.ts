@@ -1,6 +1,6 @@
 import type { Container } from '../../../helper/protocol/containers.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { HelperError } from '../../connection/helperError.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
@@ -18,7 +18,7 @@ export const openTerminalInContainerCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'container' }, { row: 'isolated' }] },
-      { group: '1_enter@1', when: [IN_ANY_VIEW, { row: 'container' }, { row: 'isolated' }] },
+      { group: '1_enter@1', when: [IN_ANY_VIEW, CONTAINER_ROW, { row: 'isolated' }, ONE_ROW] },
     ],
   },
 };

@@ -15,10 +15,10 @@ export const revealInContainersCommand: CommandContribution = {
   icon: 'go-to-file',
   menus: {
     'view/item/context': [
-      { group: '2_look@3', when: [{ view: 'namespaces' }, { row: 'contained' }] },
-      { group: '2_look@4', when: [{ view: 'cgroups' }, { row: 'contained' }, ONE_ROW] },
-      { group: '2_look@3', when: [{ view: 'layers' }, { row: 'contained' }] },
-      { group: '2_look@2', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'contained'] }] },
+      { group: '2_reveal@1', when: [{ view: 'namespaces' }, { row: 'contained' }] },
+      { group: '2_reveal@1', when: [{ view: 'cgroups' }, { row: 'contained' }, ONE_ROW] },
+      { group: '2_reveal@1', when: [{ view: 'layers' }, { row: 'contained' }] },
+      { group: '2_reveal@1', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'contained'] }] },
     ],
   },
 };

@@ -21,9 +21,9 @@ export const revealInNamespacesCommand: CommandContribution = {
   icon: 'go-to-file',
   menus: {
     'view/item/context': [
-      { group: '2_look@2', when: [{ view: 'containers' }, { row: ['container', 'process', 'namespace'] }] },
-      { group: '2_look@5', when: [{ view: 'cgroups' }, { row: 'process' }, ONE_ROW] },
-      { group: '2_look@3', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'namespace'] }] },
+      { group: '2_reveal@2', when: [{ view: 'containers' }, { row: ['container', 'process', 'namespace'] }] },
+      { group: '2_reveal@2', when: [{ view: ['cgroups', 'layers'] }, { row: ['process', 'isolated'] }, ONE_ROW] },
+      { group: '2_reveal@2', when: [{ view: 'sandboxes' }, { row: ['sandbox running', 'process', 'namespace'] }] },
     ],
   },
 };

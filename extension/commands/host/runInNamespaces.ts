@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { type ProgramParams, ProgramsRun, type ProgramsRunResult } from '../../../helper/protocol/programs.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import type { ProgramOutputs } from '../../documents/programOutput.ts';
 import { showSyscalls } from '../../documents/syscallDocuments.ts';
@@ -20,7 +20,7 @@ export const runInNamespacesCommand: CommandContribution = {
   icon: 'play',
   menus: {
     'view/item/context': [
-      { group: '1_enter@3', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
+      { group: '1_enter@3', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
       { group: '1_enter@3', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
     ],
   },

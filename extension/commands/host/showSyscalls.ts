@@ -1,6 +1,6 @@
 import type { ProgramParams } from '../../../helper/protocol/programs.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { showSyscalls } from '../../documents/syscallDocuments.ts';
 import type { CommandTarget } from '../../model/commandTarget.ts';
@@ -13,8 +13,8 @@ export const showSyscallsCommand: CommandContribution = {
   icon: 'list-ordered',
   menus: {
     'view/item/context': [
-      { group: '1_enter@4', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
-      { group: '1_enter@4', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+      { group: '1_enter@5', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
+      { group: '1_enter@5', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
     ],
   },
 };

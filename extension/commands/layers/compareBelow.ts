@@ -8,12 +8,12 @@ import type { LayerSpot } from './layerPicks.ts';
 
 export const compareBelowCommand: CommandContribution = {
   id: 'isoscope.layers.compareBelow',
-  title: 'Compare with the Layer Below',
+  title: 'Compare Layer File with the Layer Below',
   icon: 'diff',
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] },
-      { group: '5_compare@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] },
+      { group: '2_compare@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] },
     ],
   },
 };

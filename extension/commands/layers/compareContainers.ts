@@ -21,7 +21,7 @@ export const compareContainersCommand: CommandContribution = {
   menus: {
     'view/title': [{ group: '0_layers@3', when: { view: 'layers' } }],
     'view/item/context': [
-      { group: '5_compare@3', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layerEntry (file|directory)'] }] },
+      { group: '2_compare@3', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layerEntry (file|directory)'] }] },
     ],
   },
 };

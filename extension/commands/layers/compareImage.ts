@@ -9,9 +9,9 @@ import { type LayerSpot, mustKnowLayers } from './layerPicks.ts';
 
 export const compareImageCommand: CommandContribution = {
   id: 'isoscope.layers.compareImage',
-  title: 'Compare with the Image',
+  title: 'Compare Layer File with the Image',
   menus: {
-    'view/item/context': [{ group: '5_compare@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
+    'view/item/context': [{ group: '2_compare@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
   },
 };
 

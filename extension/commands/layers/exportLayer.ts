@@ -20,7 +20,7 @@ import { askWhere, saveStream } from './saveLayerCopy.ts';
 
 export const exportChangesCommand: CommandContribution = {
   id: 'isoscope.layers.exportChanges',
-  title: 'Export Changes as Tar…',
+  title: 'Export Changes of Container as Tar…',
   menus: {
     'view/item/context': [{ group: '6_save@2', when: [IN_ANY_VIEW, { row: 'overlay' }] }],
   },
@@ -28,7 +28,7 @@ export const exportChangesCommand: CommandContribution = {
 
 export const exportLayerCommand: CommandContribution = {
   id: 'isoscope.layers.exportLayer',
-  title: 'Export as Tar…',
+  title: 'Export Layer as Tar…',
   menus: {
     'view/item/context': [{ group: '6_save@1', when: [IN_ANY_VIEW, { row: '(merged|layer|layerEntry) directory' }] }],
   },

@@ -1,16 +1,18 @@
 /** What a command on layers acts on: what it was given, the file in the editor, or what the person chooses. */
 import * as vscode from 'vscode';
+import type { Container } from '../../../helper/protocol/containers.ts';
 import type { LayerEntry, LayerPath, Overlay } from '../../../helper/protocol/layers.ts';
 import { Scheme } from '../../base/ids.ts';
 import { disconnected } from '../../connection/requestError.ts';
 import { layerPlace } from '../../documents/layerUri.ts';
-import type { LayerTarget } from '../../model/commandTarget.ts';
+import type { CommandTarget, LayerTarget } from '../../model/commandTarget.ts';
 import type { Host } from '../../model/liveHost.ts';
 import type { Layers } from '../../model/liveLayers.ts';
 import { overlayRef } from '../../model/overlayStack.ts';
 import { ask } from '../../plain/box.ts';
 import { pick } from '../../plain/pick.ts';
-import { layerCountText, overlayContainer, overlayName, pathText } from '../../words/layerWords.ts';
+import { containerName } from '../../words/hostWords.ts';
+import { layerCountText, noOverlayText, overlayContainer, overlayName, pathText } from '../../words/layerWords.ts';
 
 export interface LayerSpot {
   overlay: Overlay;
@@ -19,7 +21,9 @@ export interface LayerSpot {
   entry?: LayerEntry | undefined;
 }
 
-type LayerCommand = (target?: LayerTarget) => Promise<void>;
+/** On a row it may also name a container, whose root is meant. */
+type Target = LayerTarget & Pick<CommandTarget, 'container'>;
+type LayerCommand = (target?: Target) => Promise<void>;
 
 export class LayerPicks {
   private readonly host: Host;
@@ -45,9 +49,24 @@ export class LayerPicks {
     return commandOn((target) => this.layer(target), run);
   }
 
-  private async overlay(target: LayerTarget | undefined): Promise<Overlay | undefined> {
+  private async overlay(target: Target | undefined): Promise<Overlay | undefined> {
     const given = target?.overlay ?? (target?.place === undefined ? undefined : await this.find(target.place));
-    return given ?? (await this.pick());
+    if (given !== undefined) return given;
+    return target?.container === undefined ? await this.pick() : await this.rootOf(target.container);
+  }
+
+  /** The overlay that a container's root is. Rejects when none is in sight: to ask for another would be wrong. */
+  private async rootOf(container: Container): Promise<Overlay> {
+    await this.read();
+    const [overlay] = this.layers.ofContainer(container.key);
+    if (overlay !== undefined) return overlay;
+    throw new Error(noOverlayText(containerName(container), this.layers.unreadable));
+  }
+
+  private async read(): Promise<void> {
+    await Promise.all([this.host.load(), this.layers.reload()]);
+    if (this.layers.problem !== undefined) throw this.layers.problem;
+    if (!this.layers.loaded) throw disconnected();
   }
 
   /** A place in a layer; undefined when the person chose none. */
@@ -66,7 +85,7 @@ export class LayerPicks {
     return await this.pick(overlay);
   }
 
-  private async layer(target: LayerTarget | undefined): Promise<LayerSpot | undefined> {
+  private async layer(target: Target | undefined): Promise<LayerSpot | undefined> {
     const overlay = await this.overlay(target);
     if (overlay === undefined) return undefined;
     return {
@@ -90,9 +109,7 @@ export class LayerPicks {
   }
 
   private async pick(except?: Overlay): Promise<Overlay | undefined> {
-    await Promise.all([this.host.load(), this.layers.reload()]);
-    if (this.layers.problem !== undefined) throw this.layers.problem;
-    if (!this.layers.loaded) throw disconnected();
+    await this.read();
     const overlays = this.layers.overlays.filter(({ key }) => key !== except?.key);
     if (overlays.length === 0) throw new Error(nothingToChoose(this.layers.unreadable));
     const items = overlays.map((overlay) => ({
@@ -118,7 +135,7 @@ export class LayerPicks {
 }
 
 /** A command on what was given or the person chooses. When they choose none it does nothing. */
-function commandOn<T>(choose: (target?: LayerTarget) => Promise<T | undefined>, run: (chosen: T) => unknown): LayerCommand {
+function commandOn<T>(choose: (target?: Target) => Promise<T | undefined>, run: (chosen: T) => unknown): LayerCommand {
   return async (target) => {
     const chosen = await choose(target);
     if (chosen !== undefined) await run(chosen);

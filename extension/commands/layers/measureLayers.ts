@@ -13,13 +13,13 @@ import { entriesText, overlayName, pathText, sizeText } from '../../words/layerW
 
 export const measureLayersCommand: CommandContribution = {
   id: 'isoscope.layers.measure',
-  title: 'Measure Sizes',
+  title: 'Measure Layer Sizes',
   icon: 'pie-chart',
   menus: {
     'view/title': [{ group: '0_layers@1', when: { view: 'layers' } }],
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: '(merged|layer) directory' }] },
-      { group: '4_layers@4', when: [IN_ANY_VIEW, { row: ['overlay', 'directory'] }] },
+      { group: '1_stack@2', when: [IN_ANY_VIEW, { row: ['overlay', 'directory'] }] },
     ],
   },
 };

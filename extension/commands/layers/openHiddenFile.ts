@@ -12,10 +12,10 @@ import { openPlace } from './openLayerFile.ts';
 
 export const openHiddenFileCommand: CommandContribution = {
   id: 'isoscope.layers.openHidden',
-  title: 'Open the Hidden File',
+  title: 'Open Hidden Layer File…',
   icon: 'eye',
   menus: {
-    'view/item/context': [{ group: '4_layers@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
+    'view/item/context': [{ group: '1_open@2', when: [IN_ANY_VIEW, { row: 'layerEntry (file|whiteout)' }] }],
   },
 };
 

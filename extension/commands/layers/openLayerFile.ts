@@ -15,10 +15,10 @@ import type { LayerSpot } from './layerPicks.ts';
 
 export const openLayerFileCommand: CommandContribution = {
   id: 'isoscope.layers.openFile',
-  title: 'Open File',
+  title: 'Open Layer File…',
   icon: 'go-to-file',
   menus: {
-    'view/item/context': [{ group: '4_layers@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|symlink)' }] }],
+    'view/item/context': [{ group: '1_open@1', when: [IN_ANY_VIEW, { row: 'layerEntry (file|symlink)' }] }],
   },
 };
 

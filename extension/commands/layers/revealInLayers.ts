@@ -1,6 +1,5 @@
-import * as vscode from 'vscode';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { disconnected } from '../../connection/requestError.ts';
 import type { CommandTarget, LayerTarget } from '../../model/commandTarget.ts';
@@ -10,6 +9,7 @@ import { say } from '../../plain/notify.ts';
 import { pickContainer } from '../../programs/targetPicks.ts';
 import type { LayersTree } from '../../trees/layersTree.ts';
 import { containerName } from '../../words/hostWords.ts';
+import { noOverlayText } from '../../words/layerWords.ts';
 
 export const revealInLayersCommand: CommandContribution = {
   id: 'isoscope.reveal.inLayers',
@@ -18,10 +18,15 @@ export const revealInLayersCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       {
-        group: '2_look@4',
-        when: [{ notView: 'layers' }, IN_ANY_VIEW, { row: ['container', 'overlay', 'merged', 'layer', 'layerEntry'] }],
+        group: '2_reveal@4',
+        when: [
+          { notView: 'layers' },
+          IN_ANY_VIEW,
+          { row: ['container', 'overlay', 'merged', 'layer', 'layerEntry', 'cgroupRow( \\S+)* isolated'] },
+          ONE_ROW,
+        ],
       },
-      { group: '2_look@5', when: [{ view: 'sandboxes' }, { row: 'sandbox running' }, { row: 'overlaid' }] },
+      { group: '2_reveal@4', when: [{ view: 'sandboxes' }, { row: 'sandbox running' }, { row: 'overlaid' }] },
     ],
   },
 };
@@ -43,14 +48,5 @@ export async function revealInLayers(
   const found = overlay ?? (container === undefined ? undefined : tree.overlayOf(container));
   if (found !== undefined) return tree.revealOverlay(found);
   const name = container === undefined ? '' : containerName(container);
-  const { unreadable } = layers;
-  if (unreadable > 0)
-    void say(
-      vscode.l10n.t(
-        'No overlay mount of {0} is in sight: the mounts of {1} mount namespaces could not be read.',
-        name,
-        unreadable,
-      ),
-    );
-  else void say(vscode.l10n.t('The root of {0} is no overlay mount: its files are in no layers.', name));
+  void say(noOverlayText(name, layers.unreadable));
 }

@@ -14,7 +14,7 @@ import type { LayerPicks } from './layerPicks.ts';
 
 export const saveLayerCopyCommand: CommandContribution = {
   id: 'isoscope.layers.saveCopy',
-  title: 'Save Copy As…',
+  title: 'Save Copy of Layer File As…',
   menus: {
     'view/item/context': [{ group: '6_save@1', when: [IN_ANY_VIEW, { row: 'layerEntry file' }] }],
   },

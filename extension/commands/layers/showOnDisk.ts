@@ -17,7 +17,7 @@ import type { LayerSpot } from './layerPicks.ts';
 
 export const showOnDiskCommand: CommandContribution = {
   id: 'isoscope.layers.showOnDisk',
-  title: 'Show on Disk…',
+  title: 'Show Layer on Disk…',
   menus: {
     'view/item/context': [{ group: '6_save@3', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer', 'layerEntry'] }] }],
   },

@@ -1,6 +1,6 @@
 import type { Overlay } from '../../../helper/protocol/layers.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW } from '../../base/when.ts';
+import { IN_ANY_VIEW, ONE_ROW } from '../../base/when.ts';
 import type { StackPanels } from '../../panels/stackPanels.ts';
 
 export const showStackCommand: CommandContribution = {
@@ -10,7 +10,12 @@ export const showStackCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [IN_ANY_VIEW, { row: 'overlay' }] },
-      { group: '4_layers@1', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer'] }] },
+      { group: '1_stack@1', when: [IN_ANY_VIEW, { row: ['overlay', 'merged', 'layer'] }] },
+      {
+        group: '1_stack@1',
+        when: [{ notView: 'sandboxes' }, IN_ANY_VIEW, { row: '(container|cgroupRow)( \\S+)* isolated' }, ONE_ROW],
+      },
+      { group: '1_stack@1', when: [{ view: 'sandboxes' }, { row: 'sandbox running' }, { row: 'overlaid' }] },
     ],
   },
 };

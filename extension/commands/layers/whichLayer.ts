@@ -11,7 +11,7 @@ export const whichLayerCommand: CommandContribution = {
     'view/title': [{ group: '0_layers@4', when: { view: 'layers' } }],
     'view/item/context': [
       { group: 'inline@2', when: [IN_ANY_VIEW, { row: 'layerEntry' }] },
-      { group: '4_layers@3', when: [IN_ANY_VIEW, { row: ['overlay', 'layerEntry'] }] },
+      { group: '1_stack@3', when: [IN_ANY_VIEW, { row: ['overlay', 'layerEntry'] }] },
     ],
   },
 };

@@ -11,8 +11,8 @@ export const duplicateSandboxCommand: CommandContribution = {
   icon: 'copy',
   menus: {
     'view/item/context': [
-      { group: '3_specification@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
-      { group: '3_specification@3', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+      { group: '4_specification@4', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '4_specification@3', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
     ],
   },
 };

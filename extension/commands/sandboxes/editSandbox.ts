@@ -11,8 +11,8 @@ export const editSandboxCommand: CommandContribution = {
   icon: 'edit',
   menus: {
     'view/item/context': [
-      { group: '3_specification@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
-      { group: '3_specification@1', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+      { group: '4_specification@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '4_specification@1', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
     ],
   },
 };

@@ -14,8 +14,8 @@ export const editSandboxInFormCommand: CommandContribution = {
   icon: 'checklist',
   menus: {
     'view/item/context': [
-      { group: '3_specification@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
-      { group: '3_specification@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
+      { group: '4_specification@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '4_specification@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
     ],
     'editor/title': [{ group: 'navigation', when: [TRUSTED_SPECIFICATION, '!activeCustomEditorId'] }],
     'explorer/context': [{ group: 'isoscope@3', when: TRUSTED_SPECIFICATION }],

@@ -12,7 +12,7 @@ export const explainSandboxCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
-      { group: '1_open@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '4_specification@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
       { group: '1_open@3', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
     ],
     'explorer/context': [{ group: 'isoscope@2', when: TRUSTED_SPECIFICATION }],

@@ -11,7 +11,7 @@ export const openSandboxTerminalCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
-      { group: '1_open@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+      { group: '1_enter@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
       { group: '1_open@2', when: [{ view: 'sandboxes' }, { onlyRow: 'specification' }] },
     ],
   },

@@ -14,7 +14,7 @@ export const removeSandboxCommand: CommandContribution = {
   title: 'Remove Sandbox',
   icon: 'trash',
   menus: {
-    'view/item/context': [{ group: '2_life@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] }],
+    'view/item/context': [{ group: '4_life@3', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] }],
   },
 };
 

@@ -11,7 +11,7 @@ export const restartSandboxCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'ended' }] },
-      { group: '2_life@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
+      { group: '4_life@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }] },
     ],
   },
 };

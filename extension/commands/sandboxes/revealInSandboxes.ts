@@ -18,7 +18,7 @@ export const revealInSandboxesCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       {
-        group: '2_look@9',
+        group: '2_reveal@5',
         when: [
           { view: ['containers', 'namespaces', 'cgroups', 'layers'] },
           { row: ['container isoscope', 'sandboxed'] },

@@ -4,7 +4,7 @@ import type { NamespaceKind } from '../../../helper/protocol/namespaces.ts';
 import { ProcessesInspect, type ProcessRef } from '../../../helper/protocol/processes.ts';
 import type { NamespaceChoice, SandboxSpec } from '../../../helper/protocol/sandboxes.ts';
 import type { CommandContribution } from '../../base/contributions.ts';
-import { IN_ANY_VIEW, NEVER } from '../../base/when.ts';
+import { CONTAINER_ROW, IN_ANY_VIEW, NEVER, ONE_ROW } from '../../base/when.ts';
 import type { HelperConnection } from '../../connection/connection.ts';
 import { isUnprivileged } from '../../connection/privilege.ts';
 import { showExplanation } from '../../documents/sandboxExplanation.ts';
@@ -36,8 +36,8 @@ export const runInSameNamespacesCommand: CommandContribution = {
   palette: NEVER,
   menus: {
     'view/item/context': [
-      { group: '1_open@4', when: [IN_ANY_VIEW, { row: ['container', 'namespace'] }] },
-      { group: '1_open@4', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
+      { group: '1_enter@4', when: [IN_ANY_VIEW, { anyOf: [CONTAINER_ROW, { row: 'namespace' }] }, ONE_ROW] },
+      { group: '1_enter@4', when: [IN_ANY_VIEW, { row: 'process' }, { notRow: 'kernelThread' }] },
     ],
   },
 };

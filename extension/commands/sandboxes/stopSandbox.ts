@@ -13,7 +13,7 @@ export const stopSandboxCommand: CommandContribution = {
   menus: {
     'view/item/context': [
       { group: 'inline@2', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
-      { group: '2_life@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
+      { group: '4_life@1', when: [{ view: 'sandboxes' }, { row: 'sandbox' }, { row: 'running' }] },
     ],
   },
 };
