@@ -4,6 +4,7 @@ import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/c
 import type { Container } from '../../helper/protocol/containers.ts';
 import { type CgroupModel, refOfCgroup } from '../model/cgroupModel.ts';
 import type { CommandTarget } from '../model/commandTarget.ts';
+import { compareNames, isService } from '../model/hierarchy.ts';
 import type { Host } from '../model/liveHost.ts';
 import { say } from '../plain/notify.ts';
 import { pick } from '../plain/pick.ts';
@@ -54,7 +55,7 @@ export async function pickCgroup(host: Host, target: CommandTarget, ability: Abi
   const known = (candidates.length > 0 ? candidates : usable(model, [...model.cgroups.values()], ability))
     .map((ref) => model.cgroup(ref))
     .filter((cgroup) => cgroup !== undefined);
-  return await choose(model, known);
+  return await choose(host, known);
 }
 
 /** On v1 a container's cgroup of one hierarchy leads to that of another, where the controller is. */
@@ -74,8 +75,21 @@ function usable(model: CgroupModel, cgroups: readonly CgroupRef[], ability: Abil
   return ability !== 'any' && v1.length > 0 ? v1.map(refOfCgroup) : found.map(refOfCgroup);
 }
 
-async function choose(model: CgroupModel, cgroups: readonly Cgroup[]): Promise<CgroupRef | undefined> {
-  const items = cgroups.map((cgroup) => ({
+/** What a person is likely to mean first: containers, then services, then others, and the roots, which are all of the host, last. */
+function byLikelihood(host: Host, cgroups: readonly Cgroup[]): Cgroup[] {
+  const rank = ({ container, title, path }: Cgroup) => {
+    if (path === '/') return 3;
+    if (container !== undefined && !isService(host.model, container)) return 0;
+    return title === undefined ? 2 : 1;
+  };
+  return host.cgroups.model
+    .inOrder(cgroups)
+    .sort((a, b) => rank(a) - rank(b) || compareNames(cgroupTitle(a), cgroupTitle(b)) || compareNames(a.path, b.path));
+}
+
+async function choose(host: Host, cgroups: readonly Cgroup[]): Promise<CgroupRef | undefined> {
+  const { model } = host.cgroups;
+  const items = byLikelihood(host, cgroups).map((cgroup) => ({
     label: cgroupTitle(cgroup),
     description: hierarchyTitle(cgroup.hierarchy),
     detail: parts(shortPath(cgroup.path), ...figuresText(cgroup, model.coresUsed(cgroup))),

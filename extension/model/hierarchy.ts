@@ -45,6 +45,12 @@ export function isContainer(container: Container): boolean {
   return container.isolated || container.engine !== 'systemd';
 }
 
+/** Whether a container of this key is known to be no more than a service of the host. */
+export function isService(model: ClientModel, key: string): boolean {
+  const container = model.containers.get(key);
+  return container !== undefined && !isContainer(container);
+}
+
 /** The container of a process when it is one that isolates; a plain service of the host gives its processes no other name. */
 export function containerOf(model: ClientModel, process: Process): Container | undefined {
   const container = process.container === undefined ? undefined : model.containers.get(process.container);

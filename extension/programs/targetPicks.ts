@@ -3,18 +3,19 @@ import * as vscode from 'vscode';
 import { type Container, ContainersList } from '../../helper/protocol/containers.ts';
 import { NAMESPACE_KINDS } from '../../helper/protocol/namespaceKinds.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
-import { ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
+import { type Process, ProcessesList, type ProcessRef } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { type CommandTarget, namesNothing, processOf } from '../model/commandTarget.ts';
-import { isContainer } from '../model/hierarchy.ts';
+import { compareNames, isContainer } from '../model/hierarchy.ts';
 import { pick, pickSeveral, pickWithButtons } from '../plain/pick.ts';
 import { oneLine } from '../plain/plainText.ts';
 import type { QuestionHead } from '../plain/runningCommand.ts';
+import { containerName, containerState, engineName, parts } from '../words/hostWords.ts';
 import type { KindChoice } from './kinds.ts';
 
 type Carrying<T> = vscode.QuickPickItem & { value: T };
 
-/** Undefined when the person chose none. */
+/** By name, those that no engine claims last. Undefined when the person chose none. */
 export async function pickContainer(connection: HelperConnection): Promise<Container | undefined> {
   const picked = await pick(containerItems(connection), {
     placeHolder: vscode.l10n.t('Container'),
@@ -23,21 +24,26 @@ export async function pickContainer(connection: HelperConnection): Promise<Conta
   return picked?.value;
 }
 
-async function containerItems(connection: HelperConnection): Promise<Carrying<Container>[]> {
+async function containersInOrder(connection: HelperConnection): Promise<Container[]> {
   const { containers } = await connection.request(ContainersList, {});
-  return containers.filter(isContainer).map((container) => ({
-    label: oneLine(container.name),
-    description: oneLine([container.engine, container.image ?? ''].join(' ').trim()),
-    detail: vscode.l10n.t('{0}, process {1}', container.state, container.leader.pid),
+  const unnamed = ({ engine }: Container) => Number(engine === 'unnamed');
+  return containers.filter(isContainer).sort((a, b) => unnamed(a) - unnamed(b) || compareNames(a.name, b.name));
+}
+
+async function containerItems(connection: HelperConnection): Promise<Carrying<Container>[]> {
+  return (await containersInOrder(connection)).map((container) => ({
+    label: containerName(container),
+    description: parts(engineName(container.engine), container.image === undefined ? undefined : oneLine(container.image)),
+    detail: vscode.l10n.t('{0}, process {1}', containerState(container), container.leader.pid),
     value: container,
   }));
 }
 
-/** Undefined when the person chose none. */
+/** Those in containers first, with the container's name, then the host's by name, its init last. Undefined when the person chose none. */
 export async function pickProcess(connection: HelperConnection, head: QuestionHead = {}): Promise<ProcessRef | undefined> {
   const picked = await pick(processItems(connection), {
     ...head,
-    placeHolder: vscode.l10n.t('Process: its name, pid, user or command line'),
+    placeHolder: vscode.l10n.t('Process: its name, container, pid, user or command line'),
     matchOnDescription: true,
     matchOnDetail: true,
   });
@@ -45,15 +51,24 @@ export async function pickProcess(connection: HelperConnection, head: QuestionHe
 }
 
 async function processItems(connection: HelperConnection): Promise<Carrying<ProcessRef>[]> {
-  const { processes } = await connection.request(ProcessesList, {});
-  return processes
+  const [{ processes }, containers] = await Promise.all([connection.request(ProcessesList, {}), containersInOrder(connection)]);
+  const names = new Map(containers.map((container) => [container.key, containerName(container)]));
+  return likeliestFirst(processes, [...names.keys()])
     .filter((process) => !process.kernelThread && process.state !== 'Z')
     .map((process) => ({
       label: oneLine(process.name),
-      description: `${process.pid}  ${oneLine(process.user)}`,
+      description: parts(names.get(process.container ?? ''), String(process.pid), oneLine(process.user)),
       ...(Array.isArray(process.arguments) ? { detail: oneLine(process.arguments.join(' ')) } : {}),
       value: { pid: process.pid, startTime: process.startTime },
     }));
+}
+
+/** @param containers by key, in their order */
+function likeliestFirst(processes: readonly Process[], containers: readonly string[]): Process[] {
+  const places = new Map(containers.map((key, place) => [key, place]));
+  const place = ({ container = '', pid }: Process) => places.get(container) ?? places.size + Number(pid === 1);
+  const nameOnHost = ({ container = '', name }: Process) => (places.has(container) ? '' : name);
+  return [...processes].sort((a, b) => place(a) - place(b) || compareNames(nameOnHost(a), nameOnHost(b)) || a.pid - b.pid);
 }
 
 /** One of two that are compared: a container or a process. Undefined when the person chose none. */

@@ -1,4 +1,4 @@
-/** The Cgroups view: each hierarchy with its tree of cgroups, or one row a container with all its controllers. */
+/** The Cgroups view: one row a container with all its controllers, or each hierarchy with its tree of cgroups. */
 import * as vscode from 'vscode';
 import type { Cgroup, CgroupHierarchy, CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { Command } from '../base/commandIds.ts';
@@ -7,7 +7,7 @@ import { View } from '../base/ids.ts';
 import { CgroupFindings } from '../model/cgroupFilter.ts';
 import { type CgroupModel, keyOfCgroup } from '../model/cgroupModel.ts';
 import type { HostDelta } from '../model/clientModel.ts';
-import { compareNames } from '../model/hierarchy.ts';
+import { compareNames, isService } from '../model/hierarchy.ts';
 import type { Host } from '../model/liveHost.ts';
 import { factsTooltip } from '../plain/tooltip.ts';
 import { cgroupTitle, hierarchyTitle } from '../words/cgroupWords.ts';
@@ -30,7 +30,7 @@ export const cgroupsView: ViewContribution = {
   ],
 };
 
-export const CGROUP_GROUPINGS = ['hierarchy', 'container'] as const;
+export const CGROUP_GROUPINGS = ['container', 'hierarchy'] as const;
 export type CgroupGrouping = (typeof CGROUP_GROUPINGS)[number];
 
 const GROUPING_KEY = 'isoscope.cgroups.grouping';
@@ -54,7 +54,7 @@ export class CgroupsTree extends Tree {
   /** How the view groups; remembered for the workspace. */
   get grouping(): CgroupGrouping {
     const stored = this.memory?.get<string>(GROUPING_KEY);
-    return CGROUP_GROUPINGS.find((grouping) => grouping === stored) ?? 'hierarchy';
+    return CGROUP_GROUPINGS.find((grouping) => grouping === stored) ?? 'container';
   }
 
   async group(grouping: CgroupGrouping): Promise<void> {
@@ -63,7 +63,7 @@ export class CgroupsTree extends Tree {
   }
 
   protected override title(): string | undefined {
-    return this.grouping === 'container' ? vscode.l10n.t('by container') : undefined;
+    return this.grouping === 'hierarchy' ? vscode.l10n.t('by hierarchy') : undefined;
   }
 
   override refresh(): void {
@@ -129,7 +129,9 @@ export class CgroupsTree extends Tree {
   private containerRows(): TreeNode[] {
     const places = this.cgroups.containers.filter((key) => this.cgroups.ofContainer(key).some(this.shows));
     const name = (key: string) => cgroupTitle(wholeOf(this.cgroups.ofContainer(key)));
-    const sorted = places.map((key) => ({ key, name: name(key) })).sort((a, b) => compareNames(a.name, b.name));
+    const sorted = places
+      .map((key) => ({ key, name: name(key), isService: isService(this.model, key) }))
+      .sort((a, b) => Number(a.isService) - Number(b.isService) || compareNames(a.name, b.name));
     return this.root.rows(sorted, ({ key }) => this.containerRow(key));
   }
 

@@ -14,6 +14,7 @@ import { factsTooltip } from '../plain/tooltip.ts';
 import { alarmsOf, badgeText, figuresText, spokenUse, useTexts } from '../words/cgroupWords.ts';
 import {
   containerName,
+  containerState,
   engineName,
   kindName,
   kindTitle,
@@ -134,7 +135,7 @@ export class ContainerNode extends TreeNode {
   private description(): string {
     const { container } = this;
     return parts(
-      container.state === 'running' ? undefined : stateText(container),
+      container.state === 'running' ? undefined : containerState(container),
       ...this.doing(useTexts),
       ...this.alarms.map(badgeText),
       ...this.standing(),
@@ -146,7 +147,7 @@ export class ContainerNode extends TreeNode {
     return [
       containerName(container),
       engineName(container.engine),
-      stateText(container),
+      containerState(container),
       ...this.doing(spokenUse),
       ...this.alarms.map(badgeText),
       ...this.standing(),
@@ -192,7 +193,7 @@ export class ContainerNode extends TreeNode {
       [vscode.l10n.t('Engine'), engineName(container.engine)],
       [vscode.l10n.t('Image'), container.image],
       [vscode.l10n.t('Name and image'), container.unanswered && saidText(container.unanswered)],
-      [vscode.l10n.t('State'), stateText(container)],
+      [vscode.l10n.t('State'), containerState(container)],
       [vscode.l10n.t('Since'), state.kind === 'ready' ? startedText(container.leader, state.host) : undefined],
       [vscode.l10n.t('Use'), ownCgroups.length === 0 ? undefined : figuresText(wholeOf(ownCgroups), coresUsed).join(', ')],
       [vscode.l10n.t('Id'), container.id],
@@ -220,15 +221,6 @@ export class ContainerNode extends TreeNode {
     if (this.unfolded && performance.now() - this.drawnAt < UNFOLDED_MILLIS) return false;
     return this.shown() !== this.drawn;
   }
-}
-
-function stateText(container: Container): string {
-  const words = {
-    running: vscode.l10n.t('running'),
-    paused: vscode.l10n.t('paused'),
-    unknown: vscode.l10n.t('state unknown'),
-  };
-  return words[container.state];
 }
 
 function sharedKinds(node: ContainerNode): NamespaceKind[] {

@@ -171,6 +171,15 @@ export function containerName(container: Container): string {
   return oneLine(container.name, 60);
 }
 
+export function containerState({ state }: Container): string {
+  const words = {
+    running: l10n.t('running'),
+    paused: l10n.t('paused'),
+    unknown: l10n.t('state unknown'),
+  };
+  return words[state];
+}
+
 /** Whose namespace it is: "host", a container's name with how many share it, or its first process. */
 export function namespaceHolder(model: ClientModel, namespace: Namespace): string | undefined {
   if (namespace.host) return l10n.t('host');

@@ -7,7 +7,7 @@ import { parseCgroups } from '../../helper/proc/cgroup.ts';
 import { type MadeCgroup, makeCgroup, mountWith } from '../fixtures/cgroup.ts';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { type Specimen, startSleeper } from '../fixtures/zoo.ts';
-import { openCgroups } from './harness/cgroups.ts';
+import { groupCgroups, openCgroups } from './harness/cgroups.ts';
 import { helpersOf } from './harness/helperPids.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
@@ -42,6 +42,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     sleeper = await startSleeper([]);
     workbench = await openWorkbench({ width: 1400, height: 1200 });
     view = await openCgroups(workbench);
+    await groupCgroups(workbench, 'By hierarchy');
   });
 
   after(async () => {
@@ -219,7 +220,7 @@ describe('Changes of cgroups', { timeout: 400_000 }, () => {
     const home = cgroupOf(1, made.pids);
     await view.contextMenu(await shown(made.pids), 'Move Process to Cgroup');
     await workbench.typeInto(readFileSync('/proc/1/comm', 'utf8').trim());
-    await workbench.pick('1  root');
+    await workbench.pick(/(?<!\d)1 · root/);
     const moving = await workbench.dialogText();
     assert.match(moving, /⚠ Process 1 \(.*\) would be moved, on which all others depend/);
     assert.match(moving, /Move Anyway/);
@@ -271,6 +272,7 @@ describe('Cgroups without root', { timeout: 300_000 }, () => {
       settings: { 'isoscope.elevation': 'never' },
     });
     view = await openCgroups(workbench, 'Not running as root');
+    await groupCgroups(workbench, 'By hierarchy');
   });
 
   after(async () => {

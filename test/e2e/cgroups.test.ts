@@ -61,6 +61,8 @@ describe('Cgroups', { timeout: 400_000 }, () => {
     capped = engine.run(NAME, BURN, LIMITS);
     workbench = await openWorkbench({ width: 1400, height: 1200 });
     view = await openCgroups(workbench);
+    await view.row(new RegExp(`^${NAME} 2 % of one CPU.* of 64 MiB`));
+    assert.equal(await view.besideTitle(), '', 'it opens by container');
   });
 
   beforeEach(async () => {

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { makeSudoUser, type SudoUser } from '../fixtures/sudoUser.ts';
 import { type GuestHost, startGuestHost } from '../vm/guestHost.ts';
-import { openCgroups } from './harness/cgroups.ts';
+import { groupCgroups, openCgroups } from './harness/cgroups.ts';
 import { cores, Monitor, openMonitor } from './harness/monitor.ts';
 import { openWorkbench } from './harness/open.ts';
 import type { TreeView } from './harness/tree.ts';
@@ -44,6 +44,7 @@ describe('Cgroups of a host with version 2 only', { timeout: 900_000 }, () => {
     appendFileSync(path.join(user.home, '.profile'), `PATH=${guest.path}:$PATH\n`);
     workbench = await openWorkbench({ story: true, user, width: 1400, height: 1200 });
     view = await openCgroups(workbench, 'Network', SLOW_MILLIS);
+    await groupCgroups(workbench, 'By hierarchy');
   });
 
   after(async () => {

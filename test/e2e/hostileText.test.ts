@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmdirSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { type Docker, type DockerContainer, docker, startDocker } from '../fixtures/docker.ts';
+import { groupCgroups } from './harness/cgroups.ts';
 import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
@@ -99,6 +100,7 @@ describe('hostile names', { timeout: 300_000 }, () => {
     if (cgroup === undefined) return t.skip('this host has no hierarchy of version 1 with pids');
     const view = workbench.view('Cgroups');
     await view.open();
+    await groupCgroups(workbench, 'By hierarchy');
     await view.expand(/^pids/);
     const row = new RegExp(`^${NAME} \\$`);
     await view.row(row, [], 20_000);

@@ -1,8 +1,9 @@
-/** What the Cgroups view says when no row of its grouping is there: never that the host has no cgroups. */
+/** What the Cgroups view shows first, and what it says when no row of its grouping is there: never that the host has no cgroups. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import '../fixtures/withStandIn.ts';
 import type { CgroupsListResult } from '../../helper/protocol/cgroups.ts';
+import { cgroupAnswer, containerAnswer } from '../fixtures/hostAnswers.ts';
 import { quietHost, rowsOf } from '../fixtures/quietHost.ts';
 import { bench, Uri } from '../fixtures/vscodeStandIn.ts';
 
@@ -13,10 +14,9 @@ const { ContextKey } = await import('../../extension/base/ids.ts');
 const NO_CGROUPS: CgroupsListResult = { mode: 'v2', hierarchies: [], cgroups: [], unreadable: [], truncated: false };
 const UNIFIED = { hierarchy: 'unified', version: 2, controllers: [], mountPoint: '/sys/fs/cgroup' } as const;
 
-async function byContainer(answer: Partial<CgroupsListResult>): Promise<string[]> {
-  const host = quietHost();
+async function byContainer(answer: Partial<CgroupsListResult>, stored?: string, host = quietHost()): Promise<string[]> {
   host.cgroups.model.apply({ ...NO_CGROUPS, ...answer }, 0);
-  const memory = { get: () => 'container', update: async () => undefined, keys: () => [] };
+  const memory = { get: () => stored, update: async () => undefined, keys: () => [] };
   return await rowsOf(new CgroupsTree(host, new TreeFilter(host), Uri.file('/') as never, memory as never), 1);
 }
 
@@ -37,4 +37,20 @@ test('grouped by container, a hierarchy that could not be read is told as unknow
 
 test('a host without hierarchies has none to tell of', async () => {
   assert.deepEqual(await byContainer({}), []);
+});
+
+test('until a person chose otherwise it is by container, and services of the host come after', async () => {
+  const host = quietHost();
+  const service = containerAnswer('cron.service', 2, { key: 'systemd cron', engine: 'systemd', isolated: false });
+  host.model.applyContainers({ revision: 1, containers: [containerAnswer('web', 1), service] });
+  const cgroups = [
+    cgroupAnswer('unified', '/'),
+    cgroupAnswer('unified', '/cron', { container: 'systemd cron', title: 'cron.service' }),
+    cgroupAnswer('unified', '/web', { container: 'docker web', title: 'web' }),
+  ];
+  const rows = await byContainer({ hierarchies: [UNIFIED] as never, cgroups }, undefined, host);
+  assert.deepEqual(
+    rows.map((row) => row.split(' ')[0]),
+    ['web', 'cron.service'],
+  );
 });

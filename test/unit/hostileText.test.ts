@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import type { TreeNode } from '../../extension/trees/treeNode.ts';
 import { unlessRunsTypescript } from '../fixtures/environment.ts';
 import { ANSWERS, HOSTILE } from '../fixtures/hostileAnswers.ts';
 import { sourceFiles } from '../fixtures/sourceFiles.ts';
@@ -13,6 +14,7 @@ import { bench, Panel, type Shown } from '../fixtures/vscodeStandIn.ts';
 import { type Asked, commands, drawRows, run, runCommand, until, whatItNames } from '../fixtures/wholeExtension.ts';
 
 const { PageType, Scheme, View } = await import('../../extension/base/ids.ts');
+const { CgroupsTree } = await import('../../extension/trees/cgroupsTree.ts');
 const { commandTitle } = await import('../../extension/plain/runningCommand.ts');
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -78,6 +80,9 @@ for (const [name, text, onRows] of [
         return Object.values(View).every((id) => bench.context.get(id.replace('.', '.list.')) === 'rows');
       });
       const rows = await drawRows();
+      const trees = rows.map((row) => (row as unknown as TreeNode).tree);
+      await trees.find((tree) => tree instanceof CgroupsTree)?.group('hierarchy');
+      rows.push(...(await drawRows()));
       assert.deepEqual(
         rowClasses().filter((one) => !rows.some((row) => row.constructor.name === one)),
         [],

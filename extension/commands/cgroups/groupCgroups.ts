@@ -16,16 +16,16 @@ export const groupCgroupsCommand: CommandContribution = {
 export async function groupCgroups(tree: CgroupsTree): Promise<void> {
   const choices: (vscode.QuickPickItem & { grouping: CgroupGrouping })[] = [
     {
-      grouping: 'hierarchy',
-      iconPath: new vscode.ThemeIcon('list-tree'),
-      label: vscode.l10n.t('By hierarchy'),
-      detail: vscode.l10n.t('Each hierarchy of controllers with its whole tree of cgroups'),
-    },
-    {
       grouping: 'container',
       iconPath: new vscode.ThemeIcon('package'),
       label: vscode.l10n.t('By container'),
       detail: vscode.l10n.t('One row a container or service, with all controllers together'),
+    },
+    {
+      grouping: 'hierarchy',
+      iconPath: new vscode.ThemeIcon('list-tree'),
+      label: vscode.l10n.t('By hierarchy'),
+      detail: vscode.l10n.t('Each hierarchy of controllers with its whole tree of cgroups'),
     },
   ];
   const items = choices.map((choice) =>

@@ -40,12 +40,18 @@ export async function revealInCgroups(
   await host.cgroups.load();
   const cgroups = await candidates(connection, host, target);
   if (cgroups === undefined) return;
-  const cgroup = await pickOne(host, cgroups);
+  const cgroup = inOneRow(tree, cgroups) ?? (await pickOne(host, cgroups));
   if (cgroup === undefined) return;
   if (tree.rowOf(cgroup) === undefined) filter.text = '';
   if (tree.rowOf(cgroup) === undefined) await tree.group('hierarchy');
   if (tree.rowOf(cgroup) !== undefined) return tree.reveal(() => tree.rowOf(cgroup));
   void say(vscode.l10n.t('It is no longer there: the cgroup is gone.'));
+}
+
+/** The first of several cgroups that the view shows as one row: which of them is meant then makes no difference. */
+function inOneRow(tree: CgroupsTree, cgroups: readonly CgroupRef[]): CgroupRef | undefined {
+  const [first, ...others] = cgroups.map((cgroup) => tree.rowOf(cgroup));
+  return first !== undefined && others.every((row) => row === first) ? cgroups[0] : undefined;
 }
 
 async function candidates(

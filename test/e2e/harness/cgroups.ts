@@ -13,7 +13,7 @@ export async function openCgroups(workbench: Workbench, hostRow = 'Network', wit
 /** Groups the Cgroups view so, unless it is. */
 export async function groupCgroups(workbench: Workbench, grouping: 'By hierarchy' | 'By container'): Promise<void> {
   const view = workbench.view('Cgroups');
-  const isSo = async () => (await view.besideTitle()).includes('by container') === (grouping === 'By container');
+  const isSo = async () => (await view.besideTitle()).includes('by hierarchy') === (grouping === 'By hierarchy');
   if (await isSo()) return;
   await workbench.choose('Isoscope: Group Cgroups…', grouping);
   await eventually(`the cgroups to be grouped: ${grouping}`, isSo);

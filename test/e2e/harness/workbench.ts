@@ -204,7 +204,7 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** Chooses the first row with this text. */
-  async pick(text: string, withinMillis = DEFAULT_WAIT_MILLIS): Promise<void> {
+  async pick(text: string | RegExp, withinMillis = DEFAULT_WAIT_MILLIS): Promise<void> {
     const row = this.quickInputRows().filter({ hasText: text }).first();
     // A click looks for its row twice a second only, and what takes the focus closes the question in less.
     await row.waitFor({ timeout: withinMillis });
