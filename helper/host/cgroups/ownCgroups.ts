@@ -41,9 +41,11 @@ export function ownerOf(owners: CgroupOwners, { hierarchy, path }: { hierarchy: 
  */
 export function ownersOfCgroups(
   containers: readonly Container[],
-  processes: Iterable<ProcessRecord>,
+  given: Iterable<ProcessRecord>,
   containerOf: (process: { pid: number }) => string | undefined,
 ): CgroupOwners {
+  // Gone through twice, which an iterator lets nobody do.
+  const processes = [...given];
   const owners = new Map<string, Owner>();
   const doubtful: Container[] = [];
   const entered = enteredProcesses(processes, containerOf);
