@@ -146,6 +146,18 @@ function containerNames(model: ClientModel): Map<NamespaceKey, string> {
   return names;
 }
 
+/** By this Chromium, with all that is made of it, and Firefox tell their parts apart. */
+const PART_OF_BROWSER = /(^|\s)(--type=\w|-contentproc(\s|$))/;
+
+/** Whether a namespace is one of those in which a browser, or an editor made of one, confines its parts: nobody asked for it, and there are many. */
+export function isOfBrowser(model: ClientModel, { host, leader }: Namespace): boolean {
+  const process = host || leader === undefined ? undefined : model.process(leader);
+  if (process === undefined || !Array.isArray(process.arguments)) return false;
+  const container = containerOf(model, process);
+  const isNamed = container !== undefined && container.engine !== 'unnamed';
+  return !isNamed && PART_OF_BROWSER.test(process.arguments.join(' '));
+}
+
 export function namespacesOfKind(model: ClientModel, kind: NamespaceKind): Namespace[] {
   return sortedNamespaces(
     model,

@@ -8,6 +8,7 @@ import { type HostDelta, keyOf, type NamespaceKey, namespaceKey } from '../model
 import {
   GROUPINGS,
   type Grouping,
+  isOfBrowser,
   KIND_ORDER,
   type NamespaceForest,
   namespaceForest,
@@ -19,7 +20,7 @@ import { kindIcon, kindTitle, parts } from '../words/hostWords.ts';
 import { Tree } from './baseTree.ts';
 import { NamespaceNode, shownBy } from './namespaceNode.ts';
 import type { TreeFilter } from './treeFilter.ts';
-import { FactNode, GroupNode, type TreeNode } from './treeNode.ts';
+import { FactNode, GroupNode, type TreeContext, type TreeNode } from './treeNode.ts';
 import { processNames, unreadableRow } from './unknownNode.ts';
 
 export const namespacesView: ViewContribution = {
@@ -186,14 +187,35 @@ function unsupportedNode(tree: Tree, id: string, kind: NamespaceKind): FactNode 
   return node;
 }
 
-class KindNode extends GroupNode {
-  private readonly kind: NamespaceKind;
-  private readonly list: () => Namespace[];
+/** A row with a list of namespaces. */
+abstract class NamespacesGroup extends GroupNode {
+  protected abstract get list(): Namespace[];
 
-  constructor(tree: Tree, id: string, kind: NamespaceKind, list: () => Namespace[]) {
+  override children(): TreeNode[] {
+    return this.rows(this.list, (namespace) => this.row(namespace));
+  }
+
+  private row(namespace: Namespace): NamespaceNode {
+    return this.child(keyOf(namespace), (id) => new NamespaceNode(this.tree, id, this, namespace, { place: 'list' }));
+  }
+
+  /** The row of a namespace of the list, which is shown from now on if it was beyond the limit. */
+  reveal(namespace: Namespace): NamespaceNode | undefined {
+    const index = this.list.findIndex((one) => one.ino === namespace.ino);
+    if (index < 0) return undefined;
+    this.limit = Math.max(this.limit, index + 1);
+    return this.row(namespace);
+  }
+}
+
+class KindNode extends NamespacesGroup {
+  private readonly kind: NamespaceKind;
+  private readonly all: () => Namespace[];
+
+  constructor(tree: Tree, id: string, kind: NamespaceKind, all: () => Namespace[]) {
     super(tree, id, undefined);
     this.kind = kind;
-    this.list = list;
+    this.all = all;
   }
 
   protected label(): string {
@@ -203,23 +225,53 @@ class KindNode extends GroupNode {
     return kindIcon(this.kind);
   }
   protected override description(): string {
-    const count = this.list().length;
+    const count = this.all().length;
     return parts(this.kind, this.model.knowsAll(this.kind) ? String(count) : vscode.l10n.t('at least {0}', count));
   }
 
+  /** What a filter finds stands in one list. */
+  private isApart(namespace: Namespace): boolean {
+    return this.tree.findings === undefined && isOfBrowser(this.model, namespace);
+  }
+
+  protected override get list(): Namespace[] {
+    return this.all().filter((namespace) => !this.isApart(namespace));
+  }
+
+  private get browsers(): BrowsersNode {
+    const list = () => this.all().filter((namespace) => this.isApart(namespace));
+    return this.child('browsers', (id) => new BrowsersNode(this.tree, id, this, list));
+  }
+
   override children(): TreeNode[] {
-    return this.rows(this.list(), (namespace) => this.row(namespace));
+    const rows = super.children();
+    return this.list.length === this.all().length ? rows : [...rows, this.browsers];
   }
 
-  private row(namespace: Namespace): NamespaceNode {
-    return this.child(keyOf(namespace), (id) => new NamespaceNode(this.tree, id, this, namespace, { place: 'list' }));
+  override reveal(namespace: Namespace): NamespaceNode | undefined {
+    return this.isApart(namespace) ? this.browsers.reveal(namespace) : super.reveal(namespace);
+  }
+}
+
+/** Those in which browsers confine their parts: apart, so that the others can be seen. */
+class BrowsersNode extends NamespacesGroup {
+  private readonly all: () => Namespace[];
+
+  constructor(tree: TreeContext, id: string, parent: TreeNode, all: () => Namespace[]) {
+    super(tree, id, parent);
+    this.all = all;
   }
 
-  /** The row of a namespace of this kind, which is shown from now on if it was beyond the limit. */
-  reveal(namespace: Namespace): NamespaceNode | undefined {
-    const index = this.list().findIndex((one) => one.ino === namespace.ino);
-    if (index < 0) return undefined;
-    this.limit = Math.max(this.limit, index + 1);
-    return this.row(namespace);
+  protected override get list(): Namespace[] {
+    return this.all();
+  }
+  protected label(): string {
+    return vscode.l10n.t('Of browsers and editors');
+  }
+  protected icon(): string {
+    return 'browser';
+  }
+  protected override description(): string {
+    return String(this.list.length);
   }
 }
