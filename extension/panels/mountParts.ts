@@ -293,10 +293,10 @@ class Parts {
     if (isNothingElse) blocks.push({ kind: 'text', tone: 'plain', text: vscode.l10n.t('Nothing differs.') });
     const left = this.isApart ? this.removed : [];
     const same = found.same.map((mount): SeenMount => ({ mount, on: undefined }));
-    fold(vscode.l10n.t('{0} the same', same.length), same);
+    fold(vscode.l10n.t('{0} mounts the same', same.length), same);
     const own = alike.map(({ mine }) => mine);
     fold(vscode.l10n.t('{0} of the same kind, each its own', own.length), own);
-    fold(vscode.l10n.t('{0} of the host that {1} does not have', left.length, names.mine), left);
+    fold(vscode.l10n.t('{0} mounts of the host that {1} does not have', left.length, names.mine), left);
     return blocks.length === 0
       ? []
       : [{ heading: isNothingElse ? vscode.l10n.t('What is the same') : vscode.l10n.t('The rest'), blocks }];

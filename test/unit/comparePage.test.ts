@@ -67,7 +67,7 @@ describe('the mounts of a container beside those of the host', () => {
         'Names: 3: files that the engine writes for it',
       ],
     );
-    assert.deepEqual(section(plain, 'The rest'), ['▸ 2 of the host that web does not have']);
+    assert.deepEqual(section(plain, 'The rest'), ['▸ 2 mounts of the host that web does not have']);
   });
 
   test('begin with what was bound into it, with the path on the host', () => {
@@ -123,7 +123,7 @@ describe('the mounts of a container beside those of the host', () => {
   test('do not differ where they are the same', () => {
     const same = page(host);
     assert.equal(same.subtitle, 'Mounts: no place differs');
-    assert.deepEqual(section(same, 'What is the same'), ['Nothing differs.', '▸ 9 the same']);
+    assert.deepEqual(section(same, 'What is the same'), ['Nothing differs.', '▸ 9 mounts the same']);
   });
 
   test('are not said to be the same, nor to be missing, where they could not all be read', () => {
