@@ -1,6 +1,6 @@
 /**
  * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
- * six programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
+ * seven programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
  * source maps, and not minified. `--watch` is that, and builds again whenever a source changes.
  */
 import { execFileSync } from 'node:child_process';
@@ -110,15 +110,18 @@ const unsaid = {
   },
 };
 
-/** All sentences for people are once in the package, in a program of their own: the extension, the helper and its reader threads each ask for one of them. */
-const sentencesOnce = {
-  name: 'sentences-once',
-  setup(bundler) {
-    bundler.onResolve({ filter: /[/\\]sentences\.ts$/ }, ({ kind }) =>
-      kind === 'entry-point' ? undefined : { path: './sentences.js', external: true },
-    );
-  },
-};
+/** What several programs would each have a copy of is once in the package, as a program that these load. */
+const sentencesOnce = once('sentences', /[/\\]sentences\.ts$/);
+const jsonrpcOnce = once('jsonrpc', /^vscode-jsonrpc(?:\/node)?$/);
+
+function once(name, filter) {
+  return {
+    name: `${name}-once`,
+    setup(bundler) {
+      bundler.onResolve({ filter }, () => ({ path: `./${name}.js`, external: true }));
+    },
+  };
+}
 
 const shared = {
   bundle: true,
@@ -179,7 +182,7 @@ const programs = [
     ...forNode,
     entryPoints: ['extension/main.ts'],
     outfile: path.join(out, 'extension.js'),
-    plugins: [vscodeOnce, sentencesOnce],
+    plugins: [vscodeOnce, sentencesOnce, jsonrpcOnce],
   },
   { ...forNode, entryPoints: ['extension/programs/attach.ts'], outfile: path.join(out, 'attach.js') },
   { ...forNode, entryPoints: ['extension/connection/askpass.ts'], outfile: path.join(out, 'askpass.js') },
@@ -187,7 +190,7 @@ const programs = [
     ...forNode,
     entryPoints: ['helper/main.ts'],
     outfile: path.join(out, 'helper.js'),
-    plugins: [koffiBinary, versionAlone, unsaid, sentencesOnce],
+    plugins: [koffiBinary, versionAlone, unsaid, sentencesOnce, jsonrpcOnce],
   },
   {
     ...forNode,
@@ -196,6 +199,7 @@ const programs = [
     plugins: [koffiBinary, jsonrpcIfUsed, sentencesOnce],
   },
   { ...forNode, entryPoints: ['helper/protocol/sentences.ts'], outfile: path.join(out, 'sentences.js') },
+  { ...forNode, entryPoints: ['vscode-jsonrpc/node'], outfile: path.join(out, 'jsonrpc.js') },
   {
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],

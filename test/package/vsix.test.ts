@@ -18,6 +18,7 @@ const PROGRAMS = [
   'attach.js',
   'extension.js',
   'helper.js',
+  'jsonrpc.js',
   'koffi.node',
   'launcher',
   'reader.js',
