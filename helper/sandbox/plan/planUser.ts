@@ -72,7 +72,7 @@ function checkIds(uid: number, gid: number, idMaps: IdMaps | undefined): void {
   if (idMaps === undefined) return;
   const check = (mappings: IdMaps['uid'], id: number, what: 'user' | 'group') => {
     if (outsideOf(mappings, id) !== undefined) return;
-    throw new Failure('invalid', said('idIsNotMapped', what, id), {
+    throw new Failure('invalid', said('idIsNotMapped', said(what), id), {
       field: ['user', what === 'user' ? 'uid' : 'gid'],
       hint: said('widenIdMappings'),
     });
