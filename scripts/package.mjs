@@ -3,7 +3,7 @@
  * in the repository's folder, named as the marketplace names them: `isoscope-linux-x64-0.1.0.vsix`.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { CACHE, ensureDebianPackages, ensureNode, ensureNodePackages, NODE, nodeEnvironment, ROOT } from './prerequisites.mjs';
 import { Failure, main, run, say } from './run.mjs';
@@ -13,6 +13,12 @@ export const OWN_TARGET = `linux-${process.arch}`;
 
 /** All that a package holds, besides dist/, which is built for its target. */
 const CONTENTS = ['package.json', 'package.nls.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'media'];
+/** Of these the layout is for who reads the sources; the package has them without. */
+const WRITTEN_FOR_PEOPLE = ['package.json', 'package.nls.json', 'media/sandbox.schema.json'];
+
+function withoutBlanks(file) {
+  writeFileSync(file, JSON.stringify(JSON.parse(readFileSync(file, 'utf8'))));
+}
 
 /**
  * Builds and packs one target in a folder of its own, so that it takes nothing from dist/ and disturbs nothing there.
@@ -30,6 +36,7 @@ export async function packageTarget(target, folder) {
       const source = path.join(ROOT, name);
       if (existsSync(source)) cpSync(source, path.join(staging, name), { recursive: true });
     }
+    for (const name of WRITTEN_FOR_PEOPLE) withoutBlanks(path.join(staging, name));
     await run(NODE, [path.join(ROOT, 'esbuild.mjs'), '--target', target, '--out', path.join(staging, 'dist')], { cwd: ROOT });
     const { name, version } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8'));
     const packed = path.join(staging, 'packed.vsix');
