@@ -1,6 +1,6 @@
 /**
  * Builds what the extension ships, into dist/ (or `--out DIR`), for this machine or `--target linux-x64|linux-arm64`:
- * seven programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
+ * eight programs for Node, the webviews for the browser, and the launcher, which is C. `--development` is for a debugger: with
  * source maps, and not minified. `--watch` is that, and builds again whenever a source changes.
  */
 import { execFileSync } from 'node:child_process';
@@ -113,6 +113,7 @@ const unsaid = {
 /** What several programs would each have a copy of is once in the package, as a program that these load. */
 const sentencesOnce = once('sentences', /[/\\]sentences\.ts$/);
 const jsonrpcOnce = once('jsonrpc', /^vscode-jsonrpc(?:\/node)?$/);
+const koffiOnce = once('koffi', /^koffi$/);
 
 function once(name, filter) {
   return {
@@ -190,16 +191,17 @@ const programs = [
     ...forNode,
     entryPoints: ['helper/main.ts'],
     outfile: path.join(out, 'helper.js'),
-    plugins: [koffiBinary, versionAlone, unsaid, sentencesOnce, jsonrpcOnce],
+    plugins: [koffiOnce, versionAlone, unsaid, sentencesOnce, jsonrpcOnce],
   },
   {
     ...forNode,
     entryPoints: ['helper/reader.ts'],
     outfile: path.join(out, 'reader.js'),
-    plugins: [koffiBinary, jsonrpcIfUsed, sentencesOnce],
+    plugins: [koffiOnce, jsonrpcIfUsed, sentencesOnce],
   },
   { ...forNode, entryPoints: ['helper/protocol/sentences.ts'], outfile: path.join(out, 'sentences.js') },
   { ...forNode, entryPoints: ['vscode-jsonrpc/node'], outfile: path.join(out, 'jsonrpc.js') },
+  { ...forNode, entryPoints: ['koffi'], outfile: path.join(out, 'koffi.js'), plugins: [koffiBinary] },
   {
     ...shared,
     entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],

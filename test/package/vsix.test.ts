@@ -19,6 +19,7 @@ const PROGRAMS = [
   'extension.js',
   'helper.js',
   'jsonrpc.js',
+  'koffi.js',
   'koffi.node',
   'launcher',
   'reader.js',
