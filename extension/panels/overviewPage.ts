@@ -1,6 +1,6 @@
 /** From what is known of a container to the page that a person sees first of it: how it does, how it is confined, what it is made of, how it is reached. */
 import * as vscode from 'vscode';
-import type { CgroupMemory, Figure, Limit } from '../../helper/protocol/cgroups.ts';
+import type { Figure, Limit } from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { InitializeResult } from '../../helper/protocol/host.ts';
 import type { Overlay } from '../../helper/protocol/layers.ts';
@@ -28,7 +28,8 @@ import {
 import { layerName, pathText, stepText } from '../words/layerWords.ts';
 import { type CgroupAnswers, code, isLacking, none, number, plain, together } from './cgroupFacts.ts';
 import { dangersOf } from './overviewDangers.ts';
-import type { Moment, OverviewReading, Part } from './overviewReading.ts';
+import type { Moment } from './overviewMoments.ts';
+import type { OverviewReading, Part } from './overviewReading.ts';
 
 /** A line with more of them is for the page on it. */
 const MOST_LAYERS = 8;
@@ -151,20 +152,15 @@ function doingSection({ reading }: OverviewSubject): Section {
   if (unread !== undefined || answers === undefined) return { heading, blocks: unread === undefined ? [] : [unread] };
   const { moments } = reading;
   const figures = [cpuFigure(answers, moments), memoryFigure(answers, moments), tasksFigure(answers, moments)];
+  const disk = moments.map(({ values }): Rates => [values.read, values.written]);
+  const carried = moments.map(({ received, sent }): Rates => [received, sent]);
   const rates = [
-    rateFigure(vscode.l10n.t('Disk'), moments, 'readBytes', 'writtenBytes', vscode.l10n.t('read'), vscode.l10n.t('written')),
-    rateFigure(
-      vscode.l10n.t('Network'),
-      moments,
-      'receivedBytes',
-      'sentBytes',
-      vscode.l10n.t('received'),
-      vscode.l10n.t('sent'),
-    ),
+    rateFigure(vscode.l10n.t('Disk'), disk, vscode.l10n.t('read'), vscode.l10n.t('written')),
+    rateFigure(vscode.l10n.t('Network'), carried, vscode.l10n.t('received'), vscode.l10n.t('sent')),
   ];
   const shown = [...figures, ...rates].filter((figure) => figure !== undefined);
   const blocks: Block[] = shown.length === 0 ? [] : [{ kind: 'live', figures: shown }];
-  blocks.push(...troubles(answers));
+  blocks.push(...troubles(answers, moments));
   if (blocks.length === 0) blocks.push({ kind: 'text', tone: 'unknown', text: vscode.l10n.t('None of its figures is known.') });
   return { heading, blocks };
 }
@@ -172,34 +168,34 @@ function doingSection({ reading }: OverviewSubject): Section {
 function cpuFigure(answers: CgroupAnswers, moments: readonly Moment[]): LiveFigure | undefined {
   const cpu = together(answers, (answer) => answer.cpu);
   if (cpu === undefined) return undefined;
-  const points = moments.map(({ cores }) => cores ?? null);
+  const points = moments.map(({ values }) => values.cpu ?? null);
   const now = points.at(-1) ?? undefined;
   const limit = effective(cpu.limit);
-  const highest = Math.max(0.1, ...points.map((value) => value ?? 0));
-  const { throttled } = moments.at(-1) ?? {};
-  const isThrottled = throttled !== undefined && throttled > 0;
+  const throttled = moments.at(-1)?.values.throttledPeriods ?? 0;
   const most = limit === undefined ? undefined : vscode.l10n.t('at most {0}', cpuText(limit));
   return {
     label: 'CPU',
     text: now === undefined ? vscode.l10n.t('not known yet') : cpuText(now),
-    ...noted(parts(most, isThrottled ? vscode.l10n.t('throttled in {0} of its periods', percentText(throttled)) : undefined)),
+    ...noted(
+      parts(most, throttled > 0 ? vscode.l10n.t('throttled in {0} of its periods', percentText(throttled / 100)) : undefined),
+    ),
     points,
-    top: limit ?? highest,
+    top: limit ?? Math.max(0.1, ...points.map((value) => value ?? 0)),
     isLimited: limit !== undefined,
-    close: isThrottled,
+    close: throttled > 0,
   };
 }
 
 function memoryFigure(answers: CgroupAnswers, moments: readonly Moment[]): LiveFigure | undefined {
   const memory = together(answers, (answer) => answer.memory);
   if (memory === undefined) return undefined;
-  const points = moments.map(({ memoryBytes }) => memoryBytes ?? null);
-  const usage = number(memory.usageBytes);
+  const points = moments.map(({ values }) => values.memory ?? null);
+  const usage = points.at(-1) ?? number(memory.usageBytes);
   const limit = effective(memory.limit);
   return {
     label: vscode.l10n.t('Memory'),
     text: ofLimit(usage === undefined ? undefined : bytesText(usage), limit === undefined ? undefined : bytesText(limit)),
-    ...noted(cacheText(memory)),
+    ...noted(cacheText(usage, moments.at(-1)?.values.workingSet ?? number(memory.workingSetBytes))),
     points,
     top: limit ?? Math.max(1, ...points.map((value) => (value ?? 0) * 1.25)),
     isLimited: limit !== undefined,
@@ -208,17 +204,16 @@ function memoryFigure(answers: CgroupAnswers, moments: readonly Moment[]): LiveF
 }
 
 /** How much of it the kernel takes back when it needs to. */
-function cacheText({ usageBytes, workingSetBytes }: CgroupMemory): string | undefined {
-  const [all, kept] = [number(usageBytes), number(workingSetBytes)];
-  if (all === undefined || kept === undefined || all - kept < all / 10) return undefined;
-  return vscode.l10n.t('{0} without cache', bytesText(kept));
+function cacheText(usage: number | undefined, workingSet: number | undefined): string | undefined {
+  if (usage === undefined || workingSet === undefined || usage - workingSet < usage / 10) return undefined;
+  return vscode.l10n.t('{0} without cache', bytesText(workingSet));
 }
 
 function tasksFigure(answers: CgroupAnswers, moments: readonly Moment[]): LiveFigure | undefined {
   const pids = together(answers, (answer) => answer.pids);
   if (pids === undefined) return undefined;
-  const points = moments.map(({ tasks }) => tasks ?? null);
-  const now = number(pids.tasks);
+  const points = moments.map(({ values }) => values.tasks ?? null);
+  const now = points.at(-1) ?? number(pids.tasks);
   const limit = effective(pids.limit);
   return {
     label: vscode.l10n.t('Tasks'),
@@ -245,20 +240,12 @@ function effective(limit: Figure<Limit>): number | undefined {
   return (limit as Limit).effective?.value;
 }
 
-function rateFigure(
-  label: string,
-  moments: readonly Moment[],
-  into: 'readBytes' | 'receivedBytes',
-  out: 'writtenBytes' | 'sentBytes',
-  intoWord: string,
-  outWord: string,
-): LiveFigure | undefined {
-  const points = moments.map((moment) => {
-    const [one, other] = [moment[into], moment[out]];
-    return one === undefined || other === undefined ? null : one + other;
-  });
-  const last = moments.at(-1);
-  const [one, other] = [last?.[into], last?.[out]];
+/** Bytes a second in and out. */
+type Rates = readonly [number | undefined, number | undefined];
+
+function rateFigure(label: string, moments: readonly Rates[], intoWord: string, outWord: string): LiveFigure | undefined {
+  const points = moments.map(([into, out]) => (into === undefined || out === undefined ? null : into + out));
+  const [one, other] = moments.at(-1) ?? [];
   if (one === undefined || other === undefined) return undefined;
   return {
     label,
@@ -274,7 +261,7 @@ function rateFigure(
 }
 
 /** What went wrong since it was made, and what is held up now. */
-function troubles(answers: CgroupAnswers): Block[] {
+function troubles(answers: CgroupAnswers, moments: readonly Moment[]): Block[] {
   const facts: Fact[] = [];
   const events = together(answers, (answer) => answer.memory)?.events;
   const kills = events === undefined || isLacking(events) || isUnknown(events) ? undefined : events.oomKills;
@@ -282,23 +269,22 @@ function troubles(answers: CgroupAnswers): Block[] {
     const text = kills === 1 ? vscode.l10n.t('once') : vscode.l10n.t('{0} times', numberText(kills));
     facts.push(fact(vscode.l10n.t('Killed for memory'), { text, tone: 'danger', link: 'cgroup' }));
   }
-  const pressed = pressures(answers);
+  const pressed = pressures(moments);
   if (pressed.length > 0) facts.push(fact(vscode.l10n.t('Pressure'), { ...plain(pressed.join(', ')), link: 'cgroup' }));
   return facts.length === 0 ? [] : [{ kind: 'facts', facts }];
 }
 
-/** Of the last ten seconds, in which some task waited. Less than one percent is nothing to speak of. */
-function pressures(answers: CgroupAnswers): string[] {
+/** Of the time since the sample before. Less than one percent is nothing to speak of. */
+function pressures(moments: readonly Moment[]): string[] {
+  const { cpuPressure = 0, memoryPressure = 0, ioPressure = 0 } = moments.at(-1)?.values ?? {};
   const kinds = [
-    ['CPU', together(answers, (answer) => answer.cpu)?.pressure],
-    [vscode.l10n.t('memory'), together(answers, (answer) => answer.memory)?.pressure],
-    [vscode.l10n.t('I/O'), together(answers, (answer) => answer.io)?.pressure],
+    ['CPU', cpuPressure],
+    [vscode.l10n.t('memory'), memoryPressure],
+    [vscode.l10n.t('I/O'), ioPressure],
   ] as const;
-  return kinds.flatMap(([name, figure]) => {
-    if (figure === undefined || isLacking(figure) || isUnknown(figure)) return [];
-    const { avg10 } = figure.some;
-    return avg10 < 1 ? [] : [vscode.l10n.t('waits for {0} {1} of the time', name, percentText(avg10 / 100))];
-  });
+  return kinds.flatMap(([name, percent]) =>
+    percent < 1 ? [] : [vscode.l10n.t('waits for {0} {1} of the time', name, percentText(percent / 100))],
+  );
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

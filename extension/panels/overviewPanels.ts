@@ -14,8 +14,8 @@ import { OverviewReading } from './overviewReading.ts';
 import type { PageSubject } from './pagePanel.ts';
 import { PagePanels } from './pagePanels.ts';
 
-/** No event tells of figures. */
-const EVERY_MILLIS = 2000;
+/** No event tells of limits, listeners or mounts. */
+const EVERY_MILLIS = 30_000;
 
 export class OverviewPanels extends PagePanels<string, OverviewReading> {
   private readonly connection: HelperConnection;
@@ -61,7 +61,8 @@ export class OverviewPanels extends PagePanels<string, OverviewReading> {
       gone: vscode.l10n.t('This container has ended. This is what was last seen of it.'),
       goneTitle: vscode.l10n.t('The container has ended'),
       failedTitle: vscode.l10n.t('The container could not be read'),
-      touchedBy: (delta) => delta.containers.has(key) || delta.containerProcesses.has(key),
+      touchedBy: (delta) => delta.containers.has(key),
+      onHidden: () => reading.rest(),
       everyMillis: EVERY_MILLIS,
       commands: {
         openTerminal: Command.openTerminalInContainer,

@@ -2,19 +2,20 @@
  * What the overview of a container is made of, as far as it has come in: each part for itself, so that a slow one holds up none, and the
  * figures of the last minutes.
  */
-import { performance } from 'node:perf_hooks';
+import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import { CgroupsInspect, type CgroupsInspectResult, type Figure } from '../../helper/protocol/cgroups.ts';
+import {
+  type CgroupRef,
+  CgroupsInspect,
+  CgroupsSampled,
+  type CgroupsSampledParams,
+  CgroupsSubscribe,
+} from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Overlay } from '../../helper/protocol/layers.ts';
 import { MountsList, type MountsListResult } from '../../helper/protocol/mounts.ts';
 import type { NamespaceRef } from '../../helper/protocol/namespaces.ts';
-import {
-  type InterfaceCounters,
-  NetworkCounters,
-  NetworkInspect,
-  type NetworkInspectResult,
-} from '../../helper/protocol/network.ts';
+import { NetworkCounters, NetworkInspect, type NetworkInspectResult } from '../../helper/protocol/network.ts';
 import { ProcessesInspect, type ProcessesInspectResult } from '../../helper/protocol/processes.ts';
 import { Disposable } from '../base/disposable.ts';
 import { cgroupsOf } from '../changes/cgroupPicks.ts';
@@ -23,29 +24,17 @@ import { HelperError } from '../connection/helperError.ts';
 import { namespaceKey } from '../model/clientModel.ts';
 import type { Host } from '../model/liveHost.ts';
 import type { Layers } from '../model/liveLayers.ts';
-import { type CgroupAnswers, number, together } from './cgroupFacts.ts';
+import type { CgroupAnswers } from './cgroupFacts.ts';
+import { merged } from './monitorHistory.ts';
+import { type Carried, type Moment, Moments } from './overviewMoments.ts';
 
 /** Something that is asked for by itself. */
 export type Part<T> = { state: 'reading' } | { state: 'known'; value: T } | { state: 'failed'; error: unknown };
 
-/** The figures at one moment. What is absent is not known, or the kernel has no such thing. */
-export interface Moment {
-  atMillis: number;
-  cores?: number;
-  /** Of the periods since the moment before, those that the limit cut short: 0 to 1. */
-  throttled?: number;
-  memoryBytes?: number;
-  tasks?: number;
-  readBytes?: number;
-  writtenBytes?: number;
-  receivedBytes?: number;
-  sentBytes?: number;
-}
-
-/** At two seconds each, two minutes. */
-const MOST_MOMENTS = 60;
-/** What changes rarely is asked for in every so many rounds. */
-const RARELY = 5;
+/** So often figures are sampled while the page can be seen. */
+const SAMPLE_MILLIS = 2000;
+/** Without root a process has to be started for each look into a network: so many samples have one. */
+const NETWORK_EACH = 5;
 const LOOPBACK = 'lo';
 
 export interface ReadingParts {
@@ -58,7 +47,7 @@ export class OverviewReading extends Disposable {
   readonly key: string;
   private readonly parts: ReadingParts;
   private readonly emitter = this.register(new vscode.EventEmitter<void>());
-  /** Fires after a part came in that nobody waited for. */
+  /** Fires after something came in that nobody waited for. */
   readonly onDidChange = this.emitter.event;
 
   /** As it was last seen. */
@@ -69,53 +58,75 @@ export class OverviewReading extends Disposable {
   mounts: Part<MountsListResult> = { state: 'reading' };
   /** Those of the container, its root first; none when no overlay is in sight. */
   overlays: Part<readonly Overlay[]> = { state: 'reading' };
-  moments: readonly Moment[] = [];
 
+  private readonly kept = new Moments();
   private readonly running = new Set<string>();
-  private round = 0;
-  private counters: Counters | undefined;
-  private carried: readonly InterfaceCounters[] | undefined;
+  private subscription: { name: string; cgroups: readonly CgroupRef[] } | undefined;
+  private samples = 0;
+  private carried: Carried | undefined;
 
   constructor(key: string, parts: ReadingParts) {
     super();
+    const { connection, host } = parts;
     this.key = key;
     this.parts = parts;
+    this.register(connection.onNotification(CgroupsSampled, (sampled) => void this.onSampled(sampled)));
+    // What was sampled for an earlier helper is sampled no more.
+    this.register(connection.onDidChangeState(({ kind }) => kind !== 'ready' && this.forget()));
+    this.register(host.onDidChange((delta) => delta.containerProcesses.has(key) && this.changed()));
+    this.register(new vscode.Disposable(() => this.rest()));
   }
 
-  /** Reads what is due. Resolves when what matters first is there. Rejects with `gone` when the container is. */
+  get moments(): readonly Moment[] {
+    return this.kept.all;
+  }
+
+  /** Reads everything. Resolves when what matters first is there. Rejects with `gone` when the container is. */
   async read(token: vscode.CancellationToken): Promise<this> {
     const { host, connection, layers } = this.parts;
     await host.load();
     const container = host.model.containers.get(this.key);
-    if (container === undefined) throw new HelperError('gone', vscode.l10n.t('The container is gone.'));
-    const isAnother = this.container?.leader.pid !== container.leader.pid;
+    if (container === undefined) {
+      this.rest();
+      throw new HelperError('gone', vscode.l10n.t('The container is gone.'));
+    }
     this.container = container;
     const { pid, startTime } = container.leader;
     const process = { pid, startTime };
-    const isDue = isAnother || this.round % RARELY === 0;
-    this.round += 1;
-    const found = netOf(host, container);
-    const net: NamespaceRef | undefined = found && { kind: found.kind, dev: found.dev, ino: found.ino };
-    if (isDue) {
-      void this.fill('network', () => connection.request(NetworkInspect, net === undefined ? { process } : { namespace: net }));
-      void this.fill('mounts', () => connection.request(MountsList, { process }));
-      void this.fill('overlays', async () => {
-        await layers.reload();
-        if (layers.problem !== undefined) throw layers.problem;
-        return layers.ofContainer(this.key);
-      });
-    }
-    const counted = net === undefined || found?.host === true ? undefined : this.count(net, token);
+    const net = netOf(host, container)?.ref;
+    void this.fill('network', () => connection.request(NetworkInspect, net === undefined ? { process } : { namespace: net }));
+    void this.fill('mounts', () => connection.request(MountsList, { process }));
+    void this.fill('overlays', async () => {
+      await layers.reload();
+      if (layers.problem !== undefined) throw layers.problem;
+      return layers.ofContainer(this.key);
+    });
     await Promise.all([
-      isDue ? this.fill('process', () => connection.request(ProcessesInspect, { process }, token)) : undefined,
+      this.fill('process', () => connection.request(ProcessesInspect, { process }, token)),
       this.fill('cgroups', () => this.inspectCgroups(container, token)),
-      counted,
     ]);
-    this.remember();
     return this;
   }
 
-  /** One at a time of each part. What is known stays while it is read again, and when that was not answered. */
+  /** Nothing is sampled while nobody looks. */
+  rest(): void {
+    const { subscription, parts } = this;
+    this.forget();
+    if (subscription === undefined || parts.connection.state.kind !== 'ready') return;
+    // A helper that is gone samples nothing.
+    parts.connection.request(CgroupsSubscribe, { subscription: subscription.name, cgroups: [] }).catch(() => undefined);
+  }
+
+  private forget(): void {
+    this.subscription = undefined;
+    this.kept.interrupt();
+  }
+
+  private changed(): void {
+    if (!this.disposed) this.emitter.fire();
+  }
+
+  /** One at a time of each part. What is known stays while it is read again. */
   private async fill<K extends PartName>(name: K, ask: () => Promise<PartValue<K>>): Promise<void> {
     if (this.running.has(name)) return;
     this.running.add(name);
@@ -130,15 +141,16 @@ export class OverviewReading extends Disposable {
   }
 
   private set<K extends PartName>(name: K, part: Part<PartValue<K>>): void {
-    const before = this[name] as Part<PartValue<K>>;
-    (this as Record<PartName, unknown>)[name] = part;
-    const isSeen = name === 'network' || name === 'mounts' || name === 'overlays';
-    if (isSeen && !this.disposed && JSON.stringify(before) !== JSON.stringify(part)) this.emitter.fire();
+    const parts = this as unknown as Record<PartName, Part<PartValue<K>>>;
+    const before = parts[name];
+    parts[name] = part;
+    if (JSON.stringify(before) !== JSON.stringify(part)) this.changed();
   }
 
   private async inspectCgroups(container: Container, token: vscode.CancellationToken): Promise<CgroupAnswers> {
     const { host, connection } = this.parts;
     const refs = (await cgroupsOf(host, { container })) ?? [];
+    void this.sample(refs);
     const asked = await Promise.allSettled(refs.map((cgroup) => connection.request(CgroupsInspect, { cgroup }, token)));
     const [first, ...rest] = asked.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
     if (first !== undefined) return [first, ...rest];
@@ -147,22 +159,43 @@ export class OverviewReading extends Disposable {
     );
   }
 
-  /** Without the rates of its network the page is whole all the same. */
-  private async count(namespace: NamespaceRef, token: vscode.CancellationToken): Promise<void> {
-    const { host, connection } = this.parts;
-    // Without root a process has to be started for it each time.
-    if (!host.privileged && this.round % RARELY !== 1) return;
-    const answer = await connection.request(NetworkCounters, { namespace }, token).catch(() => undefined);
-    this.carried = answer?.interfaces.filter(({ name }) => name !== LOOPBACK);
+  private async sample(cgroups: readonly CgroupRef[]): Promise<void> {
+    if (this.disposed || JSON.stringify(this.subscription?.cgroups) === JSON.stringify(cgroups)) return;
+    this.rest();
+    const mine = { name: randomUUID(), cgroups };
+    this.subscription = mine;
+    try {
+      const params = { subscription: mine.name, cgroups: [...cgroups], intervalMillis: SAMPLE_MILLIS };
+      await this.parts.connection.request(CgroupsSubscribe, params);
+      // It was no longer wanted while it was being made.
+      if (this.subscription !== mine) await this.parts.connection.request(CgroupsSubscribe, { ...params, cgroups: [] });
+    } catch {
+      // The page is whole without its lines; the next reading tries again.
+      if (this.subscription === mine) this.subscription = undefined;
+    }
   }
 
-  private remember(): void {
-    if (this.cgroups.state !== 'known') return;
-    const now = countersOf(this.cgroups.value, this.carried, performance.now());
-    const moment = momentOf(this.counters, now);
-    if (moment === undefined) return;
-    this.counters = now;
-    this.moments = [...this.moments, moment].slice(-MOST_MOMENTS);
+  private async onSampled({ subscription, monotonicMillis, samples }: CgroupsSampledParams): Promise<void> {
+    if (this.subscription?.name !== subscription) return;
+    const sample = merged(samples);
+    await this.count();
+    if (sample === undefined || this.subscription?.name !== subscription) return;
+    this.kept.add(monotonicMillis, sample, this.carried);
+    this.changed();
+  }
+
+  /** Without the rates of its network the page is whole all the same. */
+  private async count(): Promise<void> {
+    const { host, connection } = this.parts;
+    const net = this.container === undefined ? undefined : netOf(host, this.container);
+    this.samples += 1;
+    if (net === undefined || net.isHost || (!host.privileged && this.samples % NETWORK_EACH !== 1)) return;
+    const answer = await connection.request(NetworkCounters, { namespace: net.ref }).catch(() => undefined);
+    const own = answer?.interfaces.filter(({ name }) => name !== LOOPBACK);
+    this.carried = own && {
+      receivedBytes: own.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
+      sentBytes: own.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
+    };
   }
 }
 
@@ -176,82 +209,8 @@ interface PartValues {
 type PartName = keyof PartValues;
 type PartValue<K extends PartName> = PartValues[K];
 
-function netOf(host: Host, container: Container) {
+function netOf(host: Host, container: Container): { ref: NamespaceRef; isHost: boolean } | undefined {
   const ino = container.namespaces.net;
-  return typeof ino === 'number' ? host.model.namespaces.get(namespaceKey('net', ino)) : undefined;
-}
-
-interface Counters {
-  atMillis: number;
-  cpuMicros: number | undefined;
-  periods: number | undefined;
-  throttledPeriods: number | undefined;
-  memoryBytes: number | undefined;
-  tasks: number | undefined;
-  readBytes: number | undefined;
-  writtenBytes: number | undefined;
-  receivedBytes: number | undefined;
-  sentBytes: number | undefined;
-}
-
-export function countersOf(
-  answers: readonly [CgroupsInspectResult, ...CgroupsInspectResult[]],
-  carried: readonly InterfaceCounters[] | undefined,
-  atMillis: number,
-): Counters {
-  const all = answers as CgroupAnswers;
-  const cpu = together(all, (answer) => answer.cpu);
-  const memory = together(all, (answer) => answer.memory);
-  const pids = together(all, (answer) => answer.pids);
-  const devices = together(all, (answer) => answer.io)?.devices;
-  const disks = Array.isArray(devices) && devices.every(({ uncounted }) => uncounted === undefined) ? devices : undefined;
-  const figure = (value: Figure<number> | undefined) => (value === undefined ? undefined : number(value));
-  return {
-    atMillis,
-    cpuMicros: figure(cpu?.usageMicros),
-    periods: figure(cpu?.periods),
-    throttledPeriods: figure(cpu?.throttledPeriods),
-    memoryBytes: figure(memory?.usageBytes),
-    tasks: figure(pids?.tasks),
-    readBytes: disks?.reduce((sum, { readBytes = 0 }) => sum + readBytes, 0),
-    writtenBytes: disks?.reduce((sum, { writtenBytes = 0 }) => sum + writtenBytes, 0),
-    receivedBytes: carried?.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
-    sentBytes: carried?.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
-  };
-}
-
-/** Two readings closer together than this tell no rate; further apart no moment that is now. */
-const SHORTEST_MILLIS = 500;
-const LONGEST_MILLIS = 15_000;
-
-/** Undefined when it is too early for another one. */
-export function momentOf(before: Counters | undefined, now: Counters): Moment | undefined {
-  const elapsed = before === undefined ? Number.POSITIVE_INFINITY : now.atMillis - before.atMillis;
-  if (elapsed < SHORTEST_MILLIS) return undefined;
-  const earlier = elapsed > LONGEST_MILLIS ? undefined : before;
-  const increase = (name: Exclude<keyof Counters, 'atMillis'>) => {
-    const [from, to] = [earlier?.[name], now[name]];
-    return from === undefined || to === undefined || to < from ? undefined : to - from;
-  };
-  const rate = (name: Exclude<keyof Counters, 'atMillis'>) => {
-    const more = increase(name);
-    return more === undefined ? undefined : (more / elapsed) * 1000;
-  };
-  const [cpu, periods, throttled] = [rate('cpuMicros'), increase('periods'), increase('throttledPeriods')];
-  return present({
-    atMillis: now.atMillis,
-    cores: cpu === undefined ? undefined : cpu / 1e6,
-    throttled:
-      periods === undefined || throttled === undefined ? undefined : periods === 0 ? 0 : Math.min(1, throttled / periods),
-    memoryBytes: now.memoryBytes,
-    tasks: now.tasks,
-    readBytes: rate('readBytes'),
-    writtenBytes: rate('writtenBytes'),
-    receivedBytes: rate('receivedBytes'),
-    sentBytes: rate('sentBytes'),
-  });
-}
-
-function present(moment: { [K in keyof Moment]: Moment[K] | undefined }): Moment {
-  return Object.fromEntries(Object.entries(moment).filter(([, value]) => value !== undefined)) as unknown as Moment;
+  const found = typeof ino === 'number' ? host.model.namespaces.get(namespaceKey('net', ino)) : undefined;
+  return found && { ref: { kind: found.kind, dev: found.dev, ino: found.ino }, isHost: found.host };
 }

@@ -41,6 +41,8 @@ export interface PageSubject<R> {
   state: Record<string, unknown>;
   /** Where a link of the page leads; undefined when it is none of its. */
   follow?(link: string): { command: CommandId; target: object } | undefined;
+  /** Nobody sees it any more; when somebody does again it is asked anew. */
+  onHidden?(): void;
   dispose?(): void;
   /** What a button runs, and on what. */
   commands: Partial<Record<Action, CommandId>>;
@@ -100,6 +102,7 @@ export class PagePanel<R> extends Disposable {
       // The page is gone while it is hidden, and says "ready" when it is loaded anew.
       this.ready = false;
       this.stop();
+      this.subject.onHidden?.();
     }
   }
 

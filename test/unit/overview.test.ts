@@ -10,7 +10,7 @@ import { containerAnswer, HOST, namespaceAnswer, processAnswer, ref } from '../f
 const { ClientModel, emptyDelta } = await import('../../extension/model/clientModel.ts');
 const { dangersOf } = await import('../../extension/panels/overviewDangers.ts');
 const { overviewPage } = await import('../../extension/panels/overviewPage.ts');
-const { countersOf, momentOf } = await import('../../extension/panels/overviewReading.ts');
+const { Moments } = await import('../../extension/panels/overviewMoments.ts');
 
 const OWN = { net: 41, pid: 42, mnt: 43, ipc: 44, uts: 45 };
 const DOCKER = [
@@ -123,43 +123,42 @@ const memory = inspectAnswer('unified', '/web', {
 });
 
 describe('the figures of a moment', () => {
-  const later = (micros: number, periods = 20, throttled = 5) =>
-    inspectAnswer('unified', '/web', {
-      cpu: { usageMicros: micros, periods, throttledPeriods: throttled } as never,
-    });
+  const carried = (bytes: number) => ({ receivedBytes: bytes, sentBytes: 2 * bytes });
+  const first = { cpuUsageMicros: 1_000_000, periods: 10, throttledPeriods: 0, memoryBytes: 5 };
 
-  test('are rates between two readings', () => {
-    const before = countersOf([memory], undefined, 1000);
-    const moment = momentOf(before, countersOf([later(2_000_000)], undefined, 3000));
-    assert.equal(moment?.cores, 0.5);
-    assert.equal(moment?.throttled, 0.5);
+  test('are rates between two samples', () => {
+    const moments = new Moments();
+    moments.add(1000, first, carried(0));
+    moments.add(3000, { cpuUsageMicros: 2_000_000, periods: 20, throttledPeriods: 5, memoryBytes: 6 }, carried(1000));
+    const { values, received, sent } = moments.all[1]!;
+    assert.deepEqual([values.cpu, values.throttledPeriods, values.memory, received, sent], [0.5, 50, 6, 500, 1000]);
   });
 
-  test('are not known from one reading, after too long a time, or when a counter began anew', () => {
-    const now = countersOf([later(500_000, 5, 1)], undefined, 3000);
-    assert.equal(momentOf(undefined, now)?.cores, undefined);
-    assert.equal(momentOf(countersOf([memory], undefined, 1000), now)?.cores, undefined);
-    assert.equal(momentOf(countersOf([later(1)], undefined, 3000 - 60_000), now)?.cores, undefined);
+  test('are not known from one sample, after too long a time, when a counter began anew, or after a break', () => {
+    const later = { cpuUsageMicros: 2_000_000 };
+    for (const prepare of [
+      (_: InstanceType<typeof Moments>) => undefined,
+      (moments: InstanceType<typeof Moments>) => moments.add(1000, first, carried(5000)),
+      (moments: InstanceType<typeof Moments>) => moments.add(59_000, { cpuUsageMicros: 3_000_000 }, carried(5000)),
+      (moments: InstanceType<typeof Moments>) => {
+        moments.add(59_000, first, carried(0));
+        moments.interrupt();
+      },
+    ]) {
+      const moments = new Moments();
+      prepare(moments);
+      moments.add(60_000, later, carried(1000));
+      const { values, received } = moments.all.at(-1)!;
+      assert.deepEqual([values.cpu, received], [undefined, undefined]);
+    }
   });
 
-  test('come not twice within half a second', () => {
-    assert.equal(momentOf(countersOf([memory], undefined, 1000), countersOf([memory], undefined, 1100)), undefined);
-  });
-
-  test('of a network are the sums over its interfaces', () => {
-    const carried = (bytes: number) =>
-      [1, 2].map((index) => ({
-        index,
-        name: `eth${index}`,
-        receivedBytes: bytes,
-        sentBytes: 2 * bytes,
-        receivedPackets: 0,
-        sentPackets: 0,
-        receivedDropped: 0,
-        sentDropped: 0,
-      }));
-    const moment = momentOf(countersOf([memory], carried(0), 1000), countersOf([memory], carried(1000), 2000));
-    assert.deepEqual([moment?.receivedBytes, moment?.sentBytes], [2000, 4000]);
+  test('are kept for two minutes, and none twice', () => {
+    const moments = new Moments();
+    for (let at = 0; at < 100; at += 1) moments.add(at * 2000, first, undefined);
+    assert.equal(moments.all.length, 60);
+    moments.add(99 * 2000, { memoryBytes: 9 }, undefined);
+    assert.equal(moments.all.at(-1)?.values.memory, 5);
   });
 });
 
