@@ -17,6 +17,7 @@ import { revealInContainers } from './commands/host/revealInContainers.ts';
 import { revealInNamespaces } from './commands/host/revealInNamespaces.ts';
 import { runInNamespaces } from './commands/host/runInNamespaces.ts';
 import { showHelperActions } from './commands/host/showHelperActions.ts';
+import { showHostOverview } from './commands/host/showHostOverview.ts';
 import { showTargetSyscalls } from './commands/host/showSyscalls.ts';
 import { HelperConnection } from './connection/connection.ts';
 import { followWithContextKeys } from './connection/contextKeys.ts';
@@ -29,6 +30,7 @@ import type { CommandTarget } from './model/commandTarget.ts';
 import { Host } from './model/liveHost.ts';
 import { Layers } from './model/liveLayers.ts';
 import { ComparePanels, type PairTarget } from './panels/comparePanels.ts';
+import { HostPanels } from './panels/hostPanels.ts';
 import { OverviewPanels } from './panels/overviewPanels.ts';
 import { ProcessPanels } from './panels/processPanels.ts';
 import { createLog } from './plain/logChannel.ts';
@@ -57,6 +59,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const namespaces = new NamespacesTree(host, filter, context.extensionUri, context.workspaceState);
   const panels = new ProcessPanels(connection, host, context.extensionUri);
   const comparisons = new ComparePanels(connection, host, context.extensionUri);
+  const hosts = new HostPanels(host, context.extensionUri);
   const overviews = new OverviewPanels(connection, host, layers, context.extensionUri);
 
   context.subscriptions.push(
@@ -72,6 +75,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerCommand(Command.restartHelperAsUser, () => connection.restart('user')),
     registerCommand(Command.showHelperLog, () => log.show()),
     registerCommand(Command.showHelperActions, () => showHelperActions(connection)),
+    registerCommand(Command.showHostOverview, () => showHostOverview(hosts)),
     registerRowCommand(Command.openOverview, (target?: CommandTarget) => openOverview(connection, overviews, target)),
     registerRowCommand(Command.openTerminalInContainer, (target?: CommandTarget) =>
       openTerminalInContainer(connection, terminals, target),
@@ -107,6 +111,7 @@ export function activate(context: vscode.ExtensionContext): void {
     comparisons,
     registerLayers({ context, log, connection, host, layers, filter, containers }),
     overviews,
+    hosts,
     layers,
     new RowDecorations(host),
     containers,

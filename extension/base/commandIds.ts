@@ -32,6 +32,7 @@ export const Command = {
   restartHelperAsUser: 'isoscope.helper.restartAsUser',
   showHelperActions: 'isoscope.helper.showActions',
   showHelperLog: 'isoscope.helper.showLog',
+  showHostOverview: 'isoscope.host.open',
   showAllFiles: 'isoscope.layers.allFiles',
   compareBelow: 'isoscope.layers.compareBelow',
   compareContainers: 'isoscope.layers.compareContainers',

@@ -20,6 +20,7 @@ export type ViewId = (typeof View)[keyof typeof View];
 
 /** Kinds of pages. Each comes back after a reload of the window: it has an activation event and a serializer. */
 export const PageType = {
+  host: 'isoscope.hostOverview',
   overview: 'isoscope.overview',
   process: 'isoscope.process',
   compare: 'isoscope.compare',

@@ -15,6 +15,7 @@ import { oneLine } from '../plain/plainText.ts';
 import { bytesText, cpuText, numberText, percentText, tasksText } from '../words/cgroupWords.ts';
 import { failureText } from '../words/failureMessage.ts';
 import {
+  ageText,
   argumentsText,
   engineName,
   isUnknown,
@@ -84,19 +85,6 @@ function identityWords({ container, host, uptimeSeconds }: OverviewSubject): (st
     container.rootlessUid === undefined ? undefined : vscode.l10n.t('rootless for uid {0}', container.rootlessUid),
     container.engine === 'isoscope' || container.engine === 'unnamed' ? undefined : oneLine(container.id, 13).replace('…', ''),
   ];
-}
-
-const MINUTE = 60;
-const HOUR = 60 * MINUTE;
-const DAY = 24 * HOUR;
-
-/** "25 s", "3 min", "2 h 5 min", "3 d 4 h": as fine as it matters. */
-export function ageText(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  if (whole < MINUTE) return vscode.l10n.t('{0} s', whole);
-  if (whole < HOUR) return vscode.l10n.t('{0} min', Math.floor(whole / MINUTE));
-  if (whole < DAY) return vscode.l10n.t('{0} h {1} min', Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE));
-  return vscode.l10n.t('{0} d {1} h', numberText(Math.floor(whole / DAY)), Math.floor((whole % DAY) / HOUR));
 }
 
 function buttons({ container, host, reading }: OverviewSubject): Button[] {

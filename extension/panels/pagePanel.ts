@@ -40,13 +40,13 @@ export interface PageSubject<R> {
   /** What the window remembers of it, and gives back after a reload. */
   state: Record<string, unknown>;
   /** Where a link of the page leads; undefined when it is none of its. */
-  follow?(link: string): { command: CommandId; target: object } | undefined;
+  follow?(link: string): { command: CommandId; target?: object } | undefined;
   /** Nobody sees it any more; when somebody does again it is asked anew. */
   onHidden?(): void;
   dispose?(): void;
   /** What a button runs, and on what. */
   commands: Partial<Record<Action, CommandId>>;
-  target: CommandTarget;
+  target: CommandTarget | undefined;
 }
 
 export class PagePanel<R> extends Disposable {
@@ -128,7 +128,8 @@ export class PagePanel<R> extends Disposable {
 
   private async follow(link: string): Promise<void> {
     const leads = this.subject.follow?.(String(link));
-    if (leads !== undefined) await vscode.commands.executeCommand(leads.command, leads.target);
+    if (leads === undefined) return;
+    await vscode.commands.executeCommand(leads.command, ...(leads.target === undefined ? [] : [leads.target]));
   }
 
   private async act(action: Action): Promise<void> {
@@ -137,7 +138,8 @@ export class PagePanel<R> extends Disposable {
       restartAsRoot: Command.restartHelperAsRoot,
     };
     const command = this.subject.commands[action] ?? everywhere[action];
-    if (command !== undefined) await vscode.commands.executeCommand(command, this.subject.target);
+    const { target } = this.subject;
+    if (command !== undefined) await vscode.commands.executeCommand(command, ...(target === undefined ? [] : [target]));
     // What was done shows.
     await this.load();
   }

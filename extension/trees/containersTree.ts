@@ -21,6 +21,9 @@ export const containersView: ViewContribution = {
     'No container runs on this host.',
     '',
     'One appears here as soon as it starts, whichever engine starts it: Docker, Podman, containerd, LXC, systemd-nspawn, bubblewrap and others.',
+    '',
+    '[Look at This Host](command:isoscope.host.open)',
+    '[Run in New Namespace…](command:isoscope.sandbox.runInNewNamespace)',
   ],
 };
 

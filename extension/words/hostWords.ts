@@ -215,3 +215,16 @@ export function mutedIcon(icon: string): ThemeIcon {
 }
 
 export const UNKNOWN_ICON = new ThemeIcon('question', new ThemeColor('list.warningForeground'));
+
+const MINUTE = 60;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** "25 s", "3 min", "2 h 5 min", "3 d 4 h": as fine as it matters. */
+export function ageText(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  if (whole < MINUTE) return l10n.t('{0} s', whole);
+  if (whole < HOUR) return l10n.t('{0} min', Math.floor(whole / MINUTE));
+  if (whole < DAY) return l10n.t('{0} h {1} min', Math.floor(whole / HOUR), Math.floor((whole % HOUR) / MINUTE));
+  return l10n.t('{0} d {1} h', Math.floor(whole / DAY), Math.floor((whole % DAY) / HOUR));
+}

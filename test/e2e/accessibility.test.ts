@@ -64,6 +64,11 @@ describe('what axe-core says of', { timeout: 900_000 }, () => {
   }
 
   const OPEN: Record<keyof typeof PageType, () => Promise<void>> = {
+    host: async () => {
+      await findContainer();
+      await workbench.runCommand('Isoscope: Show Host Overview');
+      await webview().locator('tbody button.link').first().waitFor();
+    },
     overview: async () => {
       await findContainer();
       await containers().action(NAME, 'Open Container');

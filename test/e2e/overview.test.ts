@@ -106,3 +106,23 @@ describe('The overview', { timeout: 420_000 }, () => {
     assert.match(await text(), /How it is confined/);
   });
 });
+
+test('The host’s overview says what it is and who uses it, and leads there', { timeout: 300_000 }, async (t) => {
+  const engine = await startDocker();
+  t.after(() => engine[Symbol.asyncDispose]());
+  const user = engine.run(`${NAME}-user`, ['sh', '-c', 'while :; do :; done'], ['--cpu-quota=20000']);
+  t.after(() => user[Symbol.dispose]());
+  const workbench = await openWorkbench({ width: 1250, height: 900 });
+  t.after(() => workbench.close());
+  await workbench.openSidebar('Isoscope');
+  await workbench.view('Containers').row(user.name, [], 90_000);
+  await workbench.runCommand('Isoscope: Show Host Overview');
+  const page = workbench.webview();
+  const row = page.locator('tbody tr', { hasText: user.name });
+  await eventually('its use of the CPU', async () => /(1|2)\d % of one CPU/.test(await row.innerText()), 60_000);
+  assert.match(await page.locator('.subtitle').innerText(), /^Linux \d+\.\d+.* · cgroups v[12].* · up for /);
+  await page.locator('.alert', { hasText: user.name }).filter({ hasText: 'throttled' }).waitFor();
+  await workbench.screenshots('host-overview', ['dark', 'light', 'highContrast']);
+  await row.locator('button.link').click();
+  await page.getByRole('heading', { level: 1, name: user.name, exact: true }).waitFor();
+});

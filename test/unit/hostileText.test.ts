@@ -133,6 +133,7 @@ test('every page that was open before a reload of the window comes back, and eve
   const [pid, startTime] = [1000, 10000];
   const cgroups = [{ hierarchy: 'unified', path: '/docker/web', ino: 1 }];
   const states: Record<string, unknown> = {
+    [PageType.host]: { host: true },
     [PageType.overview]: { container: 'docker web' },
     [PageType.process]: { process: { pid, startTime } },
     [PageType.compare]: { mine: { process: { pid, startTime }, name: 'web' } },
