@@ -25,6 +25,7 @@
 #define MAX_DATA 33554432u
 #define MAX_RELOCATIONS 1048576u
 #define MAX_DESCRIPTORS 512u
+#define HIGHEST_DESCRIPTOR 2147483647u /* it is an int */
 #define MAX_SYSCALL 1024u
 #define MAX_PASSED 128u /* descriptors of a launcher that is made on request */
 #define MAX_ATTEMPTS 1000
@@ -321,7 +322,8 @@ static _Noreturn void relay(long child, int as_init, int as_keeper, long status_
  */
 static long fork_here(const struct step *step, uint32_t index, int as_init) {
   const uint64_t all = ~0ull, none = 0;
-  const uint64_t cgroup = (uint64_t)argument(step, 0);
+  const uint64_t cgroup = (uint64_t)argument(step, 0), status = (uint64_t)argument(step, 1);
+  if (cgroup > HIGHEST_DESCRIPTOR || status > HIGHEST_DESCRIPTOR) return -EBADF;
   const uint64_t clone_args[11] = {cgroup == 0 ? 0 : CLONE_INTO_CGROUP, 0, 0, 0, SIGCHLD, 0, 0, 0, 0, 0, cgroup};
   int gate[2];
   long made = CALL(__NR_pipe2, gate, O_CLOEXEC, 0, 0);
@@ -334,7 +336,7 @@ static long fork_here(const struct step *step, uint32_t index, int as_init) {
     const char *keeper = (const char *)argument(step, 2);
     for (int i = 0; keeper != 0 && keeper[i] != 0 && title[i] != 0; i++) title[i] = keeper[i];
     send_report(RESULTED, index, child);
-    relay(child, as_init, keeper != 0, argument(step, 1), gate);
+    relay(child, as_init, keeper != 0, (long)status, gate);
   }
   CALL(__NR_close, gate[1], 0, 0, 0);
   char nothing;
@@ -362,7 +364,7 @@ static long write_whole(const struct step *step, int by_copy) {
   long from = argument(step, 1), count = argument(step, by_copy ? 3 : 2), done = 0;
   while (done < count) {
     long got = by_copy ? CALL(__NR_sendfile, argument(step, 0), from, argument(step, 2), count - done)
-                       : CALL(__NR_write, argument(step, 0), from + done, count - done, 0);
+                       : CALL(__NR_write, argument(step, 0), (uint64_t)from + (uint64_t)done, count - done, 0);
     if (got == -EINTR) continue;
     if (is_error(got)) return got;
     if (got == 0) return -EIO; /* there is less to copy than there was */

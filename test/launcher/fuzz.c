@@ -4,11 +4,13 @@
  *
  *   fuzz ROUNDS SEED FILE...     FILE: an encoded program. Prints how many rounds came to which end.
  */
+#define _DEFAULT_SOURCE
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum { READ, EXIT_GROUP, CLONE, CLONE3, WAIT4, SIGTIMEDWAIT, RECVMSG, PIPE2, SENDTO, WRITE, EXECVE, SENDFILE, OPENAT2 };
 extern const long CALLS[];
@@ -17,7 +19,7 @@ void run_launcher(char *arguments);
 void run_request(char *arguments, long length);
 
 enum { SOCKET = 3, CHILD = 4711, MOST_CALLS = 10000000, MALFORMED = 4 };
-enum { E_INTR = 4, E_AGAIN = 11 };
+enum { E_INTR = 4, E_AGAIN = 11, E_FAULT = 14, PAGE = 4096 };
 
 static uint64_t state;
 static uint32_t below(uint32_t bound) {
@@ -65,10 +67,30 @@ static long receive(struct message *message) {
   return got;
 }
 
+/* Whether there is memory: a step may be made to ask for any call with any number as its pointer, which the kernel answers with EFAULT. */
+static int is_memory(long address, unsigned long bytes) {
+  const unsigned long begin = (unsigned long)address & ~(unsigned long)(PAGE - 1), end = (unsigned long)address + bytes;
+  return end >= (unsigned long)address && msync((void *)begin, end - begin, MS_ASYNC) == 0;
+}
+
+/* What of its memory a call reads or writes here. */
+static int is_right(long number, long a, long b, long c) {
+  if (number == CALLS[READ]) return a != SOCKET || (c >= 0 && is_memory(b, (unsigned long)c));
+  if (number == CALLS[SENDTO]) return is_memory(b, 4);
+  if (number == CALLS[PIPE2]) return is_memory(a, 8);
+  if (number == CALLS[WAIT4]) return is_memory(b, 4);
+  if (number != CALLS[RECVMSG]) return 1;
+  if (!is_memory(b, sizeof(struct message))) return 0;
+  const struct message *message = (const struct message *)b;
+  return is_memory((long)message->vector, sizeof *message->vector) &&
+         is_memory((long)message->vector->base, message->vector->length) && is_memory((long)message->control, message->control_length);
+}
+
 long system_call(long number, long a, long b, long c, long d, long e, long f) {
   (void)d, (void)e, (void)f;
   if (++calls > MOST_CALLS) abort(); /* it goes round and round */
   if (number == CALLS[EXIT_GROUP]) longjmp(ended, 1);
+  if (!is_right(number, a, b, c)) return -E_FAULT;
   if (number == CALLS[READ] && a == SOCKET) {
     long count = partly((long)(length - taken < (size_t)c ? length - taken : (size_t)c));
     if (count > 0) memcpy((void *)b, program + taken, (size_t)count), taken += (size_t)count;

@@ -12,6 +12,8 @@ import { encodeProgram, integer, result, type Step, string, strings } from '../.
 import { told } from '../fixtures/english.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
+/** Seeds that once found something: the largest number of a `long` as the descriptor of a keeper's status. */
+const FOUND = ['851878221'];
 const ROUNDS = 20_000;
 const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
 
@@ -79,11 +81,15 @@ test('the launcher stays within its memory, whatever it is sent and whatever the
     fs.writeFileSync(file, encodeProgram({ steps, descriptors: 8 }));
     return file;
   });
-  const seed = String(Math.floor(Math.random() * 2 ** 32));
-  const { stdout, stderr, status } = spawnSync(fuzz, [String(ROUNDS), seed, ...seeds], { encoding: 'utf8', timeout: 300_000 });
-  t.diagnostic(`seed ${seed}: ${stdout.trim()}`);
-  assert.equal(status, 0, `seed ${seed}: ${stderr}`);
-  const [malformed, ran] = (/^malformed (\d+), ran (\d+)$/m.exec(stdout) ?? []).slice(1).map(Number);
-  // Either way it goes often enough to say something.
-  assert.ok(malformed! > ROUNDS / 10 && ran! > ROUNDS / 10, stdout);
+  for (const seed of [...FOUND, String(Math.floor(Math.random() * 2 ** 32))]) {
+    const { stdout, stderr, status } = spawnSync(fuzz, [String(ROUNDS), seed, ...seeds], {
+      encoding: 'utf8',
+      timeout: 300_000,
+    });
+    t.diagnostic(`seed ${seed}: ${stdout.trim()}`);
+    assert.equal(status, 0, `seed ${seed}: ${stderr}`);
+    const [malformed, ran] = (/^malformed (\d+), ran (\d+)$/m.exec(stdout) ?? []).slice(1).map(Number);
+    // Either way it goes often enough to say something.
+    assert.ok(malformed! > ROUNDS / 10 && ran! > ROUNDS / 10, stdout);
+  }
 });
