@@ -15,7 +15,7 @@ import type { PageSubject } from './pagePanel.ts';
 import { PagePanels } from './pagePanels.ts';
 
 /** No event tells of limits, listeners or mounts. */
-const EVERY_MILLIS = 30_000;
+const EVERY_MILLIS = 60_000;
 
 export class OverviewPanels extends PagePanels<string, OverviewReading> {
   private readonly connection: HelperConnection;

@@ -36,6 +36,8 @@ const SAMPLE_MILLIS = 2000;
 /** Without root a process has to be started for each look into a network: so many samples have one. */
 const NETWORK_EACH = 5;
 const LOOPBACK = 'lo';
+/** Controllers that have a figure that is shown. */
+const FIGURES = new Set(['cpu', 'cpuacct', 'memory', 'blkio', 'pids']);
 
 export interface ReadingParts {
   connection: HelperConnection;
@@ -150,13 +152,19 @@ export class OverviewReading extends Disposable {
   private async inspectCgroups(container: Container, token: vscode.CancellationToken): Promise<CgroupAnswers> {
     const { host, connection } = this.parts;
     const refs = (await cgroupsOf(host, { container })) ?? [];
-    void this.sample(refs);
+    void this.sample(refs.filter(({ hierarchy }) => this.hasFigures(hierarchy)));
     const asked = await Promise.allSettled(refs.map((cgroup) => connection.request(CgroupsInspect, { cgroup }, token)));
     const [first, ...rest] = asked.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
     if (first !== undefined) return [first, ...rest];
     throw (
       asked.find((one) => one.status === 'rejected')?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'))
     );
+  }
+
+  /** Of version 1 each hierarchy has its own, and many none. */
+  private hasFigures(name: string): boolean {
+    const hierarchy = this.parts.host.cgroups.model.hierarchy(name);
+    return hierarchy !== undefined && (hierarchy.version === 2 || hierarchy.controllers.some((one) => FIGURES.has(one)));
   }
 
   private async sample(cgroups: readonly CgroupRef[]): Promise<void> {
