@@ -197,6 +197,7 @@ export abstract class Tree extends Disposable implements vscode.TreeDataProvider
 
   async getChildren(node?: TreeNode): Promise<TreeNode[]> {
     const parent = node ?? this.root;
+    for (let at = node; at !== undefined; at = at.parent) at.askedAt = performance.now();
     const children = node === undefined ? this.topRows() : await node.children();
     if (node === undefined) this.tell(this.shownBy(children));
     this.remember(parent, children);

@@ -53,6 +53,8 @@ const WITH_CGROUP: readonly Engine[] = ['docker', 'kubernetes', 'cri-o', 'lxc', 
 
 /** How often the figures of an unfolded row are drawn: with it all that is unfolded below is asked for and drawn. Those of a folded one always are. */
 const UNFOLDED_MILLIS = 6000;
+/** VS Code folds again what is being unfolded below a row while that is drawn. */
+const UNFOLDING_MILLIS = 1500;
 
 export class ContainerNode extends TreeNode {
   private last: Container;
@@ -218,7 +220,8 @@ export class ContainerNode extends TreeNode {
     if (mayDiffer && this.facts() !== this.drawnFacts) return true;
     // Also one that has come to rest since: what was put off is made up for.
     if (delta.cgroups.size === 0 && !delta.containers.has(this.last.key)) return false;
-    if (this.unfolded && performance.now() - this.drawnAt < UNFOLDED_MILLIS) return false;
+    const now = performance.now();
+    if (this.unfolded && (now - this.drawnAt < UNFOLDED_MILLIS || now - this.askedAt < UNFOLDING_MILLIS)) return false;
     return this.shown() !== this.drawn;
   }
 }

@@ -48,6 +48,8 @@ export abstract class TreeNode implements CommandTarget {
   readonly id: string;
   readonly parent: TreeNode | undefined;
   readonly tree: TreeContext;
+  /** When VS Code last asked for what is below it, at any depth; on a clock that nobody sets, in ms. */
+  askedAt = Number.NEGATIVE_INFINITY;
   /** How many children are shown before "show more". */
   limit = CHUNK;
 
