@@ -314,7 +314,9 @@ export class TreeView {
     return await eventually('a tooltip', async () => {
       const row = await this.row(match);
       await this.page.mouse.move(0, 0);
-      await row.locator('.monaco-icon-label').first().hover();
+      // That of what the pointer was on before would be taken for the row's.
+      await hover.waitFor({ state: 'hidden', timeout: TOOLTIP_MILLIS });
+      await row.locator('.monaco-icon-label').first().hover({ timeout: TOOLTIP_MILLIS });
       await hover.waitFor({ timeout: TOOLTIP_MILLIS });
       return await hover.innerText();
     });
