@@ -167,6 +167,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
     await hasSamples(8);
     await monitor.button('Export CSV…').click();
     await workbench.saveAs(`${exported}.csv`);
+    await workbench.notificationShows(/The samples are in .*\.csv/);
     const [head = '', ...lines] = readFileSync(`${exported}.csv`, 'utf8').trimEnd().split('\r\n');
     const column = head.split(',').indexOf('cpu_cores');
     const own = lines.map((line) => line.split(',')).filter((fields) => fields[1] === BURNER);
@@ -186,6 +187,7 @@ describe('Monitor', { timeout: 400_000 }, () => {
 
     await monitor.button('Export JSON…').click();
     await workbench.saveAs(`${exported}.json`);
+    await workbench.notificationShows(/The samples are in .*\.json/);
     const rows = JSON.parse(readFileSync(`${exported}.json`, 'utf8')) as { cgroup: string; cpu_limit_cores: number | null }[];
     assert.ok(rows.some(({ cgroup, cpu_limit_cores: limit }) => cgroup === BURNER && limit === CORES));
   });

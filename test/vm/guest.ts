@@ -82,7 +82,10 @@ async function boot(image: GuestImage, disk: string, consoleLog: string, job: Jo
   lines.on('line', (line) => {
     const ended = JOB_ENDED.exec(line.trim());
     if (ended === null) job.onLine(line.replace(/\r$/, ''));
-    else status = Number(ended[1] ?? 1);
+    else {
+      status = Number(ended[1] ?? 1);
+      if (status !== 0) job.onLine(line.trim());
+    }
   });
   let silent = false;
   const timer = setTimeout(() => {

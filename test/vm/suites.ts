@@ -93,7 +93,12 @@ export async function countsInGuests({
     );
     // Each comes to its end, whatever becomes of the other.
     await Promise.allSettled(running);
-    await Promise.all(running);
+    const ends = await Promise.all(running);
+    // By the memory of the guest, say: the line before tells how.
+    assert.deepEqual(
+      ends.flatMap((status, index) => (status === 0 ? [] : `${title} ${index + 1} ended with ${status}`)),
+      [],
+    );
   } finally {
     rmSync(suites, { recursive: true, force: true });
   }

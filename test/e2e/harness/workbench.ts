@@ -1,5 +1,5 @@
 /** A workbench in a browser, driven as a person would: palette, views, quick picks, terminals, notifications, themes. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser, FrameLocator, Locator, Page } from 'playwright-core';
 import './failureState.ts';
@@ -24,6 +24,8 @@ const PALETTE_MILLIS = 5000;
 const QUESTION_MILLIS = 3000;
 /** Within which a click shows the sidebar. */
 const SIDEBAR_MILLIS = 3000;
+/** A file that has the same size so many times in a row is not being written any more. */
+const AT_REST_LOOKS = 6;
 
 /** What `openWorkbench` needs to undo. */
 export interface Server {
@@ -287,6 +289,15 @@ export class Workbench implements AsyncDisposable {
       if (existsSync(file)) return true;
       if (await box.isVisible()) await box.press('Enter', { timeout: 1000 });
       return false;
+    });
+    // It is there before it is written: what is in it has to come to rest.
+    let size = 0;
+    let looks = 0;
+    await eventually(`all of ${file} to be written`, async () => {
+      const before = size;
+      ({ size } = statSync(file));
+      looks = size > 0 && size === before ? looks + 1 : 0;
+      return looks >= AT_REST_LOOKS;
     });
   }
 
