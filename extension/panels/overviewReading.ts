@@ -36,6 +36,8 @@ const SAMPLE_MILLIS = 2000;
 /** Without root a process has to be started for each look into a network: so many samples have one. */
 const NETWORK_EACH = 5;
 const LOOPBACK = 'lo';
+/** Reasons for which what is known of a part is kept. */
+const KEEPING: readonly string[] = ['cancelled', 'gone', 'notFound'];
 /** Controllers that have a figure that is shown. */
 const FIGURES = new Set(['cpu', 'cpuacct', 'memory', 'blkio', 'pids']);
 
@@ -135,8 +137,9 @@ export class OverviewReading extends Disposable {
     try {
       this.set(name, { state: 'known', value: await ask() });
     } catch (error) {
-      const isCancelled = error instanceof HelperError && error.reason === 'cancelled';
-      if (!isCancelled) this.set(name, { state: 'failed', error });
+      // What was last seen of something that is gone stays.
+      const keeps = this[name].state === 'known' ? KEEPING : ['cancelled'];
+      if (!(error instanceof HelperError && keeps.includes(error.reason))) this.set(name, { state: 'failed', error });
     } finally {
       this.running.delete(name);
     }

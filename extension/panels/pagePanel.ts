@@ -59,6 +59,8 @@ export class PagePanel<R> extends Disposable {
   private watching: vscode.Disposable | undefined;
   private timer: NodeJS.Timeout | undefined;
   private shown: R | undefined;
+  /** Why `shown` is of before: what comes in late must not hide that. */
+  private problem: string | undefined;
 
   /** @param restored a panel that was open before a reload of the window; else one is opened */
   constructor(
@@ -79,7 +81,7 @@ export class PagePanel<R> extends Disposable {
     this.register(host.onDidChange((delta) => subject.touchedBy(delta) && void this.load()));
     this.register(host.onDidChangeStatus(() => this.onStatus()));
     if (subject.onDidChange !== undefined) {
-      this.register(subject.onDidChange(() => this.shown !== undefined && this.sendPage(this.shown)));
+      this.register(subject.onDidChange(() => this.shown !== undefined && this.sendPage(this.shown, this.problem)));
     }
     this.register(new vscode.Disposable(() => this.stop()));
     this.register(new vscode.Disposable(() => subject.dispose?.()));
@@ -146,7 +148,7 @@ export class PagePanel<R> extends Disposable {
 
   private onStatus(): void {
     if (this.host.state.kind === 'ready') void this.load();
-    else if (this.shown !== undefined) this.sendPage(this.shown);
+    else if (this.shown !== undefined) this.sendPage(this.shown, this.problem);
   }
 
   /** Asks anew and shows the answer. The latest question wins. */
@@ -160,6 +162,7 @@ export class PagePanel<R> extends Disposable {
       const answer = await this.subject.ask(mine.token);
       if (this.latest !== mine) return;
       this.shown = answer;
+      this.problem = undefined;
       setPanelTitle(this.panel, this.subject.titleOf(answer));
       this.sendPage(answer);
       this.schedule();
@@ -194,7 +197,8 @@ export class PagePanel<R> extends Disposable {
     const gone = isGone(error);
     if (this.shown !== undefined) {
       const message = error instanceof Error ? error.message : String(error);
-      this.sendPage(this.shown, gone ? this.subject.gone : message);
+      this.problem = gone ? this.subject.gone : message;
+      this.sendPage(this.shown, this.problem);
       return;
     }
     this.send({

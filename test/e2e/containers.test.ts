@@ -49,7 +49,7 @@ describe('Containers', { timeout: 300_000 }, () => {
   test('a container appears by name without a refresh, with what it uses; the tooltip tells what it is', async () => {
     using fresh = engine.run(named('fresh'));
     await view.row(new RegExp(`^${fresh.name} 0 CPU · [\\d.]+ [KM]iB$`));
-    const tooltip = await view.tooltip(fresh.name);
+    const tooltip = await view.tooltip(fresh.name, fresh.name);
     for (const fact of [IMAGE, 'Docker', 'running', fresh.id]) assert.ok(tooltip.includes(fact), `${fact} in ${tooltip}`);
   });
 

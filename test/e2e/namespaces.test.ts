@@ -273,7 +273,7 @@ describe('without root', { timeout: 200_000 }, () => {
     await view.row(/^\d+ processes not readable unknown: permission denied; become root…$/);
     // Its cgroup tells that it is a container, though its name and its namespaces may not be read.
     const id = container.id.slice(0, 12);
-    assert.match(await workbench.view('Containers').tooltip(id), /Docker/);
+    assert.match(await workbench.view('Containers').tooltip(id, 'Docker'), /Docker/);
     await workbench.view('Containers').expand(id);
     await workbench.view('Containers').expand('Namespaces');
     await workbench.view('Containers').row(/^Network unknown: permission denied/);

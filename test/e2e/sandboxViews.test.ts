@@ -190,7 +190,7 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     await only('Sandboxes');
     await sandboxes().expand(running('chrooted'));
     await sandboxes().row(/^Notes 1/);
-    assert.match(await sandboxes().tooltip(running('chrooted')), /chroot changes only where paths begin/);
+    assert.match(await sandboxes().tooltip(running('chrooted'), 'chroot'), /chroot changes only where paths begin/);
     await sandboxes().contextMenu(running('chrooted'), 'Restart Sandbox');
     await workbench.terminalShows(/\$$/m);
     await sandboxes().row(running('chrooted'));

@@ -222,9 +222,12 @@ export class TreeView {
 
   /** Clicks an inline action by its title. */
   async action(match: RowMatch, title: string): Promise<void> {
-    await this.onRow(match, `to take "${title}"`, async (row) => {
-      await row.hover({ timeout: 2000 });
-      await row.locator(`.actions .action-label[aria-label^="${title}"]`).click({ timeout: 2000 });
+    await eventually(`"${title}" to be taken for a row that VS Code knows`, async () => {
+      await this.onRow(match, `to take "${title}"`, async (row) => {
+        await row.hover({ timeout: 2000 });
+        await row.locator(`.actions .action-label[aria-label^="${title}"]`).click({ timeout: 2000 });
+      });
+      return !(await this.wasUnknownRow());
     });
   }
 
@@ -308,17 +311,18 @@ export class TreeView {
     });
   }
 
-  /** Waits for the tooltip of a row and returns its text. A row that is drawn anew under the pointer shows none: it is pointed at again. */
-  async tooltip(match: RowMatch): Promise<string> {
-    const hover = this.page.locator('.monaco-hover:visible, .workbench-hover:visible').last();
+  /** Waits for the tooltip of a row, one with the text `telling`, and returns its text. A row that is drawn anew under the pointer shows none: it is pointed at again. */
+  async tooltip(match: RowMatch, telling = ''): Promise<string> {
+    const hovers = this.page.locator('.monaco-hover:visible, .workbench-hover:visible');
     return await eventually('a tooltip', async () => {
       const row = await this.row(match);
       await this.page.mouse.move(0, 0);
-      // That of what the pointer was on before would be taken for the row's.
-      await hover.waitFor({ state: 'hidden', timeout: TOOLTIP_MILLIS });
+      // That of what the pointer was on before may stay, and would be taken for the row's.
+      const earlier = new Set(await hovers.allInnerTexts());
       await row.locator('.monaco-icon-label').first().hover({ timeout: TOOLTIP_MILLIS });
-      await hover.waitFor({ timeout: TOOLTIP_MILLIS });
-      return await hover.innerText();
+      const told = async () =>
+        (await hovers.allInnerTexts()).find((text) => text !== '' && text.includes(telling) && !earlier.has(text));
+      return await eventually('the row to be told of', told, TOOLTIP_MILLIS);
     });
   }
 
