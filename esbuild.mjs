@@ -101,11 +101,11 @@ const versionAlone = {
 };
 
 /** What is said of a sandbox's specification editors and the form have from the schema: calls of what is empty esbuild takes out, and their words with them. */
-const unsaid = {
-  name: 'unsaid',
+const undescribed = {
+  name: 'undescribed',
   setup(bundler) {
-    bundler.onLoad({ filter: /[/\\]helper[/\\]sandbox[/\\]specification[/\\]said\.ts$/ }, () => ({
-      contents: 'export function said() {} export function nearPattern() {}',
+    bundler.onLoad({ filter: /[/\\]helper[/\\]sandbox[/\\]specification[/\\]description\.ts$/ }, () => ({
+      contents: 'export function described() {} export function nearPattern() {}',
     }));
   },
 };
@@ -191,7 +191,7 @@ const programs = [
     ...forNode,
     entryPoints: ['helper/main.ts'],
     outfile: path.join(out, 'helper.js'),
-    plugins: [koffiOnce, versionAlone, unsaid, sentencesOnce, jsonrpcOnce],
+    plugins: [koffiOnce, versionAlone, undescribed, sentencesOnce, jsonrpcOnce],
   },
   {
     ...forNode,
@@ -204,7 +204,7 @@ const programs = [
   { ...forNode, entryPoints: ['koffi'], outfile: path.join(out, 'koffi.js'), plugins: [koffiBinary] },
   {
     ...shared,
-    entryPoints: ['webview/monitor.ts', 'webview/process.ts', 'webview/sandbox.ts', 'webview/stack.ts'],
+    entryPoints: ['webview/monitor.ts', 'webview/page.ts', 'webview/sandbox.ts', 'webview/stack.ts'],
     outdir: path.join(out, 'webview'),
     platform: 'browser',
     // What they share, most of all the toolkit, is in files of its own, and not in each of them.

@@ -99,7 +99,7 @@ function withAction(schema, action) {
   }
 }
 
-/** What `said` says, or `nearPattern`. */
+/** What `described` says, or `nearPattern`. */
 function withMetadata(schema, { pattern, words, ...said }) {
   return pattern === undefined ? { ...schema, ...said } : withPattern(schema, patternOf(pattern), words);
 }

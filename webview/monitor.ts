@@ -1,7 +1,7 @@
 /** The monitor's page: draws what the extension sends, second by second. */
 import 'uplot/dist/uPlot.min.css';
 import './base.css';
-import './process.css';
+import './page.css';
 import './monitor.css';
 import { make } from './make.ts';
 import { Chart, swatch } from './monitorChart.ts';

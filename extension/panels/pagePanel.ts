@@ -89,7 +89,7 @@ export class PagePanel<R> extends Disposable {
       this.dispose();
       onClosed();
     });
-    this.panel.webview.html = webviewHtml(this.panel.webview, extensionUri, 'process');
+    this.panel.webview.html = webviewHtml(this.panel.webview, extensionUri, 'page');
     this.onViewState();
   }
 

@@ -1,6 +1,6 @@
-/** The page on a process: shows what the extension sends, and says what the person did. */
+/** A page of blocks, on whatever it is: shows what the extension sends, and says what the person did. */
 import './base.css';
-import './process.css';
+import './page.css';
 import type { FromPage, ToPage } from './messages.ts';
 import { render } from './render.ts';
 

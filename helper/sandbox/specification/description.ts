@@ -4,7 +4,7 @@
  */
 
 /** Of a definition, for what is made of it. */
-export interface Said {
+export interface Description {
   title?: string;
   description?: string;
   pattern?: RegExp;
@@ -12,11 +12,11 @@ export interface Said {
 }
 
 /** Of a field: what it is for, and what it is called in the form, where that is not its name in the file. */
-export function said(description: string, title?: string): Said | undefined {
+export function described(description: string, title?: string): Description | undefined {
   return title === undefined ? { description } : { title, description };
 }
 
 /** For editors, a pattern that comes near what the helper checks by other means; and what they say where it is not met. */
-export function nearPattern(pattern: RegExp, words: string): Said | undefined {
+export function nearPattern(pattern: RegExp, words: string): Description | undefined {
   return { pattern, words };
 }
