@@ -30,6 +30,22 @@ export const MOST_SHOWN_BYTES = 32 * 1024 * 1024;
 /** The protocol's bound for one answer. */
 export const CHUNK_BYTES = 1024 * 1024;
 
+/** A regular file of a layer from its start to its end, a chunk at a time. */
+export async function* layerChunks(
+  connection: HelperConnection,
+  place: LayerPath,
+  token?: vscode.CancellationToken,
+): AsyncGenerator<Uint8Array> {
+  for (let offset = 0; ; ) {
+    const answer = await connection.request(LayersReadFile, { ...place, offset, length: CHUNK_BYTES }, token);
+    const bytes = Buffer.from(answer.base64, 'base64');
+    if (bytes.length === 0) return;
+    yield bytes;
+    offset += bytes.length;
+    if (offset >= answer.sizeBytes) return;
+  }
+}
+
 export class LayerFiles extends Disposable implements vscode.FileSystemProvider {
   private readonly connection: HelperConnection;
   private readonly layerWatch: LayerWatch;
@@ -83,16 +99,8 @@ export class LayerFiles extends Disposable implements vscode.FileSystemProvider 
     return Buffer.concat(chunks);
   }
 
-  /** A regular file from its start to its end, a chunk at a time. */
-  async *chunks(place: LayerPath, token?: vscode.CancellationToken): AsyncGenerator<Uint8Array> {
-    for (let offset = 0; ; ) {
-      const answer = await this.connection.request(LayersReadFile, { ...place, offset, length: CHUNK_BYTES }, token);
-      const bytes = Buffer.from(answer.base64, 'base64');
-      if (bytes.length === 0) return;
-      yield bytes;
-      offset += bytes.length;
-      if (offset >= answer.sizeBytes) return;
-    }
+  chunks(place: LayerPath, token?: vscode.CancellationToken): AsyncGenerator<Uint8Array> {
+    return layerChunks(this.connection, place, token);
   }
 
   private entry(uri: vscode.Uri): Promise<LayerEntry> {

@@ -11,6 +11,9 @@ import { isUnknown, unknownText } from '../words/hostWords.ts';
 /** One cgroup, or those of one place in several hierarchies, of which each knows its own controllers. */
 export type CgroupAnswers = [CgroupsInspectResult, ...CgroupsInspectResult[]];
 
+/** From this share of a limit on it is shown as close. */
+export const CLOSE = 0.9;
+
 export function isLacking(value: unknown): value is Lacking {
   return typeof value === 'object' && value !== null && 'lacking' in value;
 }

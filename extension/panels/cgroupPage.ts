@@ -18,6 +18,7 @@ import {
 import { containerName, isUnknown, parts, processName, unknownText } from '../words/hostWords.ts';
 import {
   type CgroupAnswers,
+  CLOSE,
   code,
   type FoundFact,
   fact,
@@ -45,8 +46,6 @@ import {
 
 /** A list of processes beyond this is for the tree. */
 const MOST_MEMBERS = 100;
-/** From here on a limit is shown as close. */
-const CLOSE = 0.9;
 
 /** `before`: the answers of a moment ago, where there are some: they tell what goes on now. */
 export function cgroupPage(model: ClientModel, answers: CgroupAnswers, privileged: boolean, before?: CgroupAnswers): Page {

@@ -1,16 +1,16 @@
 /** The "Inspect Cgroup" pages: one for each cgroup, or for the cgroups of one container together. */
 import { performance } from 'node:perf_hooks';
 import * as vscode from 'vscode';
-import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
+import type { CgroupRef } from '../../helper/protocol/cgroups.ts';
 import { Command } from '../base/commandIds.ts';
 import { PageType } from '../base/ids.ts';
 import type { HelperConnection } from '../connection/connection.ts';
-import { HelperError } from '../connection/helperError.ts';
 import { keyOfCgroup, refOfCgroup } from '../model/cgroupModel.ts';
 import type { Host } from '../model/liveHost.ts';
 import { cgroupTitle, hierarchyTitle } from '../words/cgroupWords.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
 import { cgroupPage } from './cgroupPage.ts';
+import { inspectCgroups } from './inspectCgroups.ts';
 import type { PageSubject } from './pagePanel.ts';
 import { PagePanels } from './pagePanels.ts';
 import { cgroupRefs } from './restore.ts';
@@ -45,7 +45,7 @@ export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupReading
       viewType: PageType.cgroup,
       title: tabTitle(name, cgroups),
       reading: vscode.l10n.t('Reading the cgroup {0}…', name),
-      ask: async (token) => readings.add(await this.ask(cgroups, token)),
+      ask: async (token) => readings.add(await inspectCgroups(this.connection, cgroups, token)),
       titleOf: ({ answers }) => tabTitle(cgroupTitle(answers.find(({ title }) => title !== undefined) ?? answers[0]), cgroups),
       page: ({ answers, before }) => cgroupPage(host.model, answers, host.privileged, before),
       gone: vscode.l10n.t('This cgroup is gone. This is what was last seen of it.'),
@@ -71,18 +71,6 @@ export class CgroupPanels extends PagePanels<readonly CgroupRef[], CgroupReading
         },
       },
     };
-  }
-
-  /** All that are still there. Rejects when none is. */
-  private async ask(cgroups: readonly CgroupRef[], token: vscode.CancellationToken): Promise<CgroupAnswers> {
-    const asked = await Promise.allSettled(cgroups.map((cgroup) => this.connection.request(CgroupsInspect, { cgroup }, token)));
-    const answers = asked
-      .filter((one): one is PromiseFulfilledResult<CgroupsInspectResult> => one.status === 'fulfilled')
-      .map(({ value }) => value);
-    const [first, ...rest] = answers;
-    if (first !== undefined) return [first, ...rest];
-    const refused = asked.find((one) => one.status === 'rejected');
-    throw refused?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'));
   }
 }
 

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { type CgroupRef, CgroupsInspect, type CgroupsInspectResult } from '../../helper/protocol/cgroups.ts';
 import type { Reason, Unknown } from '../../helper/protocol/errors.ts';
-import { type LayerPath, LayersList, LayersReadFile } from '../../helper/protocol/layers.ts';
+import { type LayerPath, LayersList } from '../../helper/protocol/layers.ts';
 import { MountsList, type MountsListParams } from '../../helper/protocol/mounts.ts';
 import type { NamespaceKind } from '../../helper/protocol/namespaceKinds.ts';
 import {
@@ -13,7 +13,7 @@ import {
 } from '../../helper/protocol/processes.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
-import { CHUNK_BYTES } from '../documents/layerFileSystem.ts';
+import { layerChunks } from '../documents/layerFileSystem.ts';
 import { refOfCgroup } from '../model/cgroupModel.ts';
 import { refOf } from '../model/commandTarget.ts';
 import { containerOf } from '../model/hierarchy.ts';
@@ -125,15 +125,14 @@ export class FactsToCompare {
 
   /** A whole file. Rejects with `unsupported` when it is too large to be what it is taken for. */
   private async text(place: LayerPath, token: vscode.CancellationToken): Promise<string> {
-    const chunks: Buffer[] = [];
-    for (let offset = 0; ; ) {
-      const answer = await this.connection.request(LayersReadFile, { ...place, offset, length: CHUNK_BYTES }, token);
-      const bytes = Buffer.from(answer.base64, 'base64');
+    const chunks: Uint8Array[] = [];
+    let read = 0;
+    for await (const bytes of layerChunks(this.connection, place, token)) {
       chunks.push(bytes);
-      offset += bytes.length;
-      if (bytes.length === 0 || offset >= answer.sizeBytes) return Buffer.concat(chunks).toString('utf8');
-      if (offset > MOST_BYTES) throw new HelperError('unsupported', vscode.l10n.t('The list of packages is too large.'));
+      read += bytes.length;
+      if (read > MOST_BYTES) throw new HelperError('unsupported', vscode.l10n.t('The list of packages is too large.'));
     }
+    return Buffer.concat(chunks).toString('utf8');
   }
 
   private hostNamespaces(): Partial<Record<NamespaceKind, number>> {

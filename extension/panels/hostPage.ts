@@ -8,14 +8,12 @@ import { type CgroupModel, keyOfCgroup } from '../model/cgroupModel.ts';
 import type { ClientModel } from '../model/clientModel.ts';
 import { isContainer, KIND_ORDER } from '../model/hierarchy.ts';
 import { oneLine } from '../plain/plainText.ts';
-import { badgeText, bytesText, cgroupTitle, cpuText, numberText } from '../words/cgroupWords.ts';
+import { badgeText, bytesText, cgroupTitle, cpuText, IDLE_CORES, numberText } from '../words/cgroupWords.ts';
 import { containerName, engineName, kindTitle, parts } from '../words/hostWords.ts';
 import { plain } from './cgroupFacts.ts';
 
 const MOST_USERS = 8;
 const MOST_STANDING_OUT = 8;
-/** Below this a cgroup does nothing worth a line. */
-const IDLE_CORES = 0.0005;
 
 export interface HostSubject {
   host: InitializeResult;

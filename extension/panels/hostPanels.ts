@@ -63,7 +63,8 @@ export class HostPanels extends PagePanels<typeof ONLY, HostSubject> {
   private async read(): Promise<HostSubject> {
     const { host } = this;
     await host.load();
-    await host.cgroups.refresh();
+    // Who watches them has them current already.
+    await host.cgroups.load().catch(() => undefined);
     const { state, model, cgroups } = host;
     if (state.kind !== 'ready') throw disconnected();
     const isRead = cgroups.known && cgroups.problem === undefined;

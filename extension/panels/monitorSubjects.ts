@@ -2,7 +2,7 @@
  * What a monitor shows as one line. On v2 that is a cgroup. v1 has a tree for each controller, so what is one to a person is a cgroup in
  * several of them: those of the same container, or of the same path.
  */
-import type { Cgroup, CgroupRef, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
+import type { Cgroup, CgroupHierarchy, CgroupRef, CgroupsListResult } from '../../helper/protocol/cgroups.ts';
 import { oneLine } from '../plain/plainText.ts';
 
 export interface MonitorSubject {
@@ -18,17 +18,18 @@ export interface MonitorSubject {
 /** Controllers that have a figure to show. */
 const CONTROLLERS = new Set(['cpu', 'cpuacct', 'memory', 'blkio', 'io', 'pids']);
 
+/** Whether the cgroups of a hierarchy have a figure to show: of version 1 each hierarchy has its own, and many have none. */
+export function hasFigures({ version, controllers }: CgroupHierarchy): boolean {
+  return version === 2 || controllers.some((controller) => CONTROLLERS.has(controller));
+}
+
 export function refKey({ hierarchy, path, ino }: CgroupRef): string {
   return JSON.stringify([hierarchy, path, ino]);
 }
 
 /** `asked` as subjects, each once. One that is not listed any more is a subject alone. */
 export function subjectsOf(asked: readonly CgroupRef[], list: CgroupsListResult): MonitorSubject[] {
-  const measured = new Set(
-    list.hierarchies
-      .filter(({ version, controllers }) => version === 2 || controllers.some((controller) => CONTROLLERS.has(controller)))
-      .map(({ hierarchy }) => hierarchy),
-  );
+  const measured = new Set(list.hierarchies.filter(hasFigures).map(({ hierarchy }) => hierarchy));
   const known = new Map(list.cgroups.map((cgroup) => [refKey(cgroup), cgroup]));
   const byName = namesakes(list.cgroups.filter(({ hierarchy }) => measured.has(hierarchy)));
   const subjects: MonitorSubject[] = [];

@@ -1,6 +1,7 @@
 /** What of a container weakens its isolation, each thing once, the worst first: from what the parts of its overview tell. Pure. */
 import * as vscode from 'vscode';
 import type { MountEntry } from '../../helper/protocol/mounts.ts';
+import type { NamespaceKind } from '../../helper/protocol/namespaces.ts';
 import type { ProcessesInspectResult } from '../../helper/protocol/processes.ts';
 import { oneLine } from '../plain/plainText.ts';
 import { saidText } from '../plain/saidText.ts';
@@ -23,8 +24,8 @@ export interface DangerFacts {
   mounts: readonly MountEntry[] | undefined;
 }
 
-/** Who is in one of these with the host sees or disturbs what is the host's. Users, cgroups and clocks are shared by nearly all containers. */
-const TELLING = ['mnt', 'pid', 'net', 'ipc'] as const;
+/** Who is in one of these with the host sees or disturbs what is the host's. The others nearly all containers share, or tell little. */
+export const TELLING_KINDS: readonly NamespaceKind[] = ['mnt', 'pid', 'net', 'ipc'];
 /** So many of them in effect are what `--privileged` gives. */
 const PRIVILEGED = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO'];
 const ENGINE_SOCKET = /\/(docker|containerd|crio|podman)\.sock$/;
@@ -97,7 +98,7 @@ function ofRoot({ root }: ProcessesInspectResult): Danger[] {
 }
 
 function ofNamespaces(process: ProcessesInspectResult): Danger[] {
-  const shared = TELLING.filter((kind) => isOfHost(process, kind));
+  const shared = TELLING_KINDS.filter((kind) => isOfHost(process, kind));
   if (shared.length === 0) return [];
   return [
     {

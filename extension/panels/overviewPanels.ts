@@ -8,7 +8,7 @@ import { namespaceKey } from '../model/clientModel.ts';
 import { KIND_ORDER } from '../model/hierarchy.ts';
 import type { Host } from '../model/liveHost.ts';
 import type { Layers } from '../model/liveLayers.ts';
-import { oneLine } from '../plain/plainText.ts';
+import { containerName } from '../words/hostWords.ts';
 import { overviewPage } from './overviewPage.ts';
 import { OverviewReading } from './overviewReading.ts';
 import type { PageSubject } from './pagePanel.ts';
@@ -40,13 +40,13 @@ export class OverviewPanels extends PagePanels<string, OverviewReading> {
     const { connection, host, layers } = this;
     const reading = new OverviewReading(key, { connection, host, layers });
     const known = host.model.containers.get(key);
-    const name = known === undefined ? vscode.l10n.t('Container') : oneLine(known.name, 60);
+    const name = known === undefined ? vscode.l10n.t('Container') : containerName(known);
     return {
       viewType: PageType.overview,
       title: name,
       reading: vscode.l10n.t('Reading {0}…', name),
-      ask: (token) => reading.read(token),
-      titleOf: ({ container }) => (container === undefined ? name : oneLine(container.name, 60)),
+      ask: () => reading.read(),
+      titleOf: ({ container }) => (container === undefined ? name : containerName(container)),
       page: () => {
         const { state } = host;
         return overviewPage({
@@ -61,7 +61,7 @@ export class OverviewPanels extends PagePanels<string, OverviewReading> {
       gone: vscode.l10n.t('This container has ended. This is what was last seen of it.'),
       goneTitle: vscode.l10n.t('The container has ended'),
       failedTitle: vscode.l10n.t('The container could not be read'),
-      touchedBy: (delta) => delta.containers.has(key),
+      touchedBy: (delta) => delta.containers.has(key) && reading.hasChanged(),
       onHidden: () => reading.rest(),
       everyMillis: EVERY_MILLIS,
       commands: {

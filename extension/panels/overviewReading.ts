@@ -4,13 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
-import {
-  type CgroupRef,
-  CgroupsInspect,
-  CgroupsSampled,
-  type CgroupsSampledParams,
-  CgroupsSubscribe,
-} from '../../helper/protocol/cgroups.ts';
+import { type CgroupRef, CgroupsSampled, type CgroupsSampledParams, CgroupsSubscribe } from '../../helper/protocol/cgroups.ts';
 import type { Container } from '../../helper/protocol/containers.ts';
 import type { Overlay } from '../../helper/protocol/layers.ts';
 import { MountsList, type MountsListResult } from '../../helper/protocol/mounts.ts';
@@ -22,10 +16,13 @@ import { cgroupsOf } from '../changes/cgroupPicks.ts';
 import type { HelperConnection } from '../connection/connection.ts';
 import { HelperError } from '../connection/helperError.ts';
 import { namespaceKey } from '../model/clientModel.ts';
+import { refOf } from '../model/commandTarget.ts';
 import type { Host } from '../model/liveHost.ts';
 import type { Layers } from '../model/liveLayers.ts';
 import type { CgroupAnswers } from './cgroupFacts.ts';
+import { inspectCgroups } from './inspectCgroups.ts';
 import { merged } from './monitorHistory.ts';
+import { hasFigures } from './monitorSubjects.ts';
 import { type Carried, type Moment, Moments } from './overviewMoments.ts';
 
 /** Something that is asked for by itself. */
@@ -38,8 +35,6 @@ const NETWORK_EACH = 5;
 const LOOPBACK = 'lo';
 /** Reasons for which what is known of a part is kept. */
 const KEEPING: readonly string[] = ['cancelled', 'gone', 'notFound'];
-/** Controllers that have a figure that is shown. */
-const FIGURES = new Set(['cpu', 'cpuacct', 'memory', 'blkio', 'pids']);
 
 export interface ReadingParts {
   connection: HelperConnection;
@@ -64,7 +59,8 @@ export class OverviewReading extends Disposable {
   overlays: Part<readonly Overlay[]> = { state: 'reading' };
 
   private readonly kept = new Moments();
-  private readonly running = new Set<string>();
+  private readonly running = new Set<PartName>();
+  private readonly due = new Map<PartName, () => Promise<void>>();
   private subscription: { name: string; cgroups: readonly CgroupRef[] } | undefined;
   private samples = 0;
   private carried: Carried | undefined;
@@ -85,8 +81,8 @@ export class OverviewReading extends Disposable {
     return this.kept.all;
   }
 
-  /** Reads everything. Resolves when what matters first is there. Rejects with `gone` when the container is. */
-  async read(token: vscode.CancellationToken): Promise<this> {
+  /** Asks for every part, each of which is told of when it is there. Rejects with `gone` when the container is. */
+  async read(): Promise<this> {
     const { host, connection, layers } = this.parts;
     await host.load();
     const container = host.model.containers.get(this.key);
@@ -95,9 +91,10 @@ export class OverviewReading extends Disposable {
       throw new HelperError('gone', vscode.l10n.t('The container is gone.'));
     }
     this.container = container;
-    const { pid, startTime } = container.leader;
-    const process = { pid, startTime };
+    const process = refOf(container.leader);
     const net = netOf(host, container)?.ref;
+    void this.fill('process', () => connection.request(ProcessesInspect, { process }));
+    void this.fill('cgroups', () => this.inspectCgroups(container));
     void this.fill('network', () => connection.request(NetworkInspect, net === undefined ? { process } : { namespace: net }));
     void this.fill('mounts', () => connection.request(MountsList, { process }));
     void this.fill('overlays', async () => {
@@ -105,11 +102,13 @@ export class OverviewReading extends Disposable {
       if (layers.problem !== undefined) throw layers.problem;
       return layers.ofContainer(this.key);
     });
-    await Promise.all([
-      this.fill('process', () => connection.request(ProcessesInspect, { process }, token)),
-      this.fill('cgroups', () => this.inspectCgroups(container, token)),
-    ]);
     return this;
+  }
+
+  /** Whether the container is another, or none any more, in what the parts are of: how many processes it has changes all the time. */
+  hasChanged(): boolean {
+    const now = this.parts.host.model.containers.get(this.key);
+    return now === undefined || identityOf(now) !== (this.container && identityOf(this.container));
   }
 
   /** Nothing is sampled while nobody looks. */
@@ -130,9 +129,12 @@ export class OverviewReading extends Disposable {
     if (!this.disposed) this.emitter.fire();
   }
 
-  /** One at a time of each part. What is known stays while it is read again. */
+  /** One at a time of each part: what is asked for meanwhile is asked afterwards. What is known stays while it is read again. */
   private async fill<K extends PartName>(name: K, ask: () => Promise<PartValue<K>>): Promise<void> {
-    if (this.running.has(name)) return;
+    if (this.running.has(name)) {
+      this.due.set(name, () => this.fill(name, ask));
+      return;
+    }
     this.running.add(name);
     try {
       this.set(name, { state: 'known', value: await ask() });
@@ -143,6 +145,9 @@ export class OverviewReading extends Disposable {
     } finally {
       this.running.delete(name);
     }
+    const next = this.due.get(name);
+    this.due.delete(name);
+    if (!this.disposed) await next?.();
   }
 
   private set<K extends PartName>(name: K, part: Part<PartValue<K>>): void {
@@ -152,22 +157,13 @@ export class OverviewReading extends Disposable {
     if (JSON.stringify(before) !== JSON.stringify(part)) this.changed();
   }
 
-  private async inspectCgroups(container: Container, token: vscode.CancellationToken): Promise<CgroupAnswers> {
+  private async inspectCgroups(container: Container): Promise<CgroupAnswers> {
     const { host, connection } = this.parts;
     const refs = (await cgroupsOf(host, { container })) ?? [];
-    void this.sample(refs.filter(({ hierarchy }) => this.hasFigures(hierarchy)));
-    const asked = await Promise.allSettled(refs.map((cgroup) => connection.request(CgroupsInspect, { cgroup }, token)));
-    const [first, ...rest] = asked.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
-    if (first !== undefined) return [first, ...rest];
-    throw (
-      asked.find((one) => one.status === 'rejected')?.reason ?? new HelperError('gone', vscode.l10n.t('The cgroup is gone.'))
-    );
-  }
-
-  /** Of version 1 each hierarchy has its own, and many none. */
-  private hasFigures(name: string): boolean {
-    const hierarchy = this.parts.host.cgroups.model.hierarchy(name);
-    return hierarchy !== undefined && (hierarchy.version === 2 || hierarchy.controllers.some((one) => FIGURES.has(one)));
+    const { model } = host.cgroups;
+    const measured = model.hierarchies.filter(hasFigures).map(({ hierarchy }) => hierarchy);
+    void this.sample(refs.filter(({ hierarchy }) => measured.includes(hierarchy)));
+    return await inspectCgroups(connection, refs);
   }
 
   private async sample(cgroups: readonly CgroupRef[]): Promise<void> {
@@ -219,6 +215,10 @@ interface PartValues {
 }
 type PartName = keyof PartValues;
 type PartValue<K extends PartName> = PartValues[K];
+
+function identityOf({ name, image, state, leader, cgroups, namespaces }: Container): string {
+  return JSON.stringify([name, image, state, leader, cgroups, namespaces]);
+}
 
 function netOf(host: Host, container: Container): { ref: NamespaceRef; isHost: boolean } | undefined {
   const ino = container.namespaces.net;

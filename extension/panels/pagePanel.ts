@@ -81,7 +81,7 @@ export class PagePanel<R> extends Disposable {
     this.register(host.onDidChange((delta) => subject.touchedBy(delta) && void this.load()));
     this.register(host.onDidChangeStatus(() => this.onStatus()));
     if (subject.onDidChange !== undefined) {
-      this.register(subject.onDidChange(() => this.shown !== undefined && this.sendPage(this.shown, this.problem)));
+      this.register(subject.onDidChange(() => this.sendPage()));
     }
     this.register(new vscode.Disposable(() => this.stop()));
     this.register(new vscode.Disposable(() => subject.dispose?.()));
@@ -120,7 +120,7 @@ export class PagePanel<R> extends Disposable {
     if (message.type === 'ready') {
       this.ready = true;
       if (this.shown === undefined) this.send({ type: 'loading', text: this.subject.reading });
-      else this.sendPage(this.shown);
+      else this.sendPage();
       void this.load();
       return;
     }
@@ -148,7 +148,7 @@ export class PagePanel<R> extends Disposable {
 
   private onStatus(): void {
     if (this.host.state.kind === 'ready') void this.load();
-    else if (this.shown !== undefined) this.sendPage(this.shown, this.problem);
+    else this.sendPage();
   }
 
   /** Asks anew and shows the answer. The latest question wins. */
@@ -164,7 +164,7 @@ export class PagePanel<R> extends Disposable {
       this.shown = answer;
       this.problem = undefined;
       setPanelTitle(this.panel, this.subject.titleOf(answer));
-      this.sendPage(answer);
+      this.sendPage();
       this.schedule();
     } catch (error) {
       if (this.latest !== mine) return;
@@ -183,8 +183,11 @@ export class PagePanel<R> extends Disposable {
     this.timer = setTimeout(() => void this.load(), everyMillis);
   }
 
-  private sendPage(answer: R, problem?: string): void {
-    const page = this.subject.page(answer);
+  /** The page as it was last seen, with why it is of before, where it is. */
+  private sendPage(): void {
+    const { shown, problem } = this;
+    if (shown === undefined) return;
+    const page = this.subject.page(shown);
     const { state } = this.host;
     const text = problem ?? (state.kind === 'failed' ? vscode.l10n.t('The helper stopped. This is from before.') : undefined);
     const restart: Button[] = state.kind === 'failed' ? [{ action: 'restart', label: vscode.l10n.t('Restart helper') }] : [];
@@ -198,7 +201,7 @@ export class PagePanel<R> extends Disposable {
     if (this.shown !== undefined) {
       const message = error instanceof Error ? error.message : String(error);
       this.problem = gone ? this.subject.gone : message;
-      this.sendPage(this.shown, this.problem);
+      this.sendPage();
       return;
     }
     this.send({

@@ -102,7 +102,7 @@ export function badgeText(badge: CgroupBadge): string {
 }
 
 /** Below this a cgroup is at rest: its row need not count. */
-const IDLE_CORES = 0.0005;
+export const IDLE_CORES = 0.0005;
 
 /** What a container's row says of how it is doing: "0.4 CPU", "212 MiB of 512 MiB". What is not known is left out. */
 export function useTexts({ coresUsed, memoryBytes, memoryLimitBytes }: ContainerUse): string[] {

@@ -2,14 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import '../fixtures/withStandIn.ts';
+import type { Host } from '../../extension/model/liveHost.ts';
 import type { ProcessesInspectResult } from '../../helper/protocol/processes.ts';
 import type { Block, Page } from '../../webview/messages.ts';
 import { inspectAnswer, ownLimit } from '../fixtures/cgroupAnswers.ts';
 import { containerAnswer, HOST, namespaceAnswer, processAnswer, ref } from '../fixtures/hostAnswers.ts';
+import { quietHost } from '../fixtures/quietHost.ts';
 
 const { ClientModel, emptyDelta } = await import('../../extension/model/clientModel.ts');
 const { dangersOf } = await import('../../extension/panels/overviewDangers.ts');
 const { overviewPage } = await import('../../extension/panels/overviewPage.ts');
+const { OverviewReading } = await import('../../extension/panels/overviewReading.ts');
 const { Moments } = await import('../../extension/panels/overviewMoments.ts');
 
 const OWN = { net: 41, pid: 42, mnt: 43, ipc: 44, uts: 45 };
@@ -162,6 +165,34 @@ describe('the figures of a moment', () => {
   });
 });
 
+test('a container is asked for anew when it is another one, and not for each process that comes and goes', async (t) => {
+  const host = { ...quietHost(), load: async () => undefined } as unknown as Host;
+  const asked: string[] = [];
+  const quiet = () => ({ dispose() {} });
+  const connection = {
+    onNotification: quiet,
+    onDidChangeState: quiet,
+    state: { kind: 'ready' },
+    request: async ({ method }: { method: string }) => {
+      asked.push(method);
+      return {};
+    },
+  };
+  const layers = { reload: async () => undefined, problem: undefined, ofContainer: () => [] };
+  const container = containerAnswer('web', 7, { namespaces: OWN });
+  const list = (given: object) =>
+    host.model.applyContainers({ revision: 1, containers: [{ ...container, ...given }] }, emptyDelta());
+  list({});
+  const reading = new OverviewReading(container.key, { connection, host, layers } as never);
+  t.after(() => reading.dispose());
+  await reading.read();
+  assert.ok(asked.includes('processes/inspect') && asked.includes('network/inspect'), asked.join());
+  list({ processCount: 5 });
+  assert.equal(reading.hasChanged(), false);
+  list({ processCount: 5, leader: { pid: 8, startTime: 80 } });
+  assert.equal(reading.hasChanged(), true);
+});
+
 describe('the page', () => {
   const container = containerAnswer('web', 7, { namespaces: OWN, image: 'nginx:1.27' });
   const model = new ClientModel();
@@ -219,6 +250,31 @@ describe('the page', () => {
     assert.equal(said.Root, 'its own mounts, by pivot_root');
     assert.equal(said.Capabilities, 'Docker’s default, 14');
     assert.equal(said.Filter, 'seccomp filters its system calls');
+  });
+
+  test('volumes are what somebody wished to be in it: also of a tmpfs of the host, and none is not said of a part of the table', () => {
+    let id = 0;
+    const mount = (mountPoint: string, type: string, root = '/', parentId = 1) => {
+      id += 1;
+      const device = `0:${type === 'proc' ? 9 : id}`;
+      return { id, parentId, device, root, mountPoint, options: ['rw'], propagation: [], type, source: type, superOptions: [] };
+    };
+    const made = [
+      mount('/', 'overlay', '/', 0),
+      mount('/proc', 'proc'),
+      mount('/dev', 'tmpfs'),
+      mount('/dev/shm', 'tmpfs', '/', 3),
+      mount('/etc/hosts', 'ext4', '/var/lib/docker/containers/ab/hosts'),
+    ];
+    const added = [mount('/run/docker.sock', 'tmpfs', '/docker.sock'), mount('/data', 'ext4', '/srv/data')];
+    const labels = (mounts: object[], complete = true) => {
+      const shown = blocksOf(page({ mounts: { state: 'known', value: { mounts, omitted: 0, complete, root: '/' } } }));
+      const facts = shown.flatMap((block) => (block.kind === 'facts' ? block.facts : []));
+      return facts.map(({ label, value }) => `${label}: ${value.text}`);
+    };
+    assert.deepEqual(labels([...made, ...added]), ['/data: /srv/data', '/run/docker.sock: /docker.sock']);
+    assert.deepEqual(labels(made), ['Volumes: none']);
+    assert.match(labels(made, false)[0] ?? '', /^Volumes: unknown/);
   });
 
   test('memory stands against its limit, and kills are counted', () => {
