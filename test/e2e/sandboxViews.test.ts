@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { SandboxesList, SandboxesRemove, type SandboxSpec } from '../../helper/protocol/sandboxes.ts';
+import { startHelper } from '../fixtures/helper.ts';
 import { openWorkbench } from './harness/open.ts';
 import { eventually } from './harness/wait.ts';
 import type { Workbench } from './harness/workbench.ts';
@@ -25,6 +26,14 @@ const SPECS: Record<string, SandboxSpec> = {
 };
 
 const VIEWS = ['Containers', 'Namespaces', 'Cgroups', 'Layers', 'Sandboxes'];
+
+/** It outlives the window, also when its test came to no end. */
+async function removeKeeper(): Promise<void> {
+  await using helper = await startHelper();
+  const { sandboxes } = await helper.request(SandboxesList, {});
+  const left = sandboxes.filter(({ name }) => name === KEEPER);
+  for (const { id } of left) await helper.request(SandboxesRemove, { sandbox: id });
+}
 
 describe('sandboxes in the views', { timeout: 600_000 }, () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'isoscope-views-'));
@@ -216,7 +225,8 @@ describe('sandboxes in the views', { timeout: 600_000 }, () => {
     assert.deepEqual(['mnt', 'pid', 'uts', 'net'].map(same), [true, true, true, false]);
   });
 
-  test('a persistent one is found again after the helper, stopped, started again and removed', async () => {
+  test('a persistent one is found again after the helper, stopped, started again and removed', async (t) => {
+    t.after(removeKeeper);
     await only('Sandboxes');
     await start(KEEPER);
     await sandboxes().row(new RegExp(`^${KEEPER} running, persistent`));
